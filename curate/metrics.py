@@ -1,0 +1,117 @@
+"""Measures of scores and of segmentations; numpy only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from curate.records import IGNORE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+def auroc(scores: ArrayLike, is_positive: ArrayLike) -> float:
+    """Area under the ROC curve: the chance that a positive outranks a negative, ties half.
+
+    Parameters
+    ----------
+    scores : (n,) float
+        NaN rows are left out.
+    is_positive : (n,) bool
+
+    Returns
+    -------
+    area : float
+        In [0, 1]; NaN where one of the two groups is empty.
+
+    Notes
+    -----
+    Mann-Whitney: ``(sum of positive ranks - P (P + 1) / 2) / (P N)`` with mid-ranks for ties.
+    """
+    values = np.asarray(scores, dtype=np.float64).ravel()
+    positive = np.asarray(is_positive, dtype=bool).ravel()
+    known = ~np.isnan(values)
+    values, positive = values[known], positive[known]
+    num_positive = int(positive.sum())
+    num_negative = positive.size - num_positive
+    if num_positive == 0 or num_negative == 0:
+        return float("nan")
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    mid_ranks = np.cumsum(counts) - (counts - 1) / 2
+    rank_sum = float(mid_ranks[inverse][positive].sum())
+    return (rank_sum - num_positive * (num_positive + 1) / 2) / (num_positive * num_negative)
+
+
+def effective_sample_size(weights: ArrayLike) -> float:
+    """Share of the samples that weighted ones are worth: ``(sum w)^2 / (n sum w^2)``.
+
+    Returns
+    -------
+    share : float
+        In (0, 1], 1 for equal weights; NaN for no weights or all-zero ones.
+    """
+    w = np.asarray(weights, dtype=np.float64).ravel()
+    squares = float((w**2).sum())
+    if squares == 0:
+        return float("nan")
+    return float(w.sum()) ** 2 / (w.size * squares)
+
+
+def confusion_matrix(
+    label_map: NDArray[np.integer], predicted: NDArray[np.integer], num_classes: int
+) -> NDArray[np.int64]:
+    """Count pixels by true class (row) and predicted class (column); ignored pixels are left out.
+
+    Parameters
+    ----------
+    label_map, predicted : same shape, int
+        Class indices; 255 in `label_map` is ignore.
+
+    Returns
+    -------
+    confusion : (C, C) int64
+    """
+    valid = label_map != IGNORE_INDEX
+    flat = label_map[valid].astype(np.int64) * num_classes + predicted[valid]
+    counts = np.bincount(flat, minlength=num_classes * num_classes)
+    return counts.reshape(num_classes, num_classes)
+
+
+def class_iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Intersection over union per class: ``tp / (tp + fp + fn)``; NaN for a class never seen.
+
+    Parameters
+    ----------
+    confusion : (C, C) int64
+
+    Returns
+    -------
+    iou : (C,) float64
+        In [0, 1]. NaN where a class is neither in the labels nor predicted.
+    """
+    hits = np.diag(confusion).astype(np.float64)
+    union = confusion.sum(axis=0) + confusion.sum(axis=1) - hits
+    return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
+
+
+def mean_iou(confusion: NDArray[np.int64], classes: Sequence[int] | None = None) -> float:
+    """Mean of `class_iou` over the classes that occur in the labels.
+
+    Parameters
+    ----------
+    confusion : (C, C) int64
+    classes : sequence of int, optional
+        Average over these class indices only.
+
+    Returns
+    -------
+    miou : float
+        In [0, 1]; NaN where none of the classes occurs in the labels.
+    """
+    wanted = np.arange(len(confusion)) if classes is None else np.asarray(classes)
+    wanted = wanted[confusion.sum(axis=1)[wanted] > 0]
+    return float(class_iou(confusion)[wanted].mean()) if wanted.size else float("nan")

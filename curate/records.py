@@ -1,0 +1,195 @@
+"""The values that the parts of curate hand to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+IGNORE_INDEX: Final = 255
+"""Class index of pixels without a usable label."""
+
+LEVELS: Final = ("image", "region", "pixel")
+"""The three levels of the hierarchy, coarse to fine."""
+
+GRID_STRIDE: Final = 4
+"""Pixels of a resized image per cell of the grid that weighting networks work on."""
+
+OK: Final = "ok"
+"""Status of an image that could be read and scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One image of a data set and its label file.
+
+    Attributes
+    ----------
+    id : str
+        Path of the image inside the data set without suffix, ``/``-separated; unique in it.
+    image_path, label_path : str
+        Paths inside the data set, ``/``-separated; `label_path` is empty where none was found.
+    status : str
+        ``"ok"``, or the code of a problem that was visible without opening the files
+        (``"missing_label"``, ``"duplicate_id"``).
+    """
+
+    id: str
+    image_path: str
+    label_path: str
+    status: str = OK
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSet:
+    """The classes that a segmenter tells apart; the index of a name is its class index."""
+
+    name: str
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Images of one training step, real ones first.
+
+    Attributes
+    ----------
+    images : (N, 3, H, W) uint8
+    label_map : (N, H, W) uint8
+        Class indices, 255 = ignore.
+    is_real : (N,) bool
+    keys : tuple of str
+        ``"<source>:<id>"`` of each image, `source` being ``r0, r1, ..`` or ``s0, s1, ..``.
+    problems : tuple of (str, str)
+        ``(key, message)`` of each unreadable image that another one was drawn for.
+    """
+
+    images: Tensor
+    label_map: Tensor
+    is_real: Tensor
+    keys: tuple[str, ...]
+    problems: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What weighting networks may look at, on a grid of `GRID_STRIDE` pixels a cell; detached.
+
+    Attributes
+    ----------
+    predictions : (N, C, h, w) float32
+        Softmax of the segmenter's logits.
+    label_map : (N, h, w) int64
+        Class index of each cell, 255 = ignore.
+    images : (N, 3, H, W) float32
+        The network's input in [0, 1], H = 4h and W = 4w up to rounding.
+    features : dict of str to (N, F, h', w') float32
+        Outputs of the named backbone stages that the method asked for, at their own stride.
+    is_real : (N,) bool
+    keys : tuple of str
+        As in `Batch`.
+    """
+
+    predictions: Tensor
+    label_map: Tensor
+    images: Tensor
+    is_real: Tensor
+    keys: tuple[str, ...]
+    features: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelScores:
+    """Scores of N images in [0, 1] on the grid of their `Evidence`; higher = more like real.
+
+    Attributes
+    ----------
+    image, region, pixel : (N, h, w) float32
+        One map per level (the image level is constant over an image, up to its class channel).
+    combined : (N, h, w) float32
+        All levels together.
+    """
+
+    image: Tensor
+    region: Tensor
+    pixel: Tensor
+    combined: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class RegionTable:
+    """Regions of one image, R rows in the order of their number.
+
+    Attributes
+    ----------
+    class_id : (R,) int16
+        Most frequent class, 255 where every pixel is ignored.
+    area_px : (R,) int64
+        Pixels of the original image, ignored ones included.
+    valid_px : (R,) int64
+        Pixels with a class.
+    top, left, bottom, right : (R,) int32
+        Bounding box in pixels of the original image, half-open.
+    score : (R,) float64
+        Mean combined score over the valid pixels; NaN where there are none.
+    """
+
+    class_id: NDArray[np.int16]
+    area_px: NDArray[np.int64]
+    valid_px: NDArray[np.int64]
+    top: NDArray[np.int32]
+    left: NDArray[np.int32]
+    bottom: NDArray[np.int32]
+    right: NDArray[np.int32]
+    score: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredImage:
+    """Everything that a score file holds about one image.
+
+    Attributes
+    ----------
+    pair : Pair
+    height, width : int
+        Size of the original image in pixels; 0 where it could not be read.
+    status : str
+        ``"ok"`` or the code of the problem; on a problem the scores are NaN and the maps None.
+    message : str
+        The problem in words, empty when ok.
+    valid_px : int
+        Pixels of the original image that have a class.
+    score, image_score, region_score, pixel_score : float
+        Means over the valid pixels, in [0, 1]; `score` is the combined one. NaN: not scored.
+    class_px : (C,) int64
+        Valid pixels of each class.
+    class_score : (C,) float64
+        Mean combined score over the pixels of each class; NaN where the class is absent.
+    pixel_scores : (ceil(H/s), ceil(W/s)) uint8 or None
+        Combined score times 255.
+    region_ids : same shape, uint16 or uint32, or None
+    regions : RegionTable or None
+    """
+
+    pair: Pair
+    height: int
+    width: int
+    status: str
+    message: str
+    valid_px: int
+    score: float
+    image_score: float
+    region_score: float
+    pixel_score: float
+    class_px: NDArray[np.int64]
+    class_score: NDArray[np.float64]
+    pixel_scores: NDArray[np.uint8] | None = None
+    region_ids: NDArray[np.uint16] | NDArray[np.uint32] | None = None
+    regions: RegionTable | None = None

@@ -1,0 +1,153 @@
+"""From scores to training weights: sharpened, bounded, mean 1 over the data set.
+
+Scores of a data set are summarised by a histogram, so that the rule costs the same for a batch
+and for a million images, and so that the mean is taken over the data set, never over one image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import numpy as np
+
+from curate.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
+
+    ArrayT = TypeVar("ArrayT", NDArray[np.float64], NDArray[np.float32], Tensor)
+
+NUM_BINS: Final = 256
+"""Bins of a score histogram, one per value of the stored uint8 scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightRule:
+    """The map from a score s in [0, 1] to a training weight.
+
+    ``w(s) = uniform + (1 - uniform) * min(s^power / mean_power, clip) / mean_clipped``
+
+    Attributes
+    ----------
+    power : float
+        Sharpening exponent; 0 gives weight 1 to everything.
+    mean_power, mean_clipped : float
+        Means over the data set that make the mean weight 1.
+    clip, uniform : float
+        Upper bound before the last normalisation; share of weight 1 that is mixed in.
+    """
+
+    power: float = 0.0
+    mean_power: float = 1.0
+    mean_clipped: float = 1.0
+    clip: float = 5.0
+    uniform: float = 0.1
+
+    def __call__(self, scores: ArrayT) -> ArrayT:
+        """Weigh an array or tensor of scores of any shape."""
+        bounded = (scores**self.power / self.mean_power).clip(max=self.clip)
+        weights = self.uniform + (1 - self.uniform) * bounded / self.mean_clipped
+        return cast("ArrayT", weights)
+
+
+def fit_weight_rule(
+    histogram: NDArray[np.floating] | NDArray[np.integer],
+    *,
+    min_ess: float = 0.4,
+    max_power: float = 8.0,
+    clip: float = 5.0,
+    uniform: float = 0.1,
+) -> WeightRule:
+    """Choose the sharpest rule whose effective sample size is still large enough.
+
+    Parameters
+    ----------
+    histogram : (256,) float or int
+        Mass of the scores at 0/255, 1/255, .. 255/255 over the valid pixels of a data set.
+    min_ess : float
+        Lower bound of ``(sum w)^2 / (n sum w^2)`` for ``w = s^power``, in (0, 1].
+    max_power : float
+        The power is the largest in [0, `max_power`] within the bound.
+    clip : float
+        Largest multiple of the mean that a single weight may have before mixing.
+    uniform : float
+        Share of uniform weight in the result, in [0, 1].
+
+    Raises
+    ------
+    DataError
+        If the histogram is empty, negative or not finite.
+    """
+    mass = np.asarray(histogram, dtype=np.float64)
+    total = mass.sum()
+    if not np.isfinite(total) or total <= 0 or mass.min() < 0:
+        msg = (
+            f"A score histogram with a total mass of {total} cannot give weights: "
+            "at least one scored pixel is required."
+        )
+        raise DataError(msg, code="no_scores")
+    mass = mass / total
+    scores = np.linspace(0.0, 1.0, len(mass))
+    power = _largest_power(scores, mass, min_ess, max_power)
+    powered = scores**power
+    mean_power = max(float(mass @ powered), np.finfo(np.float64).tiny)
+    mean_clipped = float(mass @ np.minimum(powered / mean_power, clip))
+    return WeightRule(power, mean_power, mean_clipped or 1.0, clip, uniform)
+
+
+def score_histogram(scores: ArrayLike) -> NDArray[np.int64]:
+    """Count scores in [0, 1] by their nearest multiple of 1/255; NaN is left out.
+
+    Returns
+    -------
+    histogram : (256,) int64
+    """
+    values = np.asarray(scores, dtype=np.float64).ravel()
+    levels = np.rint(values[~np.isnan(values)] * (NUM_BINS - 1)).astype(np.int64)
+    return np.bincount(levels, minlength=NUM_BINS)
+
+
+def weights_from_scores(scores: ArrayLike, *, min_ess: float = 0.4) -> NDArray[np.float64]:
+    """Turn the scores of a whole data set into training weights of mean 1.
+
+    Parameters
+    ----------
+    scores : array of float
+        Scores in [0, 1] of the images, regions or pixels of a **whole** data set; NaN = not scored.
+    min_ess : float
+        As in `fit_weight_rule`: smaller is sharper.
+
+    Returns
+    -------
+    weights : float64, shape of `scores`
+        0 where the score is NaN.
+
+    Examples
+    --------
+    >>> weights_from_scores([0.5, 0.5]).tolist()
+    [1.0, 1.0]
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    rule = fit_weight_rule(score_histogram(values), min_ess=min_ess)
+    return np.where(np.isnan(values), 0.0, rule(np.nan_to_num(values)))
+
+
+def _largest_power(
+    scores: NDArray[np.float64], mass: NDArray[np.float64], min_ess: float, max_power: float
+) -> float:
+    """Bisect for the largest power within the bound; the ESS falls as the power grows."""
+
+    def ess(power: float) -> float:
+        powered = scores**power
+        squares = float(mass @ powered**2)
+        return float(mass @ powered) ** 2 / squares if squares > 0 else 1.0
+
+    if ess(max_power) >= min_ess:
+        return max_power
+    low, high = 0.0, max_power
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if ess(middle) >= min_ess else (low, middle)
+    return low
