@@ -98,7 +98,7 @@ class FitConfig(Strict):
     size: tuple[int, int] = (180, 240)
     steps: int = Field(2000, ge=1)
     batch_size: int = Field(8, ge=2)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     synthetic_weight: float = Field(1.0, ge=0)
     warmup: float = Field(0.15, ge=0, le=1)

@@ -95,7 +95,9 @@ def class_iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """
     hits = np.diag(confusion).astype(np.float64)
     union = confusion.sum(axis=0) + confusion.sum(axis=1) - hits
-    return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
+    iou: NDArray[np.float64] = np.full_like(hits, np.nan)
+    np.divide(hits, union, out=iou, where=union > 0)
+    return iou
 
 
 def mean_iou(confusion: NDArray[np.int64], classes: Sequence[int] | None = None) -> float:

@@ -79,8 +79,10 @@ def grid_regions(
     height, width = cell_labels.shape
     side = max(1, round(region_cells))
     columns = -(-width // side)
-    row, column = np.arange(height) // side, np.arange(width) // side
-    return (row[:, None] * columns + column).astype(np.int64)
+    row: NDArray[np.int64] = np.arange(height) // side
+    column: NDArray[np.int64] = np.arange(width) // side
+    ids: NDArray[np.int64] = row[:, None] * columns + column
+    return ids
 
 
 REGION_KINDS: Final[
@@ -94,7 +96,10 @@ REGION_KINDS: Final[
 
 
 def weighted_mean(
-    values: NDArray[np.floating], counts: NDArray[np.integer], groups: NDArray[np.integer], size: int
+    values: NDArray[np.floating],
+    counts: NDArray[np.integer],
+    groups: NDArray[np.integer],
+    size: int,
 ) -> NDArray[np.float64]:
     """Mean of `values` in each of `size` groups, weighted by `counts`; NaN for an empty group.
 
@@ -105,7 +110,9 @@ def weighted_mean(
     """
     sums = np.bincount(groups.ravel(), weights=(values * counts).ravel(), minlength=size)
     totals = np.bincount(groups.ravel(), weights=counts.ravel(), minlength=size)
-    return np.divide(sums, totals, out=np.full(size, np.nan), where=totals > 0)
+    means: NDArray[np.float64] = np.full(size, np.nan)
+    np.divide(sums, totals, out=means, where=totals > 0)
+    return means
 
 
 def describe_regions(

@@ -7,9 +7,12 @@ interrupted program continues with the very numbers that it would have drawn.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def stable_seed(*parts: str | int) -> int:

@@ -7,7 +7,7 @@ and for a million images, and so that the mean is taken over the data set, never
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 
@@ -16,8 +16,6 @@ from curate.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
-
-    ArrayT = TypeVar("ArrayT", NDArray[np.float64], NDArray[np.float32], Tensor)
 
 NUM_BINS: Final = 256
 """Bins of a score histogram, one per value of the stored uint8 scores."""
@@ -45,15 +43,19 @@ class WeightRule:
     clip: float = 5.0
     uniform: float = 0.1
 
-    def __call__(self, scores: ArrayT) -> ArrayT:
+    @overload
+    def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    @overload
+    def __call__(self, scores: Tensor) -> Tensor: ...
+    def __call__(self, scores: Any) -> Any:
         """Weigh an array or tensor of scores of any shape."""
         bounded = (scores**self.power / self.mean_power).clip(max=self.clip)
-        weights = self.uniform + (1 - self.uniform) * bounded / self.mean_clipped
-        return cast("ArrayT", weights)
+        return self.uniform + (1 - self.uniform) * bounded / self.mean_clipped
 
 
 def fit_weight_rule(
-    histogram: NDArray[np.floating] | NDArray[np.integer],
+    mass: NDArray[np.floating] | NDArray[np.integer],
+    scores: NDArray[np.floating] | None = None,
     *,
     min_ess: float = 0.4,
     max_power: float = 8.0,
@@ -64,8 +66,10 @@ def fit_weight_rule(
 
     Parameters
     ----------
-    histogram : (256,) float or int
-        Mass of the scores at 0/255, 1/255, .. 255/255 over the valid pixels of a data set.
+    mass : (n,) float or int
+        How often each score occurs in the data set: a histogram of n scores.
+    scores : (n,) float, optional
+        The scores in [0, 1]; ``0/(n-1), 1/(n-1), .. 1`` by default.
     min_ess : float
         Lower bound of ``(sum w)^2 / (n sum w^2)`` for ``w = s^power``, in (0, 1].
     max_power : float
@@ -78,22 +82,23 @@ def fit_weight_rule(
     Raises
     ------
     DataError
-        If the histogram is empty, negative or not finite.
+        If there is no mass.
     """
-    mass = np.asarray(histogram, dtype=np.float64)
-    total = mass.sum()
-    if not np.isfinite(total) or total <= 0 or mass.min() < 0:
+    masses: NDArray[np.float64] = np.asarray(mass, dtype=np.float64)
+    total = masses.sum()
+    if not np.isfinite(total) or total <= 0:
         msg = (
             f"A score histogram with a total mass of {total} cannot give weights: "
             "at least one scored pixel is required."
         )
         raise DataError(msg, code="no_scores")
-    mass = mass / total
-    scores = np.linspace(0.0, 1.0, len(mass))
-    power = _largest_power(scores, mass, min_ess, max_power)
+    masses = masses / total
+    if scores is None:
+        scores = np.linspace(0.0, 1.0, len(masses))
+    power = _largest_power(scores, masses, min_ess, max_power)
     powered = scores**power
-    mean_power = max(float(mass @ powered), np.finfo(np.float64).tiny)
-    mean_clipped = float(mass @ np.minimum(powered / mean_power, clip))
+    mean_power = max(float(masses @ powered), np.finfo(np.float64).tiny)
+    mean_clipped = float(masses @ np.minimum(powered / mean_power, clip))
     return WeightRule(power, mean_power, mean_clipped or 1.0, clip, uniform)
 
 
@@ -130,12 +135,15 @@ def weights_from_scores(scores: ArrayLike, *, min_ess: float = 0.4) -> NDArray[n
     [1.0, 1.0]
     """
     values = np.asarray(scores, dtype=np.float64)
-    rule = fit_weight_rule(score_histogram(values), min_ess=min_ess)
-    return np.where(np.isnan(values), 0.0, rule(np.nan_to_num(values)))
+    is_scored = ~np.isnan(values)
+    scored = values[is_scored]
+    weights = np.zeros_like(values)
+    weights[is_scored] = fit_weight_rule(np.ones_like(scored), scored, min_ess=min_ess)(scored)
+    return weights
 
 
 def _largest_power(
-    scores: NDArray[np.float64], mass: NDArray[np.float64], min_ess: float, max_power: float
+    scores: NDArray[np.floating], mass: NDArray[np.float64], min_ess: float, max_power: float
 ) -> float:
     """Bisect for the largest power within the bound; the ESS falls as the power grows."""
 
