@@ -1,0 +1,254 @@
+"""Batches of images for training and evaluation."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from curate.data.augmentation import augment, fit_to_size, sample_augmentation
+from curate.data.drawing import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
+from curate.data.reading import LoadedPair, read_files, read_pair
+from curate.errors import DataError
+from curate.records import Batch
+from curate.seeding import stable_rng
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from curate.config import AugmentConfig
+    from curate.data.idmaps import IdMap
+    from curate.data.source import DataSource
+    from curate.records import Pair
+
+_PREFETCHED = 2
+
+
+def training_batches(
+    real: Sequence[DataSource],
+    synthetic: Sequence[DataSource],
+    *,
+    size: tuple[int, int],
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    num_steps: int,
+    augment: AugmentConfig,
+    workers: int,
+    pin_memory: bool,
+    exclude: frozenset[str] = frozenset(),
+) -> Iterator[Batch]:
+    """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
+
+    The batch of a step depends on the data sets, `seed` and the step, not on `workers` or on the
+    step that was begun with. Each domain is drawn without replacement per epoch. An image that
+    cannot be read is replaced by the next one of its domain that the step does not draw.
+
+    Parameters
+    ----------
+    real, synthetic : sequences of DataSource
+        A batch is half real (first) and half synthetic, or all real if there is no synthetic.
+    size : (int, int)
+        Height and width.
+    workers : int
+        Processes that read; 0 reads in this one.
+    pin_memory : bool
+        Whether tensors lie where a GPU copies them from fastest; without a GPU, nothing changes.
+    exclude : frozenset of str
+        Keys of images that are never drawn.
+
+    Raises
+    ------
+    DataError
+        If a domain has no usable image, or more than 20 of those that a step may draw cannot be
+        read.
+    """
+    orders = [
+        DomainOrder(sources, domain, seed=seed, exclude=exclude) if sources else None
+        for sources, domain in ((real, "real"), (synthetic, "synthetic"))
+    ]
+    if orders[0] is None:
+        msg = "There is no real data set to train on. Give at least one."
+        raise DataError(msg, code="no_images")
+    steps = range(first_step, first_step + num_steps)
+    plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps)
+    domains = (_Domain.of("real", real), _Domain.of("synthetic", synthetic))
+    return _load(_Reader(domains, size, seed, augment), plans, workers, pin_memory)
+
+
+def evaluation_batches(
+    source_pairs: Sequence[tuple[DataSource, Pair]],
+    *,
+    size: tuple[int, int],
+    batch_size: int,
+    is_real: bool,
+) -> Iterator[Batch]:
+    """Yield the given images in order, resized, without random changes.
+
+    An image that cannot be read is left out and reported in ``Batch.problems``; only the last
+    batch may be smaller than `batch_size`.
+
+    Raises
+    ------
+    DataError
+        If not one of the images can be read.
+    """
+    samples: list[_Sample] = []
+    problems: list[tuple[str, str]] = []
+    for source, pair in source_pairs:
+        key = source.key_of(pair)
+        try:
+            image, label_map = read_pair(source, pair)
+        except DataError as error:
+            problems.append((key, str(error)))
+            continue
+        if len(samples) == batch_size:
+            yield _stack(samples, problems)
+            samples, problems = [], []
+        samples.append(_Sample(key, *fit_to_size(image, label_map, size), is_real))
+    if samples:
+        yield _stack(samples, problems)
+    elif problems:
+        msg = f"None of {len(problems):,} images can be read. The first: {problems[0][1]}"
+        raise DataError(msg, code="no_images")
+
+
+class _Sample(NamedTuple):
+    """An image that is ready to be put in a batch."""
+
+    key: str
+    image: Tensor
+    label_map: Tensor
+    is_real: bool
+
+
+class _Domain(NamedTuple):
+    """What a worker process must know to read images; the pairs come with each plan."""
+
+    name: str
+    roots: tuple[Path, ...]
+    id_maps: tuple[IdMap, ...]
+    keys: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, sources: Sequence[DataSource]) -> _Domain:
+        """Take from the data sets what is needed."""
+        return cls(
+            name,
+            tuple(source.root for source in sources),
+            tuple(source.id_map for source in sources),
+            tuple(source.key for source in sources),
+        )
+
+    def read(self, draw: Draw) -> LoadedPair:
+        """Read an image and its label."""
+        root = self.roots[draw.source]
+        return read_files(
+            root / draw.pair.image_path, root / draw.pair.label_path, self.id_maps[draw.source]
+        )
+
+
+class _Reader(Dataset[Any]):
+    """Turns the plan of a step into its batch, in this process or in another one."""
+
+    def __init__(
+        self,
+        domains: tuple[_Domain, _Domain],
+        size: tuple[int, int],
+        seed: int,
+        augment: AugmentConfig,
+    ) -> None:
+        self._domains = domains
+        self._size = size
+        self._seed = seed
+        self._augment = augment
+
+    def __getitem__(self, plan: Plan) -> dict[str, Any] | DataError:
+        """Return the fields of a `Batch`, or the error that the step ends with."""
+        problems: list[tuple[str, str]] = []
+        try:
+            samples = self._draw(self._domains[0], plan.real, plan.num_real, problems)
+            samples += self._draw(self._domains[1], plan.synthetic, plan.num_synthetic, problems)
+        except DataError as error:  # raised by the main process, without a worker's traceback
+            return error
+        batch = _stack(samples, problems)
+        return {name: getattr(batch, name) for name in batch.__slots__}
+
+    def _draw(
+        self, domain: _Domain, draws: list[Draw], count: int, problems: list[tuple[str, str]]
+    ) -> list[_Sample]:
+        """Read the first `count` images that can be read."""
+        samples: list[_Sample] = []
+        for draw in draws:
+            if len(samples) == count:
+                break
+            key = f"{domain.keys[draw.source]}:{draw.pair.id}"
+            try:
+                image, label_map = domain.read(draw)
+            except DataError as error:
+                problems.append((key, str(error)))
+                continue
+            rng = stable_rng(self._seed, "augment", domain.name, draw.position)
+            change = sample_augmentation(rng, self._augment)
+            image, label_map = augment(image, label_map, self._size, change)
+            samples.append(_Sample(key, image, label_map, domain.name == "real"))
+        if len(samples) < count:
+            msg = (
+                f"More than {NUM_SPARE} of {len(draws)} {domain.name} images in a row cannot be "
+                f"read. The last: {problems[-1][1]} Run 'curate check' on the data set."
+            )
+            raise DataError(msg, code="unreadable_image")
+        return samples
+
+
+def _load(
+    reader: _Reader, plans: Iterator[Plan], workers: int, pin_memory: bool
+) -> Iterator[Batch]:
+    """Read the planned batches in order, ahead of time if there are workers."""
+    with warnings.catch_warnings():  # more workers than cores can be right for a slow disk
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        loader = DataLoader(
+            reader,
+            batch_size=None,
+            sampler=plans,
+            collate_fn=_as_is,
+            num_workers=workers,
+            worker_init_fn=_begin_worker,
+            prefetch_factor=_PREFETCHED if workers else None,
+            pin_memory=pin_memory and torch.cuda.is_available(),
+            multiprocessing_context="spawn" if workers else None,  # threads rule out forking
+        )
+    for fields in loader:
+        if isinstance(fields, DataError):
+            raise fields
+        fields["keys"] = tuple(fields["keys"])
+        fields["problems"] = tuple((key, message) for key, message in fields["problems"])
+        yield Batch(**fields)
+
+
+def _as_is(item: Any) -> Any:  # noqa: ANN401
+    """Collate nothing: the reader returns whole batches."""
+    return item
+
+
+def _begin_worker(_: int) -> None:
+    """Use one core, and leave Ctrl-C to the main process."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:
+    """Put images together."""
+    return Batch(
+        images=torch.stack([sample.image for sample in samples]),
+        label_map=torch.stack([sample.label_map for sample in samples]),
+        is_real=torch.tensor([sample.is_real for sample in samples]),
+        keys=tuple(sample.key for sample in samples),
+        problems=tuple(problems),
+    )

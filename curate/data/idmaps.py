@@ -1,0 +1,188 @@
+"""From the ids in label files to class indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from curate.errors import LabelError
+from curate.records import IGNORE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+Colour = tuple[int, int, int]
+
+UNMAPPED: Final = 254
+"""What an id that is neither mapped nor ignored becomes until it is reported; never a class."""
+
+WHITE: Final = (255, 255, 255)
+"""The colour that is ignored unless it is mapped, as 255 is among ids."""
+
+_NUM_COLOURS: Final = 2**24
+_NUM_LISTED: Final = 10
+
+
+@dataclass(frozen=True)
+class IdMap:
+    """What each raw id, or colour, of a label file stands for.
+
+    Attributes
+    ----------
+    name : str
+        Name of the built-in map, or path of the file.
+    ids : mapping of int to int
+        Raw id, 0 .. 65535 -> class index.
+    ignored : frozenset of int
+        Raw ids that are known and have no class.
+    colours : mapping of (int, int, int) to int
+        Red, green, blue -> class index, for labels in colour.
+    ignored_colours : frozenset of (int, int, int)
+    unmapped : str
+        ``error`` or ``ignore``: what any other id or colour is.
+    channel : str
+        ``first`` if the id is in the first channel of labels in colour, else ``auto``.
+    """
+
+    name: str
+    ids: Mapping[int, int]
+    ignored: frozenset[int] = frozenset({IGNORE_INDEX})
+    colours: Mapping[Colour, int] | None = None
+    ignored_colours: frozenset[Colour] = frozenset({WHITE})
+    unmapped: Literal["error", "ignore"] = "error"
+    channel: Literal["auto", "first"] = "auto"
+
+    def apply(self, raw: NDArray[Any]) -> NDArray[np.uint8]:
+        """Look up every pixel.
+
+        Parameters
+        ----------
+        raw : (H, W) uint8 or uint16, or (H, W, 3) uint8
+            Ids, or colours.
+
+        Returns
+        -------
+        label_map : (H, W) uint8
+            Class indices, 255 = ignore.
+
+        Raises
+        ------
+        LabelError
+            With code ``unmapped_ids``, if an id is neither mapped nor ignored; the message lists
+            the ids and their pixel counts.
+        """
+        keys = raw if raw.ndim == 2 else _pack(raw)
+        table = self._id_table if raw.ndim == 2 else self._colour_table
+        label_map: NDArray[np.uint8] = table.take(keys) - 2  # 0 and 1 wrap to 254 and 255
+        if (label_map == UNMAPPED).any():
+            raise self._unmapped_error(keys[label_map == UNMAPPED], is_colour=raw.ndim == 3)
+        return label_map
+
+    def ignore_id(self) -> int:
+        """Return an id of at most 8 bits that is read as ignore.
+
+        Raises
+        ------
+        LabelError
+            With code ``no_ignore_id``, if there is none.
+        """
+        unused = set(range(256)).difference(self.ids) if self.unmapped == "ignore" else set()
+        known = {value for value in self.ignored if value < 256}
+        if not known | unused:
+            raise self._no_ignore_error()
+        return max(known or unused)
+
+    def ignore_colour(self) -> Colour:
+        """Return a colour that is read as ignore.
+
+        Raises
+        ------
+        LabelError
+            With code ``no_ignore_id``, if there is none.
+        """
+        if self.ignored_colours:
+            return max(self.ignored_colours)
+        if self.unmapped == "error":
+            raise self._no_ignore_error()
+        taken = {_pack_one(colour) for colour in self.colours or ()}
+        free = next(key for key in range(_NUM_COLOURS - 1, -1, -1) if key not in taken)
+        return free >> 16, free >> 8 & 255, free & 255
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values, the same for the same map."""
+        return {
+            "name": self.name,
+            "ids": {str(raw): self.ids[raw] for raw in sorted(self.ids)},
+            "ignored": sorted(self.ignored),
+            "colours": {_hex(c): self.colours[c] for c in sorted(self.colours or ())}
+            if self.colours
+            else {},
+            "ignored_colours": sorted(map(_hex, self.ignored_colours)),
+            "unmapped": self.unmapped,
+            "channel": self.channel,
+        }
+
+    @cached_property
+    def _id_table(self) -> NDArray[np.uint8]:
+        return self._table(2**16, self.ids, self.ignored)
+
+    @cached_property
+    def _colour_table(self) -> NDArray[np.uint8]:
+        mapped = {_pack_one(colour): index for colour, index in (self.colours or {}).items()}
+        return self._table(_NUM_COLOURS, mapped, map(_pack_one, self.ignored_colours))
+
+    def _table(
+        self, size: int, mapped: Mapping[int, int], ignored: Iterable[int]
+    ) -> NDArray[np.uint8]:
+        """Make a table of class index + 2; 0 = unmapped, so that most of it stays untouched."""
+        is_strict = self.unmapped == "error"
+        table = np.zeros(size, np.uint8) if is_strict else np.ones(size, np.uint8)
+        table[list(ignored)] = 1  # 1 - 2 = 255
+        table[list(mapped)] = np.array(list(mapped.values()), np.uint8) + 2
+        return table
+
+    def _unmapped_error(self, keys: NDArray[Any], *, is_colour: bool) -> LabelError:
+        """List what is unmapped, most frequent first."""
+        values, counts = np.unique(keys, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        rows = [
+            f"{f'#{values[i]:06x}' if is_colour else values[i]} ({counts[i]:,} pixels)"
+            for i in order[:_NUM_LISTED]
+        ]
+        more = f" and {len(values) - _NUM_LISTED} more" if len(values) > _NUM_LISTED else ""
+        what = "colours" if is_colour else "ids"
+        msg = (
+            f"it holds {what} that id map '{self.name}' does not know: {', '.join(rows)}{more}. "
+            f"Give --labels the id map that fits, or a TOML file that gives these {what} a class "
+            f"or lists them under 'ignore'."
+        )
+        return LabelError(msg, code="unmapped_ids")
+
+    def _no_ignore_error(self) -> LabelError:
+        """Say that pixels cannot be masked."""
+        msg = (
+            f"Id map '{self.name}' has no id below 256 or no colour for ignored pixels. "
+            f"List one under 'ignore'."
+        )
+        return LabelError(msg, code="no_ignore_id")
+
+
+def _pack(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Make one number of each colour: (H, W, 3) -> (H, W)."""
+    red, green, blue = (colours[..., i].astype(np.uint32) for i in range(3))
+    return np.asarray(red << 16 | green << 8 | blue, np.uint32)
+
+
+def _pack_one(colour: Colour) -> int:
+    """Make one number of a colour."""
+    return colour[0] << 16 | colour[1] << 8 | colour[2]
+
+
+def _hex(colour: Colour) -> str:
+    """Write a colour as ``#rrggbb``."""
+    return f"#{_pack_one(colour):06x}"

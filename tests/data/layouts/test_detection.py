@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from curate.classes import resolve_classes
+from curate.data import LAYOUTS, detect_layout, open_dataset, read_pair
+from curate.data.layouts import get_layout
+from curate.errors import ConfigError, DataError
+from tests.data.making import full, save, save_folder
+
+CAMVID = resolve_classes("camvid11")
+
+
+def test_unknown_folder_lists_what_each_layout_looked_for(tmp_path):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(DataError) as caught:
+        detect_layout(tmp_path)
+    text = str(caught.value)
+    assert caught.value.code == "unknown_layout"
+    assert all(f"  {name}: looked for " in text for name in LAYOUTS)
+    assert "folder: looked for images/ and labels/; images/ is there, labels/ is missing" in text
+
+
+def test_data_set_one_folder_down_is_named(tmp_path):
+    save_folder(tmp_path / "train", {"a": 0})
+    with pytest.raises(DataError, match=r"Did you mean .*train\?"):
+        detect_layout(tmp_path)
+
+
+def test_folder_inside_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    save_folder(tmp_path, {"a": 0})
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(DataError, match="images cannot be opened: Permission denied"):
+        detect_layout(tmp_path)
+
+
+def test_specific_layout_outdoes_folder(tmp_path):
+    save_folder(tmp_path, {"a": 0})
+    (tmp_path / "CameraRGB").mkdir()
+    (tmp_path / "CameraSeg").mkdir()
+    assert detect_layout(tmp_path) == "carla"
+
+
+def test_two_specific_layouts_are_ambiguous(tmp_path):
+    for name in ("CameraRGB", "CameraSeg", "train", "trainannot"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match="several layouts at once: carla, camvid") as caught:
+        detect_layout(tmp_path)
+    assert caught.value.code == "ambiguous_layout"
+
+
+def test_five_digit_names_with_grey_labels_are_no_gta5(tmp_path):
+    assert detect_layout(save_folder(tmp_path, {"00001": 3})) == "folder"
+
+
+def test_palette_labels_with_other_names_are_no_gta5(tmp_path):
+    save(tmp_path / "images/a.png", full((1, 2, 3)))
+    save(tmp_path / "labels/a.png", full(3), palette=bytes(30))
+    assert detect_layout(tmp_path) == "folder"
+
+
+def test_gta5_is_recognised_beside_train_ids_left_by_other_tools(tmp_path):
+    save(tmp_path / "images/00001.png", full((1, 2, 3)))
+    save(tmp_path / "labels/00001.png", full(7), palette=bytes(30))
+    save(tmp_path / "labels/00001_labelTrainIds.png", full(0))
+    source = open_dataset(tmp_path, classes=CAMVID)
+    assert [(pair.id, pair.label_path) for pair in source.pairs] == [
+        ("images/00001", "labels/00001.png")
+    ]
+    assert source.layout == "gta5"
+
+
+def test_unknown_layout_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"Did you mean 'cityscapes'\?"):
+        get_layout("cityscape")
+
+
+def make_cityscapes(root, endings):
+    save(root / "leftImg8bit/val/ulm/ulm_0_leftImg8bit.png", full((1, 2, 3)))
+    for ending, value in endings.items():
+        save(root / f"gtFine/val/ulm/ulm_0_gtFine_{ending}.png", full(value))
+    return open_dataset(root, classes=CAMVID)
+
+
+def test_cityscapes_prefers_original_ids(tmp_path):
+    source = make_cityscapes(tmp_path, {"labelIds": 23, "labelTrainIds": 10, "color": 0})
+    assert source.id_map.name == "cityscapes"
+    assert source.pairs[0].label_path.endswith("_labelIds.png")
+    assert read_pair(source, source.pairs[0]).label_map.unique().tolist() == [0]
+
+
+def test_cityscapes_train_ids_are_read_as_such_where_they_are_all_there_is(tmp_path):
+    source = make_cityscapes(tmp_path, {"labelTrainIds": 10})
+    assert source.id_map.name == "cityscapes19"
+    assert read_pair(source, source.pairs[0]).label_map.unique().tolist() == [0]
+
+
+def test_train_ids_do_not_stand_in_for_single_missing_originals(tmp_path):
+    save(tmp_path / "leftImg8bit/val/ulm/ulm_1_leftImg8bit.png", full((1, 2, 3)))
+    save(tmp_path / "gtFine/val/ulm/ulm_1_gtFine_labelTrainIds.png", full(10))
+    source = make_cityscapes(tmp_path, {"labelIds": 23})
+    assert [pair.status for pair in source.pairs] == ["ok", "missing_label"]
+
+
+def test_camvid_takes_every_split_that_has_a_twin(tmp_path):
+    for split in ("train", "val"):
+        save(tmp_path / f"{split}/a.png", full((1, 2, 3)))
+        save(tmp_path / f"{split}annot/a.png", full(11))
+    save(tmp_path / "test/a.png", full((1, 2, 3)))
+    source = open_dataset(tmp_path, classes=CAMVID)
+    assert [pair.id for pair in source.pairs] == ["train/a", "val/a"]
+    assert read_pair(source, source.pairs[1]).label_map.unique().tolist() == [255]

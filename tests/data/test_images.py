@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from curate.data import images, read_image
+from curate.errors import DataError
+from tests.data.making import full, packed_png, png_file, save, wide_png
+
+RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8)
+
+
+def jpeg(samples=None, **options):
+    file = io.BytesIO()
+    Image.fromarray(full((200, 100, 50)) if samples is None else samples).save(
+        file, "JPEG", quality=95, **options
+    )
+    return file.getvalue()
+
+
+def read(tmp_path, data):
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    return read_image(path)
+
+
+def test_colour_is_read_with_channels_first(tmp_path):
+    save(tmp_path / "a.png", np.stack([RAMP, RAMP + 1, RAMP + 2], 2))
+    image = read_image(tmp_path / "a.png")
+    assert image.shape == (3, 8, 8)
+    assert image[:, 0, 5].tolist() == [5, 6, 7]
+
+
+@pytest.mark.parametrize("samples", [RAMP, np.stack([RAMP, 255 - RAMP], 2)], ids=["grey", "alpha"])
+def test_grey_is_repeated(tmp_path, samples):
+    save(tmp_path / "a.png", samples)
+    assert read_image(tmp_path / "a.png")[:, 0, 5].tolist() == [5, 5, 5]
+
+
+def test_alpha_is_dropped(tmp_path):
+    save(tmp_path / "a.png", full((1, 2, 3, 0)))
+    assert read_image(tmp_path / "a.png")[:, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_palette_is_looked_up(tmp_path):
+    save(tmp_path / "a.png", RAMP, palette=bytes(range(192)))
+    assert read_image(tmp_path / "a.png")[:, 0, 5].tolist() == [15, 16, 17]
+
+
+@pytest.mark.parametrize(("bit_depth", "expected"), [(1, 255), (2, 85), (4, 17)])
+def test_few_bits_are_stretched(tmp_path, bit_depth, expected):
+    image = read(tmp_path, packed_png(full(1), bit_depth))
+    assert image.unique().tolist() == [expected]
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (128, 0), (129, 1), (65535, 255)])
+def test_16_bits_are_rounded_to_8(tmp_path, value, expected):
+    image = read(tmp_path, wide_png(full((value,) * 3, dtype=np.uint16)))
+    assert image.unique().tolist() == [expected]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["plain", "progressive"])
+def test_jpeg_is_read_whatever_its_suffix(tmp_path, options):
+    image = read(tmp_path, jpeg(**options))
+    assert np.allclose(image[:, 3, 3].numpy(), [200, 100, 50], atol=3)
+
+
+def test_grey_jpeg_is_repeated(tmp_path):
+    assert read(tmp_path, jpeg(full(90))).shape == (3, 8, 8)
+
+
+def test_cmyk_jpeg_becomes_colour(tmp_path):
+    file = io.BytesIO()
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(file, "JPEG", quality=95)
+    red, green, blue = read(tmp_path, file.getvalue())[:, 3, 3].tolist()
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize("progressive", [True, False])
+def test_jpeg_that_is_cut_off_is_refused(tmp_path, share, progressive):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    data = jpeg(noise, progressive=progressive)
+    with pytest.raises(DataError, match=r"cannot be read: .*cut off") as caught:
+        read(tmp_path, data[: int(len(data) * share)])
+    assert caught.value.code == "unreadable_image"
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [(b"", "it is empty"), (b"GIF89a...", "neither a PNG nor a JPEG"), (b"\0" * 99, "neither")],
+)
+def test_other_content_is_refused(tmp_path, data, match):
+    with pytest.raises(DataError, match=match) as caught:
+        read(tmp_path, data)
+    assert caught.value.code == "unreadable_image"
+
+
+def test_missing_image_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="does not exist") as caught:
+        read_image(tmp_path / "a.png")
+    assert caught.value.code == "missing_image"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(DataError, match="no ordinary file"):
+        read_image(tmp_path / "a.png")
+
+
+def test_small_image_is_refused(tmp_path):
+    with pytest.raises(DataError, match="7x8 pixels; both sides need 8") as caught:
+        read(tmp_path, png_file(8, 7, 8, 0, bytes(63)))
+    assert caught.value.code == "too_small"
+
+
+def test_huge_image_is_refused_before_it_is_decoded(tmp_path):
+    with pytest.raises(DataError, match="more than 134,217,728 pixels") as caught:
+        read(tmp_path, png_file(2**15, 2**13, 8, 0, b""))
+    assert caught.value.code == "too_large"
+
+
+def test_huge_jpeg_is_refused_before_it_is_decoded(tmp_path):
+    data = bytearray(jpeg())
+    at = data.index(b"\xff\xc0")
+    data[at + 5 : at + 9] = b"\xff\xff\xff\xff"
+    with pytest.raises(DataError, match="65535x65535") as caught:
+        read(tmp_path, data)
+    assert caught.value.code == "too_large"
+
+
+def test_huge_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MAX_FILE_BYTES", 10)
+    with pytest.raises(DataError, match="has 11 bytes, more than 10") as caught:
+        read(tmp_path, bytes(11))
+    assert caught.value.code == "too_large"
