@@ -1,0 +1,227 @@
+"""One interface around any segmentation network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from curate.errors import ConfigError, RunError
+from curate.models.capture import capture_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+
+BACKBONE_RATE: Final = 1 / 3
+"""Learning rate of the pretrained part, relative to that of the new part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a segmenter says about N images.
+
+    Attributes
+    ----------
+    logits : (N, C, h, w) float32
+        At the network's own stride.
+    features : dict of str to (N, F, h', w') float32
+        Outputs of the requested stages, each at its own stride; part of the graph.
+    """
+
+    logits: Tensor
+    features: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Segmenter(nn.Module):
+    """Normalises images, runs a network, reads its logits and captures its stages.
+
+    Parameters
+    ----------
+    network : Module
+        Maps (N, 3, H, W) to a tensor of logits, a dict with ``"out"``, or an object with
+        ``.logits``.
+    num_classes : int
+        C.
+    mean, std : sequence of 3 float
+        The network gets ``(image - mean) / std``, images being in [0, 1].
+    stages : mapping of str to str
+        Public name of a stage (``stride2`` .. ``stride32``, ``decoder``) to the submodule whose
+        output it is.
+    backbone_prefixes : sequence of str
+        Submodules that learn at a third of the rate.
+    multiple_of : int
+        Images are padded (right and bottom, edge pixels repeated) to sides divisible by this;
+        logits and features are cropped back.
+    channels_last : bool
+        Whether network and images are laid out channels last, which is faster for convolutions.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        num_classes: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        stages: Mapping[str, str],
+        backbone_prefixes: Sequence[str],
+        multiple_of: int = 1,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.num_classes = num_classes
+        self.stages = dict(stages)
+        self.backbone_prefixes = tuple(backbone_prefixes)
+        self.multiple_of = multiple_of
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        # kept in checkpoints: they may come from a pretrained model that is not at hand later
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        if channels_last:
+            self.network.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor, stages: Sequence[str] = ()) -> Prediction:
+        """Predict the classes of `images`.
+
+        Parameters
+        ----------
+        images : (N, 3, H, W) float32
+            In [0, 1].
+        stages : sequence of str
+            Stages to capture: public names, or literal submodule names of the network.
+
+        Raises
+        ------
+        ConfigError
+            If a stage is unknown.
+        RunError
+            If the network, or a stage, returns something else than it must.
+        """
+        modules = {name: self._find_stage(name) for name in stages}
+        size = images.shape[-2:]
+        inputs = self._prepare(images)
+        with capture_outputs(modules) as captured:
+            output = self.network(inputs)
+        logits = self._read_logits(output, num_images=len(images))
+        padded = inputs.shape[-2:]
+        return Prediction(
+            _crop(logits, size, padded),
+            {name: _crop(captured[name], size, padded) for name in modules},
+        )
+
+    def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Split the trainable parameters for an optimiser.
+
+        The backbone learns at `BACKBONE_RATE` times `learning_rate`; biases and the parameters of
+        normalisation layers (fewer than two axes) do not decay. Groups without parameters are
+        left out.
+        """
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                key = (self._is_backbone(name), parameter.ndim > 1)
+                groups.setdefault(key, []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "lr": learning_rate * (BACKBONE_RATE if is_backbone else 1.0),
+                "weight_decay": weight_decay if decays else 0.0,
+            }
+            for (is_backbone, decays), parameters in groups.items()
+        ]
+
+    def feature_channels(self, stages: Sequence[str], size: tuple[int, int]) -> dict[str, int]:
+        """Find the number of channels of each stage by a dry run on one black image.
+
+        Training modes and running statistics are left as they were.
+
+        Parameters
+        ----------
+        stages : sequence of str
+            As in `forward`.
+        size : (int, int)
+            Height and width of the image.
+        """
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        try:
+            with torch.no_grad():
+                prediction = self(self.mean.new_zeros(1, 3, *size), stages)
+        finally:
+            for module, mode in modes:
+                module.training = mode
+        return {name: features.shape[1] for name, features in prediction.features.items()}
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        """Normalise, pad and lay out images."""
+        inputs = (images - self.mean) / self.std
+        height, width = images.shape[-2:]
+        bottom, right = -height % self.multiple_of, -width % self.multiple_of
+        if bottom or right:
+            inputs = F.pad(inputs, (0, right, 0, bottom), mode="replicate")
+        return inputs.contiguous(memory_format=self.memory_format)
+
+    def _find_stage(self, name: str) -> nn.Module:
+        """Look up a stage by its public name, or a submodule of the network by its own."""
+        path = self.stages.get(name, name)
+        try:
+            if path:
+                return self.network.get_submodule(path)
+        except AttributeError:
+            pass
+        known = ", ".join(self.stages) or "none by name"
+        msg = (
+            f"The segmenter has no stage '{name}'. Known stages: {known}; "
+            f"any submodule of its {type(self.network).__name__} will do, too."
+        )
+        raise ConfigError(msg)
+
+    def _is_backbone(self, parameter: str) -> bool:
+        """Tell whether a parameter of the network lies in one of the backbone's submodules."""
+        return any(parameter.startswith(f"{prefix}.") for prefix in self.backbone_prefixes)
+
+    def _read_logits(self, output: object, *, num_images: int) -> Tensor:
+        """Take the logits out of what the network returned."""
+        if isinstance(output, Mapping):
+            logits = output.get("out", output.get("logits"))
+        else:
+            logits = getattr(output, "logits", output)
+        if isinstance(logits, Tensor):
+            seen = f"{logits.dtype} of shape {tuple(logits.shape)}"
+            is_fit = logits.is_floating_point() and logits.ndim == 4
+            if is_fit and logits.shape[:2] == (num_images, self.num_classes):
+                return logits
+        elif isinstance(output, Mapping):
+            seen = f"a {type(output).__name__} with the keys {', '.join(map(str, output))}"
+        else:
+            seen = f"a {type(output).__name__}"
+        msg = (
+            f"{type(self.network).__name__} returned {seen} for {num_images} images and "
+            f"{self.num_classes} classes. Required are floating-point logits of shape "
+            f"({num_images}, {self.num_classes}, h, w): as a tensor, in a dict as 'out', or in an "
+            "object as .logits."
+        )
+        raise RunError(msg)
+
+
+def _crop(maps: Tensor, size: torch.Size, padded: torch.Size) -> Tensor:
+    """Cut off the part of `maps` that comes from padding; at least float32."""
+    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    if size == padded:
+        return maps
+    height, width = (
+        -(-side * cells // full)
+        for side, cells, full in zip(size, maps.shape[-2:], padded, strict=True)
+    )
+    return maps[..., :height, :width]
