@@ -1,0 +1,28 @@
+"""Weighting methods: how much is each synthetic pixel worth."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Final
+
+from curate.errors import ConfigError
+from curate.methods.base import Method, MethodContext, Split
+from curate.methods.hierarchical import Hierarchical
+from curate.methods.uniform import Uniform
+
+__all__ = ["METHODS", "Method", "MethodContext", "Split", "find_method"]
+
+METHODS: Final[dict[str, type[Method]]] = {
+    "hierarchical": Hierarchical,
+    "uniform": Uniform,
+}
+
+
+def find_method(name: str) -> type[Method]:
+    """Look up a method by name; a `ConfigError` lists the known ones."""
+    if name in METHODS:
+        return METHODS[name]
+    near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    msg = f"method = '{name}' is unknown. Known methods: {', '.join(METHODS)}.{hint}"
+    raise ConfigError(msg)

@@ -1,0 +1,128 @@
+"""What weighting networks see: named inputs, put side by side on one grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from curate.records import GRID_STRIDE, Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+def read_predictions(evidence: Evidence) -> Tensor:
+    """Class probabilities (N, C, h, w)."""
+    return evidence.predictions
+
+
+def read_label(evidence: Evidence) -> Tensor:
+    """Given label, one-hot (N, C, h, w); all zero where it is ignored."""
+    num_classes = evidence.predictions.shape[1]
+    index = evidence.label_map.clamp(max=num_classes)
+    one_hot = torch.zeros(
+        (index.shape[0], num_classes + 1, *index.shape[1:]), device=index.device
+    ).scatter_(1, index[:, None], 1.0)
+    return one_hot[:, :num_classes]
+
+
+def read_image(evidence: Evidence) -> Tensor:
+    """Pixels of each cell in [-1, 1], (N, 3 * 16, h, w)."""
+    height, width = evidence.label_map.shape[1:]
+    images = evidence.images
+    below, right = height * GRID_STRIDE - images.shape[2], width * GRID_STRIDE - images.shape[3]
+    padded = F.pad(images, (0, right, 0, below), mode="replicate")
+    return F.pixel_unshuffle(padded, GRID_STRIDE) * 2 - 1
+
+
+INPUTS: Final[dict[str, Callable[[Evidence], Tensor]]] = {
+    "predictions": read_predictions,
+    "label": read_label,
+    "image": read_image,
+}
+"""Inputs by name; every other name is a backbone stage."""
+
+
+def stage_names(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Pick the names that are backbone stages."""
+    return tuple(name for name in inputs if name not in INPUTS)
+
+
+class InputStack(nn.Module):
+    """Concatenate the named inputs; features are standardised by statistics of both domains.
+
+    The statistics are gathered while `gather` is called (during the warm-up) and are fixed from
+    then on: statistics of a batch, as in BatchNorm, would tell the domains apart by themselves.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Keys of `INPUTS` or names of backbone stages.
+    num_classes : int
+    feature_channels : dict of str to int
+        Channels of each stage among `inputs`.
+    """
+
+    count: Tensor
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(
+        self, inputs: Sequence[str], *, num_classes: int, feature_channels: Mapping[str, int]
+    ) -> None:
+        super().__init__()
+        self.inputs = tuple(inputs)
+        plain = {"predictions": num_classes, "label": num_classes, "image": 3 * GRID_STRIDE**2}
+        self.num_channels = sum(plain.get(n) or feature_channels[n] for n in self.inputs)
+        num_features = sum(feature_channels[name] for name in stage_names(self.inputs))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(num_features, dtype=torch.float64))
+        self.register_buffer("variance", torch.ones(num_features, dtype=torch.float64))
+
+    def forward(self, evidence: Evidence) -> Tensor:
+        """Return (N, F, h, w) float32."""
+        plain = [INPUTS[name](evidence) for name in self.inputs if name in INPUTS]
+        if self.mean.numel():
+            features = self._features(evidence)
+            mean = self.mean.float()[:, None, None]
+            scale = (self.variance + 1e-6).rsqrt().float()[:, None, None]
+            plain.append((features - mean) * scale)
+        return torch.cat(plain, dim=1)
+
+    @torch.no_grad()
+    def gather(self, evidence: Evidence) -> None:
+        """Add the features of a batch to the statistics (Chan et al.'s pairwise update)."""
+        if not self.mean.numel():
+            return
+        features = self._features(evidence).double()
+        new = features.shape[0] * features.shape[2] * features.shape[3]
+        mean = features.mean(dim=(0, 2, 3))
+        variance = features.var(dim=(0, 2, 3), correction=0)
+        total = self.count + new
+        share = new / total
+        offset = mean - self.mean
+        old_variance = self.variance if self.count > 0 else torch.zeros_like(self.variance)
+        self.variance.copy_(
+            (1 - share) * old_variance + share * variance + share * (1 - share) * offset**2
+        )
+        self.mean.add_(share * offset)
+        self.count.copy_(total)
+
+    def _features(self, evidence: Evidence) -> Tensor:
+        """Concatenate the features of the stages on the grid of the labels."""
+        grid = evidence.label_map.shape[1:]
+        return torch.cat(
+            [_to_grid(evidence.features[name], grid) for name in stage_names(self.inputs)], dim=1
+        )
+
+
+def _to_grid(features: Tensor, grid: torch.Size) -> Tensor:
+    """Average finer features, interpolate coarser ones."""
+    if features.shape[2:] == grid:
+        return features.float()
+    if features.shape[2] > grid[0]:
+        return F.adaptive_avg_pool2d(features.float(), (grid[0], grid[1]))
+    return F.interpolate(features.float(), size=list(grid), mode="bilinear", align_corners=False)

@@ -1,0 +1,62 @@
+"""Weights of mean 1 over the data set, from a running histogram of synthetic scores."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from curate.metrics import effective_sample_size
+from curate.weighting import NUM_BINS, WeightRule, fit_weight_rule
+
+DECAY = 0.95
+"""Memory of the histogram: about twenty batches; with 0.99 the mean lags behind the networks."""
+
+
+class RunningWeights(nn.Module):
+    """Keep a decaying histogram of synthetic scores; weigh scores by the rule fitted to it.
+
+    The histogram stands for the data set: normalising a batch by itself would cancel the image
+    level wherever a batch holds one image.
+    """
+
+    histogram: Tensor
+
+    def __init__(self, *, min_ess: float, max_power: float, clip: float, uniform: float) -> None:
+        super().__init__()
+        self.min_ess, self.max_power, self.clip, self.uniform = min_ess, max_power, clip, uniform
+        self.register_buffer("histogram", torch.zeros(NUM_BINS, dtype=torch.float64))
+
+    def weigh(self, scores: Tensor, synthetic: Tensor) -> tuple[Tensor, float]:
+        """Add a batch's valid synthetic scores to the histogram and weigh the batch.
+
+        Parameters
+        ----------
+        scores : (N, h, w) float32 in [0, 1]
+        synthetic : (N, h, w) bool
+            Valid synthetic cells.
+
+        Returns
+        -------
+        weights : (N, h, w) float32
+        ess : float
+            Effective sample size of the batch's synthetic weights as a share, in (0, 1].
+        """
+        levels = (scores[synthetic] * (NUM_BINS - 1)).round().long()
+        counts = torch.bincount(levels, minlength=NUM_BINS)
+        self.histogram.mul_(DECAY).add_(counts)
+        rule = self.rule()
+        weights = rule(scores.detach())
+        return weights, effective_sample_size(weights[synthetic].cpu().numpy())
+
+    def rule(self) -> WeightRule:
+        """Fit the rule to the histogram; uniform while nothing has been seen."""
+        mass = self.histogram.cpu().numpy()
+        if mass.sum() <= 0:
+            return WeightRule()
+        return fit_weight_rule(
+            mass,
+            min_ess=self.min_ess,
+            max_power=self.max_power,
+            clip=self.clip,
+            uniform=self.uniform,
+        )
