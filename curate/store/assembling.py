@@ -1,0 +1,170 @@
+"""Putting finished pieces together to a score file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import h5py
+
+from curate.records import OK
+from curate.store.atomic import replacing, replacing_folder
+from curate.store.columns import Columns, num_rows, take
+from curate.store.h5write import write_header, write_images, write_regions
+from curate.store.hdf5 import find
+from curate.store.merging import Merged, OpenFiles, region_blocks
+from curate.store.parquet import pair_token, write_parquet
+from curate.store.schema import (
+    IMAGE_COLUMNS,
+    PIXEL_SCORES,
+    REGION_COLUMNS,
+    REGION_IDS,
+)
+from curate.store.sink import creating_h5
+from curate.store.targets import SHARD_NAME, Kind, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from curate.store.sink import Sink
+
+_ROW_BYTES: Final = 4096
+"""More than an image's rows, names and headers take up in a file, its maps and regions aside."""
+
+_REGION_BYTES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What a score file is made of.
+
+    Attributes
+    ----------
+    merged : Merged
+        All images.
+    files : OpenFiles
+        For reading the sources.
+    levels : tuple of str
+        Levels that were scored; without ``region`` there are no regions.
+    num_classes : int
+    provenance, dataset_root : str
+        As they are written.
+    shard_bytes : int
+        Largest size of one shard.
+    """
+
+    merged: Merged
+    files: OpenFiles
+    levels: tuple[str, ...]
+    num_classes: int
+    provenance: str
+    dataset_root: str
+    shard_bytes: int
+
+
+def assemble(assembly: Assembly, target: Target) -> None:
+    """Write the whole score file; each file of it is there complete, or as it was before."""
+    everything = range(num_rows(assembly.merged.images))
+    if target.kind is Kind.SHARDS:
+        with replacing_folder(target.path) as partial:
+            for number, rows in enumerate(_shards(assembly)):
+                _write_h5(assembly, rows, partial / SHARD_NAME.format(number))
+            _write_tables(assembly, Target(partial, Kind.SHARDS))
+        return
+    if target.kind is Kind.H5:
+        with replacing(target.path) as partial:
+            _write_h5(assembly, everything, partial)
+    _write_tables(assembly, target)
+
+
+def _write_h5(assembly: Assembly, rows: range, path: Path) -> None:
+    """Write one HDF5 file with some of the images."""
+    merged = assembly.merged
+    with creating_h5(path) as (file, sink):
+        write_header(file, provenance=assembly.provenance, dataset_root=assembly.dataset_root)
+        write_images(file, take(merged.images, slice(rows.start, rows.stop)))
+        if "region" in assembly.levels:
+            count = int(merged.region_count[rows.start : rows.stop].sum())
+            write_regions(file, region_blocks(merged, rows, assembly.files), count=count)
+        for name in _map_groups(assembly.levels):
+            _copy_maps(assembly, rows, file.create_group(name), sink)
+
+
+def _copy_maps(assembly: Assembly, rows: range, group: h5py.Group, sink: Sink) -> None:
+    """Copy the maps of some images as they are, without unpacking them."""
+    for row in rows:
+        if assembly.merged.images["status"][row] != OK:
+            continue
+        sink.raise_error()
+        image_id = assembly.merged.images["id"][row]
+        folder, _, name = image_id.rpartition("/")
+        target = group.require_group(folder) if folder else group
+        target.copy(_map_of(assembly, row, group.name), target, name=name)
+
+
+def _map_of(assembly: Assembly, row: int, group: str) -> Any:  # noqa: ANN401
+    """Find a map in the source of its image."""
+    merged = assembly.merged
+    file = assembly.files[merged.sources[merged.source_of[row]]]
+    return find(file, f"{group.strip('/')}/{merged.images['id'][row]}", h5py.Dataset)
+
+
+def _map_groups(levels: tuple[str, ...]) -> list[str]:
+    """List the groups of maps that these levels have."""
+    return [
+        group
+        for level, group in (("pixel", PIXEL_SCORES), ("region", REGION_IDS))
+        if level in levels
+    ]
+
+
+def _shards(assembly: Assembly) -> Iterator[range]:
+    """Cut the images into ranges whose files stay below the limit; at least one range."""
+    total = num_rows(assembly.merged.images)
+    first, size = 0, 0
+    for row in range(total):
+        more = _bytes_of(assembly, row)
+        if row > first and size + more > assembly.shard_bytes:
+            yield range(first, row)
+            first, size = row, 0
+        size += more
+    yield range(first, total)
+
+
+def _bytes_of(assembly: Assembly, row: int) -> int:
+    """Estimate, from above, what an image adds to the size of a file."""
+    size = _ROW_BYTES + _REGION_BYTES * int(assembly.merged.region_count[row])
+    if assembly.merged.images["status"][row] == OK:
+        for group in _map_groups(assembly.levels):
+            size += _map_of(assembly, row, group).id.get_storage_size()
+    return size + 16 * assembly.num_classes
+
+
+def _write_tables(assembly: Assembly, target: Target) -> None:
+    """Write the Parquet tables; a table of regions that is none of this file's is removed."""
+    images = assembly.merged.images
+    everything = range(num_rows(images))
+    with replacing(target.images_table) as partial:
+        _write_parquet(assembly, partial, iter([images]), IMAGE_COLUMNS)
+    if "region" not in assembly.levels:
+        target.regions_table.unlink(missing_ok=True)
+        return
+    with replacing(target.regions_table) as partial:
+        blocks = region_blocks(assembly.merged, everything, assembly.files)
+        _write_parquet(assembly, partial, blocks, REGION_COLUMNS)
+
+
+def _write_parquet(
+    assembly: Assembly, path: Path, blocks: Iterator[Columns], schema: dict[str, Any]
+) -> None:
+    """Write one Parquet table."""
+    write_parquet(
+        path,
+        blocks,
+        schema,
+        num_classes=assembly.num_classes,
+        provenance=assembly.provenance,
+        dataset_root=assembly.dataset_root,
+        pair=pair_token(assembly.merged.images),
+    )

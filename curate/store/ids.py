@@ -1,0 +1,69 @@
+"""Which image ids can name a node in an HDF5 file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curate.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class IdBook:
+    """Ids seen so far; refuses those that cannot be stored beside each other."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._folders: set[str] = set()
+
+    def add(self, image_id: str) -> None:
+        """Take up an id; one that is known already is fine.
+
+        Raises
+        ------
+        StoreError
+            If the id is empty, has an empty, ``.`` or ``..`` part, holds NUL or bytes that are no
+            UTF-8, or is a folder of another id (or the other way round).
+        """
+        check_text(image_id, "image id")
+        parts = image_id.split("/")
+        if any(part in {"", ".", ".."} for part in parts):
+            _refuse("image id", image_id, "has an empty, '.' or '..' part")
+        folders = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        for folder in folders:
+            if folder in self._ids:
+                _refuse("image id", image_id, f"lies in '{folder}', itself an image")
+        if image_id in self._folders:
+            _refuse("image id", image_id, "is at the same time a folder with images")
+        self._ids.add(image_id)
+        self._folders.update(folders)
+
+
+def check_ids(ids: Iterable[str]) -> None:
+    """Check, before any work is done, that all ids can be stored in one score file.
+
+    Raises
+    ------
+    StoreError
+        Naming the first id that cannot.
+    """
+    book = IdBook()
+    for image_id in ids:
+        book.add(image_id)
+
+
+def check_text(text: str, what: str) -> None:
+    """Refuse a string that HDF5 or Parquet would cut off or could not hold."""
+    if "\0" in text:
+        _refuse(what, text, "holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse(what, text, "is not valid UTF-8")
+
+
+def _refuse(what: str, text: str, reason: str) -> None:
+    """Raise the error."""
+    msg = f"{what} {text!a} {reason} and cannot be stored. Rename the file."
+    raise StoreError(msg)

@@ -1,0 +1,263 @@
+"""Writing a score file piece by piece, so that it can be interrupted at any moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from curate.errors import StoreError, UsageError
+from curate.records import LEVELS, OK
+from curate.store.assembling import Assembly, assemble
+from curate.store.atomic import check_writable, remove_folder, remove_stale
+from curate.store.headers import read_h5_header
+from curate.store.ids import IdBook, check_text
+from curate.store.loading import load_file_images
+from curate.store.merging import OpenFiles, merge
+from curate.store.parquet import read_metadata, read_parquet
+from curate.store.pieces import Pieces, collect_maps, tabulate
+from curate.store.provenance import decode, encode, refuse_mixing
+from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, SHARD_BYTES
+from curate.store.targets import Kind, Target, resolve_target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from curate.records import ScoredImage
+
+
+class ScoreWriter:
+    """Writer of a score file.
+
+    Finished pieces wait in ``<out>.parts/`` until `finish` puts them together. Whatever happens
+    in between, a new writer with ``resume=True`` goes on from there.
+
+    Parameters
+    ----------
+    out : Path
+        ``NAME.h5``, ``NAME.parquet`` (tables only) or a folder (shards).
+    provenance : dict
+        What the scores depend on; must be JSON.
+    num_classes : int
+    stride : int
+        Pixels of the original image per cell of a map.
+    dataset_root : Path
+        Where the data set is; written down as an absolute path.
+    levels : tuple of str
+        Without ``pixel`` no pixel maps are kept, without ``region`` no regions.
+    overwrite : bool
+        Start anew; an earlier score file stays until `finish` replaces it.
+    resume : bool
+        Keep what is finished, be it in pieces or in a complete score file. Images that failed
+        are tried again.
+    shard_bytes : int
+        Largest size of one file of a folder of shards.
+
+    Attributes
+    ----------
+    done : set of str
+        Ids of the images whose scores are there, without those that failed.
+
+    Raises
+    ------
+    UsageError
+        If something is there already and neither `overwrite` nor `resume` was asked for.
+    StoreError
+        If what is there has other provenance or is in use, or the disk does not let us write.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        provenance: Mapping[str, Any],
+        *,
+        num_classes: int,
+        stride: int,
+        dataset_root: Path,
+        levels: Sequence[str] = LEVELS,
+        overwrite: bool = False,
+        resume: bool = False,
+        shard_bytes: int = SHARD_BYTES,
+    ) -> None:
+        self.done: set[str] = set()
+        self._target = resolve_target(out.absolute())
+        self._provenance = encode(provenance)
+        self._dataset_root = str(dataset_root.resolve())
+        self._num_classes, self._stride = num_classes, stride
+        self._levels, self._shard_bytes = tuple(levels), shard_bytes
+        self._ids = IdBook()
+        self._files = OpenFiles()
+        check_writable(self._target.path.parent)
+        for path in (self._target.path, self._target.parts):
+            remove_stale(path)
+        _refuse_existing(self._target, overwrite=overwrite, resume=resume)
+        self._pieces = Pieces(self._target.parts)
+        try:
+            if overwrite:
+                self._pieces.start_over()
+            self._take_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, batch: Sequence[ScoredImage]) -> None:
+        """Store the scores of some images for good.
+
+        Raises
+        ------
+        StoreError
+            If an id cannot be stored, a map does not fit its image, or the disk fails; nothing of
+            the batch is stored then.
+        """
+        if not batch:
+            return
+        if len({image.pair.id for image in batch}) < len(batch):
+            msg = "an image occurs twice in one batch; each can be scored once at a time."
+            raise StoreError(msg)
+        for image in batch:
+            self._ids.add(image.pair.id)
+            check_text(image.pair.image_path, "image path")
+            check_text(image.pair.label_path, "label path")
+        maps = {}
+        if self._target.kind is not Kind.TABLES:
+            maps = collect_maps(batch, self._levels, stride=self._stride)
+        images, regions = tabulate(batch, self._levels, num_classes=self._num_classes)
+        self._add(images, regions, maps)
+        self.done.update(image.pair.id for image in batch if image.status == OK)
+
+    def finish(self) -> int:
+        """Put all pieces together, sorted by image id, and remove the work folder.
+
+        Returns
+        -------
+        num_regions : int
+            Rows of the region table.
+        """
+        sources = [*self._base(), *self._pieces.paths()]
+        merged = merge(sources, self._files, num_classes=self._num_classes)
+        if not self._is_complete():
+            assembly = Assembly(
+                merged=merged,
+                files=self._files,
+                levels=self._levels,
+                num_classes=self._num_classes,
+                provenance=self._provenance,
+                dataset_root=self._dataset_root,
+                shard_bytes=self._shard_bytes,
+            )
+            assemble(assembly, self._target)
+        self.close()
+        remove_folder(self._target.parts)
+        return int(merged.region_count.sum())
+
+    def close(self) -> None:
+        """Release the work folder; its pieces stay."""
+        self._files.close()
+        self._pieces.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take_up(self) -> None:
+        """Find out what earlier processes finished."""
+        if self._target.kind is Kind.TABLES and self._target.exists() and not self._is_fresh():
+            self._import_tables()
+        for path in [*self._base(), *self._pieces.paths()]:
+            file = self._files[path]
+            self._refuse_other(read_h5_header(file).provenance, path)
+            images = load_file_images(file)
+            for image_id, status in zip(images["id"], images["status"], strict=True):
+                self._ids.add(image_id)
+                if status == OK:
+                    self.done.add(image_id)
+
+    def _base(self) -> list[Path]:
+        """List the finished HDF5 files that the pieces add to."""
+        return [] if self._is_fresh() else self._target.h5_files()
+
+    def _is_fresh(self) -> bool:
+        """Tell whether a finished score file is to be replaced as a whole."""
+        return self._pieces.is_fresh
+
+    def _is_complete(self) -> bool:
+        """Tell whether a finished score file is there and nothing was added to it."""
+        tables = [self._target.images_table]
+        if "region" in self._levels:
+            tables.append(self._target.regions_table)
+        return (
+            bool(self._base())
+            and not self._pieces.paths()
+            and all(table.exists() for table in tables)
+        )
+
+    def _import_tables(self) -> None:
+        """Make finished Parquet tables the first piece, so that others can be added."""
+        if self._pieces.paths():
+            return
+        path = self._target.images_table
+        self._refuse_other(decode(read_metadata(path).provenance, where=str(path)), path)
+        images = read_parquet(path, IMAGE_COLUMNS)
+        regions = None
+        if "region" in self._levels:
+            regions = read_parquet(self._target.regions_table, REGION_COLUMNS)
+        self._add(images, regions, {})
+
+    def _add(self, images: Any, regions: Any, maps: Any) -> None:  # noqa: ANN401
+        """Write a piece."""
+        self._pieces.add(
+            images,
+            regions,
+            maps,
+            stride=self._stride,
+            provenance=self._provenance,
+            dataset_root=self._dataset_root,
+        )
+
+    def _refuse_other(self, found: Mapping[str, Any], path: Path) -> None:
+        """Refuse to add to scores that were made with other settings."""
+        refuse_mixing(
+            found,
+            decode(self._provenance, where="the provenance"),
+            where=str(path),
+            advice="Use the same settings again, start over with --overwrite, or name another "
+            "--out.",
+        )
+
+
+def _refuse_existing(target: Target, *, overwrite: bool, resume: bool) -> None:
+    """Refuse to touch what is there unless a flag says so, and foreign folders in any case."""
+    if overwrite and resume:
+        msg = "--overwrite and --resume exclude each other: give one of them."
+        raise UsageError(msg)
+    if not (target.exists() or target.parts.exists()):
+        return
+    if not (overwrite or resume):
+        is_there = f"{target.path} exists already"
+        unfinished = f"{target.parts} holds unfinished scores"
+        msg = (
+            f"{is_there if target.exists() else unfinished}: go on with --resume, replace it with "
+            "--overwrite, or name another --out."
+        )
+        raise UsageError(msg)
+    if target.kind is Kind.SHARDS and target.path.exists():
+        _refuse_foreign(target.path)
+    elif target.kind is Kind.H5 and target.path.exists() and not target.path.is_file():
+        msg = f"{target.path} is no file. Name another --out."
+        raise UsageError(msg)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse to replace a folder that holds anything but shards and tables."""
+    strange = [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.is_dir() or path.suffix not in {".h5", ".parquet"}
+    ]
+    if strange:
+        msg = (
+            f"{folder} holds {strange[0]!r}, which 'curate score' did not write, so that it is not "
+            "replaced. Name another --out."
+        )
+        raise UsageError(msg)
