@@ -1,0 +1,100 @@
+"""What every export format gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from curate.downstream.media import MEDIA
+from curate.downstream.paths import join_inside
+from curate.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetItem:
+    """One selected image.
+
+    Attributes
+    ----------
+    id : str
+    image, label : Path
+        The original files.
+    image_path, label_path : str
+        Their paths inside the data set, ``/``-separated.
+    keep : (H, W) bool, or None
+        Pixels that keep their label; None = all, so that the label stays as it is.
+    """
+
+    id: str
+    image: Path
+    label: Path
+    image_path: str
+    label_path: str
+    keep: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how the files of a subset are put.
+
+    Attributes
+    ----------
+    folder : Path
+        Where to write now.
+    final : Path
+        What the folder will be called once it is complete.
+    media : str
+        Key of `MEDIA`.
+    write_masked_label : callable
+        ``(source, target, keep)``: copy a label file in its own format with the other pixels
+        ignored.
+    read_label_map : callable
+        Read a label file as class indices, (H, W) uint8, 255 = ignore.
+    """
+
+    folder: Path
+    final: Path
+    media: str
+    write_masked_label: Callable[[Path, Path, NDArray[np.bool_]], None]
+    read_label_map: Callable[[Path], NDArray[np.uint8]]
+
+    def new_file(self, relative: str) -> Path:
+        """Return where a new file of the subset goes, and make the folders above it.
+
+        Raises
+        ------
+        StoreError
+            If the path leads out of the subset, or another image has put a file there.
+        """
+        target = join_inside(self.folder, relative)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise _taken(relative) from None
+        if target.is_symlink() or target.exists():
+            raise _taken(relative)
+        return target
+
+    def place(self, source: Path, relative: str) -> None:
+        """Link or copy an original file into the subset."""
+        if self.media != "none":
+            MEDIA[self.media](source, self.new_file(relative))
+
+    def final_path(self, relative: str) -> Path:
+        """Return the path that a file of the subset will have."""
+        return join_inside(self.final, relative)
+
+
+def _taken(relative: str) -> StoreError:
+    """Say that two files of a subset need the same path."""
+    return StoreError(
+        f"two files of the subset would both be {relative!a}. Rename one of the images, and score "
+        "the data set again."
+    )
