@@ -1,0 +1,82 @@
+"""From a segmenter's output to the evidence that methods see, and back to pixel weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from curate.records import GRID_STRIDE, Batch, Evidence
+
+if TYPE_CHECKING:
+    from curate.models import Prediction
+
+
+def grid_size(height: int, width: int) -> tuple[int, int]:
+    """Cells of the weighting grid for an image size, rounded up."""
+    return -(-height // GRID_STRIDE), -(-width // GRID_STRIDE)
+
+
+def grid_labels(label_map: Tensor) -> Tensor:
+    """Label at the centre of each cell, (N, H, W) to (N, h, w) int64."""
+    height, width = label_map.shape[1:]
+    rows = (torch.arange(0, height, GRID_STRIDE) + GRID_STRIDE // 2).clamp(max=height - 1)
+    columns = (torch.arange(0, width, GRID_STRIDE) + GRID_STRIDE // 2).clamp(max=width - 1)
+    return label_map[:, rows][:, :, columns].long()
+
+
+def grid_predictions(logits: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Class probabilities on the weighting grid, (N, C, h, w) float32."""
+    predictions = logits.float().softmax(dim=1)
+    if predictions.shape[2:] == grid:
+        return predictions
+    if predictions.shape[2] > grid[0]:
+        return F.adaptive_avg_pool2d(predictions, grid)
+    return F.interpolate(predictions, size=list(grid), mode="bilinear", align_corners=False)
+
+
+def gather_evidence(batch: Batch, images: Tensor, prediction: Prediction) -> Evidence:
+    """Put together, detached, what weighting networks may look at.
+
+    Parameters
+    ----------
+    batch : Batch
+        On the device of the segmenter.
+    images : (N, 3, H, W) float32
+        The batch's images in [0, 1].
+    prediction : Prediction
+        The segmenter's output for them.
+    """
+    grid = grid_size(*batch.label_map.shape[1:])
+    return Evidence(
+        predictions=grid_predictions(prediction.logits.detach(), grid),
+        label_map=grid_labels(batch.label_map),
+        images=images,
+        is_real=batch.is_real,
+        keys=batch.keys,
+        features={name: f.detach() for name, f in prediction.features.items()},
+    )
+
+
+def spread_to_pixels(cells: Tensor, height: int, width: int) -> Tensor:
+    """Repeat each cell's value over its pixels, (N, h, w) to (N, H, W)."""
+    pixels = cells.repeat_interleave(GRID_STRIDE, dim=1).repeat_interleave(GRID_STRIDE, dim=2)
+    return pixels[:, :height, :width]
+
+
+def to_unit_range(images: Tensor) -> Tensor:
+    """Turn uint8 images into float32 in [0, 1]."""
+    return images.float().div_(255)
+
+
+def move(batch: Batch, device: torch.device) -> Batch:
+    """Copy a batch to a device, without waiting where its memory is pinned."""
+    return Batch(
+        images=batch.images.to(device, non_blocking=True),
+        label_map=batch.label_map.to(device, non_blocking=True),
+        is_real=batch.is_real.to(device, non_blocking=True),
+        keys=batch.keys,
+        problems=batch.problems,
+    )

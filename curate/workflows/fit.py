@@ -1,0 +1,251 @@
+"""Train a segmenter and weighting networks jointly, into a run folder that survives anything."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate.data import evaluation_batches, training_batches
+from curate.errors import ConfigError
+from curate.methods import find_method
+from curate.reporting import LogReporter, Reporter
+from curate.store import remember
+from curate.workflows.assembling import Task, open_task
+from curate.workflows.building import build_networks, count_folds
+from curate.workflows.interrupts import InterruptFlag
+from curate.workflows.metric_log import MetricLog
+from curate.workflows.run_folder import RunFolder, read_finished
+from curate.workflows.training import Trainer, choose_device
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from curate.config import Config
+    from curate.records import Batch
+
+NO_SIGNAL_AUROC = 0.55
+COLLAPSED_ESS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What `fit` did.
+
+    Attributes
+    ----------
+    run : Path
+        Folder of the finished run.
+    steps : int
+    seconds : float
+        Wall time of this call; earlier calls of a resumed run are not in it.
+    device : str
+    num_real, num_synthetic : int
+        Images trained on.
+    images_per_second : float
+    measured : dict of str to float
+        Last held-out measurements: ``auroc_pixel``, ``held_out_loss_pixel``, .. by level; None
+        where a domain had no held-out image.
+    """
+
+    run: Path
+    steps: int
+    seconds: float
+    device: str
+    num_real: int
+    num_synthetic: int
+    images_per_second: float
+    measured: dict[str, float | None] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return asdict(self) | {"run": str(self.run)}
+
+
+def fit(
+    config: Config,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> FitResult:
+    """Train jointly and leave a finished run folder.
+
+    Parameters
+    ----------
+    config : Config
+        From `curate.load_config`.
+    out : Path, optional
+        Run folder; by default the next ``runs/run-0001`` beside curate.toml.
+    resume : bool
+        Go on with `out`, or with the newest unfinished run. On a CPU the result is bit for bit
+        that of an uninterrupted run.
+    overwrite : bool
+        Replace `out` if it is a run.
+    reporter : Reporter, optional
+        Receives progress and warnings; the log by default.
+
+    Raises
+    ------
+    ConfigError, DataError, RunError, StoreError
+    KeyboardInterrupt
+        On Ctrl-C or SIGTERM, after a checkpoint was saved.
+    """
+    reporter = reporter or LogReporter()
+    started = time.monotonic()
+    num_folds = count_folds(config)
+    if find_method(config.fit.method).gives_scores and not config.synthetic:
+        msg = (
+            f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "
+            "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
+        )
+        raise ConfigError(msg)
+    folder = RunFolder.open(config, out, resume=resume, overwrite=overwrite)
+    if folder.is_finished:
+        reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
+    else:
+        _fit_into(folder, config, num_folds, reporter)
+    remember(config.root, run=folder.path)
+    seconds = time.monotonic() - started
+    result = read_finished(folder.path).result
+    return FitResult(run=folder.path, seconds=round(seconds, 2), **result)
+
+
+def _fit_into(folder: RunFolder, config: Config, num_folds: int, reporter: Reporter) -> None:
+    """Train from the folder's checkpoint, or from the start, to the finished run."""
+    started = time.monotonic()
+    device = choose_device(config.fit.device, config.fit.precision)
+    task = open_task(config, num_folds=num_folds, reporter=reporter)
+    folder.begin(config, task)
+    networks = build_networks(
+        config,
+        num_classes=len(task.classes),
+        real_class_px=task.real_class_px.tolist(),
+        splits=task.splits,
+        backbone_weights="none" if folder.has_checkpoint else config.fit.backbone_weights,
+    )
+    trainer = Trainer(
+        networks.segmenter,
+        networks.method,
+        stages=networks.stages,
+        settings=config.fit,
+        device=device,
+    )
+    log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard)
+    first_step = folder.restore(trainer, log)
+    _train(trainer, task, config, folder, log, first_step, reporter)
+    measured = _judge(trainer, _held_out(task, config), is_last=True)
+    log.add(config.fit.steps, measured)
+    _warn_about(measured, log, reporter)
+    num_images = (config.fit.steps - first_step) * config.fit.batch_size
+    folder.finish(
+        trainer,
+        log,
+        {
+            "steps": config.fit.steps,
+            "device": str(device.device),
+            "num_real": task.num_real,
+            "num_synthetic": task.num_synthetic,
+            "images_per_second": round(num_images / (time.monotonic() - started), 2),
+            "measured": {k: v if math.isfinite(v) else None for k, v in measured.items()},
+        },
+    )
+
+
+def _train(
+    trainer: Trainer,
+    task: Task,
+    config: Config,
+    folder: RunFolder,
+    log: MetricLog,
+    first_step: int,
+    reporter: Reporter,
+) -> None:
+    """Run the steps that are left; save regularly, and once more when interrupted."""
+    settings = config.fit
+    held_out = _held_out(task, config) if trainer.method.gives_scores else []
+    batches = training_batches(
+        task.real,
+        task.synthetic,
+        size=settings.size,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        first_step=first_step,
+        num_steps=settings.steps - first_step,
+        augment=config.augment,
+        workers=_count_workers(config, trainer),
+        pin_memory=trainer.device.device.type == "cuda",
+        exclude=task.unusable,
+    )
+    reporter.start("fit", settings.steps, first_step, unit="steps")
+    clock, seen = time.monotonic(), 0
+    with InterruptFlag() as interrupt:
+        for number, batch in enumerate(batches, start=first_step):
+            _warn_of_unreadable(batch, reporter)
+            metrics = trainer.step(number, batch)
+            done, seen = number + 1, seen + len(batch.keys)
+            metrics["images_per_second"] = seen / (time.monotonic() - clock)
+            is_last = done == settings.steps
+            if done % settings.evaluate_every == 0 and not is_last and held_out:
+                metrics |= _judge(trainer, held_out, is_last=False)
+            log.add(done, {k: v for k, v in metrics.items() if k != "images_per_second"})
+            reporter.advance(done, metrics)
+            if is_last or interrupt.is_set or done % settings.checkpoint_every == 0:
+                folder.save(trainer, log, done)
+            if interrupt.is_set:
+                reporter.finish()
+                reporter.warn(f"Interrupted; step {done} is saved. Go on with: curate fit --resume")
+                raise KeyboardInterrupt
+    reporter.finish()
+
+
+def _held_out(task: Task, config: Config) -> list[Batch]:
+    """Held-out images of both domains, read once."""
+    batches: list[Batch] = []
+    for is_real in (True, False):
+        pairs = task.held_out_pairs(real=is_real)
+        batches += evaluation_batches(
+            pairs, size=config.fit.size, batch_size=config.fit.batch_size, is_real=is_real
+        )
+    return batches
+
+
+def _judge(trainer: Trainer, held_out: list[Batch], *, is_last: bool) -> dict[str, float]:
+    """Measure the method on held-out images."""
+    if not trainer.method.gives_scores:
+        return {}
+    return trainer.method.judge(trainer.gather_held_out(held_out), is_last=is_last)
+
+
+def _count_workers(config: Config, trainer: Trainer) -> int:
+    """Readers beside the training: none on a CPU, which is busy computing, eight for a GPU."""
+    if config.fit.workers is not None:
+        return config.fit.workers
+    return 8 if trainer.device.device.type == "cuda" else 0
+
+
+def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
+    """Pass on which images could not be read."""
+    for key, message in batch.problems:
+        reporter.warn(f"Left out {key}: {message}")
+
+
+def _warn_about(measured: dict[str, float], log: MetricLog, reporter: Reporter) -> None:
+    """Say what is suspicious about the weights, and what to do about it."""
+    areas = [v for k, v in measured.items() if k.startswith("auroc_") and not np.isnan(v)]
+    if areas and max(areas) < NO_SIGNAL_AUROC:
+        reporter.warn(
+            f"The weights carry no signal: no level tells held-out real from synthetic images "
+            f"(best AUROC {max(areas):.2f}, chance is .50). Weights are near uniform. If the sets "
+            "do differ, try more inputs ([method] inputs), more steps, or more real images."
+        )
+    ess = log.recent_mean("ess")
+    if ess is not None and ess < COLLAPSED_ESS:
+        reporter.warn(
+            f"The weights collapse on few pixels: effective sample size {ess:.2f} of 1. Raise "
+            "min_ess in [method], or look at what scores high with 'curate score'."
+        )

@@ -1,0 +1,244 @@
+"""The folder of one training run: what is in it, and how it is begun, saved, resumed, finished."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import uuid
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from curate.errors import ConfigError, DataError, RunError, UsageError
+from curate.store import (
+    RunRecord,
+    load_state,
+    next_run_name,
+    pack,
+    read_run,
+    replacing,
+    save_state,
+    sha256_file,
+    unpack,
+    write_run,
+)
+from curate.workflows.splits import write_splits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from curate.config import Config
+    from curate.data import DataSource
+    from curate.workflows.assembling import Task
+    from curate.workflows.metric_log import MetricLog
+    from curate.workflows.training import Trainer
+
+RUNS_NAME: Final = "runs"
+CHECKPOINT_NAME: Final = "checkpoint.safetensors"
+SEGMENTER_NAME: Final = "segmenter.safetensors"
+METHOD_NAME: Final = "method.safetensors"
+CONFIG_JSON: Final = "config.json"
+PROVENANCE_JSON: Final = "provenance.json"
+PACKAGES: Final = ("curate-seg", "torch", "torchvision", "timm", "numpy")
+FREE_TO_CHANGE: Final = ("device", "workers", "checkpoint_every", "tensorboard")
+"""Keys of [fit] that may differ when a run is resumed."""
+
+
+def read_finished(path: Path) -> RunRecord:
+    """Read ``run.json`` of a finished run; any other state of it is a `RunError`."""
+    record = read_run(path)
+    if record.status != "finished":
+        msg = f"{path} is not finished. Finish it with: curate fit --resume --out {path}"
+        raise RunError(msg)
+    return record
+
+
+class RunFolder:
+    """One run folder; see `open`.
+
+    Files: ``run.json`` (status), ``config.json``, ``provenance.json``, ``splits.parquet``,
+    ``metrics.parquet``; ``checkpoint.safetensors`` while it is running;
+    ``segmenter.safetensors`` and ``method.safetensors`` once it is finished.
+    """
+
+    def __init__(self, path: Path, *, is_resumed: bool) -> None:
+        self.path = path
+        self.is_resumed = is_resumed
+
+    @classmethod
+    def open(cls, config: Config, out: Path | None, *, resume: bool, overwrite: bool) -> Self:
+        """Choose the folder; nothing is written before `begin`.
+
+        Raises
+        ------
+        UsageError
+            If the folder exists and neither flag is set.
+        ConfigError
+            If the run to resume was started with other settings.
+        RunError
+            If it is damaged or from a newer version.
+        """
+        runs = config.root / RUNS_NAME
+        path = out or (newest_run(runs) if resume else None) or runs / next_run_name(runs)
+        if not path.exists():
+            return cls(path, is_resumed=False)
+        if resume:
+            read_run(path)
+            _compare_settings(path, config)
+            return cls(path, is_resumed=True)
+        if not overwrite:
+            msg = (
+                f"{path} exists. Go on with --resume, replace it with --overwrite, or name another."
+            )
+            raise UsageError(msg)
+        read_run(path)  # refuses to replace a folder that is not a run
+        return cls(path, is_resumed=False)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a resumed run had nothing left to do."""
+        return self.is_resumed and read_run(self.path).status == "finished"
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a state to go on from."""
+        return self.is_resumed and (self.path / CHECKPOINT_NAME).exists()
+
+    def begin(self, config: Config, task: Task) -> None:
+        """Write what is known before training; on resume, make sure that the data is the same."""
+        if self.is_resumed:
+            _compare_data(self.path, task)
+            return
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        self.path.mkdir(parents=True)
+        run_id = uuid.uuid4().hex
+        _write_json(self.path / CONFIG_JSON, config.model_dump(mode="json"))
+        _write_json(self.path / PROVENANCE_JSON, _provenance(run_id, config, task))
+        write_splits(self.path, task.splits)
+        write_run(self.path, status="running", run_id=run_id)
+
+    def save(self, trainer: Trainer, log: MetricLog, step: int) -> None:
+        """Replace the checkpoint by the state after `step` steps."""
+        tensors, structure = pack(trainer.state())
+        meta = {"step": step, "structure": structure, "rows": log.rows}
+        save_state(self.path / CHECKPOINT_NAME, tensors, meta)
+        log.write()
+
+    def restore(self, trainer: Trainer, log: MetricLog) -> int:
+        """Load the checkpoint, if there is one; return the number of finished steps."""
+        if not self.has_checkpoint:
+            return 0
+        tensors, meta = load_state(self.path / CHECKPOINT_NAME)
+        trainer.load_state(unpack(tensors, meta["structure"]))
+        log.restore(meta["rows"])
+        return int(meta["step"])
+
+    def finish(self, trainer: Trainer, log: MetricLog, result: dict[str, Any]) -> None:
+        """Write the final weights, mark the run finished, and drop the checkpoint."""
+        save_state(self.path / SEGMENTER_NAME, trainer.segmenter.state_dict(), {})
+        save_state(self.path / METHOD_NAME, trainer.method.state_dict(), {})
+        log.write()
+        write_run(
+            self.path,
+            status="finished",
+            run_id=read_run(self.path).run_id,
+            segmenter_sha256=sha256_file(self.path / SEGMENTER_NAME),
+            method_sha256=sha256_file(self.path / METHOD_NAME),
+            result=result,
+        )
+        (self.path / CHECKPOINT_NAME).unlink(missing_ok=True)
+
+
+def newest_run(runs: Path) -> Path | None:
+    """Find the run with the highest number; None where there is none."""
+    found = sorted(path for path in runs.glob("run-*") if (path / "run.json").exists())
+    return found[-1] if found else None
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 (any JSON)
+    """Read a JSON file of a run."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read ({error}). The run is damaged: fit again."
+        raise RunError(msg) from error
+
+
+def _write_json(path: Path, value: object) -> None:
+    """Replace a JSON file."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _compare_settings(path: Path, config: Config) -> None:
+    """Refuse to resume a run under other settings."""
+    then = _flatten(read_json(path / CONFIG_JSON))
+    now = _flatten(json.loads(json.dumps(config.model_dump(mode="json"))))
+    ignored = {f"fit.{name}" for name in FREE_TO_CHANGE}
+    keys = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
+    changed = [key for key in keys if key not in ignored]
+    if changed:
+        first = changed[0]
+        msg = (
+            f"{path} was started with other settings: {', '.join(changed)} "
+            f"(first: {then.get(first)!r} then, {now.get(first)!r} now). "
+            "Restore them to resume, or start a new run without --resume."
+        )
+        raise ConfigError(msg)
+
+
+def _flatten(table: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401
+    """Flatten nested tables to dotted keys."""
+    if isinstance(table, list):
+        table = dict(enumerate(table))
+    if not isinstance(table, dict):
+        return {prefix.rstrip("."): table}
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flatten(value, f"{prefix}{key}.")
+    return flat
+
+
+def _compare_data(path: Path, task: Task) -> None:
+    """Refuse to resume on data sets that changed."""
+    provenance = read_json(path / PROVENANCE_JSON)
+    for domain, sources in (("real", task.real), ("synthetic", task.synthetic)):
+        for then, source in zip(provenance[domain], sources, strict=True):
+            if then["fingerprint"] != source.fingerprint():
+                msg = (
+                    f"{source.root} changed since {path} was started (files were added, removed "
+                    "or resized). Start a new run without --resume."
+                )
+                raise DataError(msg, code="data_changed")
+
+
+def _provenance(run_id: str, config: Config, task: Task) -> dict[str, Any]:
+    """Everything that says where a run comes from."""
+    return {
+        "run": run_id,
+        "seed": config.fit.seed,
+        "method": config.fit.method,
+        "classes": {"name": task.classes.name, "names": list(task.classes.names)},
+        "real_class_px": task.real_class_px.tolist(),
+        "real": [describe_source(source) for source in task.real],
+        "synthetic": [describe_source(source) for source in task.synthetic],
+        "versions": package_versions(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that scores depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def describe_source(source: DataSource) -> dict[str, Any]:
+    """Describe a data set in plain values."""
+    return {
+        "key": source.key,
+        "root": str(source.root),
+        "layout": source.layout,
+        "id_map": source.id_map.to_json(),
+        "images": len(source.pairs),
+        "fingerprint": source.fingerprint(),
+    }

@@ -1,0 +1,325 @@
+"""Score a whole data set with a finished run, at image, region and pixel level."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import torch
+
+from curate.data import DataSource, open_dataset
+from curate.errors import DataError, RunError, UsageError
+from curate.records import IGNORE_INDEX, LEVELS, OK, Batch, LevelScores, Pair, ScoredImage
+from curate.reporting import LogReporter, Reporter
+from curate.store import ScoreWriter, latest_run, remember
+from curate.workflows.cells import CellPlan, PreparedImage, prepare, score_cells, to_cells
+from curate.workflows.evidence import gather_evidence, move, to_unit_range
+from curate.workflows.loading import LoadedRun, load_run
+from curate.workflows.run_folder import describe_source, package_versions
+from curate.workflows.training import Device, choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from curate.config import Config
+
+PIECE_IMAGES: Final = 128
+"""Images that are written together; at most these are lost when the process is killed."""
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """What `score` did.
+
+    Attributes
+    ----------
+    out : Path
+    scored, skipped, failed : int
+        Images scored now, scored by an earlier call (with `resume`), and not scorable.
+    regions : int
+        Rows of the region table.
+    seconds, images_per_second : float
+        Wall time of this call, and images scored in it per second.
+    statuses : dict of str to int
+        Images by status, ``ok`` included.
+    """
+
+    out: Path
+    scored: int
+    skipped: int
+    failed: int
+    regions: int
+    seconds: float
+    images_per_second: float
+    statuses: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return asdict(self) | {"out": str(self.out)}
+
+
+def score(
+    dataset: Path,
+    out: Path,
+    *,
+    config: Config,
+    run: Path | None = None,
+    layout: str | None = None,
+    labels: str | None = None,
+    levels: tuple[str, ...] = LEVELS,
+    stride: int | None = None,
+    regions: str | None = None,
+    workers: int | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> ScoreResult:
+    """Score every image of a data set into a score file.
+
+    Parameters
+    ----------
+    dataset : Path
+        Folder in a known layout; read, never changed.
+    out : Path
+        ``weights.h5``, ``weights.parquet`` (tables only) or a folder (shards).
+    config : Config
+        Its ``[score]`` table, its record of runs, and the layout and labels of `dataset` where it
+        lists it.
+    run : Path, optional
+        Run folder; the newest finished one by default.
+    layout, labels : str, optional
+        Override what the configuration says of `dataset`.
+    levels : tuple of str
+        Which of ``image``, ``region``, ``pixel`` to keep in the file.
+    stride, regions : optional
+        Override ``[score]``.
+    workers : int, optional
+        Threads that read and cut images; 4 by default.
+    resume, overwrite : bool
+        Go on with, or replace, an existing `out`.
+
+    Raises
+    ------
+    UsageError, ConfigError, DataError, RunError, StoreError
+    """
+    reporter = reporter or LogReporter()
+    started = time.monotonic()
+    _check_levels(levels)
+    loaded = load_run(run or latest_run(config.root))
+    if not loaded.networks.method.gives_scores:
+        name = loaded.config.fit.method
+        msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
+        raise RunError(msg)
+    source = _open(dataset, config, loaded, layout=layout, labels=labels)
+    plan = CellPlan(
+        size=loaded.config.fit.size,
+        stride=stride or config.score.stride,
+        regions=regions or config.score.regions,
+        region_px=config.score.region_px,
+    )
+    scorer = Scorer(
+        loaded,
+        plan,
+        choose_device(device, loaded.config.fit.precision),
+        source_key=loaded.source_key(source.fingerprint()) or "new",
+    )
+    counts: dict[str, int] = {}
+    with ScoreWriter(
+        out,
+        _provenance(loaded, source, plan, levels),
+        num_classes=len(loaded.classes),
+        stride=plan.stride,
+        levels=levels,
+        dataset_root=source.root,
+        resume=resume,
+        overwrite=overwrite,
+    ) as writer:
+        todo = [pair for pair in source.pairs if pair.id not in writer.done]
+        skipped = len(source.pairs) - len(todo)
+        reporter.start("score", len(source.pairs), skipped)
+        done = skipped
+        scored = scorer.run(source, todo, workers=workers or 4, batch_size=config.score.batch_size)
+        for piece in _chunks(scored, PIECE_IMAGES):
+            writer.append(piece)
+            done += len(piece)
+            for image in piece:
+                counts[image.status] = counts.get(image.status, 0) + 1
+            reporter.advance(done)
+        reporter.finish()
+        num_scored = counts.get(OK, 0)
+        if num_scored + skipped == 0:
+            problems = ", ".join(f"{n} {status}" for status, n in counts.items())
+            msg = (
+                f"None of the {len(todo)} images of {source.root} could be scored ({problems}). "
+                f"First problem: {scorer.first_problem}"
+            )
+            raise DataError(msg, code="nothing_scored")
+        num_regions = writer.finish()
+    remember(config.root, scores=out)
+    _warn_of_failures(counts, scorer.first_problem, reporter)
+    seconds = time.monotonic() - started
+    return ScoreResult(
+        out=out,
+        scored=num_scored,
+        skipped=skipped,
+        failed=len(todo) - num_scored,
+        regions=num_regions,
+        seconds=round(seconds, 2),
+        images_per_second=round(num_scored / seconds, 2),
+        statuses=counts,
+    )
+
+
+class Scorer:
+    """Read images in threads, run the networks over batches, pool the scores."""
+
+    def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, source_key: str) -> None:
+        self.plan = plan
+        self.device = device
+        self.source_key = source_key
+        self.first_problem = ""
+        self.stages = run.networks.stages
+        self.segmenter = run.networks.segmenter.to(device.device).eval()
+        self.method = run.networks.method.to(device.device).eval()
+
+    def run(
+        self, source: DataSource, pairs: Sequence[Pair], *, workers: int, batch_size: int
+    ) -> Iterator[ScoredImage]:
+        """Score images in batches; images that cannot be scored come out with their status."""
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            prepared = map_ahead(
+                pool, lambda pair: prepare(source, pair, self.plan), pairs, 3 * batch_size
+            )
+            for group in _chunks(prepared, batch_size):
+                ready = [item for item in group if isinstance(item, PreparedImage)]
+                for item in group:
+                    if isinstance(item, ScoredImage):
+                        self.first_problem = self.first_problem or item.message
+                        yield item
+                if ready:
+                    yield from pool.map(self._pool_scores, ready, self._score(ready))
+
+    @torch.no_grad()
+    def _score(self, ready: Sequence[PreparedImage]) -> torch.Tensor:
+        """Run the networks: (N, 4, gh, gw) float32 scores, combined, image, region, pixel."""
+        batch = Batch(
+            images=torch.stack([item.image for item in ready]),
+            label_map=torch.stack([item.label_map for item in ready]),
+            is_real=torch.zeros(len(ready), dtype=torch.bool),
+            keys=tuple(f"{self.source_key}:{item.pair.id}" for item in ready),
+        )
+        batch = move(batch, self.device.device)
+        images = to_unit_range(batch.images)
+        with self.device.autocast():
+            prediction = self.segmenter(images, self.stages)
+        levels: LevelScores = self.method.scores(gather_evidence(batch, images, prediction))
+        maps = (levels.combined, levels.image, levels.region, levels.pixel)
+        return torch.stack(maps, dim=1).float().cpu()
+
+    def _pool_scores(self, item: PreparedImage, maps: torch.Tensor) -> ScoredImage:
+        """Bring the maps of one image to its cells and pool them."""
+        cells = to_cells(
+            maps,
+            size=self.plan.size,
+            height=item.height,
+            width=item.width,
+            stride=self.plan.stride,
+        )
+        return score_cells(item, cells.clamp(0, 1).numpy(), self.plan)
+
+
+def map_ahead(
+    pool: ThreadPoolExecutor, function: Callable[[T], U], items: Iterable[T], ahead: int
+) -> Iterator[U]:
+    """Map in order, never more than `ahead` results in memory."""
+    waiting: deque[Future[U]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut into lists of `size`, the last one shorter."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _check_levels(levels: tuple[str, ...]) -> None:
+    """Refuse unknown or no levels."""
+    unknown = [level for level in levels if level not in LEVELS]
+    if unknown or not levels:
+        msg = f"levels = {', '.join(levels) or 'none'}: name one or more of {', '.join(LEVELS)}."
+        raise UsageError(msg)
+
+
+def _open(
+    dataset: Path, config: Config, run: LoadedRun, *, layout: str | None, labels: str | None
+) -> DataSource:
+    """Open the data set as flags, curate.toml, or the run that knows it say."""
+    listed = next(
+        (
+            item
+            for item in (*config.synthetic, *config.real, *run.config.synthetic, *run.config.real)
+            if item.path.resolve() == dataset.resolve()
+        ),
+        None,
+    )
+    if listed is not None:
+        layout = layout or listed.layout
+        labels = labels or listed.labels
+    return open_dataset(
+        dataset, layout=layout or "auto", labels=labels, classes=run.classes, key="new"
+    )
+
+
+def _provenance(
+    run: LoadedRun, source: DataSource, plan: CellPlan, levels: tuple[str, ...]
+) -> dict[str, Any]:
+    """Everything that says where scores come from, equal for files that may be mixed."""
+    described = describe_source(source)
+    return {
+        "run": run.run_id,
+        "checkpoint_sha256": run.checkpoint_sha256,
+        "dataset": {
+            "name": source.root.name,
+            "layout": source.layout,
+            "labels": source.id_map.name,
+            "images": len(source.pairs),
+            "fingerprint": described["fingerprint"],
+        },
+        "classes": {"name": run.classes.name, "names": list(run.classes.names)},
+        "id_map": described["id_map"],
+        "method": run.config.fit.method,
+        "method_settings": run.config.method,
+        "levels": list(levels),
+        "stride": plan.stride,
+        "regions": plan.regions,
+        "region_px": plan.region_px,
+        "seed": run.config.fit.seed,
+        "versions": package_versions(),
+        "ignore_index": IGNORE_INDEX,
+    }
+
+
+def _warn_of_failures(counts: dict[str, int], first: str, reporter: Reporter) -> None:
+    """Say how many images have no score, and why."""
+    failed = {status: n for status, n in counts.items() if status != OK}
+    if failed:
+        listing = ", ".join(f"{n} {status}" for status, n in failed.items())
+        reporter.warn(
+            f"{sum(failed.values())} images have no score ({listing}); they are in the table with "
+            f"their status, and --resume tries them again. First: {first}"
+        )

@@ -1,0 +1,90 @@
+"""What an export is asked for, and whether a score file can serve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from curate.downstream import FORMATS, MEDIA
+from curate.errors import UsageError
+from curate.records import LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from curate.reporting import Reporter
+    from curate.selection import Cut
+    from curate.workflows.subset_choice import Choice
+    from curate.workflows.subset_source import SubsetSource
+
+RANKABLE: Final = ("score", "image_score", "region_score", "pixel_score")
+"""Columns of the image table that images can be ranked by."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """What was asked for; see `export_subset`."""
+
+    by: str
+    cut: Cut
+    rank_by: str
+    media: str
+    format: str
+
+
+def check_settings(settings: ExportSettings) -> None:
+    """Refuse unknown names, and combinations that make no sense."""
+    _check_name("--by", settings.by, LEVELS)
+    _check_name("--media", settings.media, MEDIA)
+    _check_name("--format", settings.format, FORMATS)
+    _check_name("--rank-by", settings.rank_by, RANKABLE)
+    if settings.by != "image" and settings.rank_by != "score":
+        msg = f"--rank-by {settings.rank_by} ranks images, not --by {settings.by}: leave it out."
+        raise UsageError(msg)
+    usable = FORMATS[settings.format].media
+    if settings.media not in usable:
+        msg = (
+            f"--format {settings.format} names the original files and places none, which "
+            f"contradicts --media {settings.media}: use --media {' or '.join(usable)}."
+        )
+        raise UsageError(msg)
+
+
+def _check_name(flag: str, name: str, known: Collection[str]) -> None:
+    """Refuse a name that is not in a list."""
+    if name not in known:
+        msg = f"{flag} {name} is not known: use one of {', '.join(known)}."
+        raise UsageError(msg)
+
+
+def check_levels(source: SubsetSource, settings: ExportSettings) -> None:
+    """Refuse to select by what the score file does not have."""
+    if settings.by != "image":
+        levels = source.provenance.levels
+        if settings.by not in levels or not source.scores.has_maps:
+            msg = (
+                f"{source.scores.path} has no {settings.by} maps (levels: {', '.join(levels)}), "
+                f"which --by {settings.by} needs: score again with --levels image,region,pixel "
+                "into an .h5 file, or use --by image."
+            )
+            raise UsageError(msg)
+    if settings.by != "image" or FORMATS[settings.format].needs_label_maps:
+        _ = source.id_map  # raises if labels cannot be read
+
+
+def check_choice(choice: Choice, settings: ExportSettings, reporter: Reporter) -> None:
+    """Refuse an empty subset, and say so if there is less than was asked for."""
+    if not choice.of:
+        msg = f"no {settings.by} has a score to select by. Score with --levels including it."
+        raise UsageError(msg)
+    if not choice.is_selected.any():
+        msg = (
+            f"--threshold {settings.cut.value} selects nothing: the best {settings.by} has a "
+            f"score of {choice.best:.4f}. Lower it, or use --top."
+        )
+        raise UsageError(msg)
+    available = choice.pixels_total if settings.by == "pixel" else choice.of
+    if settings.cut.policy == "count" and available < settings.cut.value:
+        reporter.warn(
+            f"--count {settings.cut.value:g}: only {available} have a score; all of them are kept."
+        )

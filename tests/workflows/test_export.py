@@ -1,0 +1,449 @@
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from curate.classes import resolve_classes
+from curate.data import IdMap, open_dataset, read_pair
+from curate.errors import DataError, StoreError, UsageError
+from curate.records import OK, Pair, RegionTable, ScoredImage
+from curate.store import ScoreWriter
+from curate.workflows.export import export_subset
+
+ID_MAP = IdMap("toy", {7: 0, 8: 1}, frozenset({0, 255}))
+CLASSES = ["road", "sky"]
+
+# Blocks of 4x4 pixels; a cell of the maps is 2x2 blocks. Ids 7 and 8 have a class, 0 has none.
+BLOCK, BLOCK_PX, STRIDE = 4, 16, 8
+LABELS = {
+    "images/a": [[7, 7, 8, 8], [7, 7, 8, 0]],
+    "images/b": [[7, 7, 7, 7], [0, 0, 7, 7]],
+    "images/c": [[8, 8, 8, 8], [8, 8, 8, 8]],
+}
+CELLS = {"images/a": [250, 10], "images/b": [100, 100], "images/c": [30, 200]}
+VALID_BLOCKS = {"images/a": (4, 3), "images/b": (2, 4), "images/c": (4, 4)}
+SCORES = {"images/a": 0.9, "images/b": 0.2, "images/c": 0.5}
+
+
+def scored(image_id):
+    valid = np.array(VALID_BLOCKS[image_id]) * BLOCK_PX
+    cells = np.array([CELLS[image_id]], np.uint8)
+    return ScoredImage(
+        pair=Pair(image_id, f"{image_id}.png", image_id.replace("images", "labels") + ".png"),
+        height=8,
+        width=16,
+        status=OK,
+        message="",
+        valid_px=int(valid.sum()),
+        score=SCORES[image_id],
+        image_score=1 - SCORES[image_id],
+        region_score=0.5,
+        pixel_score=0.5,
+        class_px=np.array([0, 0]),
+        class_score=np.array([0.0, 0.0]),
+        pixel_scores=cells,
+        region_ids=np.array([[0, 1]], np.uint16),
+        regions=RegionTable(
+            class_id=np.zeros(2, np.int16),
+            area_px=np.array([64, 64]),
+            valid_px=valid,
+            top=np.zeros(2, np.int32),
+            left=np.array([0, 8], np.int32),
+            bottom=np.full(2, 8, np.int32),
+            right=np.array([8, 16], np.int32),
+            score=cells[0] / 255,
+        ),
+    )
+
+
+def broken():
+    nan = float("nan")
+    pair = Pair("images/z", "images/z.png", "")
+    values = {"height": 0, "width": 0, "status": "missing_label", "message": "no label"}
+    names = ("score", "image_score", "region_score", "pixel_score")
+    numbers = {"valid_px": 0, **dict.fromkeys(names, nan)}
+    arrays = {"class_px": np.zeros(2, np.int64), "class_score": np.full(2, nan)}
+    return ScoredImage(pair=pair, **values, **numbers, **arrays)
+
+
+def provenance(**changes):
+    return {
+        "dataset": {"layout": "folder", "labels": "toy"},
+        "classes": {"name": "custom", "names": CLASSES},
+        "id_map": ID_MAP.to_json(),
+        "levels": ["image", "region", "pixel"],
+        "stride": STRIDE,
+    } | changes
+
+
+def write_scores(out, root, images=None, **changes):
+    settings = {"num_classes": 2, "stride": STRIDE, "dataset_root": root}
+    table = provenance(**changes)
+    with ScoreWriter(out, table, levels=table["levels"], **settings) as writer:
+        writer.append([*map(scored, LABELS), broken()] if images is None else images)
+        writer.finish()
+    return out
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "data"
+    for image_id, ids in LABELS.items():
+        image = root / f"{image_id}.png"
+        label = root / f"{image_id.replace('images', 'labels')}.png"
+        for path in (image, label):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 8)).save(image)
+        blocks = np.array(ids, np.uint8)
+        Image.fromarray(blocks.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)).save(label)
+    return root
+
+
+@pytest.fixture
+def scores(tmp_path, root):
+    return write_scores(tmp_path / "w.h5", root)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "subset"
+
+
+class Warnings:
+    def __init__(self):
+        self.texts = []
+
+    def start(self, *_, **__):
+        pass
+
+    advance = finish = start
+
+    def warn(self, message):
+        self.texts.append(message)
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir())
+
+
+def label_ids(folder, name):
+    """One id a block."""
+    with Image.open(folder / "labels" / f"{name}.png") as label:
+        return np.asarray(label)[::BLOCK, ::BLOCK].tolist()
+
+
+def manifest(out):
+    with (out / "manifest.csv").open() as file:
+        return {row["id"].removeprefix("images/"): row for row in csv.DictReader(file)}
+
+
+def left_beside(out):
+    return [path.name for path in out.parent.iterdir() if "partial" in path.name]
+
+
+def test_best_images_are_linked_under_their_original_names(root, scores, out):
+    result = export_subset(scores, out=out, top="67%")
+    assert (result.selected, result.of, result.images_of) == (2, 3, 4)
+    assert (result.pixels_kept, result.pixels_total) == (15 * BLOCK_PX, 21 * BLOCK_PX)
+    assert files(out) == [
+        "images/a.png",
+        "images/c.png",
+        "labels/a.png",
+        "labels/c.png",
+        "manifest.csv",
+        "subset.json",
+    ]
+    assert (out / "labels/a.png").readlink() == root / "labels/a.png"
+
+
+def test_subset_reads_as_a_data_set(tmp_path, scores, out):
+    (tmp_path / "ids.toml").write_text('ignore = [0]\n[ids]\n7 = "road"\n8 = "sky"\n')
+    export_subset(scores, out=out, by="region", count=1)
+    source = open_dataset(out, labels=str(tmp_path / "ids.toml"), classes=resolve_classes(CLASSES))
+    (pair,) = source.pairs
+    assert pair.id == "images/a"
+    label_map = read_pair(source, pair).label_map
+    assert label_map.tolist() == [[0] * 8 + [255] * 8] * 8
+
+
+def test_other_columns_can_rank(scores, out):
+    result = export_subset(scores, out=out, count=1, rank_by="image_score")
+    assert result.selected == 1
+    assert manifest(out)["b"]["selected"] == "True"
+
+
+def test_regions_not_selected_are_ignored_in_new_labels(root, scores, out):
+    result = export_subset(scores, out=out, by="region", top="50%")
+    assert (result.selected, result.of, result.images_selected) == (3, 6, 3)
+    assert (result.pixels_kept, result.pixels_total) == (10 * BLOCK_PX, 21 * BLOCK_PX)
+    assert label_ids(out, "a") == [[7, 7, 255, 255], [7, 7, 255, 255]]
+    assert label_ids(out, "b") == [[7, 7, 255, 255], [0, 0, 255, 255]]
+    assert label_ids(out, "c") == [[255, 255, 8, 8], [255, 255, 8, 8]]
+    assert label_ids(root, "a") == LABELS["images/a"]
+    assert not (out / "labels/a.png").is_symlink()
+    assert (out / "images/a.png").is_symlink()
+
+
+def test_images_without_a_selected_region_are_left_out(scores, out):
+    export_subset(scores, out=out, by="region", threshold=0.7)
+    assert sorted(path.name for path in (out / "images").iterdir()) == ["a.png", "c.png"]
+    assert manifest(out)["b"]["reason"] == "no_region_selected"
+    assert manifest(out)["a"]["kept_px"] == "64"
+
+
+def test_pixel_quota_counts_valid_pixels_of_the_originals(scores, out):
+    # Blocks by level: a 4 at 250, c 4 at 200, b 6 at 100, c 4 at 30, a 3 at 10.
+    result = export_subset(scores, out=out, by="pixel", count=8 * 16 + 20)
+    assert (result.selected, result.of) == (3, 3)
+    assert (result.pixels_kept, result.pixels_total) == (148, 21 * BLOCK_PX)
+    assert label_ids(out, "a") == [[7, 7, 255, 255], [7, 7, 255, 255]]
+    assert label_ids(out, "c") == [[255, 255, 8, 8], [255, 255, 8, 8]]
+    with Image.open(out / "labels/b.png") as label:
+        assert np.asarray(label)[:3].tolist() == [[7] * 16, [7] * 4 + [255] * 12, [255] * 16]
+    assert [manifest(out)[name]["kept_px"] for name in "abcz"] == ["64", "20", "64", "0"]
+
+
+def test_pixel_share_is_exact(scores, out):
+    assert export_subset(scores, out=out, by="pixel", top="50%").pixels_kept == 168
+
+
+@pytest.mark.parametrize("by", ["image", "region", "pixel"])
+def test_dry_run_tells_the_same_and_writes_nothing(tmp_path, scores, out, by):
+    before = files(tmp_path)
+    told = export_subset(scores, out=out, by=by, top="40%", dry_run=True)
+    assert files(tmp_path) == before
+    assert told.dry_run
+    assert replace(told, dry_run=False) == export_subset(scores, out=out, by=by, top="40%")
+
+
+def test_manifest_says_why_each_image_is_in_or_out(scores, out):
+    export_subset(scores, out=out, count=1)
+    rows = manifest(out)
+    assert {name: row["reason"] for name, row in rows.items()} == {
+        "a": "selected",
+        "b": "below_cut",
+        "c": "below_cut",
+        "z": "missing_label",
+    }
+    assert {name: row["rank"] for name, row in rows.items()} == {
+        "a": "1", "b": "3", "c": "2", "z": "",
+    }  # fmt: skip
+    assert rows["z"]["score"] == ""
+    assert rows["a"]["label_path"] == "labels/a.png"
+
+
+def test_record_says_where_the_subset_comes_from(root, scores, out):
+    export_subset(scores, out=out, top="50%")
+    record = json.loads((out / "subset.json").read_text())
+    assert (record["format"], record["format_version"]) == ("curate-subset", 1)
+    assert record["scores"] == str(scores)
+    assert record["dataset_root"] == str(root)
+    assert record["settings"]["top"] == 0.5
+    assert record["provenance"]["classes"]["names"] == CLASSES
+    assert record["result"]["selected"] == 2
+
+
+@pytest.mark.parametrize("media", ["symlink", "hardlink", "copy", "none"])
+def test_media_decide_how_images_get_there(root, scores, out, media):
+    export_subset(scores, out=out, count=1, media=media)
+    image = out / "images/a.png"
+    assert image.exists() == (media != "none")
+    assert image.is_symlink() == (media == "symlink")
+    assert (media in {"symlink", "hardlink"}) == (
+        image.exists() and image.samefile(root / "images/a.png")
+    )
+
+
+def test_folder_format_has_class_indices(scores, out):
+    export_subset(scores, out=out, by="region", count=1, format="folder")
+    with Image.open(out / "labels/images/a.png") as label:
+        assert np.asarray(label)[::4, ::4].tolist() == [[0, 0, 255, 255], [0, 0, 255, 255]]
+    assert (out / "images/images/a.png").is_symlink()
+
+
+def test_list_format_points_to_finished_files(root, scores, out):
+    export_subset(scores, out=out, by="region", count=1, format="list")
+    assert (out / "images.txt").read_text() == f"{root}/images/a.png\n"
+    assert (out / "labels.txt").read_text() == f"{out}/labels/a.png\n"
+    assert label_ids(out, "a") == [[7, 7, 255, 255], [7, 7, 255, 255]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({}, "give exactly one of"),
+        ({"top": "30"}, "write 30% or 0.3"),
+        ({"top": "50%", "by": "class"}, "--by class is not known: use one of image, region, pixel"),
+        ({"top": "50%", "media": "move"}, "--media move is not known"),
+        ({"top": "50%", "format": "coco"}, "--format coco is not known: use one of original"),
+        ({"top": "50%", "rank_by": "height"}, "--rank-by height is not known"),
+        ({"top": "50%", "by": "pixel", "rank_by": "image_score"}, "ranks images, not --by pixel"),
+        ({"top": "50%", "format": "list", "media": "copy"}, "contradicts --media copy"),
+        ({"threshold": 0.95}, r"selects nothing: the best image has a score of 0\.9000"),
+        ({"threshold": 0.99, "by": "pixel"}, r"the best pixel has a score of 0\.9804"),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(scores, out, arguments, text):
+    with pytest.raises(UsageError, match=text):
+        export_subset(scores, out=out, **arguments)
+    assert not out.exists()
+
+
+def test_count_beyond_what_is_there_keeps_all_and_says_so(scores, out):
+    warnings = Warnings()
+    assert export_subset(scores, out=out, count=9, reporter=warnings).selected == 3
+    assert warnings.texts == ["--count 9: only 3 have a score; all of them are kept."]
+
+
+def test_levels_that_were_not_scored_cannot_be_selected_by(tmp_path, root, out):
+    path = write_scores(tmp_path / "i.h5", root, levels=["image"])
+    with pytest.raises(UsageError, match=r"has no region maps \(levels: image\)"):
+        export_subset(path, out=out, by="region", top="50%")
+    tables = write_scores(tmp_path / "t.parquet", root)
+    with pytest.raises(UsageError, match="has no pixel maps"):
+        export_subset(tables, out=out, by="pixel", top="50%")
+    assert export_subset(tables, out=out, top="50%").selected == 2
+
+
+def test_labels_cannot_be_rewritten_without_their_id_map(tmp_path, root, out):
+    path = write_scores(tmp_path / "n.h5", root, id_map={"name": "x", "ids": {"7": 400}})
+    with pytest.raises(StoreError, match="does not say how to read labels"):
+        export_subset(path, out=out, by="region", top="50%")
+    assert export_subset(path, out=out, top="50%").selected == 2
+
+
+def test_moved_data_set_is_found_with_a_flag(tmp_path, root, scores, out):
+    root.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match=r"is not at .*data\. Name the folder .* with --dataset"):
+        export_subset(scores, out=out, top="50%")
+    assert not out.exists()
+    export_subset(scores, out=out, top="50%", dataset=tmp_path / "moved")
+    assert (out / "images/a.png").readlink() == tmp_path / "moved/images/a.png"
+
+
+@pytest.mark.parametrize("by", ["image", "region", "pixel"])
+def test_vanished_files_are_counted_before_anything_is_written(root, scores, out, by):
+    (root / "images/a.png").unlink()
+    (root / "labels/a.png").unlink()
+    with pytest.raises(DataError, match=r"2 of the \d files .* are missing: .*images/a\.png"):
+        export_subset(scores, out=out, by=by, count=1)
+    assert not out.exists()
+    assert left_beside(out) == []
+
+
+def test_label_of_another_size_is_refused(root, scores, out):
+    Image.new("L", (9, 9), 7).save(root / "labels/c.png")
+    with pytest.raises(DataError, match=r"labels/c\.png has 9x9 pixels, but had 8x16 when"):
+        export_subset(scores, out=out, by="pixel", top="50%")
+    with pytest.raises(DataError):
+        export_subset(scores, out=out, by="region", top="100%")
+    assert not out.exists()
+    assert left_beside(out) == []
+
+
+def test_changed_data_set_is_warned_of(tmp_path, root, out):
+    source = open_dataset(root, classes=resolve_classes(CLASSES))
+    dataset = {"layout": "folder", "fingerprint": source.fingerprint()}
+    path = write_scores(tmp_path / "f.h5", root, [*map(scored, LABELS)], dataset=dataset)
+    warnings = Warnings()
+    export_subset(path, out=out, top="50%", reporter=warnings)
+    assert warnings.texts == []
+    with (root / "images/b.png").open("ab") as file:
+        file.write(b"0")
+    export_subset(path, out=out, top="50%", reporter=warnings, overwrite=True)
+    assert "is not as it was when it was scored" in warnings.texts[0]
+
+
+@pytest.mark.parametrize("column", ["image_path", "label_path"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "../secret.png", "images/../../x.png"])
+def test_hostile_paths_are_refused(tmp_path, scores, out, column, path):
+    (tmp_path / "secret.png").touch()
+    with h5py.File(scores, "a") as file:
+        file[f"images/{column}"][0] = path
+    for by in ("image", "region", "pixel"):
+        with pytest.raises(StoreError, match="leads out of the data set"):
+            export_subset(scores, out=out, by=by, top="100%", media="copy")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("path", ["subset.json", "manifest.csv"])
+def test_image_cannot_pose_as_a_file_of_the_subset(root, scores, out, path):
+    (root / path).touch()
+    with h5py.File(scores, "a") as file:
+        file["images/image_path"][0] = path
+    with pytest.raises(StoreError, match=r"cannot write .*File exists"):
+        export_subset(scores, out=out, top="100%")
+    assert not out.exists()
+
+
+def test_map_with_unknown_regions_is_refused(scores, out):
+    with h5py.File(scores, "a") as file:
+        file["region_ids/images/a"][:] = 60_000
+    with pytest.raises(StoreError, match="names regions that its table does not have"):
+        export_subset(scores, out=out, by="region", top="100%")
+
+
+def test_existing_subset_needs_overwrite(scores, out):
+    export_subset(scores, out=out, top="100%")
+    with pytest.raises(UsageError, match="exists already: replace it with --overwrite"):
+        export_subset(scores, out=out, count=1)
+    export_subset(scores, out=out, count=1, overwrite=True)
+    assert [path.name for path in (out / "images").iterdir()] == ["a.png"]
+
+
+def test_foreign_folder_is_never_replaced(scores, out):
+    out.mkdir()
+    (out / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="is no subset of curate"):
+        export_subset(scores, out=out, top="100%", overwrite=True)
+    assert files(out) == ["thesis.tex"]
+
+
+def test_subset_of_a_subset_cannot_replace_its_source(tmp_path, scores, out):
+    export_subset(scores, out=out, top="100%", media="copy")
+    path = write_scores(tmp_path / "v.h5", out)
+    with pytest.raises(UsageError, match="contains the data set"):
+        export_subset(path, out=out, count=1, overwrite=True)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
+def test_interrupted_export_leaves_the_old_subset(scores, out, monkeypatch, error):
+    export_subset(scores, out=out, count=1)
+    before = (out / "manifest.csv").read_text()
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("curate.workflows.export.write_manifest", fail)
+    expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else StoreError
+    with pytest.raises(expected):
+        export_subset(scores, out=out, top="100%", overwrite=True)
+    assert (out / "manifest.csv").read_text() == before
+    assert left_beside(out) == []
+
+
+def test_killed_export_leaves_nothing_that_looks_finished(scores, out):
+    code = """
+        import os, signal, sys
+        from pathlib import Path
+        import curate.workflows.export as export
+        export.write_record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        export.export_subset(Path(sys.argv[1]), out=Path(sys.argv[2]), top="100%")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(scores), str(out)]
+    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert len(left_beside(out)) == 1
+    export_subset(scores, out=out, top="100%")
+    assert left_beside(out) == []

@@ -1,0 +1,68 @@
+import math
+
+import pytest
+import torch
+
+from curate.errors import ConfigError
+from curate.workflows.evidence import grid_labels, spread_to_pixels
+from curate.workflows.training import choose_device, one_cycle, segmentation_loss
+
+REAL_AND_SYNTHETIC = torch.tensor([True, False])
+
+
+def loss_of(weights, label_map, synthetic_weight=1.0):
+    logits = torch.zeros(2, 2, 1, 2)
+    logits[1, 0, 0, 1] = math.log(3)  # the second synthetic pixel: class 0 with probability 3/4
+    return segmentation_loss(
+        logits, label_map, weights, REAL_AND_SYNTHETIC, synthetic_weight=synthetic_weight
+    )
+
+
+def test_loss_by_hand():
+    label_map = torch.tensor([[[0, 1]], [[0, 0]]])
+    weights = torch.tensor([[[9.0, 9.0]], [[2.0, 0.5]]])
+    loss, parts = loss_of(weights, label_map, synthetic_weight=0.5)
+    synthetic = (2 * math.log(2) + 0.5 * math.log(4 / 3)) / 2
+    assert parts.tolist() == pytest.approx([math.log(2), synthetic])
+    assert loss.item() == pytest.approx(math.log(2) + 0.5 * synthetic)
+
+
+def test_ignored_pixels_are_in_neither_sum():
+    label_map = torch.tensor([[[0, 255]], [[255, 0]]])
+    _, parts = loss_of(torch.ones(2, 1, 2), label_map)
+    assert parts.tolist() == pytest.approx([math.log(2), math.log(4 / 3)])
+
+
+def test_a_domain_without_labels_costs_nothing():
+    loss, parts = loss_of(torch.ones(2, 1, 2), torch.full((2, 1, 2), 255))
+    assert parts.tolist() == [0.0, 0.0]
+    assert loss.item() == 0.0
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    rates = [one_cycle(step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(0.2)
+    assert max(rates) == 1.0
+    assert rates[5] == 1.0
+    assert rates[100] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_cell_labels_are_those_at_the_centre():
+    label_map = torch.arange(36).view(1, 6, 6)
+    assert grid_labels(label_map).tolist() == [[[14, 17], [32, 35]]]
+
+
+def test_weights_are_repeated_over_their_pixels():
+    pixels = spread_to_pixels(torch.tensor([[[1.0, 2.0]]]), 3, 6)
+    assert pixels.tolist() == [[[1, 1, 1, 1, 2, 2]] * 3]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_is_refused_where_there_is_none():
+    with pytest.raises(ConfigError, match="sees no CUDA device"):
+        choose_device("cuda", "auto")
+
+
+def test_precision_follows_the_device():
+    assert not choose_device("cpu", "auto").use_bfloat16
+    assert choose_device("cpu", "bfloat16").use_bfloat16
