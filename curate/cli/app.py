@@ -1,0 +1,54 @@
+"""The command ``curate``: its list of commands, and its entry point."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from curate.cli.demo import demo
+from curate.cli.export_subset import export_subset
+from curate.cli.fit import fit
+from curate.cli.init import init
+from curate.cli.score import score
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "init": init,
+    "fit": fit,
+    "score": score,
+    "export-subset": export_subset,
+}
+
+app = typer.Typer(name="curate", no_args_is_help=True, pretty_exceptions_enable=False)
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not stop us
+            stream.reconfigure(errors="backslashreplace")
+    app()
+
+
+def _show_version(is_wanted: bool) -> None:
+    """Print the version and leave."""
+    if is_wanted:
+        from curate import __version__
+
+        typer.echo(f"curate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _curate(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Score synthetic training images by how real they are, and keep what helps."""

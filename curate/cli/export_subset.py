@@ -1,0 +1,79 @@
+"""``curate export-subset``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import AsJson, ConfigFile, Format, Level, Media, Overwrite, RankBy
+from curate.cli.results import count as count_of
+from curate.cli.results import show
+from curate.cli.seam import seam
+
+
+def export_subset(
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", metavar="FILE", help="A score file; the newest one."),
+    ] = None,
+    config_file: ConfigFile = None,
+    top: Annotated[
+        str | None, typer.Option("--top", metavar="SHARE", help="Share to keep: 30% or 0.3.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", help="Number of images, regions or pixels to keep.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Smallest score to keep, from 0 to 1.")
+    ] = None,
+    by: Annotated[Level, typer.Option("--by", help="What to keep or leave out.")] = "image",
+    rank_by: Annotated[
+        RankBy, typer.Option("--rank-by", help="Column of the score file that ranks images.")
+    ] = "score",
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the subset.")] = Path(
+        "subset"
+    ),
+    media: Annotated[
+        Media, typer.Option("--media", help="How the original files get there.")
+    ] = "symlink",
+    layout_format: Annotated[
+        Format, typer.Option("--format", help="How the subset is laid out.")
+    ] = "original",
+    dataset: Annotated[
+        Path | None,
+        typer.Option("--dataset", metavar="DIR", help="Where the data set is, if it was moved."),
+    ] = None,
+    overwrite: Overwrite = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be selected.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn scores into a training subset; give one of --top, --count and --threshold."""
+    with seam() as reporter:
+        from curate.config import load_config
+        from curate.store import latest_scores
+        from curate.workflows.export import export_subset as run_export
+
+        result = run_export(
+            scores or latest_scores(load_config(config_file).root),
+            out=out,
+            by=by,
+            top=top,
+            count=count,
+            threshold=threshold,
+            rank_by=rank_by,
+            media=media,
+            format=layout_format,
+            dataset=dataset,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            reporter=reporter,
+        )
+        share = result.pixels_kept / max(result.pixels_total, 1)
+        lines = [
+            "Nothing was written (dry run)." if dry_run else f"Subset: {result.out}",
+            f"{result.selected:,} of {count_of(result.of, 'image' if by == 'pixel' else by)} "
+            f"selected, with {share:.1%} of the pixels",
+        ]
+        show(result.to_json(), lines, as_json=as_json)

@@ -1,0 +1,32 @@
+"""``curate init``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import AsJson
+from curate.cli.results import show
+from curate.cli.seam import seam
+
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where to write curate.toml.")
+    ] = Path(),
+    real: Annotated[
+        list[Path] | None,
+        typer.Option("--real", metavar="DIR", help="Real images; may be repeated."),
+    ] = None,
+    synthetic: Annotated[
+        list[Path] | None,
+        typer.Option("--synthetic", metavar="DIR", help="Synthetic images; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a curate.toml with every setting, its default, and what it means."""
+    with seam():
+        from curate.workflows.init import init as run_init
+
+        path = run_init(folder, real=real or (), synthetic=synthetic or ())
+        show({"config": path}, [f"Settings: {path}"], as_json=as_json)

@@ -1,0 +1,48 @@
+"""Options that several commands share, and parsers of values that Typer does not know."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from curate.errors import UsageError
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Regions = Literal["slic", "components", "grid"]
+Level = Literal["image", "region", "pixel"]
+RankBy = Literal["score", "image_score", "region_score", "pixel_score"]
+Media = Literal["symlink", "hardlink", "copy", "none"]
+Format = Literal["original", "folder", "list"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Settings; curate.toml of this folder if there is one."
+    ),
+]
+DeviceChoice = Annotated[
+    Device | None, typer.Option("--device", help="Where to compute; auto takes a GPU if it can.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=0, help="Readers of images beside the computation.")
+]
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Read a size, ``180x240`` being 180 pixels high and 240 wide; None stays None."""
+    if text is None:
+        return None
+    height, _, width = text.lower().partition("x")
+    if not (height.isascii() and width.isascii() and height.isdigit() and width.isdigit()):
+        msg = f"'{text}' is no size: write height x width, for example 180x240."
+        raise UsageError(msg)
+    return int(height), int(width)
+
+
+def parse_levels(text: str) -> tuple[str, ...]:
+    """Split a list such as ``image,region``."""
+    return tuple(level.strip() for level in text.split(",") if level.strip())

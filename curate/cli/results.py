@@ -1,0 +1,70 @@
+"""The result of a command on stdout: one JSON object, or a few lines for a person."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from curate.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
+    """Print `result` as JSON, or `lines`.
+
+    A reader that has gone away (``| head``) is no error.
+
+    Raises
+    ------
+    StoreError
+        If stdout is a file on a full disk, or cannot be written for another reason.
+    """
+    text = json.dumps(_plain(result), allow_nan=False) if as_json else "\n".join(lines)
+    try:
+        typer.echo(text, color=False)
+    except BrokenPipeError:
+        _silence_stdout()
+    except OSError as error:
+        _silence_stdout()
+        msg = f"The result could not be written to stdout: {error}. The work itself is done."
+        raise StoreError(msg) from error
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: ``8 s``, ``3:20`` (minutes) or ``1:03:20``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, last = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{last:02d}" if hours else f"{minutes}:{last:02d}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things: ``1 image``, ``2,000 images``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Make a value fit for JSON: NaN and infinities become null, paths become text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def _silence_stdout() -> None:
+    """Point stdout nowhere, or Python complains once more when it flushes at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

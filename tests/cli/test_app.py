@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+from typer.main import get_command
+
+from curate.cli.app import COMMANDS, app
+from curate.cli.options import Device, Format, Level, Media, Precision, RankBy, Regions
+from curate.config import FitConfig, ScoreConfig
+from curate.records import LEVELS
+
+OPTIONS = {
+    "demo": "--out --seed --json",
+    "init": "--real --synthetic --json",
+    "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
+    "--device --precision --seed --workers --resume --overwrite --json",
+    "score": "--out --run --config --layout --labels --levels --stride --regions --workers "
+    "--device --resume --overwrite --json",
+    "export-subset": "--scores --config --top --count --threshold --by --rank-by --out --media "
+    "--format --dataset --overwrite --dry-run --json",
+}
+HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
+
+
+def python(*args, **env):
+    return subprocess.run(
+        [sys.executable, *args],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | env,
+        check=False,
+    )
+
+
+def test_commands_are_those_of_the_contract():
+    assert list(COMMANDS) == list(OPTIONS)
+    assert list(get_command(app).commands) == list(OPTIONS)
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_command_has_the_options_of_the_contract(command):
+    params = get_command(app).commands[command].params
+    options = {name for param in params for name in param.opts if name.startswith("--")}
+    assert options - {"--help"} == set(OPTIONS[command].split())
+    assert all(param.help for param in params if param.name != "help")
+
+
+@pytest.mark.parametrize("command", ["", *OPTIONS])
+def test_help_imports_nothing_heavy(command):
+    code = (
+        "import sys; from curate.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        f"print('heavy:', [m for m in {HEAVY} if m in sys.modules], code)"
+    )
+    done = python("-c", code, *command.split(), "--help")
+    assert "heavy: [] 0" in done.stdout
+    assert "Usage:" in done.stdout
+
+
+def test_choices_are_those_of_the_settings():
+    fields = FitConfig.model_fields | ScoreConfig.model_fields
+    assert fields["device"].annotation == Device
+    assert fields["precision"].annotation == Precision
+    assert fields["regions"].annotation == Regions
+
+
+def test_choices_are_those_of_the_library():
+    from curate.downstream import FORMATS, MEDIA
+    from curate.workflows.subset_settings import RANKABLE
+
+    assert get_args(Level) == LEVELS
+    assert get_args(Media) == tuple(MEDIA)
+    assert get_args(Format) == tuple(FORMATS)
+    assert get_args(RankBy) == RANKABLE
+
+
+def test_version_is_printed(run, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"1.2 of {name}")
+    done = run("--version")
+    assert (done.exit_code, done.stdout) == (0, "curate 1.2 of curate-seg\n")
+
+
+@pytest.mark.parametrize(
+    "args", ["nonsense", "fit --nonsense", "fit --device tpu", "fit --steps x", "score"]
+)
+def test_wrong_usage_ends_with_2_and_an_empty_stdout(run, args):
+    done = run(*args.split())
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_module_is_a_command():
+    done = python("-m", "curate", "fit", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--segmenter" in done.stdout
+
+
+def test_help_works_on_a_terminal_that_knows_only_ascii():
+    done = python("-m", "curate", "--help", PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert "export-subset" in done.stdout

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Result
+
+DONE = Result(
+    run=Path("d/runs/curated"),
+    scores=Path("d/weights.h5"),
+    subset=Path("d/subset"),
+    audit={"pixel": 0.9312, "region": 0.9, "image": 0.875},
+    miou={"all synthetic": 0.5, "weighted": 0.6125},
+    spoiled_share=0.287,
+    seconds=100,
+)
+
+
+@pytest.fixture
+def calls(workflow):
+    return workflow("demo", "demo", DONE)
+
+
+def test_table_tells_what_was_found_and_where_everything_is(run, calls):
+    done = run("demo")
+    assert done.stdout.splitlines() == [
+        "29% of the synthetic pixels were spoiled. How well scores find them (AUROC, 0.5 = chance)",
+        "  pixel          0.931",
+        "  region         0.900",
+        "  image          0.875",
+        "mIoU on unseen real images after training on",
+        "  all synthetic  0.500",
+        "  weighted       0.613",
+        "Made in 1:40",
+        "  run            d/runs/curated",
+        "  scores         d/weights.h5",
+        "  subset         d/subset",
+    ]
+
+
+def test_result_is_told_to_programs(run, calls):
+    told = json.loads(run("demo", "--json").stdout)
+    assert {"run", "scores", "subset", "audit", "seconds"} <= set(told)
+
+
+def test_folder_and_seed_are_passed_on(run, calls):
+    run("demo", "--out", "there", "--seed", "3")
+    args, options = calls[0]
+    assert (args, options["seed"]) == ((Path("there"),), 3)

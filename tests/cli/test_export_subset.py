@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from curate.store import remember
+from tests.cli.conftest import Result
+
+DONE = Result(
+    out=Path("subset"),
+    by="image",
+    selected=144,
+    of=479,
+    pixels_kept=300,
+    pixels_total=1000,
+    dry_run=False,
+)
+
+
+@pytest.fixture
+def calls(workflow, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return workflow("export", "export_subset", DONE)
+
+
+def test_result_is_told_to_people(run, calls):
+    done = run("export-subset", "--scores", "weights.h5", "--top", "30%")
+    assert done.stdout.splitlines() == [
+        "Subset: subset",
+        "144 of 479 images selected, with 30.0% of the pixels",
+    ]
+
+
+def test_result_is_told_to_programs(run, calls):
+    done = run("export-subset", "--scores", "weights.h5", "--top", "30%", "--json")
+    assert json.loads(done.stdout) == DONE.to_json() | {"out": "subset"}
+
+
+def test_dry_run_says_so(run, calls):
+    done = run("export-subset", "--scores", "weights.h5", "--top", "30%", "--dry-run")
+    assert done.stdout.startswith("Nothing was written (dry run).\n")
+    assert calls[0][1]["dry_run"] is True
+
+
+def test_pixels_are_counted_by_image(run, workflow):
+    workflow("export", "export_subset", Result(**(vars(DONE) | {"by": "pixel"})))
+    done = run("export-subset", "--scores", "weights.h5", "--by", "pixel", "--top", "30%")
+    assert "144 of 479 images selected" in done.stdout
+
+
+def test_defaults_are_passed_on(run, calls):
+    run("export-subset", "--scores", "weights.h5", "--top", "30%")
+    args, options = calls[0]
+    assert args == (Path("weights.h5"),)
+    del options["reporter"]
+    assert options == {
+        "out": Path("subset"),
+        "by": "image",
+        "top": "30%",
+        "count": None,
+        "threshold": None,
+        "rank_by": "score",
+        "media": "symlink",
+        "format": "original",
+        "dataset": None,
+        "overwrite": False,
+        "dry_run": False,
+    }
+
+
+def test_flags_are_passed_on(run, calls):
+    flags = (
+        "--scores w.h5 --count 5 --threshold 0.5 --by region --rank-by pixel_score --out o "
+        "--media copy --format folder --dataset moved --overwrite"
+    )
+    assert run("export-subset", *flags.split()).exit_code == 0
+    _, options = calls[0]
+    del options["reporter"]
+    assert options == {
+        "out": Path("o"),
+        "by": "region",
+        "top": None,
+        "count": 5,
+        "threshold": 0.5,
+        "rank_by": "pixel_score",
+        "media": "copy",
+        "format": "folder",
+        "dataset": Path("moved"),
+        "overwrite": True,
+        "dry_run": False,
+    }
+
+
+def test_newest_score_file_is_the_default(run, calls, tmp_path):
+    (tmp_path / "weights.h5").write_bytes(b"")
+    remember(tmp_path, scores=tmp_path / "weights.h5")
+    assert run("export-subset", "--top", "30%").exit_code == 0
+    assert calls[0][0] == (tmp_path / "weights.h5",)
+
+
+def test_newest_score_file_is_that_of_the_named_settings(run, calls, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "my.toml").write_text("")
+    (tmp_path / "there" / "weights.h5").write_bytes(b"")
+    remember(tmp_path / "there", scores=tmp_path / "there" / "weights.h5")
+    assert run("export-subset", "--top", "30%", "--config", "there/my.toml").exit_code == 0
+    assert calls[0][0] == (tmp_path / "there" / "weights.h5",)
+
+
+def test_without_any_score_file_the_next_step_is_told(run, calls):
+    done = run("export-subset", "--top", "30%")
+    assert done.exit_code in (1, 2)
+    assert done.stdout == ""
+    assert "curate score" in done.stderr
+    assert calls == []
+
+
+def test_bare_30_is_refused_with_both_right_spellings(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("export-subset", "--scores", "weights.h5", "--top", "30")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "30%" in done.stderr
+    assert "0.3" in done.stderr
+
+
+@pytest.mark.parametrize("flags", ["--by class", "--media move", "--format coco", "--rank-by name"])
+def test_unknown_names_end_with_2(run, calls, flags):
+    done = run("export-subset", "--scores", "w.h5", "--top", "30%", *flags.split())
+    assert (done.exit_code, done.stdout, calls) == (2, "", [])

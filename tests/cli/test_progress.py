@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import io
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from curate.cli.meter import Meter
+from curate.cli.progress import LiveReporter, PlainReporter, open_reporter, pace, rows
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def plain(clock):
+    return PlainReporter(Console(file=io.StringIO(), width=40), clock)
+
+
+@pytest.fixture
+def live(clock):
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    return LiveReporter(console, clock)
+
+
+def text(reporter):
+    return reporter.console.file.getvalue()
+
+
+def test_plain_lines_come_at_the_start_every_ten_seconds_and_at_the_end(plain, clock):
+    plain.start("fit", 100, 10, unit="steps")
+    for second in range(1, 26):
+        clock.now = second
+        plain.advance(10 + 2 * second, {"loss_real": 0.5, "loss_synthetic": 0.25})
+    plain.finish()
+    assert text(plain).splitlines() == [
+        "fit: 10/100 steps",
+        "fit: 30/100 steps, 2 steps/s, 35 s left; loss real 0.5 synthetic 0.25",
+        "fit: 50/100 steps, 2 steps/s, 25 s left; loss real 0.5 synthetic 0.25",
+        "fit: 60/100 steps in 25 s; loss real 0.5 synthetic 0.25",
+    ]
+
+
+def test_task_may_start_before_the_last_one_was_finished(plain):
+    plain.start("read", 2)
+    plain.start("score", 3)
+    plain.finish()
+    plain.finish()
+    assert text(plain).splitlines() == [
+        "read: 0/2 images",
+        "read: 0/2 images in 0 s",
+        "score: 0/3 images",
+        "score: 0/3 images in 0 s",
+    ]
+
+
+def test_progress_without_a_task_is_ignored(plain):
+    plain.advance(3)
+    assert text(plain) == ""
+
+
+def test_warning_is_shown_in_full_and_literally(plain):
+    plain.warn("a [red]long[/red] warning." * 5)
+    assert text(plain) == "warning: " + "a [red]long[/red] warning." * 5 + "\n"
+
+
+def test_failure_ends_the_task_first(plain):
+    plain.start("score", 3)
+    plain.fail("no disk")
+    assert text(plain).splitlines()[-2:] == ["score: 0/3 images in 0 s", "error: no disk"]
+
+
+def test_live_display_shows_bar_pace_and_measurements(live, clock):
+    live.start("fit", 100, unit="steps")
+    clock.now = 10
+    live.advance(20, {"ess": 0.8, "weight_pixel": 0.5, "weight_image": math.nan})
+    assert "20/100 steps, 2 steps/s, 40 s left" in text(live)
+    assert "weight pixel 0.5 image nan" in text(live)
+    assert "ess 0.8" in text(live)
+    live.finish()
+    assert "20/100 steps in 10 s" in text(live)
+    assert text(live).endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_live_display_is_drawn_at_most_ten_times_a_second(live, clock):
+    live.start("fit", 1000, unit="steps")
+    for n in range(1000):
+        clock.now = n / 1000
+        live.advance(n)
+    assert text(live).count("/1,000 steps") <= 13
+
+
+def test_empty_task_is_drawn(live):
+    live.start("score", 0)
+    live.finish()
+    assert "0/0 images" in text(live)
+
+
+def test_measurements_are_grouped_by_their_first_words(clock):
+    meter = Meter("fit", "steps", 10, 0, clock=clock)
+    values = {"loss_real": 1, "images_per_second": 31.25, "held_out_loss_pixel": 0.5, "real": 2}
+    meter.advance(1, values | {"loss_synthetic": 2, "held_out_loss_image": 0.25})
+    assert rows(meter) == [
+        "loss real 1 synthetic 2",
+        "images per second 31.2",
+        "held out loss pixel 0.5 image 0.25",
+        "real 2",
+    ]
+
+
+def test_slow_tasks_tell_seconds_per_unit(clock):
+    meter = Meter("fit", "steps", 10, 0, clock=clock)
+    clock.now = 25
+    meter.advance(1, None)
+    assert pace(meter) == "25 s per step, 3:45 left"
+
+
+def test_stderr_that_is_no_terminal_gets_plain_lines(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with open_reporter() as reporter:
+        assert isinstance(reporter, PlainReporter)
+
+
+def test_task_is_closed_when_an_error_leaves(capsys):
+    def fail():
+        with open_reporter() as reporter:
+            reporter.start("score", 3)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert capsys.readouterr().err.splitlines() == ["score: 0/3 images", "score: 0/3 images in 0 s"]
+
+
+def test_work_goes_on_when_no_one_reads_stderr():
+    code = (
+        "from curate.cli.seam import seam\n"
+        "with seam() as reporter:\n"
+        "    reporter.start('fit', 3)\n"
+        "    for n in range(3):\n"
+        "        reporter.warn('x' * 70000)\n"
+        "print('done')"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        env=env,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, "done\n")

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Result
+
+DONE = Result(
+    out=Path("weights.h5"),
+    scored=479,
+    skipped=0,
+    failed=3,
+    regions=12345,
+    seconds=20.5,
+    images_per_second=23.4146,
+)
+
+
+@pytest.fixture
+def calls(workflow, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return workflow("score", "score", DONE)
+
+
+def test_result_is_told_to_people(run, calls):
+    done = run("score", "gta5/", "--out", "weights.h5")
+    assert done.stdout.splitlines() == [
+        "Scores: weights.h5",
+        "479 images scored, 0 done before, 3 failed, 12,345 regions in 20 s (23.4 images/s)",
+    ]
+
+
+def test_result_is_told_to_programs(run, calls):
+    done = run("score", "gta5", "--out", "weights.h5", "--json")
+    assert json.loads(done.stdout) == DONE.to_json() | {"out": "weights.h5"}
+
+
+def test_without_flags_the_file_and_the_run_decide(run, calls):
+    run("score", "gta5", "--out", "weights.h5")
+    args, options = calls[0]
+    assert args == (Path("gta5"), Path("weights.h5"))
+    del options["config"], options["reporter"]
+    assert options == {
+        "run": None,
+        "layout": None,
+        "labels": None,
+        "levels": ("image", "region", "pixel"),
+        "stride": None,
+        "regions": None,
+        "workers": None,
+        "device": "auto",
+        "resume": False,
+        "overwrite": False,
+    }
+
+
+def test_flags_are_passed_on(run, calls, tmp_path):
+    (tmp_path / "my.toml").write_text("[score]\nregion_px = 9\n")
+    flags = (
+        "--run runs/a --config my.toml --layout gta5 --labels ids.toml --levels image,pixel "
+        "--stride 8 --regions grid --workers 3 --device cpu --resume --overwrite"
+    )
+    done = run("score", "gta5", "--out", "weights", *flags.split())
+    assert done.exit_code == 0
+    _, options = calls[0]
+    assert options.pop("config").score.region_px == 9
+    del options["reporter"]
+    assert options == {
+        "run": Path("runs/a"),
+        "layout": "gta5",
+        "labels": "ids.toml",
+        "levels": ("image", "pixel"),
+        "stride": 8,
+        "regions": "grid",
+        "workers": 3,
+        "device": "cpu",
+        "resume": True,
+        "overwrite": True,
+    }
+
+
+@pytest.mark.parametrize("flags", ["--stride 0", "--stride 65", "--regions big", "--workers -1"])
+def test_unfit_values_end_with_2(run, calls, flags):
+    done = run("score", "gta5", "--out", "weights.h5", *flags.split())
+    assert (done.exit_code, done.stdout, calls) == (2, "", [])
+
+
+def test_output_has_to_be_named(run, calls):
+    done = run("score", "gta5")
+    assert done.exit_code == 2
+    assert "--out" in done.stderr

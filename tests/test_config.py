@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+
+from curate.config import Config, FitConfig, load_config, parse
+from curate.errors import ConfigError
+
+
+def write(folder, text):
+    path = folder / "curate.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_the_defaults_hold(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_config()
+    assert config.fit == FitConfig()
+    assert (config.real, config.synthetic, config.root) == ((), (), tmp_path)
+
+
+def test_file_of_the_working_directory_is_found(tmp_path, monkeypatch):
+    write(tmp_path, "[fit]\nsteps = 7\n")
+    monkeypatch.chdir(tmp_path)
+    assert load_config().fit.steps == 7
+
+
+def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    text = '[[real]]\npath = "a/b"\nlabels = "ids.toml"\n[[synthetic]]\npath = "/c"\nlabels="carla"'
+    path = write(tmp_path / "project", text)
+    monkeypatch.chdir(tmp_path)
+    config = load_config(path.relative_to(tmp_path))
+    root = tmp_path / "project"
+    assert config.root == root
+    assert config.real[0].path == root / "a/b"
+    assert config.real[0].labels == str(root / "ids.toml")
+    assert config.synthetic[0].path.as_posix() == "/c"
+    assert config.synthetic[0].labels == "carla"
+
+
+def test_named_file_must_exist(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"none\.toml does not exist\. Create it with 'curate ini"
+    ):
+        load_config(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[fit]\nstep = 5", r"unknown key 'fit\.step'\. Did you mean 'steps'\?"),
+        ("reel = []", r"unknown key 'reel'\. Did you mean 'real'\?"),
+        (
+            "[[real]]\npath = 'a'\nlabel = 'x'",
+            r"unknown key 'real\.label'\. Did you mean 'labels'\?",
+        ),
+        ("[fit]\nzzzzzz = 5", r"unknown key 'fit\.zzzzzz'\. Known keys: method, segmenter"),
+        ("root = '/'", "unknown key 'root': paths are relative"),
+        ("[fit]\nsteps = 0", r"fit\.steps: .* greater than or equal to 1 \(given: 0\)"),
+        ("[fit]\nbatch_size = 3", r"fit\.batch_size: .*batch_size = 3 is odd"),
+        ("[fit]\nsize = [16, 64]", r"fit\.size: .*both sides need at least 32 pixels"),
+        ("[fit]\ndevice = 'tpu'", r"fit\.device: .*'auto', 'cpu' or 'cuda'"),
+        ("[augment]\nscale = [2.0, 1.0]", r"augment\.scale: .*is no range"),
+        ("[[real]]\nlayout = 'folder'", r"real\.path: Field required"),
+        ("[fit\n", r"curate\.toml is not valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, text))
+
+
+def test_file_of_another_encoding_is_named(tmp_path):
+    path = tmp_path / "curate.toml"
+    path.write_bytes("classes = ['straße']".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"curate\.toml cannot be read"):
+        load_config(path)
+
+
+def test_folder_in_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+def test_given_settings_beat_the_file_and_none_does_not():
+    config = Config(fit=FitConfig(steps=5, seed=3))
+    changed = config.with_fit(steps=9, seed=None, size=(64, 96))
+    assert (changed.fit.steps, changed.fit.seed, changed.fit.size) == (9, 3, (64, 96))
+    assert config.fit.steps == 5
+
+
+def test_zero_is_a_given_setting():
+    assert Config(fit=FitConfig(seed=3)).with_fit(seed=0).fit.seed == 0
+
+
+def test_given_settings_are_checked():
+    with pytest.raises(ConfigError, match=r"\[fit\]: batch_size: .*7 is odd"):
+        Config().with_fit(batch_size=7)
+
+
+def test_place_of_the_table_stands_before_the_problem():
+    with pytest.raises(ConfigError, match=r"^here: unknown key 'stepz'"):
+        parse(FitConfig, {"stepz": 1}, where="here")
