@@ -76,10 +76,14 @@ class FitConfig(Strict):
         ``auto`` (the segmenter's own default), ``none``, or the path of a weights file.
     size : (int, int)
         Height and width that images are resized to, in pixels.
+    steps : int
+        Steps of training.
     batch_size : int
         Images a step: half real and half synthetic, or all real where there is no synthetic set.
     learning_rate : float
         Peak of the segmenter's one-cycle schedule; the backbone learns at a third of it.
+    weight_decay : float
+        Of the segmenter's optimiser.
     synthetic_weight : float
         lambda, the weight of the synthetic half of the segmenter's loss.
     warmup : float
@@ -88,8 +92,16 @@ class FitConfig(Strict):
         Share of the images that the weighting networks never train on; they decide when to stop.
     evaluate_every, checkpoint_every : int
         Steps between two evaluations on the held-out images, between two checkpoints.
+    seed : int
+        Start of all random numbers.
+    device : str
+        Where to compute; ``auto`` takes a GPU if there is one.
+    precision : str
+        Numbers that training computes with; ``auto`` is bfloat16 on a GPU, float32 on a CPU.
     workers : int or None
-        Processes that read images; None = 0 on a CPU, as many as sensible for a GPU.
+        Processes that read images; None = 0 on a CPU, 8 for a GPU.
+    tensorboard : bool
+        Whether to write curves for TensorBoard, too.
     """
 
     method: str = "hierarchical"
@@ -139,6 +151,8 @@ class ScoreConfig(Strict):
         ``slic``, ``components`` (of the label map) or ``grid``.
     region_px : int
         Side of a region in pixels of the original image: exact for ``grid``, aimed at by ``slic``.
+    batch_size : int
+        Images that are computed at a time.
     """
 
     stride: int = Field(4, ge=1, le=64)

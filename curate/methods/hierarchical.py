@@ -35,6 +35,8 @@ class HierarchicalSettings(Strict):
     ----------
     inputs : names
         ``predictions``, ``label``, ``image`` and names of backbone stages (``stride4``, ..).
+    levels : names
+        Levels that have a weighting network.
     channels : str
         ``per_class`` (W^C) or ``shared`` (W^1).
     min_class_px : int

@@ -61,7 +61,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with disk_errors("read", path), safe_open(path, framework="pt") as file:
             meta = _read_meta(file.metadata() or {}, path)
-            return {name: file.get_tensor(name).clone() for name in file.keys()}, meta  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
     except (SafetensorError, StoreError, ValueError, RuntimeError) as error:
         msg = f"{path} cannot be read: {error}. Start the run again, or name another one."
         raise RunError(msg) from error

@@ -6,25 +6,13 @@ import inspect
 import json
 import re
 import textwrap
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
-
-SELF_EXPLAINING: Final = {
-    "batch_size": "Images that are computed at a time.",
-    "device": "Where to compute; auto takes a GPU if there is one.",
-    "levels": "Levels that have a weighting network.",
-    "precision": "Numbers that training computes with; auto suits the device.",
-    "seed": "Start of all random numbers.",
-    "steps": "Steps of training.",
-    "tensorboard": "Whether to write curves for TensorBoard, too.",
-    "weight_decay": "Of the segmenter's optimiser.",
-}
-"""Meanings of the settings that their model's docstring does not explain."""
 
 
 def render_settings(model: type[BaseModel], *, is_active: bool = True) -> str:
@@ -42,7 +30,7 @@ def render_settings(model: type[BaseModel], *, is_active: bool = True) -> str:
     blocks: list[str] = []
     last_meaning = None
     for name, field in model.model_fields.items():
-        meaning = meanings.get(name, SELF_EXPLAINING.get(name, ""))
+        meaning = meanings.get(name, "")
         if meaning != last_meaning:
             blocks.append("")
             blocks += comment(meaning + _choices(field.annotation, meaning))

@@ -64,6 +64,9 @@ def test_loaded_tensors_survive_the_replacement_of_the_file(path):
     tensors, _ = load_state(path)
     save_state(path, {"a": torch.zeros(1000)}, {})
     assert tensors["a"].sum() == 1000
+    tensors["a"].add_(1)
+    assert tensors["a"].sum() == 2000
+    assert load_state(path)[0]["a"].sum() == 0
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,19 +17,32 @@ from tests.store.making import PROVENANCE, failed_image, open_writer, scored_ima
 OUTS = ["w.h5", "w.parquet", "w"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def images():
     return [scored_image("b/2", 0.2), failed_image("c"), scored_image("b/1", 0.8)]
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, images):
+    """Score files of all kinds, never changed."""
+    folder = tmp_path_factory.mktemp("written")
+    for out in OUTS:
+        write_scores(folder / out.partition(".")[2] / out, images, dataset_root=folder)
+    return folder
+
+
 @pytest.fixture
-def h5(tmp_path, images):
-    return write_scores(tmp_path / "w.h5", images)
+def h5(tmp_path, written):
+    """A copy to damage."""
+    return Path(shutil.copytree(written / "h5", tmp_path, dirs_exist_ok=True)) / "w.h5"
 
 
-@pytest.mark.parametrize("out", OUTS)
-def test_tables_come_back_sorted_by_id(tmp_path, images, out):
-    scores = ScoreFile(write_scores(tmp_path / out, images))
+@pytest.fixture(params=OUTS)
+def scores(request, written):
+    return ScoreFile(written / request.param.partition(".")[2] / request.param)
+
+
+def test_tables_come_back_sorted_by_id(scores):
     table = scores.images
     assert table["id"].tolist() == ["b/1", "b/2", "c"]
     assert table["image_path"].tolist() == ["images/b/1.png", "images/b/2.png", "images/c.png"]
@@ -42,9 +57,8 @@ def test_tables_come_back_sorted_by_id(tmp_path, images, out):
     )
 
 
-@pytest.mark.parametrize("out", OUTS)
-def test_regions_point_to_the_rows_of_their_images(tmp_path, images, out):
-    regions = ScoreFile(write_scores(tmp_path / out, images)).regions
+def test_regions_point_to_the_rows_of_their_images(scores):
+    regions = scores.regions
     assert regions["image"].tolist() == [0, 0, 1, 1]
     assert regions["region"].tolist() == [0, 1, 0, 1]
     assert regions["left"].tolist() == [0, 2, 0, 2]
@@ -53,16 +67,14 @@ def test_regions_point_to_the_rows_of_their_images(tmp_path, images, out):
     np.testing.assert_allclose(regions["score"], [0.8, 0.2, 0.2, 0.8])
 
 
-@pytest.mark.parametrize("out", OUTS)
-def test_provenance_and_root_come_back(tmp_path, images, out):
-    scores = ScoreFile(write_scores(tmp_path / out, images))
+def test_provenance_and_root_come_back(scores, written):
     assert scores.provenance == PROVENANCE
-    assert scores.dataset_root == tmp_path
+    assert scores.dataset_root == written
 
 
-@pytest.mark.parametrize("out", ["w.h5", "w"])
-def test_maps_come_back(tmp_path, images, out):
-    scores = ScoreFile(write_scores(tmp_path / out, images))
+@pytest.mark.parametrize("out", ["h5/w.h5", "w"])
+def test_maps_come_back(written, out):
+    scores = ScoreFile(written / out)
     np.testing.assert_array_equal(scores.pixel_scores("b/1"), np.full((2, 2), 204))
     np.testing.assert_array_equal(scores.region_ids("b/2"), [[0, 1], [0, 1]])
     assert scores.pixel_scores("b/1").dtype == np.uint8
@@ -161,11 +173,13 @@ def test_shards_stay_below_the_limit_and_read_as_one(tmp_path):
 
 
 def test_parts_of_one_data_set_scored_apart_read_as_one(tmp_path):
-    write_scores(tmp_path / "w" / "two.h5", [scored_image("a"), scored_image("d")])
-    write_scores(tmp_path / "w" / "one.h5", [scored_image("c"), scored_image("b")])
+    write_scores(tmp_path / "w" / "two.h5", [scored_image("a", 0.1), scored_image("d", 0.4)])
+    write_scores(tmp_path / "w" / "one.h5", [scored_image("c", 0.3), scored_image("b", 0.2)])
     scores = ScoreFile(tmp_path / "w")
-    assert scores.images["id"].tolist() == ["a", "b", "c", "d"]
+    assert scores.images["score"].tolist() == [0.1, 0.2, 0.3, 0.4]
     assert scores.regions["image"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert scores.regions["score"].tolist()[::2] == [0.1, 0.2, 0.3, 0.4]
+    assert scores.pixel_scores("d")[0, 0] == 102
 
 
 def test_parts_of_different_provenance_are_refused(tmp_path):
@@ -193,8 +207,8 @@ def test_tables_of_different_score_files_are_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["w.h5", "w.images.parquet"])
 @pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9, 0.999])
-def test_truncated_files_are_one_message(tmp_path, images, h5, name, share):
-    path = tmp_path / name
+def test_truncated_files_are_one_message(h5, name, share):
+    path = h5.with_name(name)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(StoreError, match=r"cannot be read: .* damaged or not a score file"):

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
 
 from curate.errors import StoreError, UsageError
 from curate.store import ScoreFile
+from curate.store.merging import OpenFiles, merge, region_blocks
 from tests.store.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
 
 OUTS = ["w.h5", "w.parquet", "w"]
@@ -207,6 +211,30 @@ def test_maps_are_copied_without_being_packed_again(tmp_path):
         writer.finish()
     with h5py.File(tmp_path / "w.h5") as file:
         assert file["pixel_scores/a"].id.read_direct_chunk((0, 0)) == before
+
+
+def test_neighbours_from_different_pieces_keep_their_own_regions(tmp_path):
+    # Rows 2 and 3 of the second piece follow, by number only, on rows 0 and 1 of the first.
+    pairs = [("a", 0.1), ("c", 0.3), ("d", 0.4), ("b", 0.2)]
+    out = write_scores(tmp_path / "w.h5", [scored_image(*pair) for pair in pairs])
+    assert ScoreFile(out).regions["score"].tolist()[::2] == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_regions_are_read_in_blocks_of_a_bounded_size(tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.store.merging._BLOCK_ROWS", 4)
+    out = write_scores(tmp_path / "w.h5", [scored_image(f"i{n}") for n in range(5)])
+    files = OpenFiles()
+    blocks = list(region_blocks(merge([out], files, num_classes=2), range(5), files))
+    files.close()
+    assert [block["image"].tolist() for block in blocks] == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4]]
+
+
+def test_work_folder_that_a_killed_process_was_removing_disappears(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    (tmp_path / f".w.h5.parts.partial-{process.pid}").mkdir()
+    write_scores(tmp_path / "w.h5", [scored_image("a")])
+    assert names(tmp_path) == ["w.h5", "w.images.parquet", "w.regions.parquet"]
 
 
 def test_unequal_numbers_of_regions_stay_with_their_images(tmp_path, monkeypatch):

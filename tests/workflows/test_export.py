@@ -394,6 +394,16 @@ def test_map_with_unknown_regions_is_refused(scores, out):
         export_subset(scores, out=out, by="region", top="100%")
 
 
+@pytest.mark.parametrize("by", ["image", "region", "pixel"])
+def test_failed_image_is_never_selected_whatever_its_numbers_say(scores, out, by):
+    with h5py.File(scores, "a") as file:
+        file["images/status"][0] = "unreadable_image"
+    result = export_subset(scores, out=out, by=by, top="100%")
+    assert result.images_selected == 2
+    assert manifest(out)["a"]["reason"] == "unreadable_image"
+    assert manifest(out)["a"]["selected"] == "False"
+
+
 def test_existing_subset_needs_overwrite(scores, out):
     export_subset(scores, out=out, top="100%")
     with pytest.raises(UsageError, match="exists already: replace it with --overwrite"):
