@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         UsageError,
     )
     from curate.store import ScoreFile
+    from curate.weighting import weights_from_scores
     from curate.workflows.demo import demo
+    from curate.workflows.evaluation import evaluate
     from curate.workflows.export import export_subset
     from curate.workflows.fit import fit
     from curate.workflows.init import init
@@ -40,11 +42,13 @@ __all__ = [
     "UsageError",
     "__version__",
     "demo",
+    "evaluate",
     "export_subset",
     "fit",
     "init",
     "load_config",
     "score",
+    "weights_from_scores",
 ]
 
 _MODULES: Final = {
@@ -58,11 +62,13 @@ _MODULES: Final = {
     "StoreError": "curate.errors",
     "UsageError": "curate.errors",
     "demo": "curate.workflows.demo",
+    "evaluate": "curate.workflows.evaluation",
     "export_subset": "curate.workflows.export",
     "fit": "curate.workflows.fit",
     "init": "curate.workflows.init",
     "load_config": "curate.config",
     "score": "curate.workflows.score",
+    "weights_from_scores": "curate.weighting",
 }
 
 

@@ -191,7 +191,7 @@ class Config(Strict):
         return self.model_copy(update={"fit": parse(FitConfig, merged, where="[fit]")})
 
 
-def load_config(path: Path | None = None) -> Config:
+def load_config(path: Path | str | None = None) -> Config:
     """Read `path`, or ``curate.toml`` of the working directory, or return the defaults.
 
     Raises
@@ -199,10 +199,9 @@ def load_config(path: Path | None = None) -> Config:
     ConfigError
         If `path` was given but cannot be read, or the file is not what it should be.
     """
-    if path is None:
-        path = Path(CONFIG_NAME)
-        if not path.exists():
-            return Config(root=Path.cwd())
+    if path is None and not Path(CONFIG_NAME).exists():
+        return Config(root=Path.cwd())
+    path = Path(path or CONFIG_NAME)
     table = read_toml(path)
     if "root" in table:
         msg = f"{path}: unknown key 'root': paths are relative to the folder of this file."

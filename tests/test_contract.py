@@ -191,11 +191,13 @@ def test_front_door_offers_these_names():
         "UsageError",
         "__version__",
         "demo",
+        "evaluate",
         "export_subset",
         "fit",
         "init",
         "load_config",
         "score",
+        "weights_from_scores",
     }
     assert dir(curate) == curate.__all__
 

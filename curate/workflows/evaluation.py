@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,6 @@ from curate.workflows.training import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -56,8 +56,8 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(
-    run: Path,
-    dataset: Path,
+    run: Path | str,
+    dataset: Path | str,
     *,
     layout: str = "auto",
     labels: str | None = None,
@@ -72,10 +72,12 @@ def evaluate(
     RunError
         If `run` is no finished run.
     """
-    loaded = load_run(run)
+    loaded = load_run(Path(run))
     chosen = choose_device(device, loaded.config.fit.precision)
     segmenter = loaded.networks.segmenter.to(chosen.device).eval()
-    source = open_dataset(dataset, layout=layout, labels=labels, classes=loaded.classes, key="e0")
+    source = open_dataset(
+        Path(dataset), layout=layout, labels=labels, classes=loaded.classes, key="e0"
+    )
     num_classes = len(loaded.classes)
     confusion = np.zeros((num_classes, num_classes), dtype=np.int64)
     failed = 0

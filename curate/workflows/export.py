@@ -71,9 +71,9 @@ class ExportResult:
 
 
 def export_subset(
-    scores: Path,
+    scores: Path | str,
     *,
-    out: Path,
+    out: Path | str,
     by: str = "image",
     top: str | float | None = None,
     count: int | None = None,
@@ -81,7 +81,7 @@ def export_subset(
     rank_by: str = "score",
     media: str = "symlink",
     format: str = "original",
-    dataset: Path | None = None,
+    dataset: Path | str | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     reporter: Reporter | None = None,
@@ -135,7 +135,7 @@ def export_subset(
     settings = ExportSettings(by=by, cut=cut, rank_by=rank_by, media=media, format=format)
     check_settings(settings)
     out = Path(os.path.realpath(out))
-    with ScoreFile(scores) as file:
+    with ScoreFile(Path(scores)) as file:
         source = SubsetSource(file, Path(os.path.realpath(dataset or file.dataset_root)))
         if not dry_run:
             _check_out(out, source, overwrite=overwrite)

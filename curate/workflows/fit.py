@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,6 @@ from curate.workflows.run_folder import RunFolder, read_finished
 from curate.workflows.training import Trainer, choose_device
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from curate.config import Config
     from curate.records import Batch
 
@@ -68,7 +67,7 @@ class FitResult:
 def fit(
     config: Config,
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     reporter: Reporter | None = None,
@@ -104,7 +103,7 @@ def fit(
             "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
         )
         raise ConfigError(msg)
-    folder = RunFolder.open(config, out, resume=resume, overwrite=overwrite)
+    folder = RunFolder.open(config, Path(out) if out else None, resume=resume, overwrite=overwrite)
     if folder.is_finished:
         reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
     else:

@@ -7,6 +7,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
@@ -24,7 +25,6 @@ from curate.workflows.training import Device, choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from curate.config import Config
 
@@ -67,11 +67,11 @@ class ScoreResult:
 
 
 def score(
-    dataset: Path,
-    out: Path,
+    dataset: Path | str,
+    out: Path | str,
     *,
     config: Config,
-    run: Path | None = None,
+    run: Path | str | None = None,
     layout: str | None = None,
     labels: str | None = None,
     levels: tuple[str, ...] = LEVELS,
@@ -113,8 +113,9 @@ def score(
     """
     reporter = reporter or LogReporter()
     started = time.monotonic()
+    dataset, out = Path(dataset), Path(out)
     _check_levels(levels)
-    loaded = load_run(run or latest_run(config.root))
+    loaded = load_run(Path(run) if run else latest_run(config.root))
     if not loaded.networks.method.gives_scores:
         name = loaded.config.fit.method
         msg = f"{loaded.path} was trained with method '{name}', which gives no scores."

@@ -50,7 +50,12 @@ def make_arms(data: Path, work: Path, options: argparse.Namespace) -> dict[str, 
         DatasetConfig(path=data / "carla", labels="carla"),
         DatasetConfig(path=data / "airsim", labels="camvid11"),
     )
-    shared = FitConfig(steps=options.steps, batch_size=options.batch_size, device=options.device)
+    shared = FitConfig(
+        steps=options.steps,
+        batch_size=options.batch_size,
+        device=options.device,
+        evaluate_every=50,
+    )
     base = Config(root=work, classes="camvid11", real=real, fit=shared)
     joint = base.model_copy(update={"synthetic": synthetic})
     return {

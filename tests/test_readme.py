@@ -1,0 +1,80 @@
+"""What the README shows works as typed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from curate.cli import main
+from curate.store import ScoreFile
+from tests.workflows.tiny import CLASSES, SEGMENTER, tiny_config, write_dataset
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+TINY_TOML = f"""
+classes = {list(CLASSES)}
+[[real]]
+path = "real"
+[[synthetic]]
+path = "synthetic"
+[fit]
+segmenter = "{SEGMENTER}"
+size = [32, 48]
+steps = 3
+batch_size = 4
+[method]
+inputs = ["image"]
+"""
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with a curate.toml and a data set called gta5."""
+    tiny_config(tmp_path)
+    write_dataset(tmp_path / "gta5", 10, is_flat=True, seed=4)
+    (tmp_path / "curate.toml").write_text(TINY_TOML.replace("'", '"'))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_product_lines_run_as_typed(project, monkeypatch):
+    (lines,) = [block.splitlines() for block in blocks("sh") if "curate fit" in block]
+    assert lines == [
+        "curate fit",
+        "curate score gta5/ --out weights.h5",
+        "curate export-subset --top 30%",
+    ]
+    for line in lines:
+        monkeypatch.setattr("sys.argv", shlex.split(line))
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code in (0, None)
+    assert len(ScoreFile(project / "weights.h5").images) == 10
+    assert len(list((project / "subset/images").iterdir())) == 3
+
+
+def test_python_lines_run_as_typed(project):
+    (program,) = blocks("python")
+    exec(compile(program, "README.md", "exec"), {})
+    assert len(list((project / "subset/images").iterdir())) == 3
+
+
+def test_settings_shown_are_valid(tmp_path):
+    from curate.config import load_config, parse
+    from curate.methods import find_method
+
+    (text,) = blocks("toml")
+    (tmp_path / "curate.toml").write_text(text)
+    config = load_config(tmp_path / "curate.toml")
+    parse(find_method(config.fit.method).Settings, config.method, where="README")
+
+
+def test_linked_files_exist():
+    root = Path(__file__).parent.parent
+    links = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert links
+    assert [link for link in links if not (root / link).exists()] == []
