@@ -10,6 +10,7 @@ import numpy as np
 
 from curate.errors import StoreError
 from curate.store.columns import Columns, numpy_dtype
+from curate.store.heaps import check_heaps
 from curate.store.schema import ATTR_FORMAT, ATTR_VERSION, FORMAT, FORMAT_VERSION, TEXT, Column
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def open_h5(path: Path) -> h5py.File:
     if not path.is_file():
         msg = f"{path} does not exist or is no file. Name a score file that 'curate score' wrote."
         raise StoreError(msg)
+    check_heaps(path)
     with reading(path):
         file = h5py.File(path, "r")
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 import uuid
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from curate.errors import ConfigError, DataError, RunError, UsageError
 from curate.store import (
     RunRecord,
+    check_writable,
     load_state,
     next_run_name,
     pack,
     read_run,
     replacing,
+    replacing_folder,
     save_state,
     sha256_file,
     unpack,
@@ -109,14 +110,13 @@ class RunFolder:
         if self.is_resumed:
             _compare_data(self.path, task)
             return
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True)
         run_id = uuid.uuid4().hex
-        _write_json(self.path / CONFIG_JSON, config.model_dump(mode="json"))
-        _write_json(self.path / PROVENANCE_JSON, _provenance(run_id, config, task))
-        write_splits(self.path, task.splits)
-        write_run(self.path, status="running", run_id=run_id)
+        check_writable(self.path.parent)
+        with replacing_folder(self.path) as partial:
+            _write_json(partial / CONFIG_JSON, config.model_dump(mode="json"))
+            _write_json(partial / PROVENANCE_JSON, _provenance(run_id, config, task))
+            write_splits(partial, task.splits)
+            write_run(partial, status="running", run_id=run_id)
 
     def save(self, trainer: Trainer, log: MetricLog, step: int) -> None:
         """Replace the checkpoint by the state after `step` steps."""
