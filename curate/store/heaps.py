@@ -51,7 +51,7 @@ def _is_sound(content: bytes, start: int) -> bool:
     """Walk over the objects of one collection; what lies beyond `content` is taken as sound."""
     if start + _HEADER_BYTES > len(content):
         return True
-    (total,) = struct.unpack_from("<Q", content, start + 8)
+    total: int = struct.unpack_from("<Q", content, start + 8)[0]
     position, end = start + _HEADER_BYTES, start + total
     while end - position >= _OBJECT.size:
         if position + _OBJECT.size > len(content):

@@ -16,7 +16,7 @@ from curate.data import DataSource, open_dataset
 from curate.errors import DataError, RunError, UsageError
 from curate.records import IGNORE_INDEX, LEVELS, OK, Batch, LevelScores, Pair, ScoredImage
 from curate.reporting import LogReporter, Reporter
-from curate.store import ScoreWriter, latest_run, remember
+from curate.store import ScoreWriter, check_ids, latest_run, remember
 from curate.workflows.cells import CellPlan, PreparedImage, prepare, score_cells, to_cells
 from curate.workflows.evidence import gather_evidence, move, to_unit_range
 from curate.workflows.loading import LoadedRun, load_run
@@ -121,6 +121,7 @@ def score(
         msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
         raise RunError(msg)
     source = _open(dataset, config, loaded, layout=layout, labels=labels)
+    check_ids(pair.id for pair in source.pairs)
     plan = CellPlan(
         size=loaded.config.fit.size,
         stride=stride or config.score.stride,

@@ -116,14 +116,15 @@ class SubsetSource:
             If a path leads out of the data set.
         """
         then = self.scores.provenance.get("dataset")
-        fingerprint = then.get("fingerprint") if isinstance(then, dict) else None
+        if not isinstance(then, dict) or then.get("images") != len(self.images):
+            return False  # a part of a data set has no fingerprint to compare
         columns = [self.images[name].astype(str) for name in ("id", "image_path", "label_path")]
         pairs = tuple(Pair(*paths) for paths in zip(*columns, strict=True))
         for pair in pairs:
             for path in filter(None, (pair.image_path, pair.label_path)):
                 join_inside(self.root, path)
         listed = DataSource(self.root, "", IdMap("", {}), ClassSet("", ()), pairs, "")
-        return fingerprint not in {None, listed.fingerprint()}
+        return then.get("fingerprint") not in {None, listed.fingerprint()}
 
     def check_files(self, rows: Iterable[int]) -> int:
         """Make sure that images and labels are there; return their size in bytes.

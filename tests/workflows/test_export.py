@@ -354,7 +354,7 @@ def test_label_of_another_size_is_refused(root, scores, out):
 
 def test_changed_data_set_is_warned_of(tmp_path, root, out):
     source = open_dataset(root, classes=resolve_classes(CLASSES))
-    dataset = {"layout": "folder", "fingerprint": source.fingerprint()}
+    dataset = {"layout": "folder", "images": 3, "fingerprint": source.fingerprint()}
     path = write_scores(tmp_path / "f.h5", root, [*map(scored, LABELS)], dataset=dataset)
     warnings = Warnings()
     export_subset(path, out=out, top="50%", reporter=warnings)
