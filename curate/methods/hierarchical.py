@@ -9,16 +9,17 @@ this project's.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from curate.config import Strict
-from curate.methods.base import Method, MethodContext, Split, unit_weights
-from curate.methods.channels import balance, channel_lookup, read_channel, realism_loss
+from curate.methods.base import Method, MethodContext, unit_weights
+from curate.methods.channels import channel_lookup, realism_loss
 from curate.methods.combine import COMBINATIONS
+from curate.methods.folds import FoldedNetworks, View
 from curate.methods.inputs import InputStack, stage_names
 from curate.methods.judging import LevelJudge, pool_judgements
 from curate.methods.running import RunningWeights
@@ -99,33 +100,43 @@ class Hierarchical(Method):
 
     Settings = HierarchicalSettings
 
-    def __init__(
-        self, settings: HierarchicalSettings, context: MethodContext, stack: InputStack
-    ) -> None:
+    def __init__(self, settings: HierarchicalSettings, context: MethodContext) -> None:
         super().__init__()
         self.settings = settings
-        self.splits = dict(context.splits)
-        self.stack = stack
-        num_channels = 1 + context.num_classes * (settings.channels == "per_class")
-        lookup = channel_lookup(
-            torch.tensor(context.real_class_px),
-            min_px=settings.min_class_px,
-            per_class=settings.channels == "per_class",
+        is_per_class = settings.channels == "per_class"
+        num_channels = 1 + context.num_classes * is_per_class
+        self.stack = InputStack(
+            settings.inputs,
+            num_classes=context.num_classes,
+            feature_channels=context.feature_channels,
         )
         self.lookup: Tensor
-        self.register_buffer("lookup", lookup)
-        self.num_groups = num_channels
+        self.register_buffer(
+            "lookup",
+            channel_lookup(
+                torch.tensor(context.real_class_px),
+                min_px=settings.min_class_px,
+                per_class=is_per_class,
+            ),
+        )
         self.networks = nn.ModuleDict(
             {
-                f"{level}_{fold}": context.build_weighter(
-                    level,
-                    stack.num_channels,
-                    num_channels,
-                    width=settings.width,
-                    depth=settings.region_depth,
+                level: FoldedNetworks(
+                    [
+                        context.build_weighter(
+                            level,
+                            self.stack.num_channels,
+                            num_channels,
+                            width=settings.width,
+                            depth=settings.region_depth,
+                        )
+                        for _ in range(settings.folds)
+                    ],
+                    splits=context.splits,
+                    num_channels=num_channels,
+                    smoothing=settings.smoothing,
                 )
                 for level in settings.levels
-                for fold in range(settings.folds)
             }
         )
         self.running = RunningWeights(
@@ -136,18 +147,15 @@ class Hierarchical(Method):
         )
         self.is_silent: Tensor
         self.register_buffer("is_silent", torch.zeros(len(settings.levels), dtype=torch.bool))
-        self.judges = {level: LevelJudge(settings.patience) for level in settings.levels}
+        self.judges: dict[str, LevelJudge] = {
+            level: LevelJudge(settings.patience) for level in settings.levels
+        }
         self._optimizer: torch.optim.Optimizer | None = None
 
     @classmethod
     def build(cls, settings: HierarchicalSettings, context: MethodContext) -> Hierarchical:
         """Make the untrained networks."""
-        stack = InputStack(
-            settings.inputs,
-            num_classes=context.num_classes,
-            feature_channels=context.feature_channels,
-        )
-        return cls(settings, context, stack)
+        return cls(settings, context)
 
     @classmethod
     def stages(cls, settings: HierarchicalSettings) -> tuple[str, ...]:
@@ -165,24 +173,20 @@ class Hierarchical(Method):
             self.stack.gather(evidence)
         if is_warmup:
             return unit_weights(evidence), {}
-        inputs = self.stack(evidence)
-        valid = evidence.label_map != IGNORE_INDEX
-        channel = self.lookup[evidence.label_map]
-        metrics, scores = {}, []
-        loss = torch.zeros((), device=inputs.device)
+        view = self._view(evidence)
+        metrics, scores, losses = {}, [], []
         for index, level in enumerate(self.settings.levels):
-            picked, level_loss = self._learn(level, inputs, valid, channel, evidence)
+            picked, loss = self._networks_of(level).learn(view)
             if self.judges[level].is_learning:
-                loss = loss + level_loss
+                losses.append(loss)
             score = torch.where(self.is_silent[index], 0.5, picked.detach().sigmoid())
             scores.append(score)
-            metrics[f"loss_{level}"] = level_loss.item()
-            metrics[f"weight_{level}"] = _mean_over(score, valid & ~evidence.is_real[:, None, None])
-        if loss.requires_grad:
-            self._descend(loss)
+            metrics[f"loss_{level}"] = loss.item()
+            metrics[f"weight_{level}"] = score[view.synthetic].mean().item()
+        if losses:
+            self._descend(torch.stack(losses).sum())
         combined = COMBINATIONS[self.settings.combine](torch.stack(scores))
-        synthetic = valid & ~evidence.is_real[:, None, None]
-        weights, ess = self.running.weigh(combined, synthetic)
+        weights, ess = self.running.weigh(combined, view.synthetic)
         return weights, metrics | {"ess": ess}
 
     @property
@@ -192,16 +196,13 @@ class Hierarchical(Method):
 
     def penalty(self, predictions: Tensor, evidence: Evidence) -> Tensor:
         """Ask the segmenter for synthetic predictions that pass for real."""
-        attached = replace(evidence, predictions=predictions)
-        valid = evidence.label_map != IGNORE_INDEX
-        synthetic = valid & ~evidence.is_real[:, None, None]
-        inputs = self.stack(attached)
-        channel = self.lookup[evidence.label_map]
-        share = synthetic.float() / synthetic.sum().clamp(min=1)
+        view = self._view(replace(evidence, predictions=predictions))
+        share = view.synthetic.float() / view.synthetic.sum().clamp(min=1)
+        everything_real = torch.ones_like(evidence.is_real)
         losses = [
             realism_loss(
-                self._read(level, inputs, valid, channel, evidence.keys),
-                torch.ones_like(evidence.is_real),
+                self._networks_of(level)(view),
+                everything_real,
                 2 * share,
                 smoothing=self.settings.smoothing,
             )
@@ -212,18 +213,14 @@ class Hierarchical(Method):
     @torch.no_grad()
     def judge(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:
         """Measure each level on held-out images; keep its best networks, silence useless ones."""
+        views = [self._view(evidence) for evidence in held_out]
         values = {}
         for index, level in enumerate(self.settings.levels):
-            networks = self._level_networks(level)
-            judge = self.judges[level]
-            if is_last and judge.best is not None:
-                live = {k: v.clone() for k, v in networks.state_dict().items()}
-                live_loss = self._measure(level, held_out)["loss"]
-                networks.load_state_dict(judge.best)
-                if self._measure(level, held_out)["loss"] > live_loss:
-                    networks.load_state_dict(live)
-            measured = self._measure(level, held_out)
-            if not is_last:
+            networks, judge = self._networks_of(level), self.judges[level]
+            measured = self._measure(level, views)
+            if is_last:
+                measured = self._return_to_best(level, views, measured)
+            else:
                 judge.update(measured["loss"], networks)
             self.is_silent[index] = not judge.has_signal(measured["loss"])
             values[f"held_out_loss_{level}"] = measured["loss"]
@@ -233,20 +230,17 @@ class Hierarchical(Method):
     @torch.no_grad()
     def scores(self, evidence: Evidence) -> LevelScores:
         """Score by the networks of the fold that did not see the image; silent levels say 0.5."""
-        inputs = self.stack(evidence)
-        valid = evidence.label_map != IGNORE_INDEX
-        channel = self.lookup[evidence.label_map]
-        half = torch.full(evidence.label_map.shape, 0.5, device=inputs.device)
+        view = self._view(evidence)
+        half = torch.full(evidence.label_map.shape, 0.5, device=view.inputs.device)
         maps = dict.fromkeys(LEVELS, half)
         for index, level in enumerate(self.settings.levels):
             if not self.is_silent[index]:
-                picked = self._read(level, inputs, valid, channel, evidence.keys)
-                maps[level] = picked.float().sigmoid()
+                maps[level] = self._networks_of(level)(view).float().sigmoid()
         used = torch.stack([maps[level] for level in self.settings.levels])
         return LevelScores(**maps, combined=COMBINATIONS[self.settings.combine](used))
 
     def training_state(self) -> dict[str, Any]:
-        """Optimiser, judges and running histogram."""
+        """Optimiser and judges."""
         return {
             "optimizer": self._optimizer.state_dict() if self._optimizer else {},
             "judges": {level: judge.state() for level, judge in self.judges.items()},
@@ -259,86 +253,45 @@ class Hierarchical(Method):
         for level, judge in self.judges.items():
             judge.load(state["judges"][level])
 
-    def _learn(
-        self, level: str, inputs: Tensor, valid: Tensor, channel: Tensor, evidence: Evidence
-    ) -> tuple[Tensor, Tensor]:
-        """One forward pass of a level: the logits to weigh with and the loss to learn from."""
-        logits = self._fold_logits(level, inputs, valid)
-        losses = []
-        for fold, fold_logits in enumerate(logits):
-            takes_part = self._mask(evidence.keys, inputs.device, leave_out=fold)
-            usable = valid & takes_part[:, None, None]
-            losses.append(self._loss(fold_logits, channel, evidence.is_real, usable))
-        picked = self._pick_fold(logits, channel, evidence.keys)
-        return picked, torch.stack(losses).mean()
+    def _view(self, evidence: Evidence) -> View:
+        """Put together what the networks see."""
+        return View(
+            inputs=self.stack(evidence),
+            valid=evidence.label_map != IGNORE_INDEX,
+            channel=self.lookup[evidence.label_map],
+            is_real=evidence.is_real,
+            keys=evidence.keys,
+        )
 
-    def _loss(self, logits: Tensor, channel: Tensor, is_real: Tensor, usable: Tensor) -> Tensor:
-        """Loss of the shared channel, plus that of the class channels where there are any."""
-        everything = torch.zeros_like(channel)
-        shared = balance(everything, is_real, usable, 1)
-        smoothing = self.settings.smoothing
-        loss = realism_loss(logits[:, 0], is_real, shared, smoothing=smoothing)
-        if self.num_groups > 1:
-            own = usable & (channel > 0)
-            weights = balance(channel, is_real, own, self.num_groups)
-            picked = read_channel(logits, channel)
-            loss = loss + realism_loss(picked, is_real, weights, smoothing=smoothing)
-        return loss
+    def _networks_of(self, level: str) -> FoldedNetworks:
+        """Networks of one level."""
+        return cast("FoldedNetworks", self.networks[level])
 
-    def _measure(self, level: str, held_out: Sequence[Evidence]) -> dict[str, float]:
+    def _measure(self, level: str, views: Sequence[View]) -> dict[str, float]:
         """Log-loss and AUROC of a level over all held-out images."""
-        parts = []
-        for evidence in held_out:
-            valid = evidence.label_map != IGNORE_INDEX
-            channel = self.lookup[evidence.label_map]
-            picked = self._read(level, self.stack(evidence), valid, channel, evidence.keys)
-            parts.append((picked, channel, valid, evidence.is_real))
-        return pool_judgements(parts, smoothing=self.settings.smoothing, level=level)
+        logits = [self._networks_of(level)(view) for view in views]
+        return pool_judgements(logits, views, smoothing=self.settings.smoothing, level=level)
 
-    def _read(
-        self, level: str, inputs: Tensor, valid: Tensor, channel: Tensor, keys: tuple[str, ...]
-    ) -> Tensor:
-        """Logit of each cell from the network that may speak for it, (N, h, w)."""
-        return self._pick_fold(self._fold_logits(level, inputs, valid), channel, keys)
-
-    def _fold_logits(self, level: str, inputs: Tensor, valid: Tensor) -> list[Tensor]:
-        """Logits (N, K, h, w) of each fold's network."""
-        return [network(inputs, valid) for network in self._level_networks(level)]
-
-    def _level_networks(self, level: str) -> nn.ModuleList:
-        """Networks of one level, by fold."""
-        return nn.ModuleList(
-            [self.networks[f"{level}_{fold}"] for fold in range(self.settings.folds)]
-        )
-
-    def _pick_fold(self, logits: list[Tensor], channel: Tensor, keys: tuple[str, ...]) -> Tensor:
-        """Read each image from the fold that left it out; the mean of all for unknown images."""
-        picked = torch.stack([read_channel(each, channel) for each in logits])
-        if len(logits) == 1:
-            return picked[0]
-        known = [self.splits.get(key) for key in keys]
-        return torch.stack(
-            [
-                picked[split.fold, i] if split else picked[:, i].mean(dim=0)
-                for i, split in enumerate(known)
-            ]
-        )
-
-    def _mask(self, keys: tuple[str, ...], device: torch.device, *, leave_out: int) -> Tensor:
-        """Tell which images train the networks of fold `leave_out`, (N,) bool."""
-        folds = self.settings.folds
-        chosen = [_trains(self.splits.get(key), leave_out, folds) for key in keys]
-        return torch.tensor(chosen, device=device)
+    def _return_to_best(
+        self, level: str, views: Sequence[View], measured: dict[str, float]
+    ) -> dict[str, float]:
+        """Choose between the present and the best networks, by the segmenter as it is now."""
+        networks, best = self._networks_of(level), self.judges[level].best
+        if best is None:
+            return measured
+        present = {name: value.clone() for name, value in networks.state_dict().items()}
+        networks.load_state_dict(best)
+        measured_best = self._measure(level, views)
+        if measured_best["loss"] <= measured["loss"]:
+            return measured_best
+        networks.load_state_dict(present)
+        return measured
 
     def _descend(self, loss: Tensor) -> None:
-        """One step of the weighting networks' optimiser."""
+        """One step of the weighting networks' optimiser; levels that stopped stay as they are."""
         optimizer = self._make_optimizer()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        for level, judge in self.judges.items():
-            if not judge.is_learning:
-                for parameter in self._level_networks(level).parameters():
-                    parameter.grad = None
         optimizer.step()
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
@@ -351,15 +304,3 @@ class Hierarchical(Method):
                 weight_decay=self.settings.weight_decay,
             )
         return self._optimizer
-
-
-def _trains(split: Split | None, leave_out: int, folds: int) -> bool:
-    """Tell whether an image trains the networks of a fold."""
-    if split is None or split.held_out:
-        return False
-    return folds == 1 or split.fold != leave_out
-
-
-def _mean_over(values: Tensor, mask: Tensor) -> float:
-    """Mean of the masked values; NaN where there are none."""
-    return values[mask].mean().item()

@@ -14,6 +14,8 @@ from curate.metrics import auroc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from curate.methods.folds import View
+
 NO_OPINION = math.log(2)
 """Held-out log-loss of a network that always says logit 0."""
 
@@ -67,13 +69,15 @@ class LevelJudge:
 
 
 def pool_judgements(
-    parts: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]], *, smoothing: float, level: str
+    logits: Sequence[Tensor], views: Sequence[View], *, smoothing: float, level: str
 ) -> dict[str, float]:
     """Measure logits of held-out images of both domains.
 
     Parameters
     ----------
-    parts : sequence of (logits (N, h, w), channel (N, h, w), valid (N, h, w), is_real (N,))
+    logits : sequence of (N, h, w)
+        Logit of each cell, one tensor a view.
+    views : sequence of View
     smoothing : float
         As in `realism_loss`.
     level : str
@@ -82,12 +86,14 @@ def pool_judgements(
     Returns
     -------
     measured : dict
-        ``loss``, the class-balanced log-loss, and ``auroc`` of real against synthetic; NaN where
-        a domain is missing.
+        ``loss``, the class-balanced log-loss, infinite where a domain is missing, and ``auroc``
+        of real against synthetic, NaN where a domain is missing.
     """
-    picked, channel, valid, is_real = (torch.cat([part[i] for part in parts]) for i in range(4))
-    num_groups = int(channel.max()) + 1
-    weights = balance(channel, is_real, valid, num_groups)
+    picked = torch.cat(list(logits))
+    channel = torch.cat([view.channel for view in views])
+    valid = torch.cat([view.valid for view in views])
+    is_real = torch.cat([view.is_real for view in views])
+    weights = balance(channel, is_real, valid, int(channel.max()) + 1)
     loss = realism_loss(picked, is_real, weights, smoothing=smoothing)
     if level == "image":
         counts = valid.sum(dim=(1, 2))

@@ -81,8 +81,8 @@ def test_an_image_is_scored_by_networks_that_did_not_see_it():
     splits = {key: Split(held_out=False, fold=i % 2) for i, key in enumerate(KEYS)}
     method = build("hierarchical", splits, folds=2, levels=["pixel"])
     with torch.no_grad():
-        method.networks["pixel_0"].head.bias.fill_(-5.0)
-        method.networks["pixel_1"].head.bias.fill_(5.0)
+        method.networks["pixel"].networks[0].head.bias.fill_(-5.0)
+        method.networks["pixel"].networks[1].head.bias.fill_(5.0)
     scores = method.scores(evidence_of()).pixel
     assert bool((scores[[0, 2]] < 0.01).all())
     assert bool((scores[[1, 3]] > 0.99).all())
@@ -97,8 +97,8 @@ def test_fold_networks_train_on_the_other_folds_only():
     }
     method = build("hierarchical", splits, folds=2, levels=["pixel"])
     train(method, shift=2.0, steps=3)
-    untouched = method.networks["pixel_0"].head.weight
-    trained = method.networks["pixel_1"].head.weight
+    untouched = method.networks["pixel"].networks[0].head.weight
+    trained = method.networks["pixel"].networks[1].head.weight
     assert untouched.abs().max() == 0
     assert trained.abs().max() > 0
 
@@ -130,9 +130,9 @@ def test_a_level_stops_learning_when_patience_runs_out():
     method.judge(held_out, is_last=False)
     train(method, shift=-4.0, steps=30)
     method.judge(held_out, is_last=False)
-    before = method.networks["pixel_0"].head.weight.clone()
+    before = method.networks["pixel"].networks[0].head.weight.clone()
     train(method, shift=-4.0, steps=3)
-    assert torch.equal(method.networks["pixel_0"].head.weight, before)
+    assert torch.equal(method.networks["pixel"].networks[0].head.weight, before)
 
 
 def test_weights_have_mean_one_over_the_data_not_over_a_batch():
