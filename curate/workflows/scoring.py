@@ -1,0 +1,102 @@
+"""Run a run's networks over images: read in threads, compute in batches, pool per image."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+
+from curate.records import Batch, LevelScores, Pair, ScoredImage
+from curate.workflows.cells import CellPlan, PreparedImage, prepare, score_cells, to_cells
+from curate.workflows.evidence import gather_evidence, move, to_unit_range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from curate.data import DataSource
+    from curate.workflows.loading import LoadedRun
+    from curate.workflows.training import Device
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Scorer:
+    """Read images in threads, run the networks over batches, pool the scores."""
+
+    def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, source_key: str) -> None:
+        self.plan = plan
+        self.device = device
+        self.source_key = source_key
+        self.first_problem = ""
+        self.stages = run.networks.stages
+        self.segmenter = run.networks.segmenter.to(device.device).eval()
+        self.method = run.networks.method.to(device.device).eval()
+
+    def run(
+        self, source: DataSource, pairs: Sequence[Pair], *, workers: int, batch_size: int
+    ) -> Iterator[ScoredImage]:
+        """Score images in batches; images that cannot be scored come out with their status."""
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            prepared = map_ahead(
+                pool, lambda pair: prepare(source, pair, self.plan), pairs, 3 * batch_size
+            )
+            for group in chunks(prepared, batch_size):
+                ready = [item for item in group if isinstance(item, PreparedImage)]
+                for item in group:
+                    if isinstance(item, ScoredImage):
+                        self.first_problem = self.first_problem or item.message
+                        yield item
+                if ready:
+                    yield from pool.map(self._pool_scores, ready, self._score(ready))
+
+    @torch.no_grad()
+    def _score(self, ready: Sequence[PreparedImage]) -> torch.Tensor:
+        """Run the networks: (N, 4, gh, gw) float32 scores, combined, image, region, pixel."""
+        batch = Batch(
+            images=torch.stack([item.image for item in ready]),
+            label_map=torch.stack([item.label_map for item in ready]),
+            is_real=torch.zeros(len(ready), dtype=torch.bool),
+            keys=tuple(f"{self.source_key}:{item.pair.id}" for item in ready),
+        )
+        batch = move(batch, self.device.device)
+        images = to_unit_range(batch.images)
+        with self.device.autocast():
+            prediction = self.segmenter(images, self.stages)
+        levels: LevelScores = self.method.scores(gather_evidence(batch, images, prediction))
+        maps = (levels.combined, levels.image, levels.region, levels.pixel)
+        return torch.stack(maps, dim=1).float().cpu()
+
+    def _pool_scores(self, item: PreparedImage, maps: torch.Tensor) -> ScoredImage:
+        """Bring the maps of one image to its cells and pool them."""
+        cells = to_cells(
+            maps,
+            size=self.plan.size,
+            height=item.height,
+            width=item.width,
+            stride=self.plan.stride,
+        )
+        return score_cells(item, cells.clamp(0, 1).numpy(), self.plan)
+
+
+def map_ahead(
+    pool: ThreadPoolExecutor, function: Callable[[T], U], items: Iterable[T], ahead: int
+) -> Iterator[U]:
+    """Map in order, never more than `ahead` results in memory."""
+    waiting: deque[Future[U]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut into lists of `size`, the last one shorter."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
