@@ -174,20 +174,22 @@ class Hierarchical(Method):
         if is_warmup:
             return unit_weights(evidence), {}
         view = self._view(evidence)
-        metrics, scores, losses = {}, [], []
+        scores, losses, measured = [], [], {}
         for index, level in enumerate(self.settings.levels):
             picked, loss = self._networks_of(level).learn(view)
             if self.judges[level].is_learning:
                 losses.append(loss)
             score = torch.where(self.is_silent[index], 0.5, picked.detach().sigmoid())
             scores.append(score)
-            metrics[f"loss_{level}"] = loss.item()
-            metrics[f"weight_{level}"] = score[view.synthetic].mean().item()
+            measured[f"loss_{level}"] = loss.detach()
+            measured[f"weight_{level}"] = score[view.synthetic].mean()
         if losses:
             self._descend(torch.stack(losses).sum())
         combined = COMBINATIONS[self.settings.combine](torch.stack(scores))
-        weights, ess = self.running.weigh(combined, view.synthetic)
-        return weights, metrics | {"ess": ess}
+        weights, measured["ess"] = self.running.weigh(combined, view.synthetic)
+        # read together: each read of its own would make a GPU wait for the host
+        values = torch.stack(list(measured.values())).tolist()
+        return weights, dict(zip(measured, values, strict=True))
 
     @property
     def has_penalty(self) -> bool:

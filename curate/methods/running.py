@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from curate.metrics import effective_sample_size
 from curate.weighting import NUM_BINS, WeightRule, fit_weight_rule
 
 DECAY = 0.95
@@ -26,7 +25,7 @@ class RunningWeights(nn.Module):
         self.min_ess, self.max_power, self.clip, self.uniform = min_ess, max_power, clip, uniform
         self.register_buffer("histogram", torch.zeros(NUM_BINS, dtype=torch.float64))
 
-    def weigh(self, scores: Tensor, synthetic: Tensor) -> tuple[Tensor, float]:
+    def weigh(self, scores: Tensor, synthetic: Tensor) -> tuple[Tensor, Tensor]:
         """Add a batch's valid synthetic scores to the histogram and weigh the batch.
 
         Parameters
@@ -38,15 +37,17 @@ class RunningWeights(nn.Module):
         Returns
         -------
         weights : (N, h, w) float32
-        ess : float
-            Effective sample size of the batch's synthetic weights as a share, in (0, 1].
+        ess : scalar float32
+            Effective sample size of the batch's synthetic weights as a share, in (0, 1]; NaN
+            where the batch has no valid synthetic cell.
         """
         levels = (scores[synthetic] * (NUM_BINS - 1)).round().long()
         counts = torch.bincount(levels, minlength=NUM_BINS)
         self.histogram.mul_(DECAY).add_(counts)
         rule = self.rule()
         weights = rule(scores.detach())
-        return weights, effective_sample_size(weights[synthetic].cpu().numpy())
+        chosen = weights[synthetic]
+        return weights, chosen.sum() ** 2 / (chosen.numel() * (chosen**2).sum())
 
     def rule(self) -> WeightRule:
         """Fit the rule to the histogram; uniform while nothing has been seen."""

@@ -8,12 +8,14 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
 from curate.errors import ConfigError, DataError, RunError, UsageError
 from curate.store import latest_run
-from curate.workflows.fit import fit
+from curate.workflows.fit import _warn_about, fit
+from curate.workflows.metric_log import MetricLog
 from tests.workflows.tiny import RecordingReporter, tiny_config, write_dataset
 
 WEIGHTS = ("segmenter.safetensors", "method.safetensors")
@@ -252,3 +254,35 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, finished_run, monkeypa
 def test_weights_load_with_safetensors_alone(finished_run):
     tensors = load_file(finished_run[1] / "segmenter.safetensors")
     assert any(name.endswith("weight") for name in tensors)
+
+
+def test_collapsed_weights_are_warned_of(tmp_path):
+    log = MetricLog(tmp_path)
+    for step in range(60):
+        log.add(step, {"ess": 0.1})
+    reporter = RecordingReporter()
+    _warn_about({"auroc_pixel": 0.9}, log, reporter)
+    assert reporter.warnings == [
+        "The weights collapse on few pixels: effective sample size 0.10 of 1. Raise min_ess in "
+        "[method], or look at what scores high with 'curate score'."
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tensorboard_gets_the_measurements(tmp_path):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    run = fit(tiny_config(tmp_path, steps=2, tensorboard=True)).run
+    assert list((run / "tensorboard").glob("events.out.tfevents.*"))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_on_a_gpu_learns_as_on_a_cpu(tmp_path, precision):
+    method = {"inputs": ["image"], "min_class_px": 10, "learning_rate": 0.01}
+    config = tiny_config(
+        tmp_path, method=method, steps=80, evaluate_every=20, device="cuda", precision=precision
+    )
+    result = fit(config)
+    assert result.device.startswith("cuda")
+    assert result.measured["auroc_pixel"] > 0.8
