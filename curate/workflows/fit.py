@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from curate.data import evaluation_batches, training_batches
-from curate.errors import ConfigError
+from curate.errors import ConfigError, RunError
 from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter
 from curate.store import remember
@@ -185,7 +186,7 @@ def _train(
     with InterruptFlag() as interrupt:
         for number, batch in enumerate(batches, start=first_step):
             _warn_of_unreadable(batch, reporter)
-            metrics = trainer.step(number, batch)
+            metrics = _step(trainer, number, batch)
             done, seen = number + 1, seen + len(batch.keys)
             metrics["images_per_second"] = seen / (time.monotonic() - clock)
             is_last = done == settings.steps
@@ -200,6 +201,29 @@ def _train(
                 reporter.warn(f"Interrupted; step {done} is saved. Go on with: curate fit --resume")
                 raise KeyboardInterrupt
     reporter.finish()
+
+
+def _step(trainer: Trainer, number: int, batch: Batch) -> dict[str, float]:
+    """Train one step; say plainly why training cannot go on where it cannot."""
+    try:
+        metrics = trainer.step(number, batch)
+    except torch.OutOfMemoryError as error:
+        size = "x".join(map(str, trainer.settings.size))
+        msg = (
+            f"{trainer.device.device} ran out of memory with batch_size = "
+            f"{trainer.settings.batch_size} at {size} pixels. Lower one of them, or use a smaller "
+            "segmenter."
+        )
+        raise RunError(msg) from error
+    losses = metrics["loss_real"], metrics["loss_synthetic"]
+    if not all(map(math.isfinite, losses)):
+        msg = (
+            f"The loss is not finite at step {number + 1} (real {losses[0]}, synthetic "
+            f"{losses[1]}). Start a new run with a lower learning_rate than "
+            f"{trainer.settings.learning_rate}."
+        )
+        raise RunError(msg)
+    return metrics
 
 
 def _held_out(task: Task, config: Config) -> list[Batch]:

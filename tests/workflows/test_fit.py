@@ -16,6 +16,7 @@ from curate.errors import ConfigError, DataError, RunError, UsageError
 from curate.store import latest_run
 from curate.workflows.fit import _warn_about, fit
 from curate.workflows.metric_log import MetricLog
+from curate.workflows.training import Trainer
 from tests.workflows.tiny import RecordingReporter, tiny_config, write_dataset
 
 WEIGHTS = ("segmenter.safetensors", "method.safetensors")
@@ -266,6 +267,20 @@ def test_collapsed_weights_are_warned_of(tmp_path):
         "The weights collapse on few pixels: effective sample size 0.10 of 1. Raise min_ess in "
         "[method], or look at what scores high with 'curate score'."
     ]
+
+
+def test_a_diverging_loss_ends_the_run_with_advice(tmp_path):
+    with pytest.raises(RunError, match=r"not finite at step \d.*lower learning_rate than 1e\+30"):
+        fit(tiny_config(tmp_path, learning_rate=1e30))
+
+
+def test_running_out_of_memory_ends_the_run_with_advice(tmp_path, monkeypatch):
+    def run_out(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Trainer, "step", run_out)
+    with pytest.raises(RunError, match=r"batch_size = 4 at 32x48 pixels\. Lower one"):
+        fit(tiny_config(tmp_path))
 
 
 @pytest.mark.filterwarnings("ignore")
