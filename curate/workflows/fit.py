@@ -137,8 +137,9 @@ def _fit_into(folder: RunFolder, config: Config, num_folds: int, reporter: Repor
     )
     log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard)
     first_step = folder.restore(trainer, log)
-    _train(trainer, task, config, folder, log, first_step, reporter)
-    measured = _judge(trainer, _held_out(task, config), is_last=True)
+    held_out = _read_held_out(task, config) if trainer.method.gives_scores else []
+    _train(trainer, task, config, folder, log, held_out, first_step, reporter)
+    measured = _judge(trainer, held_out, is_last=True)
     log.add(config.fit.steps, measured)
     _warn_about(measured, log, reporter)
     num_images = (config.fit.steps - first_step) * config.fit.batch_size
@@ -162,12 +163,12 @@ def _train(
     config: Config,
     folder: RunFolder,
     log: MetricLog,
+    held_out: list[Batch],
     first_step: int,
     reporter: Reporter,
 ) -> None:
     """Run the steps that are left; save regularly, and once more when interrupted."""
     settings = config.fit
-    held_out = _held_out(task, config) if trainer.method.gives_scores else []
     batches = training_batches(
         task.real,
         task.synthetic,
@@ -190,7 +191,7 @@ def _train(
             done, seen = number + 1, seen + len(batch.keys)
             metrics["images_per_second"] = seen / (time.monotonic() - clock)
             is_last = done == settings.steps
-            if done % settings.evaluate_every == 0 and not is_last and held_out:
+            if done % settings.evaluate_every == 0 and not is_last:
                 metrics |= _judge(trainer, held_out, is_last=False)
             log.add(done, {k: v for k, v in metrics.items() if k != "images_per_second"})
             reporter.advance(done, metrics)
@@ -226,7 +227,7 @@ def _step(trainer: Trainer, number: int, batch: Batch) -> dict[str, float]:
     return metrics
 
 
-def _held_out(task: Task, config: Config) -> list[Batch]:
+def _read_held_out(task: Task, config: Config) -> list[Batch]:
     """Held-out images of both domains, read once."""
     batches: list[Batch] = []
     for is_real in (True, False):
@@ -238,8 +239,8 @@ def _held_out(task: Task, config: Config) -> list[Batch]:
 
 
 def _judge(trainer: Trainer, held_out: list[Batch], *, is_last: bool) -> dict[str, float]:
-    """Measure the method on held-out images."""
-    if not trainer.method.gives_scores:
+    """Measure the method on held-out images, if it has anything to measure."""
+    if not held_out:
         return {}
     return trainer.method.judge(trainer.gather_held_out(held_out), is_last=is_last)
 
