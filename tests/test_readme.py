@@ -63,11 +63,11 @@ def test_python_lines_run_as_typed(project):
     assert len(list((project / "subset/images").iterdir())) == 3
 
 
-def test_settings_shown_are_valid(tmp_path):
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_settings_shown_are_valid(tmp_path, text):
     from curate.config import load_config, parse
     from curate.methods import find_method
 
-    (text,) = blocks("toml")
     (tmp_path / "curate.toml").write_text(text)
     config = load_config(tmp_path / "curate.toml")
     parse(find_method(config.fit.method).Settings, config.method, where="README")

@@ -44,8 +44,8 @@ path = "synthetic"
 
 [fit]
 size = [{height}, {width}]
-steps = 160
-evaluate_every = 20
+steps = 120
+evaluate_every = 30
 seed = {seed}
 
 [augment]
@@ -112,6 +112,7 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
         num_test=NUM_TEST,
         size=SIZE,
         seed=seed,
+        on_drawn=reporter.advance,
     )
     reporter.finish()
     (out / CONFIG_NAME).write_text(
@@ -125,7 +126,8 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
     scores = score(
         world.synthetic, out / "weights.h5", config=config, run=run, reporter=reporter
     ).out
-    subset = export_subset(scores, out=out / "subset", by="pixel", top=KEPT).out
+    subset = out / "subset"
+    export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
     plain = config.model_copy(update={"method": {}}).with_fit(method="uniform")
     kept = plain.model_copy(update={"synthetic": (DatasetConfig(path=subset),)})
     everything_run = fit(plain, out=out / "runs" / "everything", reporter=reporter).run
