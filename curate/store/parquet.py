@@ -13,6 +13,7 @@ from curate.errors import StoreError
 from curate.store.hdf5 import check_format, reading
 from curate.store.schema import (
     ATTR_FORMAT,
+    ATTR_PROVENANCE,
     ATTR_ROOT,
     ATTR_VERSION,
     FORMAT,
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
 
     from curate.store.columns import Columns
 
-KEY_PROVENANCE: Final = "curate"
-_KEY_FORMAT: Final = f"curate_{ATTR_FORMAT}"
-_KEY_VERSION: Final = f"curate_{ATTR_VERSION}"
-_KEY_ROOT: Final = f"curate_{ATTR_ROOT}"
-_KEY_PAIR: Final = "curate_pair"
+ATTR_PAIR: Final = "pair"
+"""Checksum that both tables of one score file carry; the other keys are those of the HDF5 file."""
 _GROUP_ROWS: Final = 131_072
 _MAX_RATIO: Final = 2000
 
@@ -57,11 +55,11 @@ def write_parquet(
 ) -> None:
     """Write a table, given block after block."""
     metadata = {
-        KEY_PROVENANCE: provenance,
-        _KEY_FORMAT: FORMAT,
-        _KEY_VERSION: str(FORMAT_VERSION),
-        _KEY_ROOT: dataset_root,
-        _KEY_PAIR: pair,
+        ATTR_PROVENANCE: provenance,
+        ATTR_FORMAT: FORMAT,
+        ATTR_VERSION: str(FORMAT_VERSION),
+        ATTR_ROOT: dataset_root,
+        ATTR_PAIR: pair,
     }
     fields = [(name, _arrow_type(column, num_classes)) for name, column in schema.items()]
     arrow_schema = pa.schema(fields, metadata=metadata)
@@ -94,12 +92,12 @@ def read_metadata(path: Path) -> TableMetadata:
     with reading(path):
         raw = pq.read_schema(path).metadata or {}
         texts = {key.decode(errors="replace"): value.decode() for key, value in raw.items()}
-    version = texts.get(_KEY_VERSION, "")
+    version = texts.get(ATTR_VERSION, "")
     check_format(
-        texts.get(_KEY_FORMAT, ""), int(version) if version.isdecimal() else version, where=path
+        texts.get(ATTR_FORMAT, ""), int(version) if version.isdecimal() else version, where=path
     )
     return TableMetadata(
-        texts.get(KEY_PROVENANCE, ""), texts.get(_KEY_ROOT, ""), texts.get(_KEY_PAIR, "")
+        texts.get(ATTR_PROVENANCE, ""), texts.get(ATTR_ROOT, ""), texts.get(ATTR_PAIR, "")
     )
 
 

@@ -112,7 +112,7 @@ def test_parquet_tables_have_the_same_columns_and_provenance(h5):
         for name in ("images", "regions"):
             table = pq.read_table(h5.with_name(f"w.{name}.parquet"))
             assert set(table.column_names) == set(file[name])
-            assert table.schema.metadata[b"curate"].decode() == file.attrs["provenance"]
+            assert table.schema.metadata[b"provenance"].decode() == file.attrs["provenance"]
 
 
 def test_levels_decide_what_is_stored(tmp_path, images):
