@@ -102,18 +102,6 @@ def fit_weight_rule(
     return WeightRule(power, mean_power, mean_clipped or 1.0, clip, uniform)
 
 
-def score_histogram(scores: ArrayLike) -> NDArray[np.int64]:
-    """Count scores in [0, 1] by their nearest multiple of 1/255; NaN is left out.
-
-    Returns
-    -------
-    histogram : (256,) int64
-    """
-    values = np.asarray(scores, dtype=np.float64).ravel()
-    levels = np.rint(values[~np.isnan(values)] * (NUM_BINS - 1)).astype(np.int64)
-    return np.bincount(levels, minlength=NUM_BINS)
-
-
 def weights_from_scores(scores: ArrayLike, *, min_ess: float = 0.4) -> NDArray[np.float64]:
     """Turn the scores of a whole data set into training weights of mean 1.
 

@@ -6,16 +6,11 @@ from hypothesis import strategies as st
 
 from curate.errors import DataError
 from curate.metrics import effective_sample_size
-from curate.weighting import WeightRule, fit_weight_rule, score_histogram, weights_from_scores
+from curate.weighting import WeightRule, fit_weight_rule, weights_from_scores
 
 
 def test_equal_scores_weigh_one_each():
     assert weights_from_scores([0.3, 0.3, 0.3]).tolist() == pytest.approx([1, 1, 1])
-
-
-def test_histogram_rounds_to_stored_levels_and_skips_nan():
-    histogram = score_histogram([0.0, 1.0, 1.0, np.nan, 0.5 / 255 + 1e-9])
-    assert (histogram[0], histogram[1], histogram[255], histogram.sum()) == (1, 1, 2, 4)
 
 
 def test_power_is_the_largest_within_the_bound():

@@ -71,14 +71,9 @@ class Task:
             (source, pair)
             for source in sources
             for pair in source.pairs
-            if (split := self.splits.get(image_key(source, pair))) and split.held_out
+            if (split := self.splits.get(source.key_of(pair))) and split.held_out
         ]
         return evenly_spaced(chosen, MAX_HELD_OUT)
-
-
-def image_key(source: DataSource, pair: Pair) -> str:
-    """Key of an image among all data sets of a run."""
-    return f"{source.key}:{pair.id}"
 
 
 def open_task(config: Config, *, num_folds: int, reporter: Reporter) -> Task:
@@ -103,7 +98,7 @@ def open_task(config: Config, *, num_folds: int, reporter: Reporter) -> Task:
             key
             for source in sources
             for pair in source.pairs
-            if (key := image_key(source, pair)) not in unusable
+            if (key := source.key_of(pair)) not in unusable
         ]
         splits |= deal(keys, config.fit.held_out, num_folds, config.fit.seed)
     return Task(classes, real, synthetic, frozenset(unusable), real_px, splits)
@@ -183,7 +178,7 @@ def _check_real(
     shares, unusable, problems = [], set(), []
     for (source, pair), result in zip(items, results, strict=True):
         if isinstance(result, DataError):
-            unusable.add(image_key(source, pair))
+            unusable.add(source.key_of(pair))
             problems.append(result)
         else:
             shares.append(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,6 +112,8 @@ def score(
         raise RunError(msg)
     source = _open(dataset, config, loaded, layout=layout, labels=labels)
     check_ids(pair.id for pair in source.pairs)
+    described = describe_source(source)
+    source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
     plan = CellPlan(
         size=loaded.config.fit.size,
         stride=stride or config.score.stride,
@@ -122,12 +124,11 @@ def score(
         loaded,
         plan,
         choose_device(device, loaded.config.fit.precision),
-        source_key=loaded.source_key(source.fingerprint()) or "new",
     )
     counts: dict[str, int] = {}
     with ScoreWriter(
         out,
-        _provenance(loaded, source, plan, levels),
+        _provenance(loaded, described, plan, levels),
         num_classes=len(loaded.classes),
         stride=plan.stride,
         levels=levels,
@@ -200,18 +201,17 @@ def _open(
 
 
 def _provenance(
-    run: LoadedRun, source: DataSource, plan: CellPlan, levels: tuple[str, ...]
+    run: LoadedRun, described: dict[str, Any], plan: CellPlan, levels: tuple[str, ...]
 ) -> dict[str, Any]:
     """Everything that says where scores come from, equal for files that may be mixed."""
-    described = describe_source(source)
     return {
         "run": run.run_id,
         "checkpoint_sha256": run.checkpoint_sha256,
         "dataset": {
-            "name": source.root.name,
-            "layout": source.layout,
-            "labels": source.id_map.name,
-            "images": len(source.pairs),
+            "name": Path(described["root"]).name,
+            "layout": described["layout"],
+            "labels": described["id_map"]["name"],
+            "images": described["images"],
             "fingerprint": described["fingerprint"],
         },
         "classes": {"name": run.classes.name, "names": list(run.classes.names)},

@@ -27,10 +27,9 @@ U = TypeVar("U")
 class Scorer:
     """Read images in threads, run the networks over batches, pool the scores."""
 
-    def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, source_key: str) -> None:
+    def __init__(self, run: LoadedRun, plan: CellPlan, device: Device) -> None:
         self.plan = plan
         self.device = device
-        self.source_key = source_key
         self.first_problem = ""
         self.stages = run.networks.stages
         self.segmenter = run.networks.segmenter.to(device.device).eval()
@@ -51,16 +50,17 @@ class Scorer:
                         self.first_problem = self.first_problem or item.message
                         yield item
                 if ready:
-                    yield from pool.map(self._pool_scores, ready, self._score(ready))
+                    keys = tuple(source.key_of(item.pair) for item in ready)
+                    yield from pool.map(self._pool_scores, ready, self._score(ready, keys))
 
     @torch.no_grad()
-    def _score(self, ready: Sequence[PreparedImage]) -> torch.Tensor:
+    def _score(self, ready: Sequence[PreparedImage], keys: tuple[str, ...]) -> torch.Tensor:
         """Run the networks: (N, 4, gh, gw) float32 scores, combined, image, region, pixel."""
         batch = Batch(
             images=torch.stack([item.image for item in ready]),
             label_map=torch.stack([item.label_map for item in ready]),
             is_real=torch.zeros(len(ready), dtype=torch.bool),
-            keys=tuple(f"{self.source_key}:{item.pair.id}" for item in ready),
+            keys=keys,
         )
         batch = move(batch, self.device.device)
         images = to_unit_range(batch.images)

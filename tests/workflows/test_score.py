@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 from curate.errors import DataError, RunError, UsageError
+from curate.methods.hierarchical import Hierarchical
 from curate.metrics import auroc
 from curate.store import ScoreFile, latest_scores
 from curate.workflows import score as score_module
 from curate.workflows.fit import fit
 from curate.workflows.score import score
+from curate.workflows.splits import read_splits
 from tests.workflows.tiny import RecordingReporter, tiny_config, write_dataset
 
 
@@ -87,6 +89,29 @@ def test_scores_tell_real_from_synthetic(tmp_path):
         areas.append(ScoreFile(tmp_path / f"{name}.h5").images["score"].to_numpy())
     domain = np.repeat([True, False], 8)
     assert auroc(np.concatenate(areas), domain) > 0.9
+
+
+def test_images_of_the_training_are_recognised_and_others_are_not(
+    finished_run, tmp_path, monkeypatch
+):
+    config, run = finished_run
+    synthetic = config.root / "synthetic"
+    config = config.model_copy(update={"root": tmp_path})
+    seen = []
+    scores = Hierarchical.scores
+
+    def record(self, evidence):
+        seen.extend(evidence.keys)
+        return scores(self, evidence)
+
+    monkeypatch.setattr(Hierarchical, "scores", record)
+    score(synthetic, tmp_path / "known.h5", config=config, run=run)
+    assert set(seen) <= set(read_splits(run))
+    assert len(seen) == 9
+    seen.clear()
+    root = write_dataset(tmp_path / "pool", 2, is_flat=True, seed=3)
+    score(root, tmp_path / "new.h5", config=config, run=run)
+    assert seen == ["new:images/000", "new:images/001"]
 
 
 def test_the_newest_score_file_is_remembered(scored):
