@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from curate.data.augmentation import augment, fit_to_size, sample_augmentation
 from curate.data.drawing import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.reading import LoadedPair, read_files, read_pair
+from curate.data.workers import load_ahead
 from curate.errors import DataError
 from curate.records import Batch
 from curate.seeding import stable_rng
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from curate.data.idmaps import IdMap
     from curate.data.source import DataSource
     from curate.records import Pair
-
-_PREFETCHED = 2
 
 
 def training_batches(
@@ -211,36 +208,13 @@ def _load(
     reader: _Reader, plans: Iterator[Plan], workers: int, pin_memory: bool
 ) -> Iterator[Batch]:
     """Read the planned batches in order, ahead of time if there are workers."""
-    with warnings.catch_warnings():  # more workers than cores can be right for a slow disk
-        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
-        loader = DataLoader(
-            reader,
-            batch_size=None,
-            sampler=plans,
-            collate_fn=_as_is,
-            num_workers=workers,
-            worker_init_fn=_begin_worker,
-            prefetch_factor=_PREFETCHED if workers else None,
-            pin_memory=pin_memory and torch.cuda.is_available(),
-            multiprocessing_context="spawn" if workers else None,  # threads rule out forking
-        )
-    for fields in loader:
+    batches = load_ahead(reader, plans, workers=workers, pin_memory=pin_memory)
+    for fields in batches:
         if isinstance(fields, DataError):
             raise fields
         fields["keys"] = tuple(fields["keys"])
         fields["problems"] = tuple((key, message) for key, message in fields["problems"])
         yield Batch(**fields)
-
-
-def _as_is(item: Any) -> Any:  # noqa: ANN401
-    """Collate nothing: the reader returns whole batches."""
-    return item
-
-
-def _begin_worker(_: int) -> None:
-    """Use one core, and leave Ctrl-C to the main process."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:
