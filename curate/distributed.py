@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from curate.errors import ConfigError, CurateError, RunError
 from curate.job import World, this_process
@@ -37,7 +38,7 @@ _BROKEN_LINK: Final = ("gloo", "nccl", "connection closed by peer", "connection 
 class _Job:
     """What is open in this process."""
 
-    world: World = World()
+    world: World = field(default_factory=World)
     opened: int = 0
     speaks: bool | None = None
 
@@ -128,7 +129,8 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     total, count = sum_over_ranks(
         torch.stack([values.sum(), torch.full_like(values.sum(), values.numel())])
     )
-    return total / count
+    mean: Tensor = total / count
+    return mean
 
 
 def stack_ranks(tensor: Tensor) -> Tensor:
@@ -149,7 +151,7 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         return
     total = sum_over_ranks(torch.cat([gradient.flatten() for gradient in gradients]))
     sizes = [gradient.numel() for gradient in gradients]
-    for gradient, part in zip(gradients, total.split(sizes), strict=True):
+    for gradient, part in zip(gradients, torch.split(total, sizes), strict=True):
         gradient.copy_(part.view_as(gradient))
 
 
@@ -182,11 +184,11 @@ def first_decides(function: Callable[[], T]) -> T:
     """
     if _job.world.is_alone:
         return function()
-    result: Any = None
+    result: T | None = None
     if _job.world.is_first:
         with alone():
             result = function()
-    return broadcast_object(result)
+    return cast("T", broadcast_object(result))
 
 
 def barrier() -> None:
@@ -205,7 +207,7 @@ def claim_failure() -> bool:
         return True
     if _job.speaks is None:
         try:
-            store, _, _ = next(dist.rendezvous("env://", timeout=STORE_PATIENCE))
+            store, _, _ = next(rendezvous("env://", timeout=STORE_PATIENCE))
             attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
             _job.speaks = store.add(f"curate/failures/{attempt}", 1) == 1
         except (RuntimeError, ValueError, OSError):
@@ -227,17 +229,17 @@ def _choose_gpu(process: World) -> None:
 
 def _connect(process: World, backend: str) -> None:
     """Open the process group."""
-    store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))
+    store, _, _ = next(rendezvous("env://", timeout=PATIENCE))
     prefix = f"curate/{_job.opened}"  # what an earlier group left in the store is not ours
     dist.init_process_group(
         backend,
-        store=dist.PrefixStore(prefix, store),
+        store=dist.distributed_c10d.PrefixStore(prefix, store),
         rank=process.rank,
         world_size=process.size,
         timeout=PATIENCE,
     )
     _job.opened += 1
-    _job.world = replace(process)
+    _job.world = process
 
 
 def _broadcast_from(rank: int, value: T) -> T:

@@ -1,4 +1,4 @@
-"""Which of the processes of a job this one is, as ``torchrun`` tells it by environment variables."""
+"""Which process of a ``torchrun`` job this one is: its environment variables tell."""
 
 from __future__ import annotations
 
@@ -38,9 +38,13 @@ class World:
         return self.size == 1
 
 
+ALONE: Final = World()
+"""What a process sees that no one works with."""
+
+
 def this_process() -> World:
     """Read the environment; a process that ``torchrun`` did not start is alone."""
     if not all(os.environ.get(name) for name in _NEEDED):
-        return World()
+        return ALONE
     rank, size, local_rank = (int(os.environ[name]) for name in _NEEDED[:3])
-    return World(rank, size, local_rank) if size > 1 else World()
+    return World(rank, size, local_rank) if size > 1 else ALONE

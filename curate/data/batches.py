@@ -13,6 +13,7 @@ from curate.data.augmentation import augment, fit_to_size, sample_augmentation
 from curate.data.drawing import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.reading import LoadedPair, read_files, read_pair
 from curate.errors import DataError
+from curate.job import ALONE, World
 from curate.records import Batch
 from curate.seeding import stable_rng
 
@@ -43,6 +44,7 @@ def training_batches(
     workers: int,
     pin_memory: bool,
     exclude: frozenset[str] = frozenset(),
+    world: World = ALONE,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
@@ -62,6 +64,9 @@ def training_batches(
         Whether tensors lie where a GPU copies them from fastest; without a GPU, nothing changes.
     exclude : frozenset of str
         Keys of images that are never drawn.
+    world : World
+        Of several processes, each gets its share of a batch: `batch_size` is that of all. Their
+        shares together are the batch of a single process, unless an image cannot be read.
 
     Raises
     ------
@@ -77,7 +82,7 @@ def training_batches(
         msg = "There is no real data set to train on. Give at least one."
         raise DataError(msg, code="no_images")
     steps = range(first_step, first_step + num_steps)
-    plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps)
+    plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps, world=world)
     domains = (_Domain.of("real", real), _Domain.of("synthetic", synthetic))
     return _load(_Reader(domains, size, seed, augment), plans, workers, pin_memory)
 
@@ -238,9 +243,10 @@ def _as_is(item: Any) -> Any:  # noqa: ANN401
 
 
 def _begin_worker(_: int) -> None:
-    """Use one core, and leave Ctrl-C to the main process."""
+    """Use one core, and leave Ctrl-C and SIGTERM, which may come to all, to the main process."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:
