@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -12,8 +13,6 @@ from curate.models import Prediction, Segmenter, synchronise_batchnorm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import torch
 
     from curate.job import World
 
@@ -35,21 +34,19 @@ def replicate(
     if world.is_alone:
         return segmenter
     synchronise_batchnorm(segmenter, device)
-    on_gpu = device.type == "cuda"
-    parallel = DistributedDataParallel(
-        _Outputs(segmenter),
-        broadcast_buffers=False,
-        # A network may have parameters that its loss does not reach. Finding them anew in every
-        # step is slower, but keeps the order of additions from changing after the first step: on
-        # a CPU a resumed run must not differ.
-        static_graph=on_gpu,
-        find_unused_parameters=not on_gpu,
-    )
+    with warnings.catch_warnings():  # the new name of `broadcast_buffers` came after torch 2.11
+        warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
+        parallel = DistributedDataParallel(
+            _Outputs(segmenter),
+            broadcast_buffers=False,
+            # A network may have parameters that its loss does not reach. To look for them in
+            # every step also keeps gradients from being added up in another order after the
+            # first one, by which a resumed run would differ.
+            find_unused_parameters=True,
+        )
 
     def predict(images: Tensor, stages: Sequence[str]) -> Prediction:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
-            return Prediction(*parallel(images, stages))
+        return Prediction(*parallel(images, stages))
 
     return predict
 
@@ -60,6 +57,8 @@ class _Outputs(nn.Module):
     def __init__(self, segmenter: Segmenter) -> None:
         super().__init__()
         self.segmenter = segmenter
+        # torch prints a warning where it looks for unused parameters and there are none
+        self.unused = nn.Parameter(torch.empty(0, device=segmenter.mean.device))
 
     def forward(self, images: Tensor, stages: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
         prediction = self.segmenter(images, stages)
