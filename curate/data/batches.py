@@ -12,6 +12,7 @@ from curate.data.drawing import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.reading import LoadedPair, read_files, read_pair
 from curate.data.workers import load_ahead
 from curate.errors import DataError
+from curate.job import ALONE, World
 from curate.records import Batch
 from curate.seeding import stable_rng
 
@@ -40,6 +41,7 @@ def training_batches(
     workers: int,
     pin_memory: bool,
     exclude: frozenset[str] = frozenset(),
+    world: World = ALONE,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
@@ -59,6 +61,9 @@ def training_batches(
         Whether tensors lie where a GPU copies them from fastest; without a GPU, nothing changes.
     exclude : frozenset of str
         Keys of images that are never drawn.
+    world : World
+        Of several processes, each gets its share of a batch: `batch_size` is that of all. Their
+        shares together are the batch of a single process, unless an image cannot be read.
 
     Raises
     ------
@@ -74,7 +79,7 @@ def training_batches(
         msg = "There is no real data set to train on. Give at least one."
         raise DataError(msg, code="no_images")
     steps = range(first_step, first_step + num_steps)
-    plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps)
+    plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps, world=world)
     domains = (_Domain.of("real", real), _Domain.of("synthetic", synthetic))
     return _load(_Reader(domains, size, seed, augment), plans, workers, pin_memory)
 

@@ -78,6 +78,7 @@ def _as_is(item: Any) -> Any:  # noqa: ANN401
 
 
 def _begin_worker(_: int) -> None:
-    """Use one core, and leave Ctrl-C to the main process."""
+    """Use one core, and leave Ctrl-C and SIGTERM, which may come to all, to the main process."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
