@@ -129,7 +129,6 @@ def score(
     started = time.monotonic()
     _check_levels(levels)
     part = parse_shard(shard)
-    plan = {"stride": stride, "regions": regions, "compression": compression}
     with open_world(device) as world:
         loaded = _load(Path(run) if run else latest_run(config.root))
         source = _open(Path(dataset), config, loaded, layout=layout, labels=labels)
@@ -137,7 +136,7 @@ def score(
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
         scorer = Scorer(
             loaded,
-            _plan(config, loaded, **plan),
+            _plan(config, loaded, stride=stride, regions=regions, compression=compression),
             choose_device(device, loaded.config.fit.precision),
             batch_size=config.score.batch_size,
         )

@@ -1,0 +1,106 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from curate.store import ScoreFile
+from curate.workflows.merge import merge
+from curate.workflows.score import score
+from tests.workflows.tiny import write_dataset
+
+KILLED_AT = "TEST_KILL_RANK_AT_IMAGE"
+
+CODE = """
+import os, signal, sys
+from curate.cli import main
+from curate.workflows.tally import Tally
+
+def count(self, images, add=Tally.add):
+    add(self, images)
+    wanted = os.environ.get("TEST_KILL_RANK_AT_IMAGE")
+    if wanted and os.environ["RANK"] == "1" and sum(self.statuses.values()) >= int(wanted):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Tally.add = count
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def pool(finished_run, tmp_path_factory):
+    """A data set with a broken image, its scores by one process, and a program to start."""
+    config, _ = finished_run
+    folder = tmp_path_factory.mktemp("pool")
+    root = write_dataset(folder / "pool", 21, is_flat=True, seed=3)
+    (root / "images/004.png").write_bytes(b"")
+    score(root, folder / "alone.h5", config=config)
+    (folder / "program.py").write_text(CODE)
+    return folder
+
+
+def launch(pool, run, out, *flags, **variables):
+    """Score in two processes, by the command line."""
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--"]
+    arguments = [
+        "score",
+        pool / "pool",
+        "--out",
+        out,
+        "--run",
+        run,
+        "--device",
+        "cpu",
+        "--json",
+        *flags,
+    ]
+    return subprocess.run(
+        [sys.executable, *command, str(pool / "program.py"), *map(str, arguments), "--json"],
+        cwd=pool,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def assert_same_scores(one, other):
+    first, second = ScoreFile(one), ScoreFile(other)
+    pd.testing.assert_frame_equal(first.images, second.images, check_exact=True)
+    pd.testing.assert_frame_equal(first.regions, second.regions, check_exact=True)
+    for image_id in first.images.query("status == 'ok'")["id"]:
+        assert np.array_equal(first.pixel_scores(image_id), second.pixel_scores(image_id))
+        assert np.array_equal(first.region_ids(image_id), second.region_ids(image_id))
+
+
+@pytest.mark.slow
+def test_two_processes_score_what_one_does_and_a_dead_one_is_made_up_for(pool, finished_run):
+    _, run = finished_run
+    dead = launch(pool, run, "two.h5", **{KILLED_AT: "8"})
+    assert dead.returncode == 1
+    errors = [line for line in dead.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "--resume" in errors[0]
+    assert not (pool / "two.h5").exists()
+    done = launch(pool, run, "two.h5", "--resume")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["skipped"] + result["scored"] == 20
+    assert result["failed"] == 1
+    assert_same_scores(pool / "alone.h5", pool / "two.h5")
+    assert not [path.name for path in pool.iterdir() if "part" in path.name]
+
+
+def test_parts_of_a_job_array_are_merged_to_the_whole(pool, finished_run, tmp_path):
+    config, _ = finished_run
+    parts = [tmp_path / f"part{number}.h5" for number in (1, 2, 3)]
+    for number, part in enumerate(parts, start=1):
+        result = score(pool / "pool", part, config=config, shard=f"{number}/3")
+        assert result.scored + result.failed == 7
+    result = merge(parts, tmp_path / "whole.h5", root=tmp_path)
+    assert (result.scored, result.failed, result.missing) == (20, 1, 0)
+    assert_same_scores(pool / "alone.h5", tmp_path / "whole.h5")
