@@ -26,6 +26,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
@@ -33,7 +34,6 @@ from torch.utils.data import Dataset
 from curate.config import Config, DatasetConfig
 from curate.data import DataSource, load_ahead, open_dataset, read_pair
 from curate.demo_world import CLASS_NAMES, draw_world
-from curate.store import ScoreFile
 from curate.workflows.cells import CellPlan, prepare
 from curate.workflows.fit import fit
 from curate.workflows.loading import load_run
@@ -164,16 +164,27 @@ def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> 
         ratios.append(rate[0] / min(rate[1:]))
         shares.append(last.writing_seconds / last.seconds)
     medians = [statistics.median(column) for column in zip(*rates, strict=True)]
-    file = ScoreFile(out)
     silent = [bool(flag) for flag in loaded.networks.method.is_silent]
     print(
         f"{name} {suffix}, {count} images, {workers} readers: score {medians[0]:.1f}, read "
         f"{medians[1]:.1f}, compute {medians[2]:.1f} images/s; score / smaller = "
         f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); writing "
         f"{statistics.median(shares):.1%} of the time; silent levels {silent}; "
-        f"{out.stat().st_size / file.class_px.sum():.4f} bytes per labelled pixel in the file",
+        f"pixel maps take {bytes_per_pixel(out):.4f} bytes per pixel",
         flush=True,
     )
+
+
+def bytes_per_pixel(path: Path) -> float:
+    """Bytes of all packed pixel maps over the pixels of all images."""
+    sizes = []
+    with h5py.File(path) as file:
+        file["pixel_scores"].visititems(
+            lambda _, node: sizes.append(
+                node.id.get_storage_size() if isinstance(node, h5py.Dataset) else 0
+            )
+        )
+        return sum(sizes) / (file["images/height"][:].astype(int) @ file["images/width"][:])
 
 
 def grow(options: argparse.Namespace) -> None:
