@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import warnings
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -18,7 +20,7 @@ from curate.records import Batch
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -45,12 +47,13 @@ def training_batches(
     pin_memory: bool,
     exclude: frozenset[str] = frozenset(),
     world: World = ALONE,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
     The batch of a step depends on the data sets, `seed` and the step, not on `workers` or on the
     step that was begun with. Each domain is drawn without replacement per epoch. An image that
-    cannot be read is replaced by the next one of its domain that the step does not draw.
+    cannot be read is replaced by the next one of its domain that the step does not draw. To close
+    the generator ends the workers.
 
     Parameters
     ----------
@@ -214,8 +217,8 @@ class _Reader(Dataset[Any]):
 
 def _load(
     reader: _Reader, plans: Iterator[Plan], workers: int, pin_memory: bool
-) -> Iterator[Batch]:
-    """Read the planned batches in order, ahead of time if there are workers."""
+) -> Generator[Batch]:
+    """Read the planned batches in order, ahead of time if there are workers; they end with it."""
     with warnings.catch_warnings():  # more workers than cores can be right for a slow disk
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         loader = DataLoader(
@@ -229,7 +232,9 @@ def _load(
             pin_memory=pin_memory and torch.cuda.is_available(),
             multiprocessing_context="spawn" if workers else None,  # threads rule out forking
         )
-    for fields in loader:
+    with _signals_held():
+        items = iter(loader)  # starts the workers
+    for fields in items:
         if isinstance(fields, DataError):
             raise fields
         fields["keys"] = tuple(fields["keys"])
@@ -240,6 +245,24 @@ def _load(
 def _as_is(item: Any) -> Any:  # noqa: ANN401
     """Collate nothing: the reader returns whole batches."""
     return item
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait; processes that are started meanwhile do not get them at all.
+
+    Ctrl-C in a terminal, and ``torchrun`` when it is told to stop, signal workers as well as the
+    main process, which needs them for its last batch; they may be starting still.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # when it starts, it lets signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker(_: int) -> None:
