@@ -35,8 +35,8 @@ def single_precision_again():
     torch.set_default_dtype(torch.float32)
 
 
-def config_of(root, method):
-    return tiny_config(root, method=method, segmenter=SEGMENTER, steps=14)
+def config_of(root, method, **settings):
+    return tiny_config(root, method=method, segmenter=SEGMENTER, steps=14, **settings)
 
 
 def write_toml(config):
@@ -128,7 +128,7 @@ def test_job_with_a_dead_process_ends_with_a_message_and_resumes_bit_for_bit(in_
 
 
 def test_stopped_job_is_saved_and_goes_on_in_one_process(tmp_path):
-    config = config_of(tmp_path / "job", DEFAULT)
+    config = config_of(tmp_path / "job", DEFAULT, workers=1)
     stopped = launch(config, **{STOPS_AT: "5"})
     run = config.root / "runs/run-0001"
     assert stopped.returncode in (1, -signal.SIGTERM)  # torchrun's, whatever ours is
