@@ -143,6 +143,16 @@ def test_stopped_job_is_saved_and_goes_on_in_one_process(tmp_path):
     assert_same_run(run, alone.run)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_two_gpus_do_what_one_does(tmp_path):
+    settings = {"device": "cuda", "precision": "float32"}
+    done = launch(config_of(tmp_path / "two", EVERYTHING, **settings))
+    assert done.returncode == 0, done.stderr
+    alone = fit(config_of(tmp_path / "one", EVERYTHING, **settings))
+    assert_same_run(tmp_path / "two/runs/run-0001", alone.run)
+
+
 @pytest.mark.parametrize(
     ("batch_size", "size", "has_synthetic", "fitting"),
     [
