@@ -127,6 +127,7 @@ def test_job_with_a_dead_process_ends_with_a_message_and_resumes_bit_for_bit(in_
         assert (tmp_path / "runs/run-0001" / name).read_bytes() == expected
 
 
+@pytest.mark.slow
 def test_stopped_job_is_saved_and_goes_on_in_one_process(tmp_path):
     config = config_of(tmp_path / "job", DEFAULT, workers=1)
     stopped = launch(config, **{STOPS_AT: "5"})
