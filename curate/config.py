@@ -80,6 +80,7 @@ class FitConfig(Strict):
         Steps of training.
     batch_size : int
         Images a step: half real and half synthetic, or all real where there is no synthetic set.
+        Processes that train together share them.
     learning_rate : float
         Peak of the segmenter's one-cycle schedule; the backbone learns at a third of it.
     weight_decay : float
@@ -99,7 +100,7 @@ class FitConfig(Strict):
     precision : str
         Numbers that training computes with; ``auto`` is bfloat16 on a GPU, float32 on a CPU.
     workers : int or None
-        Processes that read images; None = 0 on a CPU, 8 for a GPU.
+        Processes that read images for one that trains; None = 0 on a CPU, 8 for a GPU.
     tensorboard : bool
         Whether to write curves for TensorBoard, too.
     """

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from curate.cli.progress import TerminalReporter
+    from curate.job import World
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -45,13 +46,16 @@ def seam() -> Iterator[TerminalReporter]:
 
 def _leave(reporter: TerminalReporter, message: str, code: int) -> NoReturn:
     """Say why, and exit: the only way out of a command that failed."""
-    if this_process().is_alone or _speaks_for_job():
+    process = this_process()
+    if process.is_alone or _speaks_for_job(process, is_interrupted=code == EXIT_INTERRUPTED):
         reporter.fail(message)
     raise typer.Exit(code)
 
 
-def _speaks_for_job() -> bool:
-    """Tell whether this process of a job is the one that says why it failed."""
+def _speaks_for_job(process: World, *, is_interrupted: bool) -> bool:
+    """Tell whether this process of a job is the one that says why the job ends."""
+    if is_interrupted:  # as all are, together
+        return process.is_first
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # comes when another process has ended
     from curate.distributed import claim_failure

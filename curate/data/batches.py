@@ -17,7 +17,7 @@ from curate.records import Batch
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -42,12 +42,13 @@ def training_batches(
     pin_memory: bool,
     exclude: frozenset[str] = frozenset(),
     world: World = ALONE,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
     The batch of a step depends on the data sets, `seed` and the step, not on `workers` or on the
     step that was begun with. Each domain is drawn without replacement per epoch. An image that
-    cannot be read is replaced by the next one of its domain that the step does not draw.
+    cannot be read is replaced by the next one of its domain that the step does not draw. To close
+    the generator ends the workers.
 
     Parameters
     ----------
@@ -211,10 +212,9 @@ class _Reader(Dataset[Any]):
 
 def _load(
     reader: _Reader, plans: Iterator[Plan], workers: int, pin_memory: bool
-) -> Iterator[Batch]:
-    """Read the planned batches in order, ahead of time if there are workers."""
-    batches = load_ahead(reader, plans, workers=workers, pin_memory=pin_memory)
-    for fields in batches:
+) -> Generator[Batch]:
+    """Read the planned batches in order, ahead of time if there are workers; they end with it."""
+    for fields in load_ahead(reader, plans, workers=workers, pin_memory=pin_memory):
         if isinstance(fields, DataError):
             raise fields
         fields["keys"] = tuple(fields["keys"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import warnings
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader
 from curate.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from torch.utils.data import Dataset
 
@@ -24,8 +25,10 @@ _DEATH_NOTES: Final = ("exited unexpectedly", "is killed by signal")
 
 def load_ahead(
     dataset: Dataset[Any], keys: Iterable[Any], *, workers: int, pin_memory: bool = False
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """Yield ``dataset[key]`` in the order of the keys, read ahead of time by processes.
+
+    The processes end with the generator.
 
     Parameters
     ----------
@@ -51,7 +54,9 @@ def load_ahead(
             pin_memory=pin_memory and torch.cuda.is_available(),
             multiprocessing_context="spawn" if workers else None,  # threads rule out forking
         )
-    yield from loader
+    with _signals_held():
+        items = iter(loader)  # starts the workers
+    yield from items
 
 
 @contextmanager
@@ -75,6 +80,24 @@ def telling_of_dead_workers() -> Iterator[None]:
 def _as_is(item: Any) -> Any:  # noqa: ANN401
     """Collate nothing: items are complete."""
     return item
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait; processes that are started meanwhile do not get them at all.
+
+    Ctrl-C in a terminal, and ``torchrun`` when it is told to stop, signal workers as well as the
+    main process, which needs them for its last batch; they may be starting still.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # when it starts, it lets signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker(_: int) -> None:

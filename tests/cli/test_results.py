@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from curate.cli.results import count, duration, show
+from curate.job import World
 
 SHOW = "from curate.cli.results import show; show({'a': 1}, ['a line'], as_json=True)"
 
@@ -70,3 +71,12 @@ def test_duration_is_written_for_people(seconds, text):
 
 def test_count_knows_singular_and_plural():
     assert [count(n, "image") for n in (0, 1, 2000)] == ["0 images", "1 image", "2,000 images"]
+
+
+def test_of_a_job_only_the_first_process_prints(capsys, monkeypatch):
+    monkeypatch.setattr("curate.cli.results.this_process", lambda: World(1, 2, 1))
+    show({"a": 1}, [], as_json=True)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("curate.cli.results.this_process", lambda: World(0, 2, 0))
+    show({"a": 1}, [], as_json=True)
+    assert capsys.readouterr().out == '{"a": 1}\n'

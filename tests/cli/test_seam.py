@@ -18,6 +18,7 @@ from curate.errors import (
     StoreError,
     UsageError,
 )
+from curate.job import World
 
 SLEEPER = """
 import sys, time
@@ -144,3 +145,40 @@ def test_warnings_of_the_library_reach_stderr_once(run, workflow):
     workflow("fit", "fit", warn)
     run("fit")
     assert run("fit").stderr == "warning: disk is slow\nerror: \n"
+
+
+@pytest.mark.parametrize(
+    ("rank", "speaks", "error", "told"),
+    [
+        (1, False, RunError("lost"), ""),
+        (1, True, RunError("lost"), "error: lost\n"),
+        (0, False, RunError("lost"), ""),
+        (1, True, KeyboardInterrupt(), ""),
+        (0, False, KeyboardInterrupt(), "error: interrupted.\n"),
+    ],
+)
+def test_of_a_job_one_process_says_why_it_ends(
+    run, workflow, monkeypatch, rank, speaks, error, told
+):
+    monkeypatch.setattr("curate.cli.seam.this_process", lambda: World(rank, 2, rank))
+    monkeypatch.setattr("curate.distributed.claim_failure", lambda: speaks)
+    workflow("fit", "fit", error)
+    done = run("fit")
+    assert done.exit_code == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    assert done.stderr == told
+
+
+def test_other_processes_of_a_job_show_neither_progress_nor_warnings(run, workflow, monkeypatch):
+    monkeypatch.setattr("curate.cli.progress.this_process", lambda: World(1, 2, 1))
+    failure = RunError("seen nowhere else")
+
+    def fit(config, *, reporter, **options):
+        reporter.start("fit", 2)
+        reporter.advance(1)
+        reporter.warn("only the first says this")
+        logging.getLogger("curate.somewhere").warning("and this")
+        reporter.finish()
+        raise failure
+
+    workflow("fit", "fit", fit)
+    assert run("fit").stderr == "error: seen nowhere else\n"

@@ -7,6 +7,7 @@ import pytest
 from curate.data import DataSource, IdMap
 from curate.data.drawing import NUM_SPARE, DomainOrder, plan_steps
 from curate.errors import DataError
+from curate.job import World
 from curate.records import ClassSet, Pair
 
 NOTHING = frozenset()
@@ -68,3 +69,19 @@ def test_step_takes_its_half_of_each_domain_and_spares():
 def test_without_synthetic_all_are_real():
     (plan,) = plan_steps(order([source("r0", "abc")]), None, batch_size=4, steps=range(1))
     assert (plan.num_real, plan.num_synthetic, plan.synthetic) == (4, 0, [])
+
+
+def test_processes_share_a_step_and_never_stand_in_with_the_same_image():
+    real, synthetic = order([source("r0", "abcdefghi")]), order([source("s0", "xyz")])
+    steps = {"batch_size": 8, "steps": range(3, 4)}
+    (whole,) = plan_steps(real, synthetic, **steps)
+    worlds = [World(rank, 2, rank) for rank in range(2)]
+    shares = [next(plan_steps(real, synthetic, **steps, world=world)) for world in worlds]
+    assert [(share.num_real, share.num_synthetic) for share in shares] == [(2, 2)] * 2
+    for domain, count in (("real", 4), ("synthetic", 4)):
+        first, second = (getattr(share, domain) for share in shares)
+        assert first[:2] + second[:2] == getattr(whole, domain)[:count]
+        assert len(first) == len(second) == 2 + NUM_SPARE
+        spares = {draw.position for draw in first[2:]}, {draw.position for draw in second[2:]}
+        assert not spares[0] & spares[1]
+        assert min(spares[0] | spares[1]) == 3 * 4 + 4

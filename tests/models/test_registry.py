@@ -18,6 +18,7 @@ def test_public_names():
         "Segmenter",
         "build_segmenter",
         "build_weighter",
+        "synchronise_batchnorm",
     ]
 
 

@@ -6,6 +6,7 @@ import torch
 from curate.errors import ConfigError
 from curate.workflows.evidence import grid_labels, spread_to_pixels
 from curate.workflows.training import choose_device, one_cycle, segmentation_loss
+from tests.ranks import Ranks
 
 REAL_AND_SYNTHETIC = torch.tensor([True, False])
 
@@ -37,6 +38,23 @@ def test_a_domain_without_labels_costs_nothing():
     loss, parts = loss_of(torch.ones(2, 1, 2), torch.full((2, 1, 2), 255))
     assert parts.tolist() == [0.0, 0.0]
     assert loss.item() == 0.0
+
+
+def test_losses_of_shares_add_up_to_that_of_the_whole_batch(monkeypatch):
+    torch.manual_seed(0)
+    logits, weights = torch.randn(4, 2, 1, 2), torch.rand(4, 1, 2)
+    label_map = torch.tensor([[[0, 1]], [[0, 0]], [[1, 255]], [[255, 255]]])
+    is_real = REAL_AND_SYNTHETIC.repeat(2)
+
+    def loss(rows):
+        parts = (each[rows] for each in (logits, label_map, weights, is_real))
+        return segmentation_loss(*parts, synthetic_weight=0.5)
+
+    expected, expected_parts = loss(slice(4))
+    results = Ranks(monkeypatch).run(lambda rank: loss(slice(2 * rank, 2 * rank + 2)))
+    torch.testing.assert_close(results[0][0] + results[1][0], expected)
+    for _, parts in results:
+        torch.testing.assert_close(parts, expected_parts)
 
 
 def test_learning_rate_rises_then_falls_to_zero():
