@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.errors import StoreError
@@ -23,7 +25,7 @@ from curate.store.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -101,15 +103,75 @@ def read_metadata(path: Path) -> TableMetadata:
     )
 
 
-def read_parquet(path: Path, schema: dict[str, Column]) -> Columns:
-    """Read a table and check its types."""
-    with reading(path), pq.ParquetFile(path) as file:
-        claimed = file.metadata.num_rows * len(schema)
-        if claimed > _MAX_RATIO * path.stat().st_size:
+@contextmanager
+def open_table(path: Path, schema: dict[str, Column]) -> Iterator[pq.ParquetFile]:
+    """Open a table, and make sure that its columns have the right types and fit into the file.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged, or a column is missing, of another type, or too large to be true.
+    """
+    texts = [name for name, column in schema.items() if column.dtype == TEXT]
+    # Read as dictionaries, strings take no more memory than the file holds, however often each
+    # of them is repeated.
+    with reading(path), pq.ParquetFile(path, read_dictionary=texts) as file:
+        metadata = file.metadata
+        claimed = metadata.num_rows * len(schema)
+        packed = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+        if max(claimed, packed) > _MAX_RATIO * path.stat().st_size:
             msg = f"{path} claims {claimed} values, which the file cannot hold. Score again."
             raise StoreError(msg)
-        table = file.read(columns=[name for name in schema if name in file.schema_arrow.names])
-        return {name: _from_arrow(table, name, column, path) for name, column in schema.items()}
+        for name, column in schema.items():
+            _check_type(file.schema_arrow, name, column, path)
+        yield file
+
+
+def read_table_column(
+    file: pq.ParquetFile, name: str, column: Column, path: Path
+) -> NDArray[Any] | pa.LargeStringArray:
+    """Read a column of a table that `open_table` opened; strings stay in Arrow.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged, or values are missing.
+    """
+    with reading(path):
+        chunks = file.read(columns=[name], use_threads=False).column(name)
+        if chunks.null_count:
+            msg = f"{path}: column '{name}' lacks {chunks.null_count} values. Score again."
+            raise StoreError(msg)
+        if column.dtype == TEXT:
+            return _to_strings(chunks, path)
+        if column.per_class:
+            blocks = [chunk.flatten() for chunk in chunks.chunks]
+            flat = np.concatenate([np.empty(0, column.dtype), *map(_to_numpy, blocks)])
+            return flat.reshape(len(chunks), chunks.type.list_size)
+        return np.asarray(chunks.to_numpy(), column.dtype)
+
+
+def read_parquet(path: Path, schema: dict[str, Column]) -> Columns:
+    """Read a table and check its types."""
+    with open_table(path, schema) as file:
+        columns = {name: read_table_column(file, name, c, path) for name, c in schema.items()}
+    return {
+        name: np.array(values.to_pylist(), object) if isinstance(values, pa.Array) else values
+        for name, values in columns.items()
+    }
+
+
+def to_table(columns: Mapping[str, NDArray[Any] | pa.Array]) -> pa.Table:
+    """Show columns as an Arrow table, without a copy of the numbers."""
+    arrays = {}
+    for name, values in columns.items():
+        if isinstance(values, pa.Array):
+            arrays[name] = values
+        else:
+            kind = pa.from_numpy_dtype(values.dtype)
+            sized = pa.list_(kind, values.shape[1]) if values.ndim == 2 else kind
+            arrays[name] = _to_arrow(values, sized)
+    return pa.table(arrays)
 
 
 def _arrow_type(column: Column, num_classes: int) -> Any:  # noqa: ANN401
@@ -128,17 +190,31 @@ def _to_arrow(values: NDArray[Any], kind: Any) -> Any:  # noqa: ANN401
     return pa.array(values, kind, from_pandas=False)
 
 
-def _from_arrow(table: Any, name: str, column: Column, path: Path) -> NDArray[Any]:  # noqa: ANN401
-    """Turn an Arrow column into an array after checking its type."""
-    kind = table.schema.field(name).type if name in table.schema.names else None
+def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> None:
+    """Refuse a table whose column is missing or has another type."""
+    kind = schema.field(name).type if name in schema.names else None
+    if kind is not None and pa.types.is_dictionary(kind):
+        kind = kind.value_type
     size = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
-    if kind != _arrow_type(column, size) or table.column(name).null_count:
+    if kind != _arrow_type(column, size):
         msg = f"{path}: column '{name}' is {kind or 'missing'}, not {column.dtype}. Score again."
         raise StoreError(msg)
-    values = table.column(name).combine_chunks()
-    if column.per_class:
-        flat = values.flatten().to_numpy(zero_copy_only=False)
-        return np.asarray(flat, column.dtype).reshape(-1, size)
-    if column.dtype == TEXT:
-        return np.array(values.to_pylist(), dtype=object)
-    return np.asarray(values.to_numpy(zero_copy_only=False), column.dtype)
+
+
+def _to_strings(chunks: pa.ChunkedArray, path: Path) -> pa.LargeStringArray:
+    """Spell out dictionaries of strings, unless that takes up much more than the file."""
+    size = 0
+    for chunk in chunks.chunks:
+        lengths = pc.binary_length(chunk.dictionary.cast(pa.large_binary()))
+        size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    if size > _MAX_RATIO * path.stat().st_size:
+        msg = f"{path} claims strings of {size} bytes, which it cannot hold. Score again."
+        raise StoreError(msg)
+    return pa.concat_arrays(
+        [pa.array([], pa.large_string()), *(c.cast(pa.large_string()) for c in chunks.chunks)]
+    )
+
+
+def _to_numpy(values: pa.Array) -> NDArray[Any]:
+    """Turn numbers into an array, without a copy where that is possible."""
+    return np.asarray(values.to_numpy(zero_copy_only=False))
