@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from curate.downstream.media import MEDIA
+from curate.downstream.media import IS_NEW, MEDIA
 from curate.downstream.paths import join_inside
 from curate.errors import StoreError
 
@@ -57,6 +58,8 @@ class Placement:
         ignored.
     read_label_map : callable
         Read a label file as class indices, (H, W) uint8, 255 = ignore.
+    written : list of Path
+        Files whose content is new, unlike that of links to files that were there before.
     """
 
     folder: Path
@@ -64,6 +67,8 @@ class Placement:
     media: str
     write_masked_label: Callable[[Path, Path, NDArray[np.bool_]], None]
     read_label_map: Callable[[Path], NDArray[np.uint8]]
+    written: list[Path] = field(default_factory=list)
+    _folders: set[Path] = field(default_factory=set)
 
     def new_file(self, relative: str) -> Path:
         """Return where a new file of the subset goes, and make the folders above it.
@@ -73,19 +78,34 @@ class Placement:
         StoreError
             If the path leads out of the subset, or another image has put a file there.
         """
-        target = join_inside(self.folder, relative)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise _taken(relative) from None
-        if target.is_symlink() or target.exists():
+        target = self._make_room(relative)
+        if os.path.lexists(target):
             raise _taken(relative)
+        self.written.append(target)
         return target
 
     def place(self, source: Path, relative: str) -> None:
         """Link or copy an original file into the subset."""
-        if self.media != "none":
-            MEDIA[self.media](source, self.new_file(relative))
+        if self.media == "none":
+            return
+        target = self._make_room(relative)
+        try:
+            MEDIA[self.media](source, target)
+        except FileExistsError:
+            raise _taken(relative) from None
+        if self.media in IS_NEW:
+            self.written.append(target)
+
+    def _make_room(self, relative: str) -> Path:
+        """Make the folders above a path of the subset."""
+        target = join_inside(self.folder, relative)
+        if target.parent not in self._folders:
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise _taken(relative) from None
+            self._folders.add(target.parent)
+        return target
 
     def final_path(self, relative: str) -> Path:
         """Return the path that a file of the subset will have."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from curate.errors import StoreError
@@ -24,7 +25,7 @@ _NOT_HERE: Final = {
 def symlink(source: Path, target: Path) -> None:
     """Link to the absolute path of the original."""
     try:
-        target.symlink_to(os.path.realpath(source))
+        target.symlink_to(_original(source))
     except OSError as error:
         _explain(error, "symlink", source, target, "copy")
         raise
@@ -33,7 +34,7 @@ def symlink(source: Path, target: Path) -> None:
 def hardlink(source: Path, target: Path) -> None:
     """Give the original a second name; both must be on one disk."""
     try:
-        target.hardlink_to(os.path.realpath(source))
+        target.hardlink_to(_original(source))
     except OSError as error:
         _explain(error, "hardlink", source, target, "symlink or copy")
         raise
@@ -41,6 +42,8 @@ def hardlink(source: Path, target: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy the content."""
+    with target.open("xb"):
+        pass
     shutil.copyfile(source, target)
 
 
@@ -48,13 +51,32 @@ def leave(source: Path, target: Path) -> None:
     """Put nothing there."""
 
 
+IS_NEW: Final = frozenset({"copy"})
+"""Media that write content, which has to be forced to the disk."""
+
 MEDIA: Final[dict[str, Callable[[Path, Path], None]]] = {
     "symlink": symlink,
     "hardlink": hardlink,
     "copy": copy,
     "none": leave,
 }
-"""Ways to put an original file, the first argument, at a new path, the second."""
+"""Ways to put an original file, the first argument, at a new path, the second.
+
+Where something is already, they raise `FileExistsError`.
+"""
+
+
+def _original(source: Path) -> str:
+    """Return the absolute path of the file itself, which links in the data set may lead to."""
+    folder = _real_folder(source.parent)
+    path = f"{folder}{os.sep}{source.name}"
+    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
+
+
+@lru_cache(maxsize=1024)
+def _real_folder(folder: Path) -> str:
+    """Return the real path of a folder; images of one folder come one after the other."""
+    return os.path.realpath(folder)
 
 
 def _explain(error: OSError, media: str, source: Path, target: Path, other: str) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.arrow import from_arrow, texts_to_arrow, to_arrow
 from curate.errors import StoreError
 from curate.store.hdf5 import check_format, reading
 from curate.store.schema import (
@@ -145,10 +146,10 @@ def read_table_column(
         if column.dtype == TEXT:
             return _to_strings(chunks, path)
         if column.per_class:
-            blocks = [chunk.flatten() for chunk in chunks.chunks]
-            flat = np.concatenate([np.empty(0, column.dtype), *map(_to_numpy, blocks)])
+            blocks = [from_arrow(chunk.flatten()) for chunk in chunks.chunks]
+            flat = np.concatenate([np.empty(0, column.dtype), *blocks])
             return flat.reshape(len(chunks), chunks.type.list_size)
-        return np.asarray(chunks.to_numpy(), column.dtype)
+        return from_arrow(chunks)
 
 
 def read_parquet(path: Path, schema: dict[str, Column]) -> Columns:
@@ -163,15 +164,7 @@ def read_parquet(path: Path, schema: dict[str, Column]) -> Columns:
 
 def to_table(columns: Mapping[str, NDArray[Any] | pa.Array]) -> pa.Table:
     """Show columns as an Arrow table, without a copy of the numbers."""
-    arrays = {}
-    for name, values in columns.items():
-        if isinstance(values, pa.Array):
-            arrays[name] = values
-        else:
-            kind = pa.from_numpy_dtype(values.dtype)
-            sized = pa.list_(kind, values.shape[1]) if values.ndim == 2 else kind
-            arrays[name] = _to_arrow(values, sized)
-    return pa.table(arrays)
+    return pa.table({n: v if isinstance(v, pa.Array) else to_arrow(v) for n, v in columns.items()})
 
 
 def _arrow_type(column: Column, num_classes: int) -> Any:  # noqa: ANN401
@@ -211,10 +204,5 @@ def _to_strings(chunks: pa.ChunkedArray, path: Path) -> pa.LargeStringArray:
         msg = f"{path} claims strings of {size} bytes, which it cannot hold. Score again."
         raise StoreError(msg)
     return pa.concat_arrays(
-        [pa.array([], pa.large_string()), *(c.cast(pa.large_string()) for c in chunks.chunks)]
+        [texts_to_arrow([]), *(c.cast(pa.large_string()) for c in chunks.chunks)]
     )
-
-
-def _to_numpy(values: pa.Array) -> NDArray[Any]:
-    """Turn numbers into an array, without a copy where that is possible."""
-    return np.asarray(values.to_numpy(zero_copy_only=False))

@@ -120,6 +120,25 @@ class ScoreFile:
         names = _known(columns, REGION_COLUMNS)
         return to_table({name: self._tables.regions(name) for name in names})
 
+    def image_column(self, name: str) -> Any:  # noqa: ANN401
+        """Return one column of the image table.
+
+        Returns
+        -------
+        values : (N,) or (N, C) array, or (N,) pyarrow.LargeStringArray
+            Numbers as a NumPy array, strings in Arrow.
+
+        Raises
+        ------
+        UsageError
+            If there is no such column.
+        """
+        return self._tables.images(*_known([name], IMAGE_COLUMNS))
+
+    def region_column(self, name: str) -> NDArray[Any]:
+        """Return one column of the region table; see `image_column`."""
+        return np.asarray(self._tables.regions(*_known([name], REGION_COLUMNS)))
+
     @property
     def num_images(self) -> int:
         """Return the number of images."""

@@ -157,6 +157,37 @@ def _look_up(references: NDArray[Any], source: _Source) -> pa.LargeBinaryArray:
 
 def _find(references: NDArray[Any], source: _Source) -> NDArray[np.int64]:
     """Find where strings that are not empty begin in the file."""
+    starts = _guess(references)
+    is_missing = ~_is_there(starts, references, source)
+    if is_missing.any():
+        starts[is_missing] = _search(references[is_missing], source)
+    return starts
+
+
+def _guess(references: NDArray[Any]) -> NDArray[np.int64]:
+    """Tell where strings begin if each collection holds those that are named, one by one."""
+    addresses = references["address"].astype(np.int64)
+    steps = _HEADER_BYTES + (references["length"].astype(np.int64) + 7 & ~7)
+    before = steps.cumsum() - steps
+    is_first = np.concatenate([[True], addresses[1:] != addresses[:-1]])
+    before_run = before[is_first][is_first.cumsum() - 1]
+    return np.asarray(addresses + 2 * _HEADER_BYTES + before - before_run)
+
+
+def _is_there(
+    starts: NDArray[np.int64], references: NDArray[Any], source: _Source
+) -> NDArray[np.bool_]:
+    """Tell which strings begin where they are thought to."""
+    headers = starts - _HEADER_BYTES
+    is_inside = (headers >= 0) & (starts <= len(source.content) - references["length"])
+    headers[~is_inside] = 0
+    is_named = (source.words(headers) & 0xFFFF) == references["index"]
+    is_as_long = source.words(headers + 8) == references["length"]
+    return np.asarray(is_inside & is_named & is_as_long)
+
+
+def _search(references: NDArray[Any], source: _Source) -> NDArray[np.int64]:
+    """Find strings by stepping through their collections."""
     addresses, collection = _number(references["address"].astype(np.int64))
     keys, starts, sizes = _walk(addresses, source)
     wanted = (collection << 16) + references["index"]

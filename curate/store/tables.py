@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.arrow import from_arrow, text_scalar, to_arrow
 from curate.errors import StoreError
 from curate.records import OK
 from curate.store.checks import check_image_column, check_region_column, check_region_images
@@ -68,7 +69,7 @@ class Tables:
     @cached_property
     def is_ok(self) -> NDArray[np.bool_]:
         """Tell which images were scored, (N,)."""
-        return np.asarray(pc.equal(self.images("status"), OK), np.bool_)
+        return from_arrow(pc.equal(self.images("status"), text_scalar(OK)))
 
     @cached_property
     def part_of(self) -> NDArray[np.int64]:
@@ -107,8 +108,8 @@ class Tables:
         ids = _join(self._source.read(IMAGES, "id"))
         order = None
         if not _rises(ids):
-            order = np.asarray(pc.sort_indices(ids), np.int64)
-            ids = ids.take(pa.array(order))
+            order = from_arrow(pc.sort_indices(ids)).astype(np.int64)
+            ids = ids.take(to_arrow(order))
             if not _rises(ids):
                 msg = f"{self._where}: an image id occurs twice. Score the data set again."
                 raise StoreError(msg)
@@ -249,4 +250,4 @@ def _take(values: Values, order: NDArray[np.int64] | None) -> Values:
     """Sort a column."""
     if order is None:
         return values
-    return values.take(pa.array(order)) if isinstance(values, pa.Array) else values[order]
+    return values.take(to_arrow(order)) if isinstance(values, pa.Array) else values[order]

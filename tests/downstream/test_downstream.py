@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import json
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -156,12 +158,27 @@ def test_nothing_is_written_through_a_link_into_the_data_set(tmp_path, data):
 
 
 def test_manifest_is_plain_csv(tmp_path):
-    row = ["a,b", True, 0.5, 1, 2, 3, "selected", "x", "y"]
-    write_manifest(tmp_path, pd.DataFrame([dict(zip(COLUMNS, row, strict=True))]))
-    assert (tmp_path / "manifest.csv").read_text() == (
+    rows = [
+        ["a,b", True, 0.5, 1, 2, 3, "selected", "x", "y"],
+        ["ü", False, None, None, 0, 0, "unreadable_image", 'say "x"', "two\nlines"],
+    ]
+    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    write_manifest(tmp_path, pa.table(columns))
+    text = (tmp_path / "manifest.csv").read_text()
+    assert text == (
         "id,selected,score,rank,kept_px,valid_px,reason,image_path,label_path\n"
         '"a,b",True,0.5,1,2,3,selected,x,y\n'
+        'ü,False,,,0,0,unreadable_image,"say ""x""","two\nlines"\n'
     )
+    assert list(csv.reader(io.StringIO(text)))[2][-2:] == ['say "x"', "two\nlines"]
+
+
+def test_manifest_is_written_block_by_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.downstream.manifest._BLOCK_ROWS", 3)
+    table = pa.table({name: list(range(8)) for name in COLUMNS})
+    write_manifest(tmp_path, table)
+    lines = (tmp_path / "manifest.csv").read_text().splitlines()
+    assert lines[1:] == [",".join([str(row)] * len(COLUMNS)) for row in range(8)]
 
 
 def test_record_marks_a_subset(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from curate.downstream.formats.base import Format
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 class OriginalFormat(Format):
     """Every file where it is in the data set; rewritten labels in their own file format."""
+
+    places_only: ClassVar[bool] = True
 
     def add(self, item: SubsetItem) -> None:
         """Write one image and its label."""
