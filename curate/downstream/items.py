@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.downstream.media import IS_NEW, MEDIA
@@ -12,7 +13,6 @@ from curate.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -25,8 +25,8 @@ class SubsetItem:
     Attributes
     ----------
     id : str
-    image, label : Path
-        The original files.
+    image, label : str
+        Paths of the original files; strings, for there may be millions.
     image_path, label_path : str
         Their paths inside the data set, ``/``-separated.
     keep : (H, W) bool, or None
@@ -34,8 +34,8 @@ class SubsetItem:
     """
 
     id: str
-    image: Path
-    label: Path
+    image: str
+    label: str
     image_path: str
     label_path: str
     keep: NDArray[np.bool_] | None
@@ -68,7 +68,7 @@ class Placement:
     write_masked_label: Callable[[Path, Path, NDArray[np.bool_]], None]
     read_label_map: Callable[[Path], NDArray[np.uint8]]
     written: list[Path] = field(default_factory=list)
-    _folders: set[Path] = field(default_factory=set)
+    _folders: set[str] = field(default_factory=set)
 
     def new_file(self, relative: str) -> Path:
         """Return where a new file of the subset goes, and make the folders above it.
@@ -78,13 +78,13 @@ class Placement:
         StoreError
             If the path leads out of the subset, or another image has put a file there.
         """
-        target = self._make_room(relative)
+        target = Path(self._make_room(relative))
         if os.path.lexists(target):
             raise _taken(relative)
         self.written.append(target)
         return target
 
-    def place(self, source: Path, relative: str) -> None:
+    def place(self, source: str, relative: str) -> None:
         """Link or copy an original file into the subset."""
         if self.media == "none":
             return
@@ -94,22 +94,23 @@ class Placement:
         except FileExistsError:
             raise _taken(relative) from None
         if self.media in IS_NEW:
-            self.written.append(target)
+            self.written.append(Path(target))
 
-    def _make_room(self, relative: str) -> Path:
-        """Make the folders above a path of the subset."""
-        target = join_inside(self.folder, relative)
-        if target.parent not in self._folders:
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except (FileExistsError, NotADirectoryError):
-                raise _taken(relative) from None
-            self._folders.add(target.parent)
-        return target
-
-    def final_path(self, relative: str) -> Path:
+    def final_path(self, relative: str) -> str:
         """Return the path that a file of the subset will have."""
         return join_inside(self.final, relative)
+
+    def _make_room(self, relative: str) -> str:
+        """Make the folders above a path of the subset."""
+        target = join_inside(self.folder, relative)
+        folder = target.rpartition("/")[0]
+        if folder not in self._folders:
+            try:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise _taken(relative) from None
+            self._folders.add(folder)
+        return target
 
 
 def _taken(relative: str) -> StoreError:

@@ -12,8 +12,6 @@ from curate.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
 _NOT_HERE: Final = {
     errno.EXDEV: "they are on different disks",
     errno.EPERM: "this disk or system does not allow it",
@@ -22,39 +20,38 @@ _NOT_HERE: Final = {
 }
 
 
-def symlink(source: Path, target: Path) -> None:
+def symlink(source: str, target: str) -> None:
     """Link to the absolute path of the original."""
     try:
-        target.symlink_to(_original(source))
+        os.symlink(_original(source), target)  # noqa: PTH211
     except OSError as error:
         _explain(error, "symlink", source, target, "copy")
         raise
 
 
-def hardlink(source: Path, target: Path) -> None:
+def hardlink(source: str, target: str) -> None:
     """Give the original a second name; both must be on one disk."""
     try:
-        target.hardlink_to(_original(source))
+        os.link(_original(source), target)
     except OSError as error:
         _explain(error, "hardlink", source, target, "symlink or copy")
         raise
 
 
-def copy(source: Path, target: Path) -> None:
+def copy(source: str, target: str) -> None:
     """Copy the content."""
-    with target.open("xb"):
-        pass
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o666))
     shutil.copyfile(source, target)
 
 
-def leave(source: Path, target: Path) -> None:
+def leave(source: str, target: str) -> None:
     """Put nothing there."""
 
 
 IS_NEW: Final = frozenset({"copy"})
 """Media that write content, which has to be forced to the disk."""
 
-MEDIA: Final[dict[str, Callable[[Path, Path], None]]] = {
+MEDIA: Final[dict[str, Callable[[str, str], None]]] = {
     "symlink": symlink,
     "hardlink": hardlink,
     "copy": copy,
@@ -66,24 +63,24 @@ Where something is already, they raise `FileExistsError`.
 """
 
 
-def _original(source: Path) -> str:
+def _original(source: str) -> str:
     """Return the absolute path of the file itself, which links in the data set may lead to."""
-    folder = _real_folder(source.parent)
-    path = f"{folder}{os.sep}{source.name}"
+    folder, _, name = source.rpartition("/")
+    path = f"{_real_folder(folder)}/{name}"
     return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
 
 
 @lru_cache(maxsize=1024)
-def _real_folder(folder: Path) -> str:
+def _real_folder(folder: str) -> str:
     """Return the real path of a folder; images of one folder come one after the other."""
     return os.path.realpath(folder)
 
 
-def _explain(error: OSError, media: str, source: Path, target: Path, other: str) -> None:
+def _explain(error: OSError, media: str, source: str, target: str, other: str) -> None:
     """Raise a `StoreError` if another medium would work."""
     if error.errno in _NOT_HERE:
         msg = (
-            f"--media {media}: {source} cannot be linked into {target.parent}: "
+            f"--media {media}: {source} cannot be linked into {target.rpartition('/')[0]}: "
             f"{_NOT_HERE[error.errno]}. Use --media {other}."
         )
         raise StoreError(msg) from error

@@ -7,6 +7,7 @@ the column's chunks, and the strings themselves from the collections that they n
 
 from __future__ import annotations
 
+import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
 _REFERENCE: Final = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
 """What a column holds for each string: its bytes, its collection, its number in there."""
 
-_SIGNATURE: Final = int.from_bytes(b"GCOL\x01\0\0\0", "little")
+_SIGNATURE: Final = b"GCOL\x01\0\0\0"
 """Begins a collection: four letters, version 1, three zeros; its size follows."""
+
+_COLLECTION: Final = struct.Struct("<8sQ")
+_OBJECT: Final = struct.Struct("<H6xQ")
+"""Number in the collection, and size; then the content, padded to 8 bytes."""
 
 _HEADER_BYTES: Final = 16
 """Of a collection, and of each object in it."""
 
 _BLOCK_ROWS: Final = 65_536
-
-_MAX_OBJECTS: Final = 1 << 16
-"""A collection has fewer objects, for their numbers have 16 bits."""
 
 
 def read_strings(node: h5py.Dataset) -> pa.LargeStringArray:
@@ -54,6 +56,7 @@ class _Source:
     def __init__(self, path: str) -> None:
         self.path = path
         self.content = np.asarray(np.memmap(path, np.uint8, mode="r"))
+        self.raw = memoryview(self.content)
         # Views as whole numbers from byte 0, 1, .. 7 on: places in a file are not aligned.
         lengths = [(len(self.content) - shift) // 8 * 8 for shift in range(8)]
         self._views = [
@@ -76,7 +79,7 @@ class _Source:
     def refuse(self, address: int) -> NoReturn:
         """Raise the error."""
         msg = (
-            f"{self.path} cannot be read: its strings at byte {address % 2**64} are damaged. It is "
+            f"{self.path} cannot be read: its strings at byte {address} are damaged. It is "
             "truncated, damaged or not a score file. Score the data set again, or name another "
             "file."
         )
@@ -188,70 +191,37 @@ def _is_there(
 
 def _search(references: NDArray[Any], source: _Source) -> NDArray[np.int64]:
     """Find strings by stepping through their collections."""
-    addresses, collection = _number(references["address"].astype(np.int64))
-    keys, starts, sizes = _walk(addresses, source)
-    wanted = (collection << 16) + references["index"]
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    is_wrong = (keys[place] != wanted) | (sizes[place] < references["length"])
-    is_wrong |= references["index"] >= _MAX_OBJECTS
-    if is_wrong.any():
-        source.refuse(int(references["address"][is_wrong.argmax()]))
-    return np.asarray(starts[place])
+    starts = np.empty(len(references), np.int64)
+    objects: dict[int, tuple[int, int]] = {}
+    budget, last = len(source.content) // _HEADER_BYTES, -1
+    for row in np.argsort(references["address"], kind="stable").tolist():
+        length, address, index = references[row].item()
+        if address != last:
+            objects, last = _walk(address, source), address
+            budget -= len(objects)  # collections do not overlap
+        start, size = objects.get(index, (0, -1))
+        if size < length or budget < 0:
+            source.refuse(address)
+        starts[row] = start
+    return starts
 
 
-def _number(addresses: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the different addresses, sorted, and the number of each in them."""
-    # Strings written one after the other lie in the same collection: runs are few.
-    is_first = np.concatenate([[True], addresses[1:] != addresses[:-1]])
-    unique, number = np.unique(addresses[is_first], return_inverse=True)
-    return unique, number[np.cumsum(is_first) - 1]
-
-
-def _walk(
-    addresses: NDArray[np.int64], source: _Source
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Step through the objects of several collections, one object of each at a time.
-
-    Returns
-    -------
-    keys, starts, sizes : (M,) int64
-        Collection << 16 + number, place in the file, and bytes of each object, sorted by key.
-    """
-    totals = _checked_totals(addresses, source)
-    numbers = np.arange(len(addresses))
-    position, ends = addresses + _HEADER_BYTES, addresses + totals
-    found = [np.full((3, 1), -1)]
-    budget = len(source.content) // _HEADER_BYTES  # collections do not overlap
-    while True:
-        is_open = ends - position >= _HEADER_BYTES
-        position, ends, numbers = position[is_open], ends[is_open], numbers[is_open]
-        if not len(position):
-            break
-        index = source.words(position) & 0xFFFF
-        size = source.words(position + 8)
-        # An index of 0 is free space, whose size counts its header.
-        step = np.where(index == 0, size, _HEADER_BYTES + (size + 7 & ~7))
-        is_bad = (size < 0) | (step < _HEADER_BYTES) | (step > ends - position)
-        budget -= len(position)
-        if is_bad.any() or budget < 0 or len(found) > _MAX_OBJECTS:
-            source.refuse(int(addresses[numbers[is_bad.argmax()]]))
-        length = np.where(index == 0, -1, size)
-        found.append(np.array([(numbers << 16) + index, position + _HEADER_BYTES, length]))
-        position = position + step
-    keys, starts, sizes = np.concatenate(found, axis=1)
-    order = np.argsort(keys, kind="stable")
-    return keys[order], starts[order], sizes[order]
-
-
-def _checked_totals(addresses: NDArray[np.int64], source: _Source) -> NDArray[np.int64]:
-    """Return the size of each collection, after a look at its header."""
-    length = len(source.content)
-    is_bad = (addresses < 0) | (addresses > length - _HEADER_BYTES)
-    if is_bad.any():
-        source.refuse(int(addresses[is_bad.argmax()]))
-    totals = source.words(addresses + 8)
-    is_bad = (source.words(addresses) != _SIGNATURE) | (totals < _HEADER_BYTES)
-    is_bad |= totals > length - addresses
-    if is_bad.any():
-        source.refuse(int(addresses[is_bad.argmax()]))
-    return totals
+def _walk(address: int, source: _Source) -> dict[int, tuple[int, int]]:
+    """List start and size of each object of a collection, by its number."""
+    if address + _HEADER_BYTES > len(source.content):
+        source.refuse(address)
+    signature, total = _COLLECTION.unpack_from(source.raw, address)
+    position, end = address + _HEADER_BYTES, address + total
+    if signature != _SIGNATURE or total < _HEADER_BYTES or end > len(source.content):
+        source.refuse(address)
+    objects = {}
+    while end - position >= _HEADER_BYTES:
+        index, size = _OBJECT.unpack_from(source.raw, position)
+        # A number of 0 is free space, whose size counts its header.
+        step = size if index == 0 else _HEADER_BYTES + -(-size // 8) * 8
+        if step < _HEADER_BYTES or position + step > end:
+            source.refuse(address)
+        if index:
+            objects[index] = (position + _HEADER_BYTES, size)
+        position += step
+    return objects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,8 +15,6 @@ from curate.selection import expand_cells
 from curate.store import Provenance, ScoreFile, parse_provenance
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -116,7 +115,7 @@ class SubsetSource:
         DataError
             If the size changed.
         """
-        path = join_inside(self.root, self.texts("label_path")[row].as_py())
+        path = Path(join_inside(self.root, self.texts("label_path")[row].as_py()))
         label_map = self.read_label_map(path)
         if label_map.shape != self.size_of(row):
             msg = (

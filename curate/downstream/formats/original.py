@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from curate.downstream.formats.base import Format
@@ -22,4 +23,4 @@ class OriginalFormat(Format):
             self.placement.place(item.label, item.label_path)
         else:
             target = self.placement.new_file(item.label_path)
-            self.placement.write_masked_label(item.label, target, item.keep)
+            self.placement.write_masked_label(Path(item.label), target, item.keep)
