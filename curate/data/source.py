@@ -73,10 +73,8 @@ def hash_files(paths: Collection[str], size_of: Callable[[str], int]) -> str:
     size_of : callable
         Tells the size in bytes, -1 for a missing file.
     """
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f"{path}\0{size_of(path)}\n".encode())
-    return digest.hexdigest()
+    lines = [f"{path}\0{size_of(path)}\n" for path in sorted(paths)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def open_dataset(

@@ -30,9 +30,13 @@ def symlink(source: str, target: str) -> None:
 
 
 def hardlink(source: str, target: str) -> None:
-    """Give the original a second name; both must be on one disk."""
+    """Give the original, an absolute path, a second name; both must be on one disk."""
     try:
-        os.link(_original(source), target)
+        if os.link in os.supports_dir_fd:
+            # A descriptor, which no absolute path makes use of, is what lets it follow links.
+            os.link(source, target, src_dir_fd=0)
+        else:
+            os.link(_original(source), target)
     except OSError as error:
         _explain(error, "hardlink", source, target, "symlink or copy")
         raise

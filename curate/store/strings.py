@@ -56,7 +56,7 @@ class _Source:
     def __init__(self, path: str) -> None:
         self.path = path
         self.content = np.asarray(np.memmap(path, np.uint8, mode="r"))
-        self.raw = memoryview(self.content)
+        self.raw = self.content.data
         # Views as whole numbers from byte 0, 1, .. 7 on: places in a file are not aligned.
         lengths = [(len(self.content) - shift) // 8 * 8 for shift in range(8)]
         self._views = [

@@ -18,7 +18,6 @@ from curate.downstream import (
     Placement,
     SubsetItem,
     is_subset,
-    join_inside,
     write_manifest,
     write_record,
 )
@@ -253,8 +252,8 @@ def _write_items(
     ):
         item = SubsetItem(
             id=image_id,
-            image=join_inside(source.root, image_path),
-            label=join_inside(source.root, label_path),
+            image=f"{source.root}/{image_path}",  # `check_paths` made sure that it stays inside
+            label=f"{source.root}/{label_path}",
             image_path=image_path,
             label_path=label_path,
             keep=None if choice.mask_of is None else choice.mask_of(row),

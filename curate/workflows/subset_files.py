@@ -108,20 +108,24 @@ class _Found:
 
     def size(self, path: str) -> int:
         """Return the size in bytes, -1 if there is nothing."""
-        if path not in self._sizes:
-            try:
-                status = os.stat(self._root + path)  # noqa: PTH116
-            except OSError:
-                self._sizes[path] = -1
-            else:
-                self._sizes[path] = status.st_size
-                if not stat.S_ISREG(status.st_mode):
-                    self._irregular.add(path)
-        return self._sizes[path]
+        size = self._sizes.get(path)
+        if size is None:
+            size = self._sizes[path] = self._look_at(path)
+        return size
 
     def is_file(self, path: str) -> bool:
         """Tell whether there is a regular file."""
         return self.size(path) >= 0 and path not in self._irregular
+
+    def _look_at(self, path: str) -> int:
+        """Ask the disk."""
+        try:
+            status = os.stat(self._root + path)  # noqa: PTH116
+        except OSError:
+            return -1
+        if not stat.S_ISREG(status.st_mode):
+            self._irregular.add(path)
+        return status.st_size
 
 
 def _has_changed(source: SubsetSource, found: _Found) -> bool:
