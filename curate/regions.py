@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -155,7 +155,7 @@ def outline_regions(
     )
 
 
-def _runs(ids: NDArray[np.integer]) -> tuple[NDArray[np.int64], ...]:
+def _runs(ids: NDArray[np.integer]) -> tuple[NDArray[Any], ...]:
     """Find row, first column, length and id of each run of equal ids within a row.
 
     There are far fewer of them than cells, which makes tabulating regions cheap.

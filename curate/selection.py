@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -13,12 +14,7 @@ import numpy as np
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
-
-NUM_LEVELS: Final = 256
-"""Values that a stored pixel score can have."""
 
 _NUMBER: Final = re.compile(r"(\d+(\.\d*)?|\.\d+)(e-?\d{1,2})?", re.ASCII)
 
@@ -67,13 +63,18 @@ class Cut:
     policy : str
         Key of `POLICIES`.
     value : float
-        A share in (0, 1], a count from 1, or a score in [0, 1].
+        A share in (0, 1], a count from 1, a score in [0, 1], or a number of pixels from 1.
     """
 
     policy: str
     value: float
 
-    def num_kept(self, total: int, num_at_least: Callable[[float], int]) -> int:
+    def num_kept(
+        self,
+        total: int,
+        num_at_least: Callable[[float], int],
+        num_reaching: Callable[[float], int] = math.ceil,
+    ) -> int:
         """Return how many of the best to keep.
 
         Parameters
@@ -82,12 +83,19 @@ class Cut:
             How many have a score.
         num_at_least : callable
             Tells how many have a score of at least so much.
+        num_reaching : callable
+            Tells how many of the best have so many pixels together, more than `total` if all of
+            them have fewer; by default each has one pixel.
         """
-        return POLICIES[self.policy](self.value, total, num_at_least)
+        return POLICIES[self.policy](self.value, total, num_at_least, num_reaching)
 
 
 def make_cut(
-    *, top: str | float | None = None, count: int | None = None, threshold: float | None = None
+    *,
+    top: str | float | None = None,
+    count: int | None = None,
+    threshold: float | None = None,
+    pixels: int | None = None,
 ) -> Cut:
     """Check that exactly one way of cutting is asked for, and that it makes sense.
 
@@ -99,53 +107,68 @@ def make_cut(
         From 1.
     threshold : float
         Smallest score to keep, in [0, 1].
+    pixels : int
+        Valid pixels to reach, from 1.
 
     Raises
     ------
     UsageError
         If there is none, more than one, or its value is out of range.
     """
-    given = {"top": top, "count": count, "threshold": threshold}
+    given = {"top": top, "count": count, "threshold": threshold, "pixels": pixels}
     names = [name for name, value in given.items() if value is not None]
     if len(names) != 1:
         seen = " and ".join(f"--{name}" for name in names) or "none of them"
-        msg = f"{seen} given: give exactly one of --top 30%, --count 500, --threshold 0.5."
+        msg = (
+            f"{seen} given: give exactly one of --top 30%, --count 500, --threshold 0.5, "
+            "--pixels 1000000."
+        )
         raise UsageError(msg)
     if top is not None:
         return Cut("top", parse_share(top))
-    if count is not None:
-        if count < 1:
-            msg = f"--count {count} keeps nothing: give a whole number from 1."
-            raise UsageError(msg)
-        return Cut("count", count)
+    for name, number in (("count", count), ("pixels", pixels)):
+        if number is not None:
+            if number < 1:
+                msg = f"--{name} {number} keeps nothing: give a whole number from 1."
+                raise UsageError(msg)
+            return Cut(name, number)
     if threshold is None or not 0 <= threshold <= 1:
         msg = f"--threshold {threshold} is no score: scores lie between 0 and 1."
         raise UsageError(msg)
     return Cut("threshold", threshold)
 
 
-def keep_share(share: float, total: int, num_at_least: Callable[[float], int]) -> int:  # noqa: ARG001
+Counter = Callable[[float], int]
+
+
+def keep_share(share: float, total: int, num_at_least: Counter, num_reaching: Counter) -> int:  # noqa: ARG001
     """Keep a share, rounded to the nearest count, halves up; at least one of any."""
     exact = Fraction(repr(float(share))) * total
     return min(total, max(1, math.floor(exact + Fraction(1, 2))))
 
 
-def keep_count(count: float, total: int, num_at_least: Callable[[float], int]) -> int:  # noqa: ARG001
+def keep_count(count: float, total: int, num_at_least: Counter, num_reaching: Counter) -> int:  # noqa: ARG001
     """Keep so many, or all if there are fewer."""
     return min(total, int(count))
 
 
-def keep_above(threshold: float, total: int, num_at_least: Callable[[float], int]) -> int:  # noqa: ARG001
+def keep_above(threshold: float, total: int, num_at_least: Counter, num_reaching: Counter) -> int:  # noqa: ARG001
     """Keep every score of at least the threshold."""
     return num_at_least(threshold)
 
 
-POLICIES: Final[dict[str, Callable[[float, int, Callable[[float], int]], int]]] = {
+def keep_pixels(pixels: float, total: int, num_at_least: Counter, num_reaching: Counter) -> int:  # noqa: ARG001
+    """Keep the best until so many pixels are reached, or all if there are fewer."""
+    return min(total, num_reaching(pixels))
+
+
+POLICIES: Final[dict[str, Callable[[float, int, Counter, Counter], int]]] = {
     "top": keep_share,
     "count": keep_count,
     "threshold": keep_above,
+    "pixels": keep_pixels,
 }
-"""Ways to cut: from value, number of scored ones and `num_at_least` to the number to keep."""
+"""Ways to cut: from value, number of scored ones, `num_at_least` and `num_reaching` to how many."""
 
 
 def rank(scores: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -173,13 +196,17 @@ def rank(scores: NDArray[np.floating]) -> NDArray[np.int64]:
     return ranks
 
 
-def select(scores: NDArray[np.floating], cut: Cut) -> NDArray[np.bool_]:
+def select(
+    scores: NDArray[np.floating], cut: Cut, px: NDArray[np.int64] | None = None
+) -> NDArray[np.bool_]:
     """Choose the best; of equal scores the one further up; never one without a score.
 
     Parameters
     ----------
     scores : (N,) float
         NaN where not scored.
+    px : (N,) int64, optional
+        Valid pixels of each, for a cut by pixels; one each by default.
 
     Returns
     -------
@@ -189,92 +216,64 @@ def select(scores: NDArray[np.floating], cut: Cut) -> NDArray[np.bool_]:
     --------
     >>> select(np.array([0.5, np.nan, 0.9, 0.5]), make_cut(top="50%")).tolist()
     [True, False, True, False]
+
+    12 pixels are reached with the best and the one after it.
+
+    >>> px = np.array([5, 8, 9, 7])
+    >>> select(np.array([0.5, np.nan, 0.9, 0.5]), make_cut(pixels=12), px).tolist()
+    [True, False, True, False]
     """
-    ranks = rank(scores)
-    total = int(np.count_nonzero(ranks))
-    num_kept = cut.num_kept(total, lambda least: int(np.count_nonzero(scores >= least)))
-    return (ranks > 0) & (ranks <= num_kept)
+    total = len(scores) - int(np.count_nonzero(np.isnan(scores)))
+
+    def num_at_least(least: float) -> int:
+        return int(np.count_nonzero(scores >= least))
+
+    def num_reaching(pixels: float) -> int:
+        if px is None:
+            return math.ceil(pixels)
+        best_first = np.argsort(-scores, kind="stable")[:total]
+        return int(np.searchsorted(px[best_first].cumsum(), pixels)) + 1
+
+    return _mark_best(scores, total, cut.num_kept(total, num_at_least, num_reaching))
 
 
-@dataclass(frozen=True, slots=True)
-class PixelCut:
-    """Which pixels to keep: all above a level, and the first ones of it.
-
-    Attributes
-    ----------
-    level : int
-        Pixel score times 255; 256 keeps nothing.
-    kept : (N,) int64
-        Kept pixels of each image.
-    at_level : (N,) int64
-        How many of them are at the level itself: the first ones, row by row.
-    """
-
-    level: int
-    kept: NDArray[np.int64]
-    at_level: NDArray[np.int64]
-
-
-def select_pixels(histograms: NDArray[np.integer], cut: Cut) -> PixelCut:
-    """Choose the best pixels of all images together, to the very number.
-
-    Of the pixels at the last level, those of the images further up are kept.
+def select_per_class(
+    scores: NDArray[np.floating],
+    class_id: NDArray[np.integer],
+    cut: Cut,
+    px: NDArray[np.int64] | None = None,
+) -> NDArray[np.bool_]:
+    """Choose the best of each class; see `select`.
 
     Parameters
     ----------
-    histograms : (N, 256) int
-        Valid pixels of each image at each level.
+    class_id : (N,) int
+        Class of each.
 
     Examples
     --------
-    Two images of 3 pixels; half of 6 are 3: the one at 200, and two of the three at 100.
-
-    >>> levels = np.zeros((2, 256), int)
-    >>> levels[0, 100], levels[1, [0, 100, 200]] = 2, (1, 1, 1)
-    >>> levels[0, 0] = 1
-    >>> result = select_pixels(levels, make_cut(top=0.5))
-    >>> result.level, result.kept.tolist(), result.at_level.tolist()
-    (100, [2, 1], [2, 0])
+    >>> scores, class_id = np.array([0.1, 0.9, 0.2, 0.8]), np.array([0, 1, 0, 1])
+    >>> select_per_class(scores, class_id, make_cut(top="50%")).tolist()
+    [False, True, True, False]
     """
-    per_level = histograms.sum(axis=0, dtype=np.int64)
-    at_least = np.append(per_level[::-1].cumsum()[::-1], 0)
-    num_kept = cut.num_kept(
-        int(at_least[0]), lambda score: int(at_least[math.ceil(score * (NUM_LEVELS - 1) - 1e-9)])
-    )
-    # The lowest level that is needed: the highest that has enough pixels at or above it.
-    level = int(np.flatnonzero(at_least >= num_kept)[-1]) if num_kept else NUM_LEVELS
-    above = histograms[:, level + 1 :].sum(axis=1, dtype=np.int64)
-    if level == NUM_LEVELS:
-        return PixelCut(level, above, np.zeros_like(above))
-    here = histograms[:, level].astype(np.int64)
-    before = here.cumsum() - here
-    quota = num_kept - int(above.sum())
-    at_level = np.clip(quota - before, 0, here)
-    return PixelCut(level, above + at_level, at_level)
+    is_selected = np.zeros(len(scores), np.bool_)
+    by_class = np.argsort(class_id, kind="stable")
+    borders = np.flatnonzero(np.diff(class_id[by_class])) + 1
+    for rows in np.split(by_class, borders):
+        is_selected[rows] = select(scores[rows], cut, None if px is None else px[rows])
+    return is_selected
 
 
-def keep_mask(
-    levels: NDArray[np.uint8], is_valid: NDArray[np.bool_], level: int, at_level: int
-) -> NDArray[np.bool_]:
-    """Mark the kept pixels of one image.
-
-    Parameters
-    ----------
-    levels : (H, W) uint8
-        Score times 255 of each pixel.
-    is_valid : (H, W) bool
-        False for ignored pixels, which are never kept.
-    level, at_level : int
-        As in `PixelCut`.
-
-    Returns
-    -------
-    keep : (H, W) bool
-    """
-    keep = is_valid & (levels > level)
-    ties = np.flatnonzero(is_valid & (levels == level))
-    keep.reshape(-1)[ties[:at_level]] = True
-    return keep
+def _mark_best(scores: NDArray[np.floating], total: int, num_kept: int) -> NDArray[np.bool_]:
+    """Mark so many of the `total` that have a score."""
+    if not num_kept:
+        return np.zeros(len(scores), np.bool_)
+    # NaN is sorted to the end, behind the scores.
+    last = np.partition(scores, total - num_kept)[total - num_kept]
+    is_selected = np.asarray(scores > last)
+    ties = np.flatnonzero(scores == last)
+    is_selected[ties[: num_kept - int(np.count_nonzero(is_selected))]] = True
+    return is_selected
 
 
 def expand_cells(

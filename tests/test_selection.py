@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 import curate.selection
 from curate.errors import UsageError
 from curate.selection import (
-    NUM_LEVELS,
     expand_cells,
-    keep_mask,
     make_cut,
     parse_share,
     rank,
     select,
-    select_pixels,
+    select_per_class,
 )
 
 NAN = float("nan")
@@ -71,6 +69,8 @@ def test_what_is_no_share_is_refused(text):
         ({}, "none of them given"),
         ({"top": "30%", "count": 3}, "--top and --count given"),
         ({"count": 0}, "--count 0 keeps nothing"),
+        ({"pixels": 0}, "--pixels 0 keeps nothing"),
+        ({"count": 1, "pixels": 2}, "--count and --pixels given: give exactly one of"),
         ({"threshold": 1.5}, r"--threshold 1\.5 is no score"),
         ({"threshold": NAN}, "--threshold nan is no score"),
     ],
@@ -112,64 +112,48 @@ def test_count_keeps_the_best():
     ]  # fmt: skip
 
 
-def pixels(rows):
-    """Histograms of images given as lists of levels."""
-    return np.array([np.bincount(row, minlength=NUM_LEVELS) for row in rows])
+def test_pixels_are_reached_with_the_last_one_whole():
+    scores = np.array([0.5, NAN, 0.9, 0.5, 0.1])
+    px = np.array([10, 99, 4, 10, 10])
+    kept = [select(scores, make_cut(pixels=n), px).tolist() for n in (1, 4, 5, 14, 15, 99)]
+    assert kept == [
+        [False, False, True, False, False],
+        [False, False, True, False, False],
+        [True, False, True, False, False],
+        [True, False, True, False, False],
+        [True, False, True, True, False],
+        [True, False, True, True, True],
+    ]
 
 
-def test_pixel_quota_is_exact_and_ties_go_to_the_first_images():
-    cut = select_pixels(pixels([[9, 5, 5], [5, 5, 1], [9, 9]]), make_cut(top=0.75))
-    assert cut.level == 5
-    assert cut.kept.tolist() == [3, 1, 2]
-    assert cut.at_level.tolist() == [2, 1, 0]
+def test_pixel_budget_of_nothing_scored_keeps_nothing():
+    assert not select(np.full(2, NAN), make_cut(pixels=5), np.array([1, 2])).any()
 
 
-def test_pixel_threshold_counts_in_stored_levels():
-    histograms = pixels([[127, 128, 255], [0, 0, 0]])
-    cut = select_pixels(histograms, make_cut(threshold=0.5))
-    assert cut.kept.tolist() == [2, 0]
-    assert select_pixels(histograms, make_cut(threshold=128 / 255)).kept.tolist() == [2, 0]
-    assert select_pixels(histograms, make_cut(threshold=1)).kept.tolist() == [1, 0]
-
-
-def test_threshold_above_all_pixels_keeps_none():
-    cut = select_pixels(pixels([[3]]), make_cut(threshold=0.9))
-    assert (cut.level, cut.kept.tolist()) == (NUM_LEVELS, [0])
-
-
-def test_all_pixels_can_be_kept():
-    cut = select_pixels(pixels([[0, 7], [0]]), make_cut(count=99))
-    assert cut.kept.tolist() == [2, 1]
-
-
-def test_counts_of_pixels_do_not_overflow():
-    histograms = np.zeros((3, NUM_LEVELS), np.uint32)
-    histograms[:, 9] = 2**32 - 1
-    cut = select_pixels(histograms, make_cut(top="100%"))
-    assert cut.kept.tolist() == [2**32 - 1] * 3
+def test_share_is_taken_within_each_class():
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.1, NAN, 0.2])
+    class_id = np.array([3, 3, 3, 3, 0, 0, 0])
+    kept = select_per_class(scores, class_id, make_cut(top="50%"))
+    assert kept.tolist() == [True, True, False, False, False, False, True]
+    kept = select_per_class(scores, class_id, make_cut(count=1))
+    assert np.flatnonzero(kept).tolist() == [0, 6]
+    px = np.array([5, 5, 5, 5, 9, 9, 9])
+    kept = select_per_class(scores, class_id, make_cut(pixels=10), px)
+    assert np.flatnonzero(kept).tolist() == [0, 1, 4, 6]
+    assert select_per_class(np.empty(0), np.empty(0, int), make_cut(count=1)).tolist() == []
 
 
 @given(
-    images=st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=4).filter(any),
+    scores=st.lists(st.sampled_from([NAN, 0.0, 0.1, 0.5, 1.0]), max_size=9),
     share=st.floats(0.001, 1),
 )
-def test_kept_pixels_agree_with_sorting_all_of_them(images, share):
-    cut = select_pixels(pixels([np.array(row, int) for row in images]), make_cut(top=share))
-    flat = np.array([level for row in images for level in row])
-    expected = select(flat.astype(float), make_cut(top=share))
-    marked = [
-        keep_mask(np.array([row], np.uint8), np.ones((1, len(row)), bool), cut.level, count)[0]
-        for row, count in zip(images, cut.at_level, strict=True)
-    ]
-    assert np.concatenate(marked).tolist() == expected.tolist()
-    assert [int(mask.sum()) for mask in marked] == cut.kept.tolist()
-
-
-def test_ignored_pixels_are_never_kept():
-    levels = np.array([[9, 9, 5], [5, 5, 0]], np.uint8)
-    is_valid = np.array([[True, False, False], [True, True, True]])
-    keep = keep_mask(levels, is_valid, level=5, at_level=1)
-    assert keep.tolist() == [[True, False, False], [True, False, False]]
+def test_selected_are_those_of_the_highest_ranks(scores, share):
+    scores = np.array(scores, float)
+    cut = make_cut(top=share)
+    ranks = rank(scores)
+    num_kept = cut.num_kept(int(ranks.max(initial=0)), lambda _: 0)
+    expected = (ranks > 0) & (ranks <= num_kept)
+    assert select(scores, cut).tolist() == expected.tolist()
 
 
 def test_cells_are_repeated_and_cut_off():

@@ -26,6 +26,19 @@ def export_subset(
     threshold: Annotated[
         float | None, typer.Option("--threshold", help="Smallest score to keep, from 0 to 1.")
     ] = None,
+    pixels: Annotated[
+        int | None,
+        typer.Option("--pixels", help="Number of valid pixels to reach with the best."),
+    ] = None,
+    per_class: Annotated[
+        bool,
+        typer.Option(
+            "--per-class",
+            help="Take share, count or pixels within each class: the best regions or pixels of "
+            "each; by image, those among the best for at least one class that they show, of the "
+            "images that show it.",
+        ),
+    ] = False,
     by: Annotated[Level, typer.Option("--by", help="What to keep or leave out.")] = "image",
     rank_by: Annotated[
         RankBy, typer.Option("--rank-by", help="Column of the score file that ranks images.")
@@ -49,7 +62,7 @@ def export_subset(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Turn scores into a training subset; give one of --top, --count and --threshold."""
+    """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels."""
     with seam() as reporter:
         from curate.config import load_config
         from curate.store import latest_scores
@@ -62,6 +75,8 @@ def export_subset(
             top=top,
             count=count,
             threshold=threshold,
+            pixels=pixels,
+            per_class=per_class,
             rank_by=rank_by,
             media=media,
             format=layout_format,

@@ -14,6 +14,7 @@ from curate.data.resolution import resolve_id_map
 from curate.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from curate.data.idmaps import IdMap
@@ -59,10 +60,21 @@ class DataSource:
             64 hexadecimal digits; a file that is missing counts as size -1.
         """
         paths = {path for pair in self.pairs for path in (pair.image_path, pair.label_path) if path}
-        digest = hashlib.sha256()
-        for path in sorted(paths):
-            digest.update(f"{path}\0{_size(self.root / path)}\n".encode())
-        return digest.hexdigest()
+        return hash_files(paths, lambda path: _size(self.root / path))
+
+
+def hash_files(paths: Collection[str], size_of: Callable[[str], int]) -> str:
+    """Hash the paths of a data set and their sizes; see `DataSource.fingerprint`.
+
+    Parameters
+    ----------
+    paths : collection of str
+        Each once, in any order.
+    size_of : callable
+        Tells the size in bytes, -1 for a missing file.
+    """
+    lines = [f"{path}\0{size_of(path)}\n" for path in sorted(paths)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def open_dataset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from curate.downstream.formats import FORMATS
+from curate.downstream.formats.base import Format
 from curate.downstream.items import Placement, SubsetItem
 from curate.downstream.manifest import MANIFEST_NAME, write_manifest
 from curate.downstream.media import MEDIA
@@ -14,6 +15,7 @@ __all__ = [
     "MANIFEST_NAME",
     "MEDIA",
     "RECORD_NAME",
+    "Format",
     "Placement",
     "SubsetItem",
     "is_subset",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curate.downstream.media import MEDIA
+from curate.downstream.media import IS_NEW, MEDIA
 from curate.downstream.paths import join_inside
 from curate.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,8 +25,8 @@ class SubsetItem:
     Attributes
     ----------
     id : str
-    image, label : Path
-        The original files.
+    image, label : str
+        Paths of the original files; strings, for there may be millions.
     image_path, label_path : str
         Their paths inside the data set, ``/``-separated.
     keep : (H, W) bool, or None
@@ -33,8 +34,8 @@ class SubsetItem:
     """
 
     id: str
-    image: Path
-    label: Path
+    image: str
+    label: str
     image_path: str
     label_path: str
     keep: NDArray[np.bool_] | None
@@ -57,6 +58,8 @@ class Placement:
         ignored.
     read_label_map : callable
         Read a label file as class indices, (H, W) uint8, 255 = ignore.
+    written : list of Path
+        Files whose content is new, unlike that of links to files that were there before.
     """
 
     folder: Path
@@ -64,6 +67,8 @@ class Placement:
     media: str
     write_masked_label: Callable[[Path, Path, NDArray[np.bool_]], None]
     read_label_map: Callable[[Path], NDArray[np.uint8]]
+    written: list[Path] = field(default_factory=list)
+    _folders: set[str] = field(default_factory=set)
 
     def new_file(self, relative: str) -> Path:
         """Return where a new file of the subset goes, and make the folders above it.
@@ -73,23 +78,39 @@ class Placement:
         StoreError
             If the path leads out of the subset, or another image has put a file there.
         """
-        target = join_inside(self.folder, relative)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise _taken(relative) from None
-        if target.is_symlink() or target.exists():
+        target = Path(self._make_room(relative))
+        if os.path.lexists(target):
             raise _taken(relative)
+        self.written.append(target)
         return target
 
-    def place(self, source: Path, relative: str) -> None:
+    def place(self, source: str, relative: str) -> None:
         """Link or copy an original file into the subset."""
-        if self.media != "none":
-            MEDIA[self.media](source, self.new_file(relative))
+        if self.media == "none":
+            return
+        target = self._make_room(relative)
+        try:
+            MEDIA[self.media](source, target)
+        except FileExistsError:
+            raise _taken(relative) from None
+        if self.media in IS_NEW:
+            self.written.append(Path(target))
 
-    def final_path(self, relative: str) -> Path:
+    def final_path(self, relative: str) -> str:
         """Return the path that a file of the subset will have."""
         return join_inside(self.final, relative)
+
+    def _make_room(self, relative: str) -> str:
+        """Make the folders above a path of the subset."""
+        target = join_inside(self.folder, relative)
+        folder = target.rpartition("/")[0]
+        if folder not in self._folders:
+            try:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise _taken(relative) from None
+            self._folders.add(folder)
+        return target
 
 
 def _taken(relative: str) -> StoreError:

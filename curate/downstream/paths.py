@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from curate.errors import StoreError
 
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def join_inside(folder: Path, relative: str) -> Path:
+_HOSTILE: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0" + ("" if os.sep == "/" else r"|[:\\]"))
+
+
+def join_inside(folder: Path | str, relative: str) -> str:
     """Append a ``/``-separated path to a folder.
 
     Raises
@@ -19,12 +23,10 @@ def join_inside(folder: Path, relative: str) -> Path:
     StoreError
         If it is absolute, empty, or has an empty, ``.`` or ``..`` part or a NUL character.
     """
-    parts = relative.split("/")
-    is_hostile = any(part in {"", ".", ".."} or "\0" in part for part in parts)
-    if is_hostile or (os.sep != "/" and (os.sep in relative or ":" in relative)):
+    if _HOSTILE.search(relative):
         msg = (
             f"the score file holds the path {relative!a}, which leads out of the data set. "
             "Score the data set again; do not use this file."
         )
         raise StoreError(msg)
-    return folder.joinpath(*parts)
+    return f"{folder}/{relative}"

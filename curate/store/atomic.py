@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from curate.store.diskerrors import disk_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 
 @contextmanager
@@ -52,11 +52,17 @@ def replacing(path: Path, *, sweep: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def replacing_folder(path: Path, *, written: Collection[Path] | None = None) -> Iterator[Path]:
     """Yield an empty folder to fill; at the end of the block it becomes `path`.
 
     An earlier folder at `path` is moved aside, then removed. Should the process be killed between
     the two renames, the next call moves the earlier folder back first.
+
+    Parameters
+    ----------
+    written : collection of Path, optional
+        Files whose content is new by the end of the block, and is forced to the disk. All files
+        by default; links to files that were there before need not be among them.
 
     Raises
     ------
@@ -70,7 +76,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         try:
             partial.mkdir()
             yield partial
-            _sync_tree(partial)
+            _sync_tree(partial, written)
             _swap(partial, path)
         except BaseException:
             _remove(partial)
@@ -175,10 +181,12 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-def _sync_tree(folder: Path) -> None:
-    """Force every regular file and folder below `folder` to the disk."""
+def _sync_tree(folder: Path, written: Collection[Path] | None) -> None:
+    """Force the files that were written, or all of them, and every folder to the disk."""
+    for file in written or ():
+        _sync(file)
     for where, _, names in os.walk(folder):
-        for name in names:
+        for name in names if written is None else ():
             file = Path(where, name)
             if not file.is_symlink():
                 _sync(file)

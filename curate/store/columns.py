@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from curate.errors import StoreError
 from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, TEXT, Column
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from curate.records import ScoredImage
 
@@ -83,31 +82,30 @@ def num_rows(columns: Columns) -> int:
 
 
 def check_columns(columns: Columns, schema: dict[str, Column], *, where: str) -> None:
-    """Refuse a table whose columns have the wrong shape or different lengths.
+    """Refuse a table whose columns have the wrong shape or different lengths; see `count_rows`."""
+    count_rows({name: columns[name].shape for name in schema}, schema, where=where)
+
+
+def count_rows(
+    shapes: Mapping[str, tuple[int, ...]], schema: dict[str, Column], *, where: str
+) -> int:
+    """Count the rows of a table whose columns have these shapes.
 
     Raises
     ------
     StoreError
-        Naming the column.
+        Naming the first column whose shape contradicts the others.
     """
-    count = num_rows(columns)
+    count = next(iter(shapes.values()), (0,))[0]
     for name, column in schema.items():
-        values = columns[name]
-        if values.ndim != 1 + column.per_class or len(values) != count:
+        if len(shapes[name]) != 1 + column.per_class or shapes[name][0] != count:
             msg = (
-                f"{where}: column '{name}' has shape {values.shape}, but {count} rows of "
+                f"{where}: column '{name}' has shape {shapes[name]}, but {count} rows of "
                 f"{'one value a class' if column.per_class else 'one value'} are needed. "
                 "The file is damaged: score the data set again."
             )
             raise StoreError(msg)
-
-
-def to_frame(columns: Columns, schema: dict[str, Column]) -> pd.DataFrame:
-    """Show the columns with one value a row as a data frame."""
-    plain = {name: columns[name] for name, column in schema.items() if not column.per_class}
-    return pd.DataFrame(
-        {name: list(values) if values.dtype == object else values for name, values in plain.items()}
-    )
+    return count
 
 
 def _value(image: ScoredImage, name: str) -> Any:  # noqa: ANN401

@@ -10,8 +10,18 @@ import numpy as np
 
 from curate.errors import StoreError
 from curate.store.columns import Columns, numpy_dtype
-from curate.store.heaps import check_heaps
-from curate.store.schema import ATTR_FORMAT, ATTR_VERSION, FORMAT, FORMAT_VERSION, TEXT, Column
+from curate.store.heaps import GuardedFile
+from curate.store.schema import (
+    ATTR_FORMAT,
+    ATTR_PROVENANCE,
+    ATTR_ROOT,
+    ATTR_VERSION,
+    FORMAT,
+    FORMAT_VERSION,
+    TEXT,
+    Column,
+)
+from curate.store.strings import read_strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +31,8 @@ if TYPE_CHECKING:
 
 _MAX_RATIO: Final = 1100
 """Deflate never packs more than 1032 bytes into one; what claims more is made to fill memory."""
+
+_HEADER: Final = (ATTR_FORMAT, ATTR_VERSION, ATTR_PROVENANCE, ATTR_ROOT)
 
 _FAILURES: Final = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError, MemoryError,
@@ -53,17 +65,12 @@ def open_h5(path: Path) -> h5py.File:
     if not path.is_file():
         msg = f"{path} does not exist or is no file. Name a score file that 'curate score' wrote."
         raise StoreError(msg)
-    check_heaps(path)
+    with reading(path), GuardedFile(path) as raw, h5py.File(raw, "r") as file:
+        # All attributes that are ever read, so that the strings of all of them are looked over.
+        header = {name: file.attrs.get(name) for name in _HEADER}
+    check_format(header[ATTR_FORMAT], header[ATTR_VERSION], where=path)
     with reading(path):
-        file = h5py.File(path, "r")
-    try:
-        with reading(path):
-            found, version = file.attrs.get(ATTR_FORMAT), file.attrs.get(ATTR_VERSION)
-        check_format(found, version, where=path)
-    except StoreError:
-        file.close()
-        raise
-    return file
+        return h5py.File(path, "r")
 
 
 def check_format(found: object, version: object, *, where: Path) -> None:
@@ -133,22 +140,47 @@ def _file_of(node: h5py.Group | h5py.Dataset) -> str:
     return str(node.file.filename)
 
 
+def read_count(node: h5py.Dataset, name: str) -> int:
+    """Read an attribute that is a whole number; 0 where there is none, or something else."""
+    if name not in node.attrs:
+        return 0
+    attribute = node.attrs.get_id(name)
+    # Strings are not even looked at: they lie where nothing guards the HDF5 library.
+    is_number = attribute.shape == () and attribute.dtype.kind in "iu"
+    return int(node.attrs[name]) if is_number else 0
+
+
+def find_column(group: h5py.Group, name: str, column: Column) -> h5py.Dataset:
+    """Find a column and check its type, without reading its values.
+
+    Raises
+    ------
+    StoreError
+        As `find`, and if the type is another one.
+    """
+    node = find(group, name, h5py.Dataset)
+    if column.dtype == TEXT:
+        info = h5py.check_string_dtype(node.dtype)
+        is_right = info is not None and info.encoding == "utf-8" and info.length is None
+    else:
+        is_right = node.dtype == numpy_dtype(column)
+    if not is_right:
+        msg = (
+            f"{_file_of(group)}: column '{name}' is of type {node.dtype}, not {column.dtype}. "
+            "Score the data set again."
+        )
+        raise StoreError(msg)
+    return node
+
+
 def read_column(
     group: h5py.Group, name: str, column: Column, rows: slice = slice(None)
 ) -> NDArray[Any]:
     """Read some rows of one column and check its type."""
-    node = find(group, name, h5py.Dataset)
+    node = find_column(group, name, column)
     if column.dtype == TEXT:
-        info = h5py.check_string_dtype(node.dtype)
-        if info is not None and info.encoding == "utf-8":
-            return np.asarray(node.asstr()[rows], dtype=object)
-    elif node.dtype == numpy_dtype(column):
-        return np.asarray(node[rows])
-    msg = (
-        f"{_file_of(group)}: column '{name}' is of type {node.dtype}, not {column.dtype}. "
-        "Score the data set again."
-    )
-    raise StoreError(msg)
+        return np.array(read_strings(node).to_pylist(), dtype=object)[rows]
+    return np.asarray(node[rows])
 
 
 def read_table(group: h5py.Group, schema: dict[str, Column], rows: slice = slice(None)) -> Columns:

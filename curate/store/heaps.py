@@ -1,19 +1,23 @@
-"""A check of the part of an HDF5 file that has no checksum of its own.
+"""Opening an HDF5 file without trusting the part of it that has no checksum of its own.
 
 Strings of variable length lie in "global heap collections". The HDF5 library never comes back from
-reading one whose sizes are damaged, so they are looked over before it sees the file.
+reading one whose sizes are damaged. Those of the attributes are looked over at the moment the
+library asks for them; for those of the tables see `curate.store.strings`.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import struct
 from typing import TYPE_CHECKING, Final
 
 from curate.errors import StoreError
-from curate.store.diskerrors import disk_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from _typeshed import WriteableBuffer
 
 _SIGNATURE: Final = b"GCOL\x01\0\0\0"
 """Begins a collection: four letters, version 1, three zeros; its size follows."""
@@ -22,43 +26,88 @@ _HEADER_BYTES: Final = 16
 _OBJECT: Final = struct.Struct("<HHIQ")
 """Index (0 = free space), references, zeros, size; then the content, padded to 8 bytes."""
 
-_LOOKED_AT_BYTES: Final = 1 << 24
-"""Attributes and tables come first in a score file: the strings of 100,000 images fit in here."""
+_MAX_BYTES: Final = 1 << 24
+"""Far more than the collection of any attribute takes up."""
 
 
-def check_heaps(path: Path) -> None:
-    """Look over the collections of strings at the beginning of an HDF5 file.
+class GuardedFile(io.RawIOBase):
+    """A file to give to the HDF5 library, which refuses to hand out a damaged collection.
 
     Raises
     ------
     StoreError
-        If the sizes in one of them contradict each other, or the file cannot be read.
+        On reading a collection whose sizes contradict each other.
+    OSError
+        If the file cannot be opened or read.
     """
-    with disk_errors("read", path), path.open("rb") as file:
-        content = file.read(_LOOKED_AT_BYTES)
-    start = content.find(_SIGNATURE)
-    while start >= 0:
-        if not _is_sound(content, start):
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._handle = os.open(path, os.O_RDONLY)
+        self._size = os.fstat(self._handle).st_size
+        self._position = 0
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read from the position on."""
+        view = memoryview(buffer).cast("B")
+        content = os.pread(self._handle, len(view), self._position)
+        start = content.find(_SIGNATURE)
+        while start >= 0:
+            self._check(self._position + start)
+            start = content.find(_SIGNATURE, start + 1)
+        view[: len(content)] = content
+        self._position += len(content)
+        return len(content)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a position."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}
+        self._position = base[whence] + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            super().close()
+            os.close(self._handle)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def _check(self, start: int) -> None:
+        """Refuse the collection at `start` if it is damaged."""
+        content = os.pread(self._handle, _MAX_BYTES, start)
+        if not _is_sound(content):
             msg = (
-                f"{path} cannot be read: its strings at byte {start} are damaged. It is truncated, "
-                "damaged or not a score file. Score the data set again, or name another file."
+                f"{self._path} cannot be read: its strings at byte {start} are damaged. It is "
+                "truncated, damaged or not a score file. Score the data set again, or name "
+                "another file."
             )
             raise StoreError(msg)
-        start = content.find(_SIGNATURE, start + 1)
 
 
-def _is_sound(content: bytes, start: int) -> bool:
-    """Walk over the objects of one collection; what lies beyond `content` is taken as sound."""
-    if start + _HEADER_BYTES > len(content):
+def _is_sound(content: bytes) -> bool:
+    """Walk over the objects of one collection; what lies beyond the file's end is its own error."""
+    if len(content) < _HEADER_BYTES:
         return True
-    total: int = struct.unpack_from("<Q", content, start + 8)[0]
-    position, end = start + _HEADER_BYTES, start + total
-    while end - position >= _OBJECT.size:
+    total: int = struct.unpack_from("<Q", content, 8)[0]
+    position = _HEADER_BYTES
+    while total - position >= _OBJECT.size:
         if position + _OBJECT.size > len(content):
-            return True
+            return len(content) < _MAX_BYTES
         index, _, _, size = _OBJECT.unpack_from(content, position)
         step = size if index == 0 else _OBJECT.size + -(-size // 8) * 8
-        if step < _OBJECT.size or position + step > end:
+        if step < _OBJECT.size or position + step > total:
             return False
         position += step
     return total >= _HEADER_BYTES

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow.compute as pc
+
+from curate.arrow import from_arrow, texts_to_arrow, to_arrow
 from curate.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pyarrow as pa
 
 
 class IdBook:
@@ -51,6 +57,39 @@ def check_ids(ids: Iterable[str]) -> None:
     book = IdBook()
     for image_id in ids:
         book.add(image_id)
+
+
+def check_id_column(ids: pa.LargeStringArray) -> None:
+    """Do what `check_ids` does for a whole column at once.
+
+    Parameters
+    ----------
+    ids : (N,) string
+        Sorted, each once.
+
+    Raises
+    ------
+    StoreError
+        Naming the first id that cannot be stored.
+    """
+    if not len(ids):
+        return
+    is_hostile = pc.match_substring_regex(ids, r"(^|/)\.{0,2}(/|$)|\x00")
+    if pc.any(is_hostile).as_py():
+        IdBook().add(ids.filter(is_hostile)[0].as_py())
+    folders: set[str] = set()
+    parts = pc.split_pattern(ids, "/", max_splits=1, reverse=True)
+    lengths = from_arrow(pc.list_value_length(parts))
+    if (lengths == 1).any():  # those lie in no folder
+        parts = parts.filter(to_arrow(lengths > 1))
+    firsts = parts.flatten().take(to_arrow(2 * np.arange(len(parts))))
+    for folder in pc.unique(firsts).to_pylist():
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    is_both = pc.is_in(ids, texts_to_arrow(sorted(folders)))
+    if pc.any(is_both).as_py():
+        _refuse("image id", ids.filter(is_both)[0].as_py(), "is at the same time a folder")
 
 
 def check_text(text: str, what: str) -> None:

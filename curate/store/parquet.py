@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.arrow import from_arrow, texts_to_arrow, to_arrow
 from curate.errors import StoreError
 from curate.store.hdf5 import check_format, reading
 from curate.store.schema import (
@@ -23,7 +26,7 @@ from curate.store.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -59,7 +62,7 @@ def write_parquet(
     arrow_schema = pa.schema(fields, metadata=metadata | {ATTR_PAIR: pair})
     with pq.ParquetWriter(path, arrow_schema) as writer:
         for block in blocks:
-            arrays = [to_arrow(block[name], kind) for name, kind in fields]
+            arrays = [to_typed_arrow(block[name], kind) for name, kind in fields]
             table = pa.Table.from_arrays(arrays, schema=arrow_schema)
             writer.write_table(table, row_group_size=_GROUP_ROWS)
 
@@ -105,15 +108,81 @@ def read_metadata(path: Path) -> TableMetadata:
     )
 
 
-def read_parquet(path: Path, schema: dict[str, Column]) -> Columns:
-    """Read a table and check its types."""
-    with reading(path), pq.ParquetFile(path) as file:
-        claimed = file.metadata.num_rows * len(schema)
-        if claimed > _MAX_RATIO * path.stat().st_size:
+@contextmanager
+def open_table(
+    path: Path, schema: dict[str, Column], *, verify: bool = False
+) -> Iterator[pq.ParquetFile]:
+    """Open a table, and make sure that its columns have the right types and fit into the file.
+
+    With `verify`, the checksums of the pages are looked at, which pieces of scores have.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged, or a column is missing, of another type, or too large to be true.
+    """
+    texts = [name for name, column in schema.items() if column.dtype == TEXT]
+    # Read as dictionaries, strings take no more memory than the file holds, however often each
+    # of them is repeated.
+    with reading(path), _open(path, texts, verify=verify) as file:
+        metadata = file.metadata
+        claimed = metadata.num_rows * len(schema)
+        packed = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+        if max(claimed, packed) > _MAX_RATIO * path.stat().st_size:
             msg = f"{path} claims {claimed} values, which the file cannot hold. Score again."
             raise StoreError(msg)
-        table = file.read(columns=[name for name in schema if name in file.schema_arrow.names])
-        return {name: from_arrow(table, name, column, path) for name, column in schema.items()}
+        for name, column in schema.items():
+            _check_type(file.schema_arrow, name, column, path)
+        yield file
+
+
+def _open(path: Path, texts: list[str], *, verify: bool) -> pq.ParquetFile:
+    """Open a Parquet file."""
+    return pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=verify)
+
+
+def read_table_column(
+    file: pq.ParquetFile, name: str, column: Column, path: Path
+) -> NDArray[Any] | pa.LargeStringArray:
+    """Read a column of a table that `open_table` opened; strings stay in Arrow.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged, or values are missing.
+    """
+    with reading(path):
+        chunks = file.read(columns=[name], use_threads=False).column(name)
+        if chunks.null_count:
+            msg = f"{path}: column '{name}' lacks {chunks.null_count} values. Score again."
+            raise StoreError(msg)
+        if column.dtype == TEXT:
+            return _to_strings(chunks, path)
+        if column.per_class:
+            blocks = [from_arrow(chunk.flatten()) for chunk in chunks.chunks]
+            flat = np.concatenate([np.empty(0, column.dtype), *blocks])
+            return flat.reshape(len(chunks), chunks.type.list_size)
+        return from_arrow(chunks)
+
+
+def read_parquet(path: Path, schema: dict[str, Column]) -> Columns:
+    """Read a table and check its types."""
+    with open_table(path, schema) as file:
+        return read_columns(file, schema, path)
+
+
+def read_columns(file: pq.ParquetFile, schema: dict[str, Column], path: Path) -> Columns:
+    """Read a table that `open_table` opened, strings as Python strings."""
+    columns = {name: read_table_column(file, name, c, path) for name, c in schema.items()}
+    return {
+        name: np.array(values.to_pylist(), object) if isinstance(values, pa.Array) else values
+        for name, values in columns.items()
+    }
+
+
+def to_table(columns: Mapping[str, NDArray[Any] | pa.Array]) -> pa.Table:
+    """Show columns as an Arrow table, without a copy of the numbers."""
+    return pa.table({n: v if isinstance(v, pa.Array) else to_arrow(v) for n, v in columns.items()})
 
 
 def arrow_fields(schema: dict[str, Column], num_classes: int = 0) -> list[tuple[str, Any]]:
@@ -129,7 +198,7 @@ def arrow_type(column: Column, num_classes: int) -> Any:  # noqa: ANN401
     return pa.list_(kind, num_classes) if column.per_class else kind
 
 
-def to_arrow(values: NDArray[Any], kind: Any) -> Any:  # noqa: ANN401
+def to_typed_arrow(values: NDArray[Any], kind: Any) -> Any:  # noqa: ANN401
     """Turn an array into an Arrow array; rows of a matrix become lists of fixed length."""
     if pa.types.is_fixed_size_list(kind):
         flat = pa.array(values.reshape(-1))
@@ -137,17 +206,26 @@ def to_arrow(values: NDArray[Any], kind: Any) -> Any:  # noqa: ANN401
     return pa.array(values, kind, from_pandas=False)
 
 
-def from_arrow(table: Any, name: str, column: Column, path: Path) -> NDArray[Any]:  # noqa: ANN401
-    """Turn an Arrow column into an array after checking its type."""
-    kind = table.schema.field(name).type if name in table.schema.names else None
+def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> None:
+    """Refuse a table whose column is missing or has another type."""
+    kind = schema.field(name).type if name in schema.names else None
+    if kind is not None and pa.types.is_dictionary(kind):
+        kind = kind.value_type
     size = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
-    if kind != arrow_type(column, size) or table.column(name).null_count:
+    if kind != arrow_type(column, size):
         msg = f"{path}: column '{name}' is {kind or 'missing'}, not {column.dtype}. Score again."
         raise StoreError(msg)
-    values = table.column(name).combine_chunks()
-    if column.per_class:
-        flat = values.flatten().to_numpy(zero_copy_only=False)
-        return np.asarray(flat, column.dtype).reshape(-1, size)
-    if column.dtype == TEXT:
-        return np.array(values.to_pylist(), dtype=object)
-    return np.asarray(values.to_numpy(zero_copy_only=False), column.dtype)
+
+
+def _to_strings(chunks: pa.ChunkedArray, path: Path) -> pa.LargeStringArray:
+    """Spell out dictionaries of strings, unless that takes up much more than the file."""
+    size = 0
+    for chunk in chunks.chunks:
+        lengths = pc.binary_length(chunk.dictionary.cast(pa.large_binary()))
+        size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    if size > _MAX_RATIO * path.stat().st_size:
+        msg = f"{path} claims strings of {size} bytes, which it cannot hold. Score again."
+        raise StoreError(msg)
+    return pa.concat_arrays(
+        [texts_to_arrow([]), *(c.cast(pa.large_string()) for c in chunks.chunks)]
+    )

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.arrow import from_arrow
 from curate.errors import StoreError
 from curate.packing import COMPRESSIONS, PackedMap
 from curate.records import OK
@@ -20,7 +21,13 @@ from curate.store.columns import Columns, image_columns, region_columns
 from curate.store.diskerrors import disk_errors
 from curate.store.hdf5 import reading
 from curate.store.locks import FolderLock
-from curate.store.parquet import arrow_fields, from_arrow, table_metadata, to_arrow
+from curate.store.parquet import (
+    arrow_fields,
+    open_table,
+    read_columns,
+    table_metadata,
+    to_typed_arrow,
+)
 from curate.store.schema import (
     IMAGE_COLUMNS,
     PIXEL_SCORES,
@@ -174,8 +181,8 @@ def read_piece(path: Path) -> Piece:
     images, counts = read_piece_images(path)
     with reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read([REGIONS, *(name for name in MAP_DTYPES if name in _columns(file))])
-        rows = pa.Table.from_struct_array(table.column(REGIONS).combine_chunks().flatten())
-        regions = {name: from_arrow(rows, name, c, path) for name, c in REGION_COLUMNS.items()}
+        rows = table.column(REGIONS).combine_chunks().flatten()
+        regions = {name: from_arrow(rows.field(name)) for name in REGION_COLUMNS}
         maps = {
             group: [_unwrap(value) for value in table.column(group).to_pylist()]
             for group in MAP_DTYPES
@@ -195,10 +202,9 @@ def read_piece_images(path: Path) -> tuple[Columns, NDArray[np.int64]]:
     StoreError
         As `read_piece`.
     """
-    with reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        table = file.read([*IMAGE_COLUMNS, _NUM_REGIONS])
-        images = {name: from_arrow(table, name, c, path) for name, c in IMAGE_COLUMNS.items()}
-        return images, table.column(_NUM_REGIONS).to_numpy()
+    with open_table(path, IMAGE_COLUMNS, verify=True) as file:
+        images = read_columns(file, IMAGE_COLUMNS, path)
+        return images, from_arrow(file.read([_NUM_REGIONS]).column(_NUM_REGIONS))
 
 
 def _columns(file: Any) -> list[str]:  # noqa: ANN401 (pyarrow has no types)
@@ -211,10 +217,10 @@ def _to_table(piece: Piece) -> Any:  # noqa: ANN401
     """Arrange a piece as one Arrow table, one row an image."""
     num_classes = piece.images["class_px"].shape[1]
     fields = arrow_fields(IMAGE_COLUMNS, num_classes)
-    columns = {name: to_arrow(piece.images[name], kind) for name, kind in fields}
+    columns = {name: to_typed_arrow(piece.images[name], kind) for name, kind in fields}
     region_fields = arrow_fields(REGION_COLUMNS)
     rows = pa.StructArray.from_arrays(
-        [to_arrow(piece.regions[name], kind) for name, kind in region_fields],
+        [to_typed_arrow(piece.regions[name], kind) for name, kind in region_fields],
         fields=[pa.field(name, kind) for name, kind in region_fields],
     )
     columns[_NUM_REGIONS] = pa.array(piece.region_count)

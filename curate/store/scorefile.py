@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import h5py
 import numpy as np
 
-from curate.errors import StoreError
-from curate.records import OK
-from curate.store.columns import Columns, to_frame
-from curate.store.hdf5 import find, open_h5, reading
+from curate.alignment import align_scores
+from curate.errors import StoreError, UsageError
+from curate.store.hdf5 import find, open_h5, read_count, reading
 from curate.store.headers import read_h5_header, read_table_headers
-from curate.store.loading import Loaded, load_h5, load_tables
+from curate.store.parquet import to_table
 from curate.store.provenance import refuse_mixing
 from curate.store.schema import (
     ATTR_STRIDE,
@@ -25,18 +24,27 @@ from curate.store.schema import (
     REGION_IDS,
     map_shape,
 )
+from curate.store.tables import H5Source, ParquetSource, Tables
 from curate.store.targets import Kind, resolve_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
+
+    from curate.store.schema import Column
 
 
 class ScoreFile:
     """Scores of a data set: one HDF5 file, a folder of them, or the two Parquet tables.
 
     Opening it reads and checks the header only. It can be pickled, and used in several processes:
-    each opens the file for itself.
+    each opens the file for itself. Tables and maps are read when they are first asked for.
+
+    Links inside an HDF5 file are never followed. A shard of a folder may be a symbolic link, say to
+    another disk: it is read like any other, and has to be a score file of the same provenance.
 
     Parameters
     ----------
@@ -78,22 +86,78 @@ class ScoreFile:
     @cached_property
     def images(self) -> pd.DataFrame:
         """Return one row an image, sorted by id; see `class_px` for values by class."""
-        return to_frame(self._loaded.images, IMAGE_COLUMNS)
+        return _to_frame({name: self._tables.images(name) for name in _plain(IMAGE_COLUMNS)})
 
     @cached_property
     def regions(self) -> pd.DataFrame:
         """Return one row a region; ``image`` is its row in `images`. Empty without regions."""
-        return to_frame(self._loaded.load_regions(), REGION_COLUMNS)
+        return _to_frame({name: self._tables.regions(name) for name in _plain(REGION_COLUMNS)})
+
+    def images_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return what `images` holds, and the values by class, without Python objects.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Those that are wanted; only they are read. All by default.
+
+        Returns
+        -------
+        table : (N, columns) pyarrow.Table
+            Numbers as in the file, strings as ``large_string``, values by class as lists of
+            fixed size.
+
+        Raises
+        ------
+        UsageError
+            If there is no such column.
+        """
+        names = _known(columns, IMAGE_COLUMNS)
+        return to_table({name: self._tables.images(name) for name in names})
+
+    def regions_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return what `regions` holds; see `images_arrow`."""
+        names = _known(columns, REGION_COLUMNS)
+        return to_table({name: self._tables.regions(name) for name in names})
+
+    def image_column(self, name: str) -> Any:  # noqa: ANN401
+        """Return one column of the image table.
+
+        Returns
+        -------
+        values : (N,) or (N, C) array, or (N,) pyarrow.LargeStringArray
+            Numbers as a NumPy array, strings in Arrow.
+
+        Raises
+        ------
+        UsageError
+            If there is no such column.
+        """
+        return self._tables.images(*_known([name], IMAGE_COLUMNS))
+
+    def region_column(self, name: str) -> NDArray[Any]:
+        """Return one column of the region table; see `image_column`."""
+        return np.asarray(self._tables.regions(*_known([name], REGION_COLUMNS)))
+
+    @property
+    def num_images(self) -> int:
+        """Return the number of images."""
+        return self._tables.num_images
+
+    @property
+    def is_ok(self) -> NDArray[np.bool_]:
+        """Tell which images were scored, (N,)."""
+        return self._tables.is_ok
 
     @property
     def class_px(self) -> NDArray[np.int64]:
         """Return the valid pixels of each class in each image, (N, C)."""
-        return self._loaded.images["class_px"]
+        return np.asarray(self._tables.images("class_px"))
 
     @property
     def class_score(self) -> NDArray[np.float64]:
         """Return the mean score of each class in each image, (N, C); NaN where it is absent."""
-        return self._loaded.images["class_score"]
+        return np.asarray(self._tables.images("class_score"))
 
     def pixel_scores(self, image_id: str) -> NDArray[np.uint8]:
         """Return the combined score times 255 of each cell of an image.
@@ -107,11 +171,60 @@ class ScoreFile:
         StoreError
             If the image is unknown or was not scored, or the map is not what it should be.
         """
-        return self._read_map(PIXEL_SCORES, image_id, ("uint8",))
+        return self._read_map(PIXEL_SCORES, image_id, ("uint8",)).cells
 
     def region_ids(self, image_id: str) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """Return the region of each cell of an image, in the shape of `pixel_scores`."""
-        return self._read_map(REGION_IDS, image_id, ("uint16", "uint32"))
+        return self._read_map(REGION_IDS, image_id, ("uint16", "uint32")).cells
+
+    def score_map(
+        self,
+        image_id: str,
+        *,
+        size: tuple[int, int] | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+        hflip: bool = False,
+        resize: str = "nearest",
+    ) -> NDArray[np.float32]:
+        """Return the score of each pixel of an image, or of what a trainer makes of it.
+
+        The image is cropped, then resized, then flipped; the scores of pixels outside the crop
+        are never spelled out.
+
+        Parameters
+        ----------
+        size : (int, int), optional
+            Height and width of the output; those of the crop by default.
+        crop : (int, int, int, int), optional
+            Top, left, height and width in pixels of the original image; all of it by default.
+        hflip : bool
+            Whether the output is mirrored left to right.
+        resize : str
+            ``nearest``, each output pixel takes the score at its centre, or ``bilinear``.
+
+        Returns
+        -------
+        scores : size, float32
+            In [0, 1]; see `curate.alignment.align_scores` for the geometry to the last digit.
+
+        Raises
+        ------
+        UsageError
+            If the crop reaches beyond the image, or another argument makes no sense.
+        StoreError
+            As `pixel_scores`.
+        """
+        cells, height, width, stride = self._read_map(PIXEL_SCORES, image_id, ("uint8",))
+        return align_scores(
+            cells,
+            height=height,
+            width=width,
+            stride=stride,
+            size=size,
+            crop=crop,
+            hflip=hflip,
+            resize=resize,
+        )
 
     def close(self) -> None:
         """Close the file; it opens again when needed."""
@@ -129,16 +242,10 @@ class ScoreFile:
         return type(self), (self.path,)
 
     @cached_property
-    def _loaded(self) -> Loaded:
-        """Load the image table."""
-        if self._files:
-            return load_h5(self._files, self._handle)
-        return load_tables(self.target)
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        """Map the id of each image to its row."""
-        return {image_id: row for row, image_id in enumerate(self._loaded.images["id"])}
+    def _tables(self) -> Tables:
+        """Return the two tables, unread."""
+        source = H5Source(self._files, self._handle) if self._files else ParquetSource(self.target)
+        return Tables(source, str(self.path))
 
     def _handle(self, path: Path) -> h5py.File:
         """Return the open file, this process's own."""
@@ -164,19 +271,18 @@ class ScoreFile:
             )
         return headers[0].provenance, Path(headers[0].dataset_root)
 
-    def _read_map(self, group: str, image_id: str, dtypes: tuple[str, ...]) -> NDArray[Any]:
+    def _read_map(self, group: str, image_id: str, dtypes: tuple[str, ...]) -> _Map:
         """Read a map and check that it fits the image."""
         row = self._scored_row(image_id)
-        images: Columns = self._loaded.images
         if not self._files:
             msg = f"{self.path} holds tables only, no {group}. Score again with --out NAME.h5."
             raise StoreError(msg)
-        path = self._files[self._loaded.file_of[row]]
+        path = self._files[self._tables.part_of[row]]
+        height, width = (int(self._tables.images(name)[row]) for name in ("height", "width"))
         with reading(path):
             node = find(self._handle(path), f"{group}/{image_id}", h5py.Dataset)
-            stride = node.attrs.get(ATTR_STRIDE, 0)
-            height, width = int(images["height"][row]), int(images["width"][row])
-            if stride < 1 or node.shape != map_shape(height, width, int(stride)):
+            stride = read_count(node, ATTR_STRIDE)
+            if stride < 1 or node.shape != map_shape(height, width, stride):
                 msg = (
                     f"{path}: {group}/{image_id} has shape {node.shape} at stride {stride}, which "
                     f"does not fit an image of {height}x{width}. Score the data set again."
@@ -185,16 +291,48 @@ class ScoreFile:
             if node.dtype.name not in dtypes:
                 msg = f"{path}: {group}/{image_id} is {node.dtype}, not {' or '.join(dtypes)}."
                 raise StoreError(msg)
-            return np.asarray(node[...])
+            return _Map(np.asarray(node[...]), height, width, stride)
 
     def _scored_row(self, image_id: str) -> int:
         """Return the row of an image that has scores."""
-        if image_id not in self._rows:
+        row = self._tables.row_of(image_id)
+        if row is None:
             msg = f"{self.path} knows no image '{image_id}'. See its image table for the ids."
             raise StoreError(msg)
-        row = self._rows[image_id]
-        status = self._loaded.images["status"][row]
-        if status != OK:
+        if not self._tables.is_ok[row]:
+            status = self._tables.images("status")[row].as_py()
             msg = f"{self.path}: image '{image_id}' was not scored (status {status})."
             raise StoreError(msg)
         return row
+
+
+class _Map(NamedTuple):
+    """Cells of an image, its size in pixels, and pixels a cell."""
+
+    cells: NDArray[Any]
+    height: int
+    width: int
+    stride: int
+
+
+def _plain(schema: dict[str, Column]) -> list[str]:
+    """List the columns with one value a row."""
+    return [name for name, column in schema.items() if not column.per_class]
+
+
+def _known(columns: Sequence[str] | None, schema: dict[str, Column]) -> Sequence[str]:
+    """Refuse columns that a table does not have."""
+    for name in columns or ():
+        if name not in schema:
+            msg = f"there is no column '{name}': name some of {', '.join(schema)}."
+            raise UsageError(msg)
+    return list(schema) if columns is None else columns
+
+
+def _to_frame(columns: dict[str, Any]) -> pd.DataFrame:
+    """Show columns as a data frame."""
+    import pandas as pd  # takes longer to import than most score files to read
+
+    return pd.DataFrame(
+        {n: v if isinstance(v, np.ndarray) else v.to_pylist() for n, v in columns.items()}
+    )

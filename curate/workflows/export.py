@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.data import write_masked_label
+from curate.arrow import to_arrow
 from curate.downstream import (
     FORMATS,
+    MANIFEST_NAME,
+    RECORD_NAME,
     Placement,
     SubsetItem,
     is_subset,
@@ -22,7 +25,8 @@ from curate.errors import UsageError
 from curate.reporting import LogReporter, Reporter
 from curate.selection import make_cut
 from curate.store import ScoreFile, check_writable, replacing_folder
-from curate.workflows.subset_choice import CHOOSERS, Choice
+from curate.workflows.subset_choice import CHOOSERS, CLASS_CHOOSERS, Choice
+from curate.workflows.subset_files import check_files, check_paths
 from curate.workflows.subset_manifest import manifest, provenance_record
 from curate.workflows.subset_settings import (
     ExportSettings,
@@ -31,6 +35,11 @@ from curate.workflows.subset_settings import (
     check_settings,
 )
 from curate.workflows.subset_source import SubsetSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from curate.downstream import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,9 @@ class ExportResult:
         Images of which something is kept, and all images of the score file.
     pixels_kept, pixels_total : int
         Valid pixels of the original images.
-    bytes : int
-        Size of the original files of the selected images: what ``media="copy"`` takes.
+    bytes : int or None
+        Size of the original files of the selected images: what ``media="copy"`` takes. None with
+        ``media="none"``, which does not look at them.
     dry_run : bool
         Whether nothing was written.
     """
@@ -62,7 +72,7 @@ class ExportResult:
     images_of: int
     pixels_kept: int
     pixels_total: int
-    bytes: int
+    bytes: int | None
     dry_run: bool
 
     def to_json(self) -> dict[str, Any]:
@@ -78,6 +88,8 @@ def export_subset(
     top: str | float | None = None,
     count: int | None = None,
     threshold: float | None = None,
+    pixels: int | None = None,
+    per_class: bool = False,
     rank_by: str = "score",
     media: str = "symlink",
     format: str = "original",
@@ -88,7 +100,7 @@ def export_subset(
 ) -> ExportResult:
     """Write the best images, regions or pixels of a scored data set as a data set of its own.
 
-    Give exactly one of `top`, `count` and `threshold`.
+    Give exactly one of `top`, `count`, `threshold` and `pixels`.
 
     Parameters
     ----------
@@ -106,11 +118,21 @@ def export_subset(
         Number of images, regions or pixels.
     threshold : float
         Smallest score to keep, in [0, 1].
+    pixels : int
+        Number of valid pixels to reach: the best are kept until they have so many together, the
+        last one whole.
+    per_class : bool
+        Whether share, count or pixels are taken within each class. With ``region`` the best
+        regions of each class are kept, with ``pixel`` the best pixels of each class. With
+        ``image`` the images that show a class are ranked by their score of it, for each class;
+        an image is kept if it is among the best for at least one class that it shows.
     rank_by : str
         Column that ``by="image"`` ranks: ``score``, ``image_score``, ``region_score`` or
         ``pixel_score``.
     media : str
-        ``symlink``, ``hardlink``, ``copy`` or ``none``: how original files get there.
+        ``symlink``, ``hardlink``, ``copy`` or ``none``: how original files get there. With
+        ``none`` they are not even looked at, so that they need not be there; labels are read
+        only where they are rewritten.
     format : str
         ``original`` keeps names and layout; ``folder`` is images/ and labels/ with class
         indices; ``list`` is two lists of paths.
@@ -131,8 +153,14 @@ def export_subset(
         If the score file is unfit, or the disk does not let us write.
     """
     reporter = reporter or LogReporter()
-    cut = make_cut(top=top, count=count, threshold=threshold)
-    settings = ExportSettings(by=by, cut=cut, rank_by=rank_by, media=media, format=format)
+    settings = ExportSettings(
+        by=by,
+        cut=make_cut(top=top, count=count, threshold=threshold, pixels=pixels),
+        per_class=per_class,
+        rank_by=rank_by,
+        media=media,
+        format=format,
+    )
     check_settings(settings)
     out = Path(os.path.realpath(out))
     with ScoreFile(Path(scores)) as file:
@@ -140,21 +168,14 @@ def export_subset(
         if not dry_run:
             _check_out(out, source, overwrite=overwrite)
         check_levels(source, settings)
-        choice = CHOOSERS[by](source, cut, rank_by, reporter)
-        check_choice(choice, settings, reporter)
-        size = source.check_files(np.flatnonzero(choice.is_selected).tolist())
-        if source.is_changed():
-            reporter.warn(
-                f"{source.root} is not as it was when it was scored (files were removed or "
-                "resized); the scores are taken as they are."
-            )
+        choice, size = _choose(source, settings, reporter)
         result = ExportResult(
             out=out,
             by=by,
             selected=choice.selected,
             of=choice.of,
             images_selected=int(choice.is_selected.sum()),
-            images_of=len(source.images),
+            images_of=source.num_images,
             pixels_kept=int(choice.kept_px.sum()),
             pixels_total=choice.pixels_total,
             bytes=size,
@@ -165,6 +186,27 @@ def export_subset(
     return result
 
 
+def _choose(
+    source: SubsetSource, settings: ExportSettings, reporter: Reporter
+) -> tuple[Choice, int | None]:
+    """Choose what to keep, and make sure that the files it needs are there."""
+    check_paths(source)
+    if settings.by == "pixel":  # all labels are about to be read
+        check_files(source, np.flatnonzero(source.is_ok), settings.files_needed)
+    choosers = CLASS_CHOOSERS if settings.per_class else CHOOSERS
+    choice = choosers[settings.by](source, settings.cut, settings.rank_by, reporter)
+    check_choice(choice, settings, reporter)
+    if not settings.files_needed:
+        return choice, None
+    files = check_files(source, np.flatnonzero(choice.is_selected), settings.files_needed)
+    if files.is_changed:
+        reporter.warn(
+            f"{source.root} is not as it was when it was scored (files were removed or "
+            "resized); the scores are taken as they are."
+        )
+    return choice, files.bytes if settings.media != "none" else None
+
+
 def _write(
     source: SubsetSource,
     choice: Choice,
@@ -173,38 +215,62 @@ def _write(
     reporter: Reporter,
 ) -> None:
     """Write the subset aside, then put it in place."""
-    rows = np.flatnonzero(choice.is_selected).tolist()
-    with replacing_folder(result.out) as folder:
+    written: list[Path] = []
+    with replacing_folder(result.out, written=written) as folder:
         placement = Placement(
             folder=folder,
             final=result.out,
             media=settings.media,
-            write_masked_label=lambda label, target, keep: write_masked_label(
-                label, target, keep, id_map=source.id_map
-            ),
+            write_masked_label=partial(_write_masked_label, source),
             read_label_map=source.read_label_map,
+            written=written,
         )
-        subset = FORMATS[settings.format](placement)
-        reporter.start("export", len(rows))
-        for done, row in enumerate(rows, start=1):
-            subset.add(_item(source, choice, row))
-            reporter.advance(done)
-        subset.finish()
+        _write_items(source, choice, settings, FORMATS[settings.format](placement), reporter)
         write_manifest(folder, manifest(source, choice, settings.rank_by))
         write_record(folder, provenance_record(source, settings, result.to_json()))
+        written += [folder / MANIFEST_NAME, folder / RECORD_NAME]
+
+
+def _write_items(
+    source: SubsetSource,
+    choice: Choice,
+    settings: ExportSettings,
+    subset: Format,
+    reporter: Reporter,
+) -> None:
+    """Write the files of the selected images, or where they are."""
+    if subset.places_only and settings.media == "none" and choice.mask_of is None:
+        return  # nothing to write: a million images need not be gone through
+    rows = np.flatnonzero(choice.is_selected)
+    texts = [
+        source.texts(name).take(to_arrow(rows)).to_pylist()
+        for name in ("id", "image_path", "label_path")
+    ]
+    reporter.start("export", len(rows))
+    for done, (row, image_id, image_path, label_path) in enumerate(
+        zip(rows.tolist(), *texts, strict=True), start=1
+    ):
+        item = SubsetItem(
+            id=image_id,
+            image=f"{source.root}/{image_path}",  # `check_paths` made sure that it stays inside
+            label=f"{source.root}/{label_path}",
+            image_path=image_path,
+            label_path=label_path,
+            keep=None if choice.mask_of is None else choice.mask_of(row),
+        )
+        subset.add(item)
+        reporter.advance(done)
+    subset.finish()
     reporter.finish()
 
 
-def _item(source: SubsetSource, choice: Choice, row: int) -> SubsetItem:
-    """Collect what a format needs to know of one image."""
-    return SubsetItem(
-        id=source.id_of(row),
-        image=source.image_file(row),
-        label=source.label_file(row),
-        image_path=str(source.images["image_path"].iloc[row]),
-        label_path=str(source.images["label_path"].iloc[row]),
-        keep=None if choice.mask_of is None else choice.mask_of(row),
-    )
+def _write_masked_label(
+    source: SubsetSource, label: Path, target: Path, keep: NDArray[np.bool_]
+) -> None:
+    """Copy a label file in its own format with the other pixels ignored."""
+    from curate.data import write_masked_label  # brings torch along
+
+    write_masked_label(label, target, keep, id_map=source.id_map)
 
 
 def _check_out(out: Path, source: SubsetSource, *, overwrite: bool) -> None:

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from curate.errors import StoreError
-from curate.records import IGNORE_INDEX
-from curate.selection import NUM_LEVELS, Cut, keep_mask, select, select_pixels
+from curate.pixel_selection import (
+    NUM_LEVELS,
+    KeptPixels,
+    count_levels,
+    cut_pixels,
+    group_per_class,
+    one_group,
+)
+from curate.selection import Cut, select, select_per_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,30 +61,87 @@ class Choice:
 
 def choose_images(source: SubsetSource, cut: Cut, rank_by: str, _: Reporter) -> Choice:
     """Keep whole images."""
-    scores = source.column(rank_by)
-    is_selected = select(scores, cut)
-    valid_px = np.where(source.is_ok, source.images["valid_px"].to_numpy(np.int64), 0)
+    scores = source.scores_of(rank_by)
+    return _keep_images(source, scores, select(scores, cut, source.valid_px))
+
+
+def choose_images_per_class(source: SubsetSource, cut: Cut, _: str, __: Reporter) -> Choice:
+    """Keep the best images of each class.
+
+    Of each class, the images that show it are ranked by their score of that class (the column
+    ``class_score``), and the best of them are kept. So an image is kept if it is among the best
+    for at least one class that it shows.
+    """
+    class_score = source.scores.class_score
+    class_px = source.scores.class_px if cut.policy == "pixels" else None
+    is_selected = np.zeros(len(class_score), np.bool_)
+    for index in range(class_score.shape[1]):
+        scores = np.where(source.is_ok, class_score[:, index], np.nan)
+        is_selected |= select(scores, cut, None if class_px is None else class_px[:, index])
+    return _keep_images(source, source.scores_of("score"), is_selected)
+
+
+def choose_regions(source: SubsetSource, cut: Cut, _: str, __: Reporter) -> Choice:
+    """Keep regions, whatever image they are in."""
+    regions = source.regions
+    return _keep_regions(source, select(regions.score, cut, regions.valid_px))
+
+
+def choose_regions_per_class(source: SubsetSource, cut: Cut, _: str, __: Reporter) -> Choice:
+    """Keep the best regions of each class, whatever image they are in."""
+    regions = source.regions
+    class_id = source.scores.region_column("class_id")
+    return _keep_regions(source, select_per_class(regions.score, class_id, cut, regions.valid_px))
+
+
+def choose_pixels(source: SubsetSource, cut: Cut, _: str, reporter: Reporter) -> Choice:
+    """Keep pixels, whatever image they are in; reads all labels twice, one at a time."""
+    return _keep_pixels(source, cut, one_group(), reporter)
+
+
+def choose_pixels_per_class(source: SubsetSource, cut: Cut, _: str, reporter: Reporter) -> Choice:
+    """Keep the best pixels of each class, whatever image they are in; reads all labels twice."""
+    num_classes = len(source.provenance.classes.names)
+    return _keep_pixels(source, cut, group_per_class(num_classes), reporter)
+
+
+CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, str, Reporter], Choice]]] = {
+    "image": choose_images,
+    "region": choose_regions,
+    "pixel": choose_pixels,
+}
+"""How to choose, by the unit that is kept."""
+
+CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, str, Reporter], Choice]]] = {
+    "image": choose_images_per_class,
+    "region": choose_regions_per_class,
+    "pixel": choose_pixels_per_class,
+}
+"""The same where the cut is made within each class."""
+
+
+def _keep_images(
+    source: SubsetSource, scores: NDArray[np.float64], is_selected: NDArray[np.bool_]
+) -> Choice:
+    """Keep whole images that were selected."""
     return Choice(
         is_selected=is_selected,
-        kept_px=np.where(is_selected, valid_px, 0),
+        kept_px=np.where(is_selected, source.valid_px, 0),
         selected=int(is_selected.sum()),
         of=int(np.count_nonzero(~np.isnan(scores))),
-        pixels_total=int(valid_px.sum()),
+        pixels_total=int(source.valid_px.sum()),
         best=_best(scores),
         reason="below_cut",
     )
 
 
-def choose_regions(source: SubsetSource, cut: Cut, rank_by: str, _: Reporter) -> Choice:
-    """Keep regions, whatever image they are in."""
-    regions = source.scores.regions
-    image = regions["image"].to_numpy(np.int64)
-    number = regions["region"].to_numpy(np.int64)
-    scores = np.where(source.is_ok[image], regions[rank_by].to_numpy(np.float64), np.nan)
-    is_kept = select(scores, cut)
-    kept_px = np.zeros(len(source.images), np.int64)
-    np.add.at(kept_px, image[is_kept], regions["valid_px"].to_numpy(np.int64)[is_kept])
-    starts = np.searchsorted(image, np.arange(len(source.images) + 1))
+def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
+    """Keep regions that were selected."""
+    regions = source.regions
+    kept_px = np.zeros(source.num_images, np.int64)
+    np.add.at(kept_px, regions.image[is_kept], regions.valid_px[is_kept])
+    starts = np.searchsorted(regions.image, np.arange(source.num_images + 1))
+    number = source.scores.region_column("region")
 
     def mask_of(row: int) -> NDArray[np.bool_]:
         rows = slice(starts[row], starts[row + 1])
@@ -97,57 +161,45 @@ def choose_regions(source: SubsetSource, cut: Cut, rank_by: str, _: Reporter) ->
         is_selected=kept_px > 0,
         kept_px=kept_px,
         selected=int(is_kept.sum()),
-        of=int(np.count_nonzero(~np.isnan(scores))),
-        pixels_total=int(source.images["valid_px"].to_numpy(np.int64)[source.is_ok].sum()),
-        best=_best(scores),
+        of=int(np.count_nonzero(~np.isnan(regions.score))),
+        pixels_total=int(source.valid_px.sum()),
+        best=_best(regions.score),
         reason="no_region_selected",
         mask_of=mask_of,
     )
 
 
-def choose_pixels(source: SubsetSource, cut: Cut, _: str, reporter: Reporter) -> Choice:
-    """Keep pixels, whatever image they are in; reads all labels, one at a time."""
+def _keep_pixels(
+    source: SubsetSource, cut: Cut, group_of: NDArray[np.int64], reporter: Reporter
+) -> Choice:
+    """Keep the best pixels of each group of classes."""
     rows = np.flatnonzero(source.is_ok).tolist()
-    source.check_files(rows)
-    histograms = np.zeros((len(source.images), NUM_LEVELS), np.uint32)
+    total = np.zeros((int(group_of.max()) + 1, NUM_LEVELS), np.int64)
+    num_images = 0
     reporter.start("count pixels", len(rows))
     for done, row in enumerate(rows, start=1):
-        levels, is_valid = _levels(source, row)
-        histograms[row] = np.bincount(levels[is_valid], minlength=NUM_LEVELS)
+        histogram = count_levels(*source.read_pixels(row), group_of)
+        num_images += bool(histogram.any())
+        total += histogram
         reporter.advance(done)
     reporter.finish()
-    pixels = select_pixels(histograms, cut)
-    present = np.flatnonzero(histograms.any(axis=0))
-
-    def mask_of(row: int) -> NDArray[np.bool_]:
-        levels, is_valid = _levels(source, row)
-        return keep_mask(levels, is_valid, pixels.level, int(pixels.at_level[row]))
-
+    kept = KeptPixels(cut_pixels(total, cut), group_of, source.num_images)
+    reporter.start("choose pixels", len(rows))
+    for done, row in enumerate(rows, start=1):
+        kept.add(row, count_levels(*source.read_pixels(row), group_of))
+        reporter.advance(done)
+    reporter.finish()
+    present = np.flatnonzero(total.any(axis=0))
     return Choice(
-        is_selected=pixels.kept > 0,
-        kept_px=pixels.kept,
-        selected=int(np.count_nonzero(pixels.kept)),
-        of=int(np.count_nonzero(histograms.any(axis=1))),
-        pixels_total=int(histograms.sum(dtype=np.int64)),
+        is_selected=kept.counts > 0,
+        kept_px=kept.counts,
+        selected=int(np.count_nonzero(kept.counts)),
+        of=num_images,
+        pixels_total=int(total.sum()),
         best=float(present[-1]) / (NUM_LEVELS - 1) if len(present) else float("nan"),
         reason="no_pixel_selected",
-        mask_of=mask_of,
+        mask_of=lambda row: kept.mask(row, *source.read_pixels(row)),
     )
-
-
-CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, str, Reporter], Choice]]] = {
-    "image": choose_images,
-    "region": choose_regions,
-    "pixel": choose_pixels,
-}
-"""How to choose, by the unit that is kept."""
-
-
-def _levels(source: SubsetSource, row: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return score times 255 of each pixel of an image, and which pixels have a class."""
-    cells = source.scores.pixel_scores(source.id_of(row))
-    is_valid = source.read_label_of(row) != IGNORE_INDEX
-    return source.to_pixels(cells, row).astype(np.uint8), is_valid
 
 
 def _best(scores: NDArray[np.float64]) -> float:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from curate.arrow import text_scalar, to_arrow
 from curate.selection import rank
 
 if TYPE_CHECKING:
@@ -19,39 +21,31 @@ if TYPE_CHECKING:
     from curate.workflows.subset_source import SubsetSource
 
 
-def manifest(source: SubsetSource, choice: Choice, rank_by: str) -> pd.DataFrame:
+def manifest(source: SubsetSource, choice: Choice, rank_by: str) -> pa.Table:
     """Tabulate why each image is in the subset, or is not."""
-    images = source.images
-    scores = source.column(rank_by)
+    scores = source.scores_of(rank_by)
     ranks = rank(scores)
-    return pd.DataFrame(
+    return pa.table(
         {
-            "id": images["id"],
-            "selected": choice.is_selected,
-            "score": scores,
-            "rank": pd.Series(ranks).astype("Int64").where(ranks > 0),
-            "kept_px": choice.kept_px,
-            "valid_px": images["valid_px"],
+            "id": source.texts("id"),
+            "selected": to_arrow(choice.is_selected),
+            "score": to_arrow(scores, is_null=np.isnan(scores)),
+            "rank": to_arrow(ranks, is_null=ranks == 0),
+            "kept_px": to_arrow(choice.kept_px),
+            "valid_px": to_arrow(source.scores.image_column("valid_px")),
             "reason": _reasons(source, choice, scores),
-            "image_path": images["image_path"],
-            "label_path": images["label_path"],
+            "image_path": source.texts("image_path"),
+            "label_path": source.texts("label_path"),
         }
     )
 
 
-def _reasons(source: SubsetSource, choice: Choice, scores: NDArray[np.float64]) -> list[str]:
+def _reasons(source: SubsetSource, choice: Choice, scores: NDArray[np.float64]) -> pa.Array:
     """Say of each image, in one word, why it is in or out."""
-    reasons = []
-    for row, status in enumerate(source.images["status"]):
-        if choice.is_selected[row]:
-            reasons.append("selected")
-        elif not source.is_ok[row]:
-            reasons.append(str(status))
-        elif np.isnan(scores[row]):
-            reasons.append("not_scored")
-        else:
-            reasons.append(choice.reason)
-    return reasons
+    has_no_score = to_arrow(np.isnan(scores))
+    why_not = pc.if_else(has_no_score, text_scalar("not_scored"), text_scalar(choice.reason))
+    reasons = pc.if_else(to_arrow(source.is_ok), why_not, source.texts("status"))
+    return pc.if_else(to_arrow(choice.is_selected), text_scalar("selected"), reasons)
 
 
 def provenance_record(
@@ -64,6 +58,7 @@ def provenance_record(
         "settings": {
             "by": settings.by,
             settings.cut.policy: settings.cut.value,
+            "per_class": settings.per_class,
             "rank_by": settings.rank_by,
             "media": settings.media,
             "format": settings.format,

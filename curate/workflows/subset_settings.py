@@ -27,9 +27,21 @@ class ExportSettings:
 
     by: str
     cut: Cut
+    per_class: bool
     rank_by: str
     media: str
     format: str
+
+    @property
+    def files_needed(self) -> tuple[str, ...]:
+        """Return which files of the data set are touched, by the columns that name them.
+
+        With ``media="none"`` those that are only linked or copied are not even looked at.
+        """
+        rewrites_labels = self.by != "image" or FORMATS[self.format].needs_label_maps
+        if self.media != "none":
+            return ("image_path", "label_path")
+        return ("label_path",) if rewrites_labels else ()
 
 
 def check_settings(settings: ExportSettings) -> None:
@@ -40,6 +52,18 @@ def check_settings(settings: ExportSettings) -> None:
     _check_name("--rank-by", settings.rank_by, RANKABLE)
     if settings.by != "image" and settings.rank_by != "score":
         msg = f"--rank-by {settings.rank_by} ranks images, not --by {settings.by}: leave it out."
+        raise UsageError(msg)
+    if settings.per_class and settings.rank_by != "score":
+        msg = (
+            f"--rank-by {settings.rank_by} contradicts --per-class, which ranks images by their "
+            "score of each class: leave one of them out."
+        )
+        raise UsageError(msg)
+    if settings.per_class and settings.cut.policy == "threshold" and settings.by != "image":
+        msg = (
+            f"--threshold {settings.cut.value} keeps the same {settings.by}s with and without "
+            "--per-class: leave one of them out."
+        )
         raise UsageError(msg)
     usable = FORMATS[settings.format].media
     if settings.media not in usable:
@@ -83,8 +107,12 @@ def check_choice(choice: Choice, settings: ExportSettings, reporter: Reporter) -
             f"score of {choice.best:.4f}. Lower it, or use --top."
         )
         raise UsageError(msg)
-    available = choice.pixels_total if settings.by == "pixel" else choice.of
-    if settings.cut.policy == "count" and available < settings.cut.value:
+    if settings.per_class or settings.cut.policy not in {"count", "pixels"}:
+        return
+    counts_pixels = settings.by == "pixel" or settings.cut.policy == "pixels"
+    available = choice.pixels_total if counts_pixels else choice.of
+    if available < settings.cut.value:
         reporter.warn(
-            f"--count {settings.cut.value:g}: only {available} have a score; all of them are kept."
+            f"--{settings.cut.policy} {settings.cut.value}: only {available} have a score; all of "
+            "them are kept."
         )

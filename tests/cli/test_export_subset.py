@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from curate.store import remember
 from tests.cli.conftest import Result
+from tests.store.making import scored_image, write_scores
 
 DONE = Result(
     out=Path("subset"),
@@ -61,6 +64,8 @@ def test_defaults_are_passed_on(run, calls):
         "top": "30%",
         "count": None,
         "threshold": None,
+        "pixels": None,
+        "per_class": False,
         "rank_by": "score",
         "media": "symlink",
         "format": "original",
@@ -72,8 +77,8 @@ def test_defaults_are_passed_on(run, calls):
 
 def test_flags_are_passed_on(run, calls):
     flags = (
-        "--scores w.h5 --count 5 --threshold 0.5 --by region --rank-by pixel_score --out o "
-        "--media copy --format folder --dataset moved --overwrite"
+        "--scores w.h5 --count 5 --threshold 0.5 --pixels 9 --per-class --by region "
+        "--rank-by pixel_score --out o --media copy --format folder --dataset moved --overwrite"
     )
     assert run("export-subset", *flags.split()).exit_code == 0
     _, options = calls[0]
@@ -84,6 +89,8 @@ def test_flags_are_passed_on(run, calls):
         "top": None,
         "count": 5,
         "threshold": 0.5,
+        "pixels": 9,
+        "per_class": True,
         "rank_by": "pixel_score",
         "media": "copy",
         "format": "folder",
@@ -129,3 +136,24 @@ def test_bare_30_is_refused_with_both_right_spellings(run, tmp_path, monkeypatch
 def test_unknown_names_end_with_2(run, calls, flags):
     done = run("export-subset", "--scores", "w.h5", "--top", "30%", *flags.split())
     assert (done.exit_code, done.stdout, calls) == (2, "", [])
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [("--pixels 13", ["a"]), ("--per-class --count 1", ["a", "b"]), ("--top 100%", ["a", "b"])],
+)
+def test_command_selects_from_a_real_score_file(run, tmp_path, monkeypatch, flags, kept):
+    monkeypatch.chdir(tmp_path)
+    write_scores(tmp_path / "w.h5", [best_for(0, "a", 0.9), best_for(1, "b", 0.5)])
+    options = f"--scores w.h5 --media none {flags} --json"
+    done = run("export-subset", *options.split())
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["selected"], told["of"], told["bytes"]) == (0, len(kept), 2, None)
+    lines = (tmp_path / "subset" / "manifest.csv").read_text().splitlines()[1:]
+    assert [line[0] for line in lines if ",True," in line] == kept
+
+
+def best_for(class_index, image_id, score):
+    """An image of 20 pixels that shows one class."""
+    class_score = np.where(np.arange(2) == class_index, score, np.nan)
+    return replace(scored_image(image_id, score, size=(4, 5)), class_score=class_score)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import curate.data
 
 
@@ -16,6 +19,7 @@ def test_public_names():
         "detect_layout",
         "evaluation_batches",
         "fit_to_size",
+        "hash_files",
         "open_dataset",
         "read_image",
         "read_label_ids",
@@ -26,3 +30,9 @@ def test_public_names():
         "write_masked_label",
     ]
     assert all(hasattr(curate.data, name) for name in curate.data.__all__)
+
+
+def test_listing_and_hashing_files_need_no_torch():
+    code = "import sys; from curate.data import open_dataset; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"

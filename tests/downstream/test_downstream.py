@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import json
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -44,7 +46,7 @@ def placement(tmp_path, media="symlink"):
 
 
 def item(data, keep=None):
-    return SubsetItem("x/a", data / "x/a.jpg", data / "y/a.png", "x/a.jpg", "y/a.png", keep)
+    return SubsetItem("x/a", f"{data}/x/a.jpg", f"{data}/y/a.png", "x/a.jpg", "y/a.png", keep)
 
 
 def files(folder):
@@ -54,7 +56,7 @@ def files(folder):
 @pytest.mark.parametrize("media", MEDIA)
 def test_media_put_the_original_in_place(tmp_path, data, media):
     target = tmp_path / "t"
-    MEDIA[media](data / "x/a.jpg", target)
+    MEDIA[media](str(data / "x/a.jpg"), str(target))
     assert target.exists() == (media != "none")
     if media != "none":
         assert target.read_text() == "x/a.jpg"
@@ -71,8 +73,8 @@ def test_media_put_the_original_in_place(tmp_path, data, media):
 @pytest.mark.parametrize(
     ("media", "method", "text"),
     [
-        ("hardlink", "hardlink_to", "--media hardlink: .* different disks. Use --media symlink or"),
-        ("symlink", "symlink_to", "--media symlink: .* different disks. Use --media copy"),
+        ("hardlink", "link", "--media hardlink: .* different disks. Use --media symlink or"),
+        ("symlink", "symlink", "--media symlink: .* different disks. Use --media copy"),
     ],
 )
 def test_link_that_the_disk_refuses_names_another_medium(
@@ -81,15 +83,39 @@ def test_link_that_the_disk_refuses_names_another_medium(
     def fail(*_):
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    monkeypatch.setattr(f"pathlib.Path.{method}", fail)
+    monkeypatch.setattr(f"os.{method}", fail)
     with pytest.raises(StoreError, match=text):
-        MEDIA[media](data / "x/a.jpg", tmp_path / "t")
+        MEDIA[media](str(data / "x/a.jpg"), str(tmp_path / "t"))
 
 
 @pytest.mark.parametrize("path", ["", "/etc/x", "../x", "a/../b", "a//b", ".", "a/.", "a\0b"])
 def test_paths_that_lead_out_are_refused(tmp_path, path):
     with pytest.raises(StoreError, match="leads out of the data set"):
         join_inside(tmp_path, path)
+
+
+@pytest.mark.parametrize("media", ["symlink", "hardlink"])
+def test_links_lead_to_the_file_itself_and_not_to_another_link(tmp_path, data, media):
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "a.jpg").symlink_to(data / "x/a.jpg")
+    (tmp_path / "door").symlink_to(tmp_path / "again")
+    MEDIA[media](f"{tmp_path}/door/a.jpg", f"{tmp_path}/t")
+    assert (tmp_path / "t").samefile(data / "x/a.jpg")
+    if media == "symlink":
+        assert (tmp_path / "t").readlink() == data / "x/a.jpg"
+    else:
+        assert not (tmp_path / "t").is_symlink()
+
+
+@pytest.mark.parametrize("media", ["symlink", "hardlink", "copy"])
+def test_only_new_content_is_noted_for_the_disk(tmp_path, data, media):
+    place = placement(tmp_path, media)
+    place.place(f"{data}/x/a.jpg", "x/a.jpg")
+    assert place.written == ([place.folder / "x/a.jpg"] if media == "copy" else [])
+    assert place.new_file("y/b.png") in place.written
+    with pytest.raises(StoreError, match="would both be"):
+        place.place(f"{data}/y/a.png", "x/a.jpg")
+    assert (place.folder / "x/a.jpg").read_text() == "x/a.jpg"
 
 
 def test_original_format_keeps_names(tmp_path, data):
@@ -135,7 +161,7 @@ def test_list_format_names_originals_and_rewritten_labels(tmp_path, data):
 
 
 def test_line_breaks_cannot_forge_entries_of_a_list(tmp_path, data):
-    hostile = data / "x" / "a\nb.jpg"
+    hostile = f"{data}/x/a\nb.jpg"
     subset = FORMATS["list"](placement(tmp_path))
     with pytest.raises(StoreError, match="holds a line break"):
         subset.add(SubsetItem("x", hostile, hostile, "x/a\nb.jpg", "y", None))
@@ -150,18 +176,33 @@ def test_two_files_of_one_name_are_refused(tmp_path, data):
 
 def test_nothing_is_written_through_a_link_into_the_data_set(tmp_path, data):
     place = placement(tmp_path)
-    place.place(data / "x/a.jpg", "x")
+    place.place(f"{data}/x/a.jpg", "x")
     with pytest.raises(StoreError, match="would both be"):
         place.new_file("x/evil.png")
 
 
 def test_manifest_is_plain_csv(tmp_path):
-    row = ["a,b", True, 0.5, 1, 2, 3, "selected", "x", "y"]
-    write_manifest(tmp_path, pd.DataFrame([dict(zip(COLUMNS, row, strict=True))]))
-    assert (tmp_path / "manifest.csv").read_text() == (
+    rows = [
+        ["a,b", True, 0.5, 1, 2, 3, "selected", "x", "y"],
+        ["ü", False, None, None, 0, 0, "unreadable_image", 'say "x"', "two\nlines"],
+    ]
+    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    write_manifest(tmp_path, pa.table(columns))
+    text = (tmp_path / "manifest.csv").read_text()
+    assert text == (
         "id,selected,score,rank,kept_px,valid_px,reason,image_path,label_path\n"
         '"a,b",True,0.5,1,2,3,selected,x,y\n'
+        'ü,False,,,0,0,unreadable_image,"say ""x""","two\nlines"\n'
     )
+    assert list(csv.reader(io.StringIO(text)))[2][-2:] == ['say "x"', "two\nlines"]
+
+
+def test_manifest_is_written_block_by_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.downstream.manifest._BLOCK_ROWS", 3)
+    table = pa.table({name: list(range(8)) for name in COLUMNS})
+    write_manifest(tmp_path, table)
+    lines = (tmp_path / "manifest.csv").read_text().splitlines()
+    assert lines[1:] == [",".join([str(row)] * len(COLUMNS)) for row in range(8)]
 
 
 def test_record_marks_a_subset(tmp_path):

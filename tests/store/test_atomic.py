@@ -105,6 +105,26 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
     assert names(tmp_path) == ["d"]
 
 
+@pytest.mark.parametrize(("written", "forced"), [(None, {"a", "b", "sub/c"}), (["b"], {"b"})])
+def test_content_that_was_written_and_all_folders_are_forced_to_the_disk(
+    tmp_path, monkeypatch, written, forced
+):
+    seen = []
+    monkeypatch.setattr("curate.store.atomic._sync", seen.append)
+    partials = []
+    names = None if written is None else partials
+    with replacing_folder(tmp_path / "d", written=names) as partial:
+        (partial / "sub").mkdir()
+        for name in ("a", "b", "sub/c"):
+            (partial / name).touch()
+        (partial / "link").symlink_to("a")
+        partials += [partial / name for name in written or ()]
+    assert set(seen[:-1]) == {
+        partial, partial / "sub", *(partial / name for name in forced)
+    }  # fmt: skip
+    assert seen[-1] == tmp_path
+
+
 def test_interrupted_folder_leaves_the_old_one(tmp_path):
     path = tmp_path / "d"
     path.mkdir()

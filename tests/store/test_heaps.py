@@ -5,8 +5,13 @@ import struct
 import pytest
 
 from curate.errors import StoreError
-from curate.store.heaps import check_heaps
+from curate.store.heaps import GuardedFile
 from tests.store.making import scored_image, write_scores
+
+
+def read_guarded(path):
+    with GuardedFile(path) as file:
+        return file.read()
 
 
 def collection(*objects, size=None):
@@ -36,27 +41,27 @@ DAMAGED = {
 @pytest.mark.parametrize("kind", SOUND)
 def test_sound_collections_pass(tmp_path, kind):
     (tmp_path / "f").write_bytes(b"123" + SOUND[kind] + b"456")
-    check_heaps(tmp_path / "f")
+    assert read_guarded(tmp_path / "f") == (tmp_path / "f").read_bytes()
 
 
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_damaged_collections_are_refused_wherever_they_are(tmp_path, kind):
     (tmp_path / "f").write_bytes(b"123" + SOUND["objects"] + DAMAGED[kind] + bytes(64))
     with pytest.raises(StoreError, match="its strings at byte 67 are damaged"):
-        check_heaps(tmp_path / "f")
+        read_guarded(tmp_path / "f")
 
 
 def test_collection_that_goes_on_beyond_what_is_looked_at_passes(tmp_path):
     for length in range(8, len(SOUND["objects"])):
         (tmp_path / "f").write_bytes(SOUND["objects"][:length])
-        check_heaps(tmp_path / "f")
+        read_guarded(tmp_path / "f")
 
 
 def test_strings_of_a_score_file_are_found(tmp_path):
     path = write_scores(tmp_path / "w.h5", [scored_image("a")])
-    check_heaps(path)
+    read_guarded(path)
     content = path.read_bytes()
     start = content.index(b"GCOL\x01\0\0\0")
     path.write_bytes(content[: start + 16] + bytes(16) + content[start + 32 :])
     with pytest.raises(StoreError, match="its strings at byte"):
-        check_heaps(path)
+        read_guarded(path)

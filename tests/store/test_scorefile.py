@@ -7,11 +7,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import StoreError, UsageError
 from curate.store import ScoreFile
+from curate.store.schema import IMAGE_COLUMNS
 from tests.store.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
 
 OUTS = ["w.h5", "w.parquet", "w"]
@@ -206,7 +209,7 @@ def test_tables_of_different_score_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["w.h5", "w.images.parquet"])
-@pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0, 0.001, 0.01, *np.arange(0.02, 1, 0.07), 0.999])
 def test_truncated_files_are_one_message(h5, name, share):
     path = h5.with_name(name)
     content = path.read_bytes()
@@ -289,6 +292,23 @@ TAMPERINGS = {
     "an image id occurs twice": lambda f: f["images/id"].__setitem__(1, "b/1"),
     "has an empty, '.' or '..' part": lambda f: f["images/id"].__setitem__(1, "../b"),
     "negative size": lambda f: f["images/height"].__setitem__(0, -1),
+    "column 'width' has 0 in row 1, which is without a pixel": lambda f: f[
+        "images/width"
+    ].__setitem__(1, 0),
+    "column 'valid_px' has -1 in row 2": lambda f: f["images/valid_px"].__setitem__(2, -1),
+    "column 'score' has nan in row 0, which is no score, but status ok": lambda f: f[
+        "images/score"
+    ].__setitem__(0, np.nan),
+    r"column 'score' has 1.5 in row 1, which is not in \[0, 1\]": lambda f: f[
+        "images/score"
+    ].__setitem__(1, 1.5),
+    "column 'pixel_score' has -inf in row 0": lambda f: f["images/pixel_score"].__setitem__(
+        0, -np.inf
+    ),
+    "'score' is a link, which is not followed": lambda f: (
+        f.__delitem__("images/score"),
+        f["images"].__setitem__("score", h5py.SoftLink("/images/image_score")),
+    ),
 }
 
 
@@ -298,6 +318,26 @@ def test_contradictory_image_tables_are_refused(h5, text):
         TAMPERINGS[text](file)
     with pytest.raises(StoreError, match=text):
         _ = ScoreFile(h5).images
+
+
+def test_impossible_scores_of_classes_and_regions_are_refused(h5):
+    with h5py.File(h5, "a") as file:
+        file["images/class_score"][0, 0] = 2
+        file["images/class_px"][1, 1] = -5
+        file["regions/score"][3] = -0.5
+    scores = ScoreFile(h5)
+    with pytest.raises(StoreError, match=r"column 'class_score' has 2\.0 in row 0"):
+        _ = scores.class_score
+    with pytest.raises(StoreError, match="column 'class_px' has -5 in row 1"):
+        _ = scores.class_px
+    with pytest.raises(StoreError, match=r"column 'score' has -0\.5 in row 3"):
+        _ = scores.regions
+
+
+def test_numbers_beside_an_image_that_was_not_scored_do_not_matter(h5):
+    with h5py.File(h5, "a") as file:
+        file["images/score"][2] = 7
+    assert ScoreFile(h5).images["score"].tolist()[2] == 7
 
 
 @pytest.mark.parametrize("image", [[0, 0, 1, 3], [0, 0, 1, -1], [1, 0, 1, 1]])
@@ -355,3 +395,105 @@ def test_empty_data_set_can_be_written_and_read(tmp_path):
         scores = ScoreFile(tmp_path / out)
         assert len(scores.images) == len(scores.regions) == 0
         assert scores.class_px.shape == (0, 2)
+
+
+def test_score_map_spells_out_the_cells_of_a_crop(h5):
+    with h5py.File(h5, "a") as file:
+        file["pixel_scores/b/1"][:] = [[0, 51], [102, 255]]
+    scores = ScoreFile(h5)
+    assert scores.score_map("b/1").shape == (3, 4)
+    found = scores.score_map("b/1", crop=(1, 1, 2, 3), hflip=True)
+    np.testing.assert_allclose(found, [[0.2, 0.2, 0], [1, 1, 0.4]], atol=1e-7)
+    smaller = scores.score_map("b/1", size=(1, 2), resize="bilinear")
+    np.testing.assert_allclose(smaller, [[1 / 3 * 0.4, 0.2 + 1 / 3 * 0.8]], atol=1e-6)
+    with pytest.raises(StoreError, match="no image 'd'"):
+        scores.score_map("d")
+
+
+def test_tables_come_as_arrow_without_python_objects(scores):
+    table = scores.images_arrow()
+    assert table.column_names == list(IMAGE_COLUMNS)
+    assert table["id"].type == pa.large_string()
+    assert table["class_px"].to_pylist() == [[12, 0], [12, 0], [0, 0]]
+    pd.testing.assert_frame_equal(
+        scores.images, table.drop_columns(["class_px", "class_score"]).to_pandas()
+    )
+    pd.testing.assert_frame_equal(scores.regions, scores.regions_arrow().to_pandas())
+
+
+def test_only_the_columns_that_are_asked_for_are_read(scores, monkeypatch):
+    _ = scores.images_arrow(["id", "status"])
+    read = []
+    source = scores._tables._source
+    whole = source.read
+    monkeypatch.setattr(source, "read", lambda *key: read.append(key) or whole(*key))
+    table = scores.images_arrow(["score", "id", "status"])
+    assert table.column_names == ["score", "id", "status"]
+    assert read == [("images", "score")]
+    with pytest.raises(UsageError, match="no column 'colour': name some of id, image_path"):
+        scores.images_arrow(["colour"])
+
+
+def test_shard_may_be_a_link_to_another_disk(tmp_path):
+    write_scores(tmp_path / "elsewhere.h5", [scored_image("a", 0.2)])
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "one.h5").symlink_to(tmp_path / "elsewhere.h5")
+    assert ScoreFile(tmp_path / "w").images["score"].tolist() == [0.2]
+    (tmp_path / "w" / "two.h5").symlink_to(tmp_path / "gone.h5")
+    with pytest.raises(StoreError, match=r"two\.h5 does not exist"):
+        ScoreFile(tmp_path / "w")
+
+
+def test_parts_with_different_numbers_of_classes_are_refused(tmp_path):
+    write_scores(tmp_path / "w" / "a.h5", [scored_image("a")])
+    with h5py.File(write_scores(tmp_path / "w" / "b.h5", [scored_image("b")]), "a") as file:
+        replace(file, "images/class_px", data=np.zeros((1, 3), np.int64))
+    with pytest.raises(StoreError, match="cannot be read"):
+        _ = ScoreFile(tmp_path / "w").class_px
+
+
+def rewrite(path, change):
+    """Write a Parquet table again with other columns."""
+    table = pq.read_table(path)
+    pq.write_table(change(table).replace_schema_metadata(table.schema.metadata), path)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda t: t.drop_columns("score"), "column 'score' is missing"),
+        (lambda t: t.set_column(0, "id", pa.array([1, 2, 3])), "column 'id' is int64, not text"),
+        (
+            lambda t: t.set_column(8, "score", pa.array([0.1, None, 0.2])),
+            "column 'score' lacks 1 values",
+        ),
+        (
+            lambda t: t.set_column(8, "score", pa.array([0.1, float("nan"), 0.2])),
+            "column 'score' has nan in row 1",
+        ),
+        (lambda t: t.set_column(0, "id", pa.array(["a", "b", "b"])), "an image id occurs twice"),
+        (lambda t: t.set_column(0, "id", pa.array(["a", "b", "a/c"])), "at the same time a folder"),
+    ],
+)
+def test_contradictory_parquet_tables_are_refused(h5, change, text):
+    path = h5.with_name("w.images.parquet")
+    assert pq.read_table(path).column_names[8] == "score"
+    rewrite(path, change)
+    with pytest.raises(StoreError, match=text):
+        _ = ScoreFile(path).images
+
+
+def test_parquet_table_that_would_fill_memory_is_refused(h5):
+    path = h5.with_name("w.images.parquet")
+    rows = 200_000
+
+    def inflate(table):
+        one = table.take(np.zeros(rows, np.int64))
+        ids = pa.array([f"{row:06d}" for row in range(rows)])
+        bomb = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["x" * 100_000])
+        return one.set_column(0, "id", ids).set_column(6, "message", bomb)
+
+    rewrite(path, inflate)
+    assert path.stat().st_size < 10_000_000
+    with pytest.raises(StoreError, match="claims strings of 20000000000 bytes"):
+        _ = ScoreFile(path).images

@@ -218,13 +218,102 @@ def test_pixel_share_is_exact(scores, out):
     assert export_subset(scores, out=out, by="pixel", top="50%").pixels_kept == 168
 
 
+def test_images_are_kept_until_the_pixels_are_reached(scores, out):
+    # In order of their scores: a has 7 blocks, c 8, b 6.
+    for pixels, kept in ((1, "a"), (7 * BLOCK_PX, "a"), (7 * BLOCK_PX + 1, "ac")):
+        result = export_subset(scores, out=out, pixels=pixels, overwrite=True)
+        rows = manifest(out)
+        assert [name for name in "abcz" if rows[name]["selected"] == "True"] == list(kept)
+    assert (result.selected, result.pixels_kept) == (2, 15 * BLOCK_PX)
+
+
+def test_regions_are_kept_until_the_pixels_are_reached(scores, out):
+    # By score: a left (4 blocks), c right (4), b left (2), b right (4), ..
+    result = export_subset(scores, out=out, by="region", pixels=8 * BLOCK_PX + 1)
+    assert (result.selected, result.pixels_kept) == (3, 10 * BLOCK_PX)
+
+
+def test_pixels_are_kept_to_the_very_number(scores, out):
+    assert export_subset(scores, out=out, by="pixel", pixels=100).pixels_kept == 100
+
+
+def test_pixels_beyond_what_is_there_keep_all_and_say_so(scores, out):
+    warnings = Warnings()
+    assert export_subset(scores, out=out, pixels=10**6, reporter=warnings).selected == 3
+    assert warnings.texts == ["--pixels 1000000: only 336 have a score; all of them are kept."]
+
+
+def with_classes(path, **columns):
+    """Change the columns of a, b and c that tell about classes."""
+    with h5py.File(path, "a") as file:
+        for name, values in columns.items():
+            file[f"images/{name}"][:3] = values
+    return path
+
+
+def test_images_per_class_are_the_best_for_a_class_they_show(scores, out):
+    nan = np.nan
+    # a shows class 0 only, b both, c class 1 only; one of two is kept for each class.
+    path = with_classes(scores, class_score=[[0.3, nan], [0.6, 0.2], [nan, 0.1]])
+    result = export_subset(path, out=out, per_class=True, top="50%")
+    assert (result.selected, result.of) == (1, 3)
+    assert manifest(out)["b"]["selected"] == "True"
+    path = with_classes(scores, class_score=[[0.3, nan], [0.2, 0.2], [nan, 0.9]])
+    export_subset(path, out=out, per_class=True, count=1, overwrite=True)
+    rows = manifest(out)
+    assert [rows[name]["selected"] for name in "abcz"] == ["True", "False", "True", "False"]
+    assert rows["b"]["reason"] == "below_cut"
+
+
+def test_pixels_per_class_count_those_of_the_class(scores, out):
+    nan = np.nan
+    path = with_classes(
+        scores,
+        class_score=[[0.9, nan], [0.6, 0.8], [nan, 0.1]],
+        class_px=[[40, 0], [30, 50], [0, 9]],
+    )
+    # Class 0 takes a and b for 41 pixels; class 1 has 50 with b alone.
+    result = export_subset(path, out=out, per_class=True, pixels=41)
+    assert (result.selected, manifest(out)["c"]["selected"]) == (2, "False")
+
+
+def test_failed_image_is_not_kept_for_a_class(scores, out):
+    path = with_classes(scores, class_score=[[0.9, 0.9], [0.6, 0.8], [0.1, 0.1]])
+    with h5py.File(path, "a") as file:
+        file["images/status"][0] = "unreadable_image"
+    export_subset(path, out=out, per_class=True, count=1)
+    assert [manifest(out)[name]["selected"] for name in "abc"] == ["False", "True", "False"]
+
+
+def test_regions_per_class_are_the_best_of_each(scores, out):
+    with h5py.File(scores, "a") as file:  # left regions are of class 0, right ones of class 1
+        file["regions/class_id"][:] = [0, 1, 0, 1, 0, 1]
+    result = export_subset(scores, out=out, by="region", per_class=True, count=1)
+    assert (result.selected, result.of) == (2, 6)
+    assert label_ids(out, "a") == [[7, 7, 255, 255], [7, 7, 255, 255]]
+    assert label_ids(out, "c") == [[255, 255, 8, 8], [255, 255, 8, 8]]
+    assert manifest(out)["b"]["selected"] == "False"
+
+
+def test_pixels_per_class_are_the_best_of_each(scores, out):
+    # Blocks of class 0: a 4 at 250, b 2 at 100 left and 4 at 100 right. Class 1: a 3 at 10,
+    # c 4 at 200 and 4 at 30. Half of 10 and half of 11 blocks.
+    result = export_subset(scores, out=out, by="pixel", per_class=True, top="50%")
+    assert (result.pixels_kept, result.pixels_total) == (5 * 16 + 88, 21 * BLOCK_PX)
+    assert [manifest(out)[name]["kept_px"] for name in "abcz"] == ["64", "16", "88", "0"]
+    with Image.open(out / "labels/b.png") as label:
+        assert np.asarray(label)[:2].tolist() == [[7] * 16, [255] * 16]
+
+
+@pytest.mark.parametrize("per_class", [False, True])
 @pytest.mark.parametrize("by", ["image", "region", "pixel"])
-def test_dry_run_tells_the_same_and_writes_nothing(tmp_path, scores, out, by):
+def test_dry_run_tells_the_same_and_writes_nothing(tmp_path, scores, out, by, per_class):
     before = files(tmp_path)
-    told = export_subset(scores, out=out, by=by, top="40%", dry_run=True)
+    wanted = {"out": out, "by": by, "per_class": per_class, "top": "40%"}
+    told = export_subset(scores, **wanted, dry_run=True)
     assert files(tmp_path) == before
     assert told.dry_run
-    assert replace(told, dry_run=False) == export_subset(scores, out=out, by=by, top="40%")
+    assert replace(told, dry_run=False) == export_subset(scores, **wanted)
 
 
 def test_manifest_says_why_each_image_is_in_or_out(scores, out):
@@ -265,6 +354,46 @@ def test_media_decide_how_images_get_there(root, scores, out, media):
     )
 
 
+def test_media_none_looks_at_no_file(tmp_path, scores, out, root):
+    root.rename(tmp_path / "moved")
+    result = export_subset(scores, out=out, top="100%", media="none")
+    assert (result.selected, result.bytes) == (3, None)
+    assert files(out) == ["manifest.csv", "subset.json"]
+    export_subset(scores, out=out, top="100%", media="none", format="list", overwrite=True)
+    assert (out / "images.txt").read_text().splitlines()[1] == f"{root}/images/b.png"
+
+
+@pytest.mark.parametrize("by", ["region", "pixel"])
+def test_media_none_reads_only_labels_that_it_rewrites(scores, out, root, by):
+    for name in "abc":
+        (root / f"images/{name}.png").unlink()
+    export_subset(scores, out=out, by=by, top="100%", media="none")
+    assert files(out)[:3] == ["labels/a.png", "labels/b.png", "labels/c.png"]
+    (root / "labels/b.png").unlink()
+    with pytest.raises(DataError, match=r"1 of the 3 files .* missing: .*labels/b\.png"):
+        export_subset(scores, out=out, by=by, top="100%", media="none", overwrite=True)
+
+
+def test_path_that_leads_out_is_refused_even_if_no_file_is_touched(scores, out):
+    with h5py.File(scores, "a") as file:
+        file["images/label_path"][1] = "../secret.png"
+    with pytest.raises(StoreError, match="leads out of the data set"):
+        export_subset(scores, out=out, count=1, media="none")
+    assert not out.exists()
+
+
+def test_whole_images_are_chosen_without_torch_and_pandas(scores, out):
+    code = """
+        import sys
+        from curate.workflows.export import export_subset
+        export_subset(sys.argv[1], out=sys.argv[2], top="100%")
+        print({"torch", "pandas"} & set(sys.modules))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(scores), str(out)]
+    done = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
+
+
 def test_folder_format_has_class_indices(scores, out):
     export_subset(scores, out=out, by="region", count=1, format="folder")
     with Image.open(out / "labels/images/a.png") as label:
@@ -290,6 +419,9 @@ def test_list_format_points_to_finished_files(root, scores, out):
         ({"top": "50%", "rank_by": "height"}, "--rank-by height is not known"),
         ({"top": "50%", "by": "pixel", "rank_by": "image_score"}, "ranks images, not --by pixel"),
         ({"top": "50%", "format": "list", "media": "copy"}, "contradicts --media copy"),
+        ({"top": "50%", "pixels": 3}, "--top and --pixels given"),
+        ({"top": "50%", "per_class": True, "rank_by": "image_score"}, "contradicts --per-class"),
+        ({"threshold": 0.5, "per_class": True, "by": "region"}, "keeps the same regions with and"),
         ({"threshold": 0.95}, r"selects nothing: the best image has a score of 0\.9000"),
         ({"threshold": 0.99, "by": "pixel"}, r"the best pixel has a score of 0\.9804"),
     ],

@@ -20,6 +20,9 @@ class Format(ABC):
     needs_label_maps: ClassVar[bool] = False
     """Whether labels are rewritten as class indices."""
 
+    places_only: ClassVar[bool] = False
+    """Whether, where no label is rewritten, original files are placed and nothing else is done."""
+
     media: ClassVar[tuple[str, ...]] = ("symlink", "hardlink", "copy", "none")
     """Keys of `MEDIA` that make sense."""
 

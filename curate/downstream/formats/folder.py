@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -24,7 +24,7 @@ class FolderFormat(Format):
         """Write one image and its label."""
         suffix = PurePosixPath(item.image_path).suffix
         self.placement.place(item.image, f"images/{item.id}{suffix}")
-        label_map = self.placement.read_label_map(item.label)
+        label_map = self.placement.read_label_map(Path(item.label))
         if item.keep is not None:
             label_map = np.where(item.keep, label_map, np.uint8(IGNORE_INDEX))
         target = self.placement.new_file(f"labels/{item.id}.png")

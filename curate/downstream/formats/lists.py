@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from curate.downstream.formats.base import Format
 from curate.errors import StoreError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from curate.downstream.items import Placement, SubsetItem
 
 IMAGE_LIST = "images.txt"
@@ -34,7 +34,7 @@ class ListFormat(Format):
         label = item.label
         if item.keep is not None:
             target = self.placement.new_file(item.label_path)
-            self.placement.write_masked_label(item.label, target, item.keep)
+            self.placement.write_masked_label(Path(item.label), target, item.keep)
             label = self.placement.final_path(item.label_path)
         self._images.append(_line(item.image))
         self._labels.append(_line(label))
@@ -46,9 +46,9 @@ class ListFormat(Format):
             self.placement.new_file(name).write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
-def _line(path: Path) -> str:
+def _line(path: str) -> str:
     """Refuse a path that a list of lines cannot hold."""
-    text = str(path.absolute())
+    text = os.path.abspath(path)  # noqa: PTH100
     if len(text.splitlines()) != 1:
         msg = f"{text!a} holds a line break, which a list cannot. Rename it, or use another format."
         raise StoreError(msg)

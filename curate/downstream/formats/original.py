@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from curate.downstream.formats.base import Format
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 class OriginalFormat(Format):
     """Every file where it is in the data set; rewritten labels in their own file format."""
 
+    places_only: ClassVar[bool] = True
+
     def add(self, item: SubsetItem) -> None:
         """Write one image and its label."""
         self.placement.place(item.image, item.image_path)
@@ -20,4 +23,4 @@ class OriginalFormat(Format):
             self.placement.place(item.label, item.label_path)
         else:
             target = self.placement.new_file(item.label_path)
-            self.placement.write_masked_label(item.label, target, item.keep)
+            self.placement.write_masked_label(Path(item.label), target, item.keep)
