@@ -81,19 +81,40 @@ def prepare(source: DataSource, pair: Pair, plan: CellPlan) -> PreparedImage | S
             pair, num_classes, code="all_ignored", message=message, size=(height, width)
         )
     image, label_map = fit_to_size(loaded.image, loaded.label_map, plan.size)
-    rows, columns = counts.shape[:2]
-    cell_image = F.avg_pool2d(
-        loaded.image.float(), plan.stride, ceil_mode=True, count_include_pad=False
+    region_ids = cut_regions(
+        loaded.image, labels, kind=plan.regions, stride=plan.stride, region_px=plan.region_px
     )
-    region_ids = REGION_KINDS[plan.regions](
+    return PreparedImage(pair, image, label_map, counts, region_ids, height, width)
+
+
+def cut_regions(
+    image: Tensor, label_map: NDArray[np.uint8], *, kind: str, stride: int, region_px: float
+) -> NDArray[np.int64]:
+    """Cut an image into regions of whole cells.
+
+    Parameters
+    ----------
+    image, label_map : (3, H, W) uint8, (H, W) uint8
+    kind : str
+        Key of `curate.regions.REGION_KINDS`.
+    stride : int
+        Pixels a cell.
+    region_px : float
+        Side of a region in pixels.
+
+    Returns
+    -------
+    region_ids : (h, w) int64
+        0 .. R-1, every number in use.
+    """
+    cell_image = F.avg_pool2d(image.float(), stride, ceil_mode=True, count_include_pad=False)
+    cut = REGION_KINDS[kind](
         cell_image.round().byte().permute(1, 2, 0).numpy(),
-        centre_labels(labels, plan.stride),
-        plan.region_px / plan.stride,
+        centre_labels(label_map, stride),
+        region_px / stride,
     )
-    _, region_ids = np.unique(region_ids, return_inverse=True)
-    return PreparedImage(
-        pair, image, label_map, counts, region_ids.reshape(rows, columns), height, width
-    )
+    _, region_ids = np.unique(cut, return_inverse=True)
+    return np.asarray(region_ids.reshape(cut.shape), np.int64)
 
 
 def centre_labels(label_map: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:

@@ -7,19 +7,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from curate.data import DataSource, open_dataset
-from curate.errors import DataError, RunError, UsageError
+from curate.errors import DataError, UsageError
 from curate.records import IGNORE_INDEX, LEVELS, OK
 from curate.reporting import LogReporter, Reporter
-from curate.store import ScoreWriter, check_ids, latest_run, remember
+from curate.store import ScoreWriter, check_ids, remember
 from curate.workflows.cells import CellPlan
-from curate.workflows.loading import LoadedRun, load_run
+from curate.workflows.opening import open_known_dataset, open_scoring_run
 from curate.workflows.run_folder import describe_source, package_versions
 from curate.workflows.scoring import Scorer, chunks
 from curate.workflows.training import choose_device
 
 if TYPE_CHECKING:
     from curate.config import Config
+    from curate.workflows.loading import LoadedRun
 
 PIECE_IMAGES: Final = 128
 """Images that are written together; at most these are lost when the process is killed."""
@@ -105,12 +105,8 @@ def score(
     started = time.monotonic()
     dataset, out = Path(dataset), Path(out)
     _check_levels(levels)
-    loaded = load_run(Path(run) if run else latest_run(config.root))
-    if not loaded.networks.method.gives_scores:
-        name = loaded.config.fit.method
-        msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
-        raise RunError(msg)
-    source = _open(dataset, config, loaded, layout=layout, labels=labels)
+    loaded = open_scoring_run(run, config)
+    source = open_known_dataset(dataset, config, loaded, layout=layout, labels=labels)
     check_ids(pair.id for pair in source.pairs)
     described = describe_source(source)
     source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
@@ -178,26 +174,6 @@ def _check_levels(levels: tuple[str, ...]) -> None:
     if unknown or not levels:
         msg = f"levels = {', '.join(levels) or 'none'}: name one or more of {', '.join(LEVELS)}."
         raise UsageError(msg)
-
-
-def _open(
-    dataset: Path, config: Config, run: LoadedRun, *, layout: str | None, labels: str | None
-) -> DataSource:
-    """Open the data set as flags, curate.toml, or the run that knows it say."""
-    listed = next(
-        (
-            item
-            for item in (*config.synthetic, *config.real, *run.config.synthetic, *run.config.real)
-            if item.path.resolve() == dataset.resolve()
-        ),
-        None,
-    )
-    if listed is not None:
-        layout = layout or listed.layout
-        labels = labels or listed.labels
-    return open_dataset(
-        dataset, layout=layout or "auto", labels=labels, classes=run.classes, key="new"
-    )
 
 
 def _provenance(

@@ -17,11 +17,53 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from curate.data import DataSource
+    from curate.workflows.building import Networks
     from curate.workflows.loading import LoadedRun
     from curate.workflows.training import Device
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+def put_to_use(networks: Networks, device: Device) -> Networks:
+    """Bring networks to a device, ready for `score_maps`."""
+    networks.segmenter.to(device.device).eval()
+    networks.method.to(device.device).eval()
+    return networks
+
+
+@torch.no_grad()
+def score_maps(
+    networks: Networks,
+    device: Device,
+    images: torch.Tensor,
+    label_map: torch.Tensor,
+    keys: tuple[str, ...],
+) -> torch.Tensor:
+    """Run a segmenter and its method over a batch.
+
+    Parameters
+    ----------
+    networks : Networks
+        On `device`; see `put_to_use`.
+    images, label_map : (N, 3, H, W) uint8, (N, H, W) uint8
+        At the size of the training.
+    keys : tuple of str
+        As in `curate.records.Batch`.
+
+    Returns
+    -------
+    maps : (N, 4, gh, gw) float32
+        Scores in [0, 1] on the weighting grid: combined, image, region and pixel level.
+    """
+    is_real = torch.zeros(len(images), dtype=torch.bool)
+    batch = move(Batch(images, label_map, is_real, keys), device.device)
+    pixels = to_unit_range(batch.images)
+    with device.autocast():
+        prediction = networks.segmenter(pixels, networks.stages)
+    levels: LevelScores = networks.method.scores(gather_evidence(batch, pixels, prediction))
+    maps = (levels.combined, levels.image, levels.region, levels.pixel)
+    return torch.stack(maps, dim=1).float().cpu()
 
 
 class Scorer:
@@ -31,9 +73,7 @@ class Scorer:
         self.plan = plan
         self.device = device
         self.first_problem = ""
-        self.stages = run.networks.stages
-        self.segmenter = run.networks.segmenter.to(device.device).eval()
-        self.method = run.networks.method.to(device.device).eval()
+        self.networks = put_to_use(run.networks, device)
 
     def run(
         self, source: DataSource, pairs: Sequence[Pair], *, workers: int, batch_size: int
@@ -53,22 +93,15 @@ class Scorer:
                     keys = tuple(source.key_of(item.pair) for item in ready)
                     yield from pool.map(self._pool_scores, ready, self._score(ready, keys))
 
-    @torch.no_grad()
     def _score(self, ready: Sequence[PreparedImage], keys: tuple[str, ...]) -> torch.Tensor:
-        """Run the networks: (N, 4, gh, gw) float32 scores, combined, image, region, pixel."""
-        batch = Batch(
-            images=torch.stack([item.image for item in ready]),
-            label_map=torch.stack([item.label_map for item in ready]),
-            is_real=torch.zeros(len(ready), dtype=torch.bool),
-            keys=keys,
+        """Score the images of one batch."""
+        return score_maps(
+            self.networks,
+            self.device,
+            torch.stack([item.image for item in ready]),
+            torch.stack([item.label_map for item in ready]),
+            keys,
         )
-        batch = move(batch, self.device.device)
-        images = to_unit_range(batch.images)
-        with self.device.autocast():
-            prediction = self.segmenter(images, self.stages)
-        levels: LevelScores = self.method.scores(gather_evidence(batch, images, prediction))
-        maps = (levels.combined, levels.image, levels.region, levels.pixel)
-        return torch.stack(maps, dim=1).float().cpu()
 
     def _pool_scores(self, item: PreparedImage, maps: torch.Tensor) -> ScoredImage:
         """Bring the maps of one image to its cells and pool them."""
