@@ -18,8 +18,11 @@ def draw_resamples(num_images: int, *, count: int, seed: int) -> NDArray[np.floa
     Returns
     -------
     times : (1 + count, num_images) float64
-        The first row is the sample itself, once each image; the others sum to `num_images`.
+        The first row is the sample itself, once each image; the others sum to `num_images`. One
+        image says nothing of its spread: the first row is then the only one.
     """
+    if num_images == 1:
+        return np.ones((1, 1))
     even = np.full(num_images, 1 / num_images)
     drawn = stable_rng(seed, "bootstrap").multinomial(num_images, even, size=count)
     return np.concatenate([np.ones((1, num_images)), drawn])

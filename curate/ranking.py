@@ -49,8 +49,8 @@ def counted_average_precision(good: NDArray[Any], bad: NDArray[Any]) -> NDArray[
     Returns
     -------
     precision : (..) float64
-        In [0, 1]; scores that know nothing reach the share of good samples. NaN where there are
-        no good ones.
+        In [0, 1]; scores that know nothing reach the share of good samples. NaN where one of the
+        two groups is empty.
 
     Notes
     -----
@@ -62,7 +62,8 @@ def counted_average_precision(good: NDArray[Any], bad: NDArray[Any]) -> NDArray[
     kept_bad = np.cumsum(bad[..., ::-1], axis=-1)[..., ::-1]
     kept = kept_good + kept_bad
     precision = np.divide(kept_good, kept, out=np.zeros_like(kept), where=kept > 0)
-    return _ratio((good * precision).sum(axis=-1), good.sum(axis=-1))
+    mean = _ratio((good * precision).sum(axis=-1), good.sum(axis=-1))
+    return np.where(bad.sum(axis=-1) > 0, mean, np.nan)
 
 
 def counted_false_alarms(

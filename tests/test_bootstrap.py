@@ -21,6 +21,10 @@ def test_same_seed_draws_the_same():
     assert (first != other).any()
 
 
+def test_one_image_cannot_be_resampled():
+    assert draw_resamples(1, count=20, seed=0).tolist() == [[1.0]]
+
+
 def test_interval_cuts_the_same_share_off_both_ends():
     assert percentile_interval(np.arange(101.0), coverage=0.9) == pytest.approx((5, 95))
 

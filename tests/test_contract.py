@@ -190,6 +190,7 @@ def test_front_door_offers_these_names():
         "StoreError",
         "UsageError",
         "__version__",
+        "audit",
         "demo",
         "evaluate",
         "export_subset",

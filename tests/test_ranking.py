@@ -71,6 +71,7 @@ def test_average_precision_agrees_with_stepping_through_the_thresholds(quantised
 def test_average_precision_of_equal_scores_is_the_share_of_good_ones():
     assert counted_average_precision(np.array([0, 3]), np.array([0, 1])) == 0.75
     assert math.isnan(counted_average_precision(np.array([0, 0]), np.array([0, 1])))
+    assert math.isnan(counted_average_precision(np.array([0, 1]), np.array([0, 0])))
 
 
 def test_false_alarms_by_hand():

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.audit import audit
 from curate.cli.demo import demo
 from curate.cli.export_subset import export_subset
 from curate.cli.fit import fit
@@ -18,6 +19,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "fit": fit,
     "score": score,
     "export-subset": export_subset,
+    "audit": audit,
 }
 
 app = typer.Typer(name="curate", no_args_is_help=True, pretty_exceptions_enable=False)

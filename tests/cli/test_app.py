@@ -22,6 +22,8 @@ OPTIONS = {
     "--device --resume --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --by --rank-by --out --media "
     "--format --dataset --overwrite --dry-run --json",
+    "audit": "--run --config --real --layout --labels --kinds --images --seed --device --out "
+    "--overwrite --json",
 }
 HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
 
