@@ -93,7 +93,10 @@ def test_image_measures_agree_with_those_by_hand():
     rng = np.random.default_rng(4)
     masks = random_masks(0)
     noise = rng.random(NUM)
-    score = lambda mask, number: np.full(CELLS, 0.5 * noise[number] + 0.5 * (~mask).mean())  # noqa: E731
+
+    def score(mask, number):
+        return np.full(CELLS, 0.5 * noise[number] + 0.5 * (~mask).mean())
+
     row = measure(score, masks=masks)["image", "score"]
     clean, spoiled = tallies(score, np.zeros_like(masks)), tallies(score, masks)
     values = [t.score for t in clean + spoiled]
