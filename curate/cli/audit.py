@@ -120,7 +120,7 @@ def _verdict(result: "AuditResult") -> list[str]:
         if kind not in blind
     ]
     if blind:
-        lines.append(f"Not seen, pixels near chance: {', '.join(blind)}")
+        lines.append(f"Not seen, pixels near chance or the wrong way round: {', '.join(blind)}")
     if partly:
         lines.append(f"Seen in part: {', '.join(partly)}")
     if missing := result.not_planted():

@@ -67,7 +67,7 @@ def test_result_is_told_to_people(run, calls):
         "  style   0.550 [0.52, 0.58]  0.550 [0.52, 0.58]  0.550 [0.52, 0.58]",
         "  pasted  -                   -                   -",
         "  all     0.750 [0.72, 0.78]  0.750 [0.72, 0.78]  0.750 [0.72, 0.78]",
-        "Not seen, pixels near chance: style",
+        "Not seen, pixels near chance or the wrong way round: style",
         "Could be planted in none of the images: pasted",
         "A threshold that finds 95% of the spoiled pixels loses 25% of the untouched ones",
         "Done in 1:23",

@@ -119,6 +119,21 @@ def test_missing_object_is_gone_from_the_image_or_from_the_label():
     assert outcomes == {True, False}
 
 
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_hole_of_an_object_mirrors_what_lies_beside_it(is_turned):
+    label_map = np.zeros((8, 8), np.uint8)
+    label_map[2:6, 3:5] = 1
+    image = scene().image
+    if is_turned:
+        image, label_map = image.transpose(0, 2, 1), label_map.T
+    outcomes = []
+    for seed in range(8):
+        filled = realise("missing_object", scene(image, label_map), seed=seed, part=1).image[0]
+        outcomes.append(filled[:, 3] if is_turned else filled[3])
+    # the edge beside column 3 is column 2, and as far again outside lies column 1
+    assert [10, 40, 70, 40, 190, 160, 190, 220] in [row.tolist() for row in outcomes]
+
+
 def test_wrong_label_never_keeps_the_most_frequent_class():
     two = scene(label_map=with_object())
     two.__dict__["pieces"] = np.zeros((8, 8), np.int64)

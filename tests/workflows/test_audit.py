@@ -9,7 +9,9 @@ from curate.errors import DataError, RunError, UsageError
 from curate.faults import FAULTS
 from curate.workflows import audit as audit_module
 from curate.workflows.audit import audit
+from curate.workflows.audit_images import held_out_candidates, read_images
 from curate.workflows.fit import fit
+from curate.workflows.loading import load_run
 from curate.workflows.splits import read_splits
 from tests.workflows.tiny import RecordingReporter, tiny_config, write_dataset
 
@@ -99,6 +101,14 @@ def test_unreadable_images_are_left_out(finished_run, tmp_path):
         path.write_bytes(b"")
     with pytest.raises(DataError, match="None of 4 real images can be used"):
         audit(config=config, run=run, real=[root])
+
+
+def test_images_are_read_at_the_size_of_the_run_and_know_how_much_they_shrank(finished_run):
+    _, run = finished_run
+    candidates = held_out_candidates(load_run(run))
+    (image, *_) = read_images(candidates, (20, 28), count=9, reporter=RecordingReporter())
+    assert (image.image.shape, image.label_map.shape) == ((3, 20, 28), (20, 28))
+    assert image.shrinkage == 2.0
 
 
 @pytest.fixture

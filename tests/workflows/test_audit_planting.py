@@ -109,6 +109,12 @@ def test_a_kind_is_planted_the_same_whatever_else_is_planted(images):
     assert alone.loc[where].auroc == among.loc[where].auroc
 
 
+def test_strengths_are_told_apart_and_taken_together(images):
+    found = run(images, blind).loc["pixel", "score", "shifted_label"].spoiled_share
+    assert found["mild"] < 0.8 * found["strong"]
+    assert found["all"] == pytest.approx((found["mild"] + found["strong"]) / 2)
+
+
 def test_another_seed_plants_elsewhere(images):
     case = Case(0, "noise", "strong", FAULTS["noise"])
     first, again, other = (plant_case(case, images, seed=seed) for seed in (0, 0, 1))
