@@ -8,14 +8,14 @@ from curate.errors import StoreError, UsageError
 from curate.records import LEVELS, OK
 from curate.store.assembling import Assembly, assemble
 from curate.store.atomic import check_writable, remove_folder, remove_stale
-from curate.store.headers import read_h5_header
 from curate.store.ids import IdBook, check_text
-from curate.store.loading import load_file_images
-from curate.store.merging import OpenFiles, merge
+from curate.store.columns import empty
+from curate.store.merging import merge
 from curate.store.parquet import read_metadata, read_parquet
-from curate.store.pieces import Pieces, collect_maps, tabulate
+from curate.store.pieces import Piece, Pieces, make_piece, piece_of_tables
 from curate.store.provenance import decode, encode, refuse_mixing
 from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, SHARD_BYTES
+from curate.store.sources import Source, SourceCache
 from curate.store.targets import Kind, Target, resolve_target
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ class ScoreWriter:
         are tried again.
     shard_bytes : int
         Largest size of one file of a folder of shards.
+    rank : int
+        Number of this process among those that write together. Only the first, 0, looks after what
+        is there already, and finishes; it must be open before the others, which only append.
 
     Attributes
     ----------
@@ -77,6 +80,7 @@ class ScoreWriter:
         overwrite: bool = False,
         resume: bool = False,
         shard_bytes: int = SHARD_BYTES,
+        rank: int = 0,
     ) -> None:
         self.done: set[str] = set()
         self._target = resolve_target(out.absolute())
@@ -85,19 +89,15 @@ class ScoreWriter:
         self._num_classes, self._stride = num_classes, stride
         self._levels, self._shard_bytes = tuple(levels), shard_bytes
         self._ids = IdBook()
-        self._files = OpenFiles()
-        check_writable(self._target.path.parent)
-        for path in (self._target.path, self._target.parts):
-            remove_stale(path)
-        _refuse_existing(self._target, overwrite=overwrite, resume=resume)
-        self._pieces = Pieces(self._target.parts)
-        try:
-            if overwrite:
-                self._pieces.start_over()
-            self._take_up()
-        except BaseException:
-            self.close()
-            raise
+        self._cache = SourceCache()
+        if rank == 0:
+            check_writable(self._target.path.parent)
+            for path in (self._target.path, self._target.parts):
+                remove_stale(path)
+            _refuse_existing(self._target, overwrite=overwrite, resume=resume)
+        self._pieces = Pieces(self._target.parts, rank=rank)
+        if rank == 0:
+            self._begin(overwrite=overwrite)
 
     def append(self, batch: Sequence[ScoredImage]) -> None:
         """Store the scores of some images for good.
@@ -117,11 +117,14 @@ class ScoreWriter:
             self._ids.add(image.pair.id)
             check_text(image.pair.image_path, "image path")
             check_text(image.pair.label_path, "label path")
-        maps = {}
-        if self._target.kind is not Kind.TABLES:
-            maps = collect_maps(batch, self._levels, stride=self._stride)
-        images, regions = tabulate(batch, self._levels, num_classes=self._num_classes)
-        self._add(images, regions, maps)
+        has_maps = self._target.kind is not Kind.TABLES
+        piece = make_piece(
+            batch,
+            self._levels,
+            num_classes=self._num_classes,
+            stride=self._stride if has_maps else None,
+        )
+        self._add(piece)
         self.done.update(image.pair.id for image in batch if image.status == OK)
 
     def finish(self) -> int:
@@ -132,14 +135,13 @@ class ScoreWriter:
         num_regions : int
             Rows of the region table.
         """
-        sources = [*self._base(), *self._pieces.paths()]
-        merged = merge(sources, self._files, num_classes=self._num_classes)
+        merged = merge(self._sources(), num_classes=self._num_classes)
         if not self._is_complete():
             assembly = Assembly(
                 merged=merged,
-                files=self._files,
                 levels=self._levels,
                 num_classes=self._num_classes,
+                stride=self._stride,
                 provenance=self._provenance,
                 dataset_root=self._dataset_root,
                 shard_bytes=self._shard_bytes,
@@ -151,7 +153,7 @@ class ScoreWriter:
 
     def close(self) -> None:
         """Release the work folder; its pieces stay."""
-        self._files.close()
+        self._cache.close()
         self._pieces.close()
 
     def __enter__(self) -> Self:
@@ -160,18 +162,31 @@ class ScoreWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _begin(self, *, overwrite: bool) -> None:
+        """Start over, or take up what earlier processes finished."""
+        try:
+            if overwrite:
+                self._pieces.start_over()
+            self._take_up()
+        except BaseException:
+            self.close()
+            raise
+
     def _take_up(self) -> None:
         """Find out what earlier processes finished."""
         if self._target.kind is Kind.TABLES and self._target.exists() and not self._is_fresh():
             self._import_tables()
-        for path in [*self._base(), *self._pieces.paths()]:
-            file = self._files[path]
-            self._refuse_other(read_h5_header(file).provenance, path)
-            images = load_file_images(file)
+        for source in self._sources():
+            self._refuse_other(source.provenance(), source.path)
+            images, _ = source.load()
             for image_id, status in zip(images["id"], images["status"], strict=True):
                 self._ids.add(image_id)
                 if status == OK:
                     self.done.add(image_id)
+
+    def _sources(self) -> list[Source]:
+        """List everything that is finished, oldest first."""
+        return [self._cache.open(path) for path in (*self._base(), *self._pieces.paths())]
 
     def _base(self) -> list[Path]:
         """List the finished HDF5 files that the pieces add to."""
@@ -199,21 +214,14 @@ class ScoreWriter:
         path = self._target.images_table
         self._refuse_other(decode(read_metadata(path).provenance, where=str(path)), path)
         images = read_parquet(path, IMAGE_COLUMNS)
-        regions = None
+        regions = empty(REGION_COLUMNS)
         if "region" in self._levels:
             regions = read_parquet(self._target.regions_table, REGION_COLUMNS)
-        self._add(images, regions, {})
+        self._add(piece_of_tables(images, regions))
 
-    def _add(self, images: Any, regions: Any, maps: Any) -> None:  # noqa: ANN401
+    def _add(self, piece: Piece) -> None:
         """Write a piece."""
-        self._pieces.add(
-            images,
-            regions,
-            maps,
-            stride=self._stride,
-            provenance=self._provenance,
-            dataset_root=self._dataset_root,
-        )
+        self._pieces.add(piece, provenance=self._provenance, dataset_root=self._dataset_root)
 
     def _refuse_other(self, found: Mapping[str, Any], path: Path) -> None:
         """Refuse to add to scores that were made with other settings."""

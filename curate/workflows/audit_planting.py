@@ -11,14 +11,16 @@ import pandas as pd
 import torch
 
 from curate.bootstrap import draw_resamples
+from curate.cells import centre_labels
 from curate.faults import STRENGTHS, Fault, Planted, Scene
-from curate.records import GRID_STRIDE
+from curate.records import GRID_STRIDE, Batch
+from curate.regions import REGION_KINDS
 from curate.seeding import stable_rng
 from curate.workflows.audit_images import RealImage, region_side
 from curate.workflows.audit_measures import PlantedTally, measure_group
 from curate.workflows.audit_result import ALL
 from curate.workflows.audit_tally import ImageTally, tally_image
-from curate.workflows.cells import cut_regions
+from curate.workflows.cells import mean_colours
 from curate.workflows.scoring import chunks, map_ahead
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from curate.config import ScoreConfig
     from curate.reporting import Reporter
 
-    ScoreMaps = Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], torch.Tensor]
+    ScoreMaps = Callable[[Batch], torch.Tensor]
 
 RESAMPLES: Final = 500
 SHARES: Final = (0.3, 0.7)
@@ -62,7 +64,7 @@ def measure(
     Parameters
     ----------
     score : callable
-        ``(images (N, 3, H, W) uint8, label_map (N, H, W) uint8, keys) -> (N, 4, h, w) float32``.
+        From a batch of N images to their score maps, (N, 4, h, w) float32.
 
     Returns
     -------
@@ -114,22 +116,22 @@ def _tally_all(
 
     def spoil(case: Case) -> tuple[Case, Planted, NDArray[np.int64]]:
         planted = plant_case(case, images, seed=seed)
-        regions = cut_regions(
-            torch.from_numpy(planted.image),
-            planted.label_map,
-            kind=settings.regions,
-            stride=GRID_STRIDE,
-            region_px=region_side(images[case.index], settings.region_px),
+        regions = REGION_KINDS[settings.regions](
+            centre_labels(planted.label_map, GRID_STRIDE),
+            region_side(images[case.index], settings.region_px) / GRID_STRIDE,
+            lambda: mean_colours(torch.from_numpy(planted.image), GRID_STRIDE),
         )
         return case, planted, regions
 
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         for group in chunks(map_ahead(pool, spoil, cases, 2 * size), size):
-            maps = score(
-                torch.from_numpy(np.stack([planted.image for _, planted, _ in group])),
-                torch.from_numpy(np.stack([planted.label_map for _, planted, _ in group])),
-                tuple(images[case.index].key for case, _, _ in group),
+            batch = Batch(
+                images=torch.from_numpy(np.stack([planted.image for _, planted, _ in group])),
+                label_map=torch.from_numpy(np.stack([p.label_map for _, p, _ in group])),
+                is_real=torch.zeros(len(group), dtype=torch.bool),
+                keys=tuple(images[case.index].key for case, _, _ in group),
             )
+            maps = score(batch)
             for (case, planted, regions), levels in zip(group, maps.numpy(), strict=True):
                 tally = tally_image(levels, planted.label_map, planted.is_spoiled, regions)
                 yield case, tally

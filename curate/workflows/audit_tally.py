@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from curate.records import GRID_STRIDE, IGNORE_INDEX
-from curate.regions import count_cell_classes, weighted_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,24 +58,30 @@ def tally_image(
     region_ids : (h, w) int64
         0 .. R-1.
     """
-    state = np.where(label_map == IGNORE_INDEX, IGNORE_INDEX, is_spoiled).astype(np.uint8)
-    counts = count_cell_classes(state, num_classes=2, stride=GRID_STRIDE)
-    good, valid = counts[..., 0], counts.sum(axis=2)
+    is_valid = label_map != IGNORE_INDEX
+    good, bad = _count_px(is_valid & ~is_spoiled), _count_px(is_valid & is_spoiled)
+    valid = good + bad
     steps = np.rint(maps * (NUM_SCORES - 1)).astype(np.int64)
-    num_regions = int(region_ids.max()) + 1
-    region_scores = weighted_mean(maps[0].astype(np.float64), valid, region_ids, num_regions)
-    shares = np.divide(good, valid, out=np.zeros(good.shape), where=valid > 0)
-    region_shares = weighted_mean(shares, valid, region_ids, num_regions)
-    is_known = ~np.isnan(region_scores)
-    total = valid.sum()
-    return ImageTally(
-        good_px=_count_steps(steps, counts[..., 0]),
-        bad_px=_count_steps(steps, counts[..., 1]),
-        region_scores=region_scores[is_known],
-        region_shares=region_shares[is_known],
-        score=float((maps[0].astype(np.float64) * valid).sum() / total),
-        share=float(good.sum() / total),
+    sums, good_sums, px = (
+        np.bincount(region_ids.ravel(), weights=values.ravel())
+        for values in (maps[0].astype(np.float64) * valid, good, valid)
     )
+    is_known = px > 0
+    return ImageTally(
+        good_px=_count_steps(steps, good),
+        bad_px=_count_steps(steps, bad),
+        region_scores=sums[is_known] / px[is_known],
+        region_shares=good_sums[is_known] / px[is_known],
+        score=float(sums.sum() / px.sum()),
+        share=float(good_sums.sum() / px.sum()),
+    )
+
+
+def _count_px(is_counted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count the pixels of each cell, those at the lower and right border being cut off."""
+    rows, columns = (np.arange(0, length, GRID_STRIDE) for length in is_counted.shape)
+    by_row = np.add.reduceat(is_counted.astype(np.int64), rows, axis=0)
+    return np.asarray(np.add.reduceat(by_row, columns, axis=1))
 
 
 def _count_steps(steps: NDArray[np.int64], px: NDArray[np.int64]) -> NDArray[np.int64]:

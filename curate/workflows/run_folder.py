@@ -8,6 +8,7 @@ import uuid
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from curate.distributed import first_decides
 from curate.errors import ConfigError, DataError, RunError, UsageError
 from curate.store import (
     RunRecord,
@@ -27,6 +28,8 @@ from curate.workflows.splits import write_splits
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
     from curate.config import Config
     from curate.data import DataSource
@@ -55,7 +58,7 @@ def read_finished(path: Path) -> RunRecord:
 
 
 class RunFolder:
-    """One run folder; see `open`.
+    """One run folder; see `open`. Of several processes, only the first one reads and writes it.
 
     Files: ``run.json`` (status), ``config.json``, ``provenance.json``, ``splits.parquet``,
     ``metrics.parquet``; ``checkpoint.safetensors`` while it is running;
@@ -126,13 +129,18 @@ class RunFolder:
         log.write()
 
     def restore(self, trainer: Trainer, log: MetricLog) -> int:
-        """Load the checkpoint, if there is one; return the number of finished steps."""
-        if not self.has_checkpoint:
+        """Load the checkpoint in every process, if there is one; return the finished steps."""
+        saved = first_decides(self._read_checkpoint)
+        if saved is None:
             return 0
-        tensors, meta = load_state(self.path / CHECKPOINT_NAME)
+        tensors, meta = saved
         trainer.load_state(unpack(tensors, meta["structure"]))
         log.restore(meta["rows"])
         return int(meta["step"])
+
+    def _read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Read the checkpoint, if there is one."""
+        return load_state(self.path / CHECKPOINT_NAME) if self.has_checkpoint else None
 
     def finish(self, trainer: Trainer, log: MetricLog, result: dict[str, Any]) -> None:
         """Write the final weights, mark the run finished, and drop the checkpoint."""

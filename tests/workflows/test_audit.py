@@ -41,9 +41,9 @@ def test_only_held_out_images_are_spoiled(finished_run, monkeypatch):
     seen = set()
     genuine = audit_module.score_maps
 
-    def spy(networks, device, images, label_map, keys):
-        seen.update(keys)
-        return genuine(networks, device, images, label_map, keys)
+    def spy(networks, device, batch):
+        seen.update(batch.keys)
+        return genuine(networks, device, batch)
 
     monkeypatch.setattr(audit_module, "score_maps", spy)
     audit(config=config, run=run, kinds=["noise"])

@@ -29,12 +29,14 @@ def oracle(images):
     """Score each cell by its share of pixels that are as they were."""
     known = {image.key: image for image in images}
 
-    def score(batch, label_map, keys):
+    def score(batch):
         is_same = torch.stack(
             [
                 (image == torch.from_numpy(known[key].image)).all(dim=0)
                 & (labels == torch.from_numpy(known[key].label_map))
-                for image, labels, key in zip(batch, label_map, keys, strict=True)
+                for image, labels, key in zip(
+                    batch.images, batch.label_map, batch.keys, strict=True
+                )
             ]
         )
         cells = F.avg_pool2d(is_same.float()[:, None], 4, ceil_mode=True, count_include_pad=False)
@@ -43,9 +45,9 @@ def oracle(images):
     return score
 
 
-def blind(batch, label_map, keys):
-    cells = -(-label_map.shape[1] // 4), -(-label_map.shape[2] // 4)
-    return torch.full((len(keys), 4, *cells), 0.5)
+def blind(batch):
+    cells = -(-batch.label_map.shape[1] // 4), -(-batch.label_map.shape[2] // 4)
+    return torch.full((len(batch.keys), 4, *cells), 0.5)
 
 
 def run(images, score, *, kinds=KINDS, seed=0, reporter=None):
@@ -80,8 +82,8 @@ def test_scores_that_know_nothing_are_chance_for_every_kind(images, kind):
 def test_answers_given_to_the_wrong_images_are_chance(images):
     right = oracle(images)
 
-    def confused(batch, label_map, keys):
-        return right(batch, label_map, keys).flip(dims=(2, 3))
+    def confused(batch):
+        return right(batch).flip(dims=(2, 3))
 
     found = run(images, confused, kinds=("noise",)).loc["pixel", "score", "noise", "all"]
     assert found.auroc == pytest.approx(0.5, abs=0.12)
@@ -91,9 +93,9 @@ def test_every_fault_is_planted_in_every_image_and_told(images):
     reporter = RecordingReporter()
     seen = []
 
-    def score(batch, label_map, keys):
-        seen.extend(keys)
-        return blind(batch, label_map, keys)
+    def score(batch):
+        seen.extend(batch.keys)
+        return blind(batch)
 
     table = run(images, score, reporter=reporter)
     total = 6 * (1 + 3 * 2)
