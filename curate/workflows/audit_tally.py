@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NUM_SCORES: Final = 256
-"""Pixel scores are counted in steps of 1/255, as score files hold them."""
+"""Pixel scores are counted in steps of 1/255; score files hold them no finer."""
 
 SCORE_NAMES: Final = ("score", "image_score", "region_score", "pixel_score")
 """The combined score, and what each level's network says by itself; named as in score files."""

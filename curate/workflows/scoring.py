@@ -59,14 +59,26 @@ def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor
     -------
     maps : (N, 4, gh, gw) float32
         Scores in [0, 1] on the weighting grid: combined, image, region and pixel level.
+
+    Raises
+    ------
+    RunError
+        If the memory of the device is too small.
     """
-    batch = move(batch, device.device)
-    images = to_unit_range(batch.images)
-    with device.autocast():
-        prediction = networks.segmenter(images, networks.stages)
-    levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
-    maps = (levels.combined, levels.image, levels.region, levels.pixel)
-    return torch.stack(maps, dim=1).float().cpu()
+    try:
+        batch = move(batch, device.device)
+        images = to_unit_range(batch.images)
+        with device.autocast():
+            prediction = networks.segmenter(images, networks.stages)
+        levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
+        maps = (levels.combined, levels.image, levels.region, levels.pixel)
+        return torch.stack(maps, dim=1).float().cpu()
+    except torch.OutOfMemoryError as error:
+        msg = (
+            f"{device.device} ran out of memory with batches of {len(batch.keys)}. Lower "
+            "batch_size in [score]; a score that was interrupted goes on with --resume."
+        )
+        raise RunError(msg) from error
 
 
 class PreparedImages(Dataset[list["PreparedImage | ScoredImage"]]):
@@ -142,14 +154,7 @@ class Scorer:
             is_real=torch.zeros(len(filled), dtype=torch.bool),
             keys=tuple(item.key for item in filled),
         )
-        try:
-            return score_maps(self._networks_of_thread(), self.device, batch)
-        except torch.OutOfMemoryError as error:
-            msg = (
-                f"{self.device.device} ran out of memory with batches of {self.batch_size}. Lower "
-                "batch_size in [score] and go on with --resume."
-            )
-            raise RunError(msg) from error
+        return score_maps(self._networks_of_thread(), self.device, batch)
 
     def _networks_of_thread(self) -> Networks:
         """Return the networks that belong to the calling thread."""

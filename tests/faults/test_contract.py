@@ -1,5 +1,6 @@
 """What every kind of fault promises."""
 
+import pickle
 import subprocess
 import sys
 
@@ -193,3 +194,12 @@ def test_unknown_kind_is_refused(names, message):
 def test_faults_need_no_torch():
     code = "import sys, curate.faults; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_faults_travel_to_the_processes_that_read():
+    copies = pickle.loads(pickle.dumps(FAULTS))
+    draws = [kinds["mixture"] for kinds in (FAULTS, copies)]
+    first, again = (
+        fault.plant(draw_scene(), np.random.default_rng(0), strength="mild") for fault in draws
+    )
+    assert (first.image == again.image).all()
