@@ -113,14 +113,21 @@ def _verdict(result: "AuditResult") -> list[str]:
     """Say what the run finds, what it does not, and at what price."""
     lines = []
     unseen = result.unseen()
-    blind = [kind for kind, missed in unseen.items() if len(missed) == len(result.strengths)]
+    inverted = result.inverted()
+    blind = [
+        kind
+        for kind, missed in unseen.items()
+        if len(missed) == len(result.strengths) and kind not in inverted
+    ]
     partly = [
         f"{kind} (not when {' or '.join(missed)})"
         for kind, missed in unseen.items()
-        if kind not in blind
+        if kind not in (*blind, *inverted)
     ]
     if blind:
-        lines.append(f"Not seen, pixels near chance or the wrong way round: {', '.join(blind)}")
+        lines.append(f"Not seen, pixels near chance: {', '.join(blind)}")
+    if inverted:
+        lines.append(f"The wrong way round, taken for more real: {', '.join(inverted)}")
     if partly:
         lines.append(f"Seen in part: {', '.join(partly)}")
     if missing := result.not_planted():

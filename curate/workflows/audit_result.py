@@ -89,6 +89,10 @@ class AuditResult:
                     found.setdefault(kind, []).append(strength)
         return found
 
+    def inverted(self) -> list[str]:
+        """Name the kinds whose pixels score above unspoiled ones: their interval is below 0.5."""
+        return [k for k in self.kinds if self.interval("auroc", "pixel", kind=k)[1] < 0.5]
+
     def not_planted(self) -> list[str]:
         """Name the kinds that could be planted in no image."""
         return [kind for kind in self.kinds if self.value("images", "pixel", kind=kind) == 0]
@@ -109,6 +113,7 @@ class AuditResult:
                 "by_corruption": self._by_kind("false_alarm", "pixel"),
             },
             "unseen": self.unseen(),
+            "inverted": self.inverted(),
             "not_planted": self.not_planted(),
             "out": str(self.out) if self.out else None,
             "seconds": self.seconds,

@@ -15,7 +15,7 @@ from tests.workflows.tiny import write_dataset
 def make_result(**changes):
     import pandas as pd
 
-    areas = {"blur": 0.95, "style": 0.55, "pasted": float("nan"), "all": 0.75}
+    areas = {"blur": 0.95, "style": 0.55, "noise": 0.2, "pasted": float("nan"), "all": 0.75}
     rows = [
         {
             "kind": kind,
@@ -43,7 +43,7 @@ def make_result(**changes):
     values = {
         "run": Path("runs/a"),
         "images": 15,
-        "kinds": ("blur", "style", "pasted"),
+        "kinds": ("blur", "style", "noise", "pasted"),
         "strengths": ("mild", "strong"),
         "table": pd.DataFrame(rows),
         "seconds": 83.0,
@@ -65,9 +65,11 @@ def test_result_is_told_to_people(run, calls):
         "          pixel              region             image",
         "  blur    0.950 [0.92, 0.98]  0.950 [0.92, 0.98]  0.950 [0.92, 0.98]",
         "  style   0.550 [0.52, 0.58]  0.550 [0.52, 0.58]  0.550 [0.52, 0.58]",
+        "  noise   0.200 [0.17, 0.23]  0.200 [0.17, 0.23]  0.200 [0.17, 0.23]",
         "  pasted  -                   -                   -",
         "  all     0.750 [0.72, 0.78]  0.750 [0.72, 0.78]  0.750 [0.72, 0.78]",
-        "Not seen, pixels near chance or the wrong way round: style",
+        "Not seen, pixels near chance: style",
+        "The wrong way round, taken for more real: noise",
         "Could be planted in none of the images: pasted",
         "A threshold that finds 95% of the spoiled pixels loses 25% of the untouched ones",
         "Done in 1:23",
@@ -79,9 +81,15 @@ def test_result_is_told_to_programs(run, calls):
     told = json.loads(done.stdout)
     for level in ("pixel", "region", "image"):
         assert told[level]["auroc"] == 0.75
-        assert told[level]["by_corruption"] == {"blur": 0.95, "style": 0.55, "pasted": None}
+        assert told[level]["by_corruption"] == {
+            "blur": 0.95,
+            "style": 0.55,
+            "noise": 0.2,
+            "pasted": None,
+        }
         assert told[level]["interval"] == [0.72, 0.78]
-    assert told["unseen"] == {"style": ["mild", "strong"]}
+    assert told["unseen"] == {kind: ["mild", "strong"] for kind in ("style", "noise")}
+    assert told["inverted"] == ["noise"]
     assert told["false_alarm_rate"]["rate"] == 0.25
     assert set(told["networks"]) == {"image_score", "region_score", "pixel_score"}
 

@@ -53,5 +53,10 @@ def test_a_kind_is_unseen_where_its_area_is_small_or_chance_is_in_reach(result):
     assert result.unseen() == {"part": ["mild"], "hidden": ["mild", "strong"]}
 
 
+def test_a_kind_is_inverted_where_even_the_upper_end_is_below_chance(result):
+    result.table.loc[result.table["kind"] == "hidden", "auroc_high"] = 0.49
+    assert result.inverted() == ["hidden"]
+
+
 def test_a_kind_that_could_not_be_planted_is_told_apart_from_an_unseen_one(result):
     assert result.not_planted() == ["absent"]
