@@ -139,7 +139,7 @@ def _count_mixed(
     """Count the classes of the cells that show several values, (len(mixed), C)."""
     columns = padded.shape[1] // stride
     blocks = padded.reshape(-1, stride, columns, stride)
-    pixels = blocks[mixed // columns, :, mixed % columns].reshape(len(mixed), -1)
+    pixels = blocks[mixed // columns, :, mixed % columns].reshape(len(mixed), stride**2)
     key = np.arange(len(mixed))[:, None] * (num_classes + 1) + pixels
     counts = np.bincount(key.reshape(-1), minlength=len(mixed) * (num_classes + 1))
     return counts.reshape(len(mixed), num_classes + 1)[:, :num_classes]

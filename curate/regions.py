@@ -21,7 +21,7 @@ _NUM_LABELS: Final = 256
 def label_tile_regions(
     cell_labels: NDArray[np.uint8],
     region_cells: float,
-    read_pixels: Callable[[], NDArray[np.uint8]],  # noqa: ARG001 (the families share one signature)
+    read_pixels: Callable[[], NDArray[np.uint8]],
 ) -> NDArray[np.int64]:
     """Cut along the label map and along a grid: what one class shows of one square is a region.
 
@@ -54,7 +54,7 @@ def slic_regions(
 
 def component_regions(
     cell_labels: NDArray[np.uint8],
-    region_cells: float,  # noqa: ARG001
+    region_cells: float,  # noqa: ARG001 (the families share one signature)
     read_pixels: Callable[[], NDArray[np.uint8]],  # noqa: ARG001
 ) -> NDArray[np.int64]:
     """Cut along the label map: connected cells of one class (or of ignored cells) are a region."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from curate.store.checkpoint import load_state, save_state
     from curate.store.digest import sha256_file
     from curate.store.ids import check_ids
+    from curate.store.joining import Joined, join
     from curate.store.provenance import Provenance, parse_provenance
     from curate.store.runs import RunRecord, next_run_name, read_run, write_run
     from curate.store.scorefile import ScoreFile
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from curate.store.writer import ScoreWriter
 
 __all__ = [
+    "Joined",
     "Provenance",
     "RunRecord",
     "ScoreFile",
     "ScoreWriter",
     "check_ids",
     "check_writable",
+    "join",
     "latest_run",
     "latest_scores",
     "load_state",
@@ -44,12 +47,14 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "Joined": "joining",
     "Provenance": "provenance",
     "RunRecord": "runs",
     "ScoreFile": "scorefile",
     "ScoreWriter": "writer",
     "check_ids": "ids",
     "check_writable": "atomic",
+    "join": "joining",
     "latest_run": "state",
     "latest_scores": "state",
     "load_state": "checkpoint",

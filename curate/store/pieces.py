@@ -16,7 +16,7 @@ from curate.errors import StoreError
 from curate.packing import COMPRESSIONS, PackedMap
 from curate.records import OK
 from curate.store.atomic import replacing
-from curate.store.columns import Columns, image_columns, num_rows, region_columns
+from curate.store.columns import Columns, image_columns, region_columns
 from curate.store.diskerrors import disk_errors
 from curate.store.hdf5 import reading
 from curate.store.locks import FolderLock
@@ -261,9 +261,3 @@ def _checked_map(image: ScoredImage, group: str, stride: int) -> PackedMap | Non
         f"is required for {image.height}x{image.width} pixels at stride {stride}."
     )
     raise StoreError(msg)
-
-
-def piece_of_tables(images: Columns, regions: Columns) -> Piece:
-    """Make a piece without maps of the two tables of a score file."""
-    count = np.bincount(regions["image"], minlength=num_rows(images))
-    return Piece(images, count, regions, {})

@@ -1,23 +1,25 @@
-"""Where the scores of a score file come from: finished HDF5 files, and pieces of the work folder."""
+"""Where scores come from: finished HDF5 files and tables, and pieces of the work folder."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import h5py
 import numpy as np
 
 from curate.errors import StoreError
-from curate.store.columns import Columns, num_rows, take
+from curate.store.columns import Columns, empty, num_rows, take
 from curate.store.hdf5 import find, open_h5, read_column, read_table, reading
-from curate.store.headers import read_h5_header
+from curate.store.headers import Header, read_h5_header, read_table_headers
 from curate.store.loading import load_file_images
-from curate.store.parquet import read_metadata
+from curate.store.parquet import read_metadata, read_parquet
 from curate.store.pieces import Piece, read_piece, read_piece_images
 from curate.store.provenance import decode
-from curate.store.schema import REGION_COLUMNS, REGIONS
+from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, REGIONS
+from curate.store.targets import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from curate.packing import PackedMap
     from curate.store.h5write import MapGroup
+    from curate.store.targets import Target
 
 _MAX_OPEN_FILES: Final = 16
 _MAX_LOADED_PIECES: Final = 3
@@ -40,7 +43,7 @@ class Source(ABC):
         self.cache = cache
 
     @abstractmethod
-    def provenance(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """Read where the scores come from."""
 
     @abstractmethod
@@ -63,9 +66,9 @@ class Source(ABC):
 class H5Source(Source):
     """A finished HDF5 file."""
 
-    def provenance(self) -> dict[str, Any]:
-        """Read the header."""
-        return read_h5_header(self._file).provenance
+    def header(self) -> Header:
+        """Read the attributes."""
+        return read_h5_header(self._file)
 
     def load(self) -> tuple[Columns, NDArray[np.int64]]:
         """Read the image table and one column of the other."""
@@ -104,9 +107,10 @@ class H5Source(Source):
 class PieceSource(Source):
     """A piece of the work folder."""
 
-    def provenance(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """Read the metadata."""
-        return decode(read_metadata(self.path).provenance, where=str(self.path))
+        metadata = read_metadata(self.path)
+        return Header(decode(metadata.provenance, where=str(self.path)), metadata.dataset_root)
 
     def load(self) -> tuple[Columns, NDArray[np.int64]]:
         """Read the image table."""
@@ -138,16 +142,58 @@ class PieceSource(Source):
         return packed
 
 
+class TableSource(Source):
+    """The two finished Parquet tables of a score file without maps."""
+
+    def __init__(self, target: Target, cache: SourceCache) -> None:
+        super().__init__(target.images_table, cache)
+        self.target = target
+
+    def header(self) -> Header:
+        """Read the metadata of both tables, which must belong together."""
+        return read_table_headers(self.target)[0]
+
+    def load(self) -> tuple[Columns, NDArray[np.int64]]:
+        """Read both tables."""
+        images = read_parquet(self.path, IMAGE_COLUMNS)
+        return images, np.bincount(self._regions["image"], minlength=num_rows(images))
+
+    def regions(self, first: int, count: int) -> Columns:
+        """Cut from the table."""
+        return take(self._regions, slice(first, first + count))
+
+    def map_bytes(self, group: str, row: int, image_id: str) -> int:  # noqa: ARG002
+        """Return 0: there are none."""
+        return 0
+
+    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:  # noqa: ARG002
+        """Refuse: there are none."""
+        msg = (
+            f"{self.path} holds tables only, no {target.name}: name an --out that ends in "
+            ".parquet, or score again into an .h5 file."
+        )
+        raise StoreError(msg)
+
+    @cached_property
+    def _regions(self) -> Columns:
+        """Load the region table, if there is one."""
+        path = self.target.regions_table
+        return read_parquet(path, REGION_COLUMNS) if path.exists() else empty(REGION_COLUMNS)
+
+
+def open_sources(target: Target, cache: SourceCache) -> list[Source]:
+    """List the finished files of a score file, as far as they are there."""
+    if target.kind is Kind.TABLES:
+        return [TableSource(target, cache)] if target.images_table.exists() else []
+    return [H5Source(path, cache) for path in target.h5_files()]
+
+
 class SourceCache:
     """The files and pieces that were used last, open or in memory."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[Path, h5py.File] = OrderedDict()
         self._pieces: OrderedDict[Path, Piece] = OrderedDict()
-
-    def open(self, path: Path) -> Source:
-        """Return the source at `path`."""
-        return PieceSource(path, self) if path.suffix == ".parquet" else H5Source(path, self)
 
     def file(self, path: Path) -> h5py.File:
         """Return an open HDF5 file."""

@@ -9,14 +9,12 @@ from curate.records import LEVELS, OK
 from curate.store.assembling import Assembly, assemble
 from curate.store.atomic import check_writable, remove_folder, remove_stale
 from curate.store.ids import IdBook, check_text
-from curate.store.columns import empty
 from curate.store.merging import merge
-from curate.store.parquet import read_metadata, read_parquet
-from curate.store.pieces import Piece, Pieces, make_piece, piece_of_tables
+from curate.store.pieces import Pieces, make_piece
 from curate.store.provenance import decode, encode, refuse_mixing
-from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, SHARD_BYTES
-from curate.store.sources import Source, SourceCache
-from curate.store.targets import Kind, Target, resolve_target
+from curate.store.schema import SHARD_BYTES
+from curate.store.sources import PieceSource, Source, SourceCache, open_sources
+from curate.store.targets import Kind, Target, refuse_foreign, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +122,7 @@ class ScoreWriter:
             num_classes=self._num_classes,
             stride=self._stride if has_maps else None,
         )
-        self._add(piece)
+        self._pieces.add(piece, provenance=self._provenance, dataset_root=self._dataset_root)
         self.done.update(image.pair.id for image in batch if image.status == OK)
 
     def finish(self) -> int:
@@ -174,10 +172,8 @@ class ScoreWriter:
 
     def _take_up(self) -> None:
         """Find out what earlier processes finished."""
-        if self._target.kind is Kind.TABLES and self._target.exists() and not self._is_fresh():
-            self._import_tables()
         for source in self._sources():
-            self._refuse_other(source.provenance(), source.path)
+            self._refuse_other(source.header().provenance, source.path)
             images, _ = source.load()
             for image_id, status in zip(images["id"], images["status"], strict=True):
                 self._ids.add(image_id)
@@ -186,15 +182,12 @@ class ScoreWriter:
 
     def _sources(self) -> list[Source]:
         """List everything that is finished, oldest first."""
-        return [self._cache.open(path) for path in (*self._base(), *self._pieces.paths())]
+        pieces = [PieceSource(path, self._cache) for path in self._pieces.paths()]
+        return [*self._base(), *pieces]
 
-    def _base(self) -> list[Path]:
-        """List the finished HDF5 files that the pieces add to."""
-        return [] if self._is_fresh() else self._target.h5_files()
-
-    def _is_fresh(self) -> bool:
-        """Tell whether a finished score file is to be replaced as a whole."""
-        return self._pieces.is_fresh
+    def _base(self) -> list[Source]:
+        """List the finished files that the pieces add to, unless they are to be replaced."""
+        return [] if self._pieces.is_fresh else open_sources(self._target, self._cache)
 
     def _is_complete(self) -> bool:
         """Tell whether a finished score file is there and nothing was added to it."""
@@ -206,22 +199,6 @@ class ScoreWriter:
             and not self._pieces.paths()
             and all(table.exists() for table in tables)
         )
-
-    def _import_tables(self) -> None:
-        """Make finished Parquet tables the first piece, so that others can be added."""
-        if self._pieces.paths():
-            return
-        path = self._target.images_table
-        self._refuse_other(decode(read_metadata(path).provenance, where=str(path)), path)
-        images = read_parquet(path, IMAGE_COLUMNS)
-        regions = empty(REGION_COLUMNS)
-        if "region" in self._levels:
-            regions = read_parquet(self._target.regions_table, REGION_COLUMNS)
-        self._add(piece_of_tables(images, regions))
-
-    def _add(self, piece: Piece) -> None:
-        """Write a piece."""
-        self._pieces.add(piece, provenance=self._provenance, dataset_root=self._dataset_root)
 
     def _refuse_other(self, found: Mapping[str, Any], path: Path) -> None:
         """Refuse to add to scores that were made with other settings."""
@@ -249,23 +226,4 @@ def _refuse_existing(target: Target, *, overwrite: bool, resume: bool) -> None:
             "--overwrite, or name another --out."
         )
         raise UsageError(msg)
-    if target.kind is Kind.SHARDS and target.path.exists():
-        _refuse_foreign(target.path)
-    elif target.kind is Kind.H5 and target.path.exists() and not target.path.is_file():
-        msg = f"{target.path} is no file. Name another --out."
-        raise UsageError(msg)
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Refuse to replace a folder that holds anything but shards and tables."""
-    strange = [
-        path.name
-        for path in sorted(folder.iterdir())
-        if path.is_dir() or path.suffix not in {".h5", ".parquet"}
-    ]
-    if strange:
-        msg = (
-            f"{folder} holds {strange[0]!r}, which 'curate score' did not write, so that it is not "
-            "replaced. Name another --out."
-        )
-        raise UsageError(msg)
+    refuse_foreign(target)

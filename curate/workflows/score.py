@@ -6,7 +6,7 @@ import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curate.data import DataSource, telling_of_dead_workers
 from curate.distributed import barrier, broadcast_object, first_decides, gather_objects, open_world
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from curate.config import Config
     from curate.job import World
     from curate.records import Pair
+    from curate.workflows.loading import LoadedRun
 
 READERS_BESIDE_A_GPU = 8
 
@@ -127,73 +128,87 @@ def score(
     """
     reporter = reporter or LogReporter()
     started = time.monotonic()
-    dataset, out = Path(dataset), Path(out)
     _check_levels(levels)
     part = parse_shard(shard)
-    compression = compression or config.score.compression
-    check_compression(compression)
+    plan = {"stride": stride, "regions": regions, "compression": compression}
     with open_world(device) as world:
         loaded = open_scoring_run(run, config)
-        source = open_known_dataset(dataset, config, loaded, layout=layout, labels=labels)
+        source = open_known_dataset(Path(dataset), config, loaded, layout=layout, labels=labels)
         check_ids(pair.id for pair in source.pairs)
         described = first_decides(lambda: describe_source(source))
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
-        plan = CellPlan(
-            size=loaded.config.fit.size,
-            stride=stride or config.score.stride,
-            regions=regions or config.score.regions,
-            region_px=config.score.region_px,
-            compression=compression,
-        )
         scorer = Scorer(
             loaded,
-            plan,
+            _plan(config, loaded, **plan),
             choose_device(device, loaded.config.fit.precision),
             batch_size=config.score.batch_size,
         )
         writing = {
-            "provenance": describe_scores(loaded, described, plan, levels),
+            "provenance": describe_scores(loaded, described, scorer.plan, levels),
             "num_classes": len(loaded.classes),
-            "stride": plan.stride,
+            "stride": scorer.plan.stride,
             "levels": levels,
             "dataset_root": source.root,
         }
-        with _open_writer(world, out, writing, resume=resume, overwrite=overwrite) as writer:
-            pairs = part.of(source.pairs)
-            done = broadcast_object(writer.done)
-            todo = [pair for pair in pairs if pair.id not in done]
-            skipped = len(pairs) - len(todo)
-            mine = Shard(world.rank + 1, world.size).of(todo)
-            reporter.start("score", skipped + len(mine), skipped)
-            tally, seconds = _score_into(
-                writer, scorer, source, mine, skipped, _count_readers(workers, scorer), reporter
-            )
-            reporter.finish()
-            tally = _total(tally)
-            if tally.scored + skipped == 0:
-                msg = (
-                    f"None of the {len(todo)} images of {source.root} could be scored "
-                    f"({tally.problems()}). First problem: {tally.first_problem}"
-                )
-                raise DataError(msg, code="nothing_scored")
-            before = time.monotonic()
-            num_regions = first_decides(writer.finish)
-            writing_seconds = seconds + time.monotonic() - before
+        readers = _count_readers(workers, scorer)
+        with _open_writer(world, Path(out), writing, resume=resume, overwrite=overwrite) as writer:
+            todo = part.of(source.pairs)
+            outcome = _score_all(world, writer, scorer, source, todo, readers, reporter)
         if world.is_first:
-            remember(config.root, scores=out)
-    tally.warn(reporter)
+            remember(config.root, scores=Path(out))
+    outcome.tally.warn(reporter)
     seconds = time.monotonic() - started
     return ScoreResult(
-        out=out,
-        scored=tally.scored,
-        skipped=skipped,
-        failed=tally.failed,
-        regions=num_regions,
+        out=Path(out),
+        scored=outcome.tally.scored,
+        skipped=outcome.skipped,
+        failed=outcome.tally.failed,
+        regions=outcome.regions,
         seconds=round(seconds, 2),
-        images_per_second=round(tally.scored / seconds, 2),
-        writing_seconds=round(writing_seconds, 3),
-        statuses=tally.statuses,
+        images_per_second=round(outcome.tally.scored / seconds, 2),
+        writing_seconds=round(outcome.writing_seconds, 3),
+        statuses=outcome.tally.statuses,
     )
+
+
+class _Outcome(NamedTuple):
+    """Counts of all processes; regions of the finished file; seconds that writing took."""
+
+    tally: Tally
+    skipped: int
+    regions: int
+    writing_seconds: float
+
+
+def _score_all(
+    world: World,
+    writer: ScoreWriter,
+    scorer: Scorer,
+    source: DataSource,
+    pairs: Sequence[Pair],
+    workers: int,
+    reporter: Reporter,
+) -> _Outcome:
+    """Score this process's share of what is left, wait for the others, and finish the file."""
+    done = broadcast_object(writer.done)
+    todo = [pair for pair in pairs if pair.id not in done]
+    skipped = len(pairs) - len(todo)
+    mine = Shard(world.rank + 1, world.size).of(todo)
+    reporter.start("score", skipped + len(mine), skipped)
+    own, seconds = _score_into(writer, scorer, source, mine, skipped, workers, reporter)
+    reporter.finish()
+    tally = Tally()
+    for each in gather_objects(own):  # which waits until all are done
+        tally.include(each)
+    if tally.scored + skipped == 0:
+        msg = (
+            f"None of the {len(todo)} images of {source.root} could be scored "
+            f"({tally.problems()}). First problem: {tally.first_problem}"
+        )
+        raise DataError(msg, code="nothing_scored")
+    before = time.monotonic()
+    regions = first_decides(writer.finish)
+    return _Outcome(tally, skipped, regions, seconds + time.monotonic() - before)
 
 
 def _score_into(
@@ -241,7 +256,7 @@ def _total(tally: Tally) -> Tally:
 
 
 def _count_readers(workers: int | None, scorer: Scorer) -> int:
-    """Processes that read: none on a CPU, which is busy computing, eight for a GPU."""
+    """Choose how many processes read: none on a CPU, which is busy computing."""
     if workers is not None:
         return workers
     return READERS_BESIDE_A_GPU if scorer.device.device.type == "cuda" else 0
@@ -253,3 +268,23 @@ def _check_levels(levels: tuple[str, ...]) -> None:
     if unknown or not levels:
         msg = f"levels = {', '.join(levels) or 'none'}: name one or more of {', '.join(LEVELS)}."
         raise UsageError(msg)
+
+
+def _plan(
+    config: Config,
+    run: LoadedRun,
+    *,
+    stride: int | None,
+    regions: str | None,
+    compression: str | None,
+) -> CellPlan:
+    """Choose how images are cut: flags beat ``[score]``."""
+    plan = CellPlan(
+        size=run.config.fit.size,
+        stride=stride or config.score.stride,
+        regions=regions or config.score.regions,
+        region_px=config.score.region_px,
+        compression=compression or config.score.compression,
+    )
+    check_compression(plan.compression)
+    return plan

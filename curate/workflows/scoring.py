@@ -27,7 +27,7 @@ from curate.workflows.cells import CellPlan, PreparedImage, prepare, score_cells
 from curate.workflows.evidence import gather_evidence, move, to_unit_range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from curate.data import DataSource
     from curate.workflows.building import Networks
@@ -114,7 +114,7 @@ class Scorer:
 
     def score(
         self, source: DataSource, pairs: Iterable[Pair], *, workers: int
-    ) -> Iterator[list[ScoredImage]]:
+    ) -> Generator[list[ScoredImage]]:
         """Score images in order; those that cannot be scored come out with their status.
 
         Parameters

@@ -63,7 +63,8 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     (tmp_path / "my.toml").write_text("[score]\nregion_px = 9\n")
     flags = (
         "--run runs/a --config my.toml --layout gta5 --labels ids.toml --levels image,pixel "
-        "--stride 8 --regions grid --compression zstd --shard 2/3 --workers 3 --device cpu --resume --overwrite"
+        "--stride 8 --regions grid --compression zstd --shard 2/3 --workers 3 "
+        "--device cpu --resume --overwrite"
     )
     done = run("score", "gta5", "--out", "weights", *flags.split())
     assert done.exit_code == 0
