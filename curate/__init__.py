@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from curate.store import ScoreFile
     from curate.weighting import weights_from_scores
+    from curate.workflows.audit import audit
     from curate.workflows.demo import demo
     from curate.workflows.evaluation import evaluate
     from curate.workflows.export import export_subset
@@ -42,6 +43,7 @@ __all__ = [
     "StoreError",
     "UsageError",
     "__version__",
+    "audit",
     "demo",
     "evaluate",
     "export_subset",
@@ -63,6 +65,7 @@ _MODULES: Final = {
     "ScoreFile": "curate.store",
     "StoreError": "curate.errors",
     "UsageError": "curate.errors",
+    "audit": "curate.workflows.audit",
     "demo": "curate.workflows.demo",
     "evaluate": "curate.workflows.evaluation",
     "export_subset": "curate.workflows.export",

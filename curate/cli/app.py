@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.audit import audit
 from curate.cli.demo import demo
 from curate.cli.export_subset import export_subset
 from curate.cli.fit import fit
@@ -20,6 +21,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "score": score,
     "merge": merge,
     "export-subset": export_subset,
+    "audit": audit,
 }
 
 app = typer.Typer(name="curate", no_args_is_help=True, pretty_exceptions_enable=False)

@@ -44,6 +44,6 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def parse_levels(text: str) -> tuple[str, ...]:
+def parse_list(text: str) -> tuple[str, ...]:
     """Split a list such as ``image,region``."""
     return tuple(level.strip() for level in text.split(",") if level.strip())

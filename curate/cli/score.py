@@ -14,7 +14,7 @@ from curate.cli.options import (
     Regions,
     Resume,
     Workers,
-    parse_levels,
+    parse_list,
 )
 from curate.cli.results import count, duration, show
 from curate.cli.seam import seam
@@ -78,7 +78,7 @@ def score(
             run=run,
             layout=layout,
             labels=labels,
-            levels=parse_levels(levels),
+            levels=parse_list(levels),
             stride=stride,
             regions=regions,
             compression=compression,

@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curate.data import DataSource, open_dataset, telling_of_dead_workers
+from curate.data import DataSource, telling_of_dead_workers
 from curate.distributed import barrier, broadcast_object, first_decides, gather_objects, open_world
-from curate.errors import DataError, RunError, UsageError
+from curate.errors import DataError, UsageError
 from curate.packing import check_compression
 from curate.records import LEVELS
 from curate.reporting import LogReporter, Reporter
 from curate.shards import Shard, parse_shard
-from curate.store import ScoreWriter, check_ids, latest_run, remember
+from curate.store import ScoreWriter, check_ids, remember
 from curate.workflows.cells import CellPlan
-from curate.workflows.loading import LoadedRun, load_run
+from curate.workflows.opening import open_known_dataset, open_scoring_run
 from curate.workflows.run_folder import describe_source
 from curate.workflows.score_provenance import describe_scores
 from curate.workflows.scoring import Scorer
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from curate.config import Config
     from curate.job import World
     from curate.records import Pair
+    from curate.workflows.loading import LoadedRun
 
 READERS_BESIDE_A_GPU = 8
 
@@ -130,8 +131,9 @@ def score(
     _check_levels(levels)
     part = parse_shard(shard)
     with open_world(device) as world:
-        loaded = _load(Path(run) if run else latest_run(config.root))
-        source = _open(Path(dataset), config, loaded, layout=layout, labels=labels)
+        loaded = open_scoring_run(run, config)
+        source = open_known_dataset(Path(dataset), config, loaded, layout=layout, labels=labels)
+        check_ids(pair.id for pair in source.pairs)
         described = first_decides(lambda: describe_source(source))
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
         scorer = Scorer(
@@ -285,35 +287,3 @@ def _plan(
     )
     check_compression(plan.compression)
     return plan
-
-
-def _load(path: Path) -> LoadedRun:
-    """Load a run whose method can score."""
-    loaded = load_run(path)
-    if not loaded.networks.method.gives_scores:
-        name = loaded.config.fit.method
-        msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
-        raise RunError(msg)
-    return loaded
-
-
-def _open(
-    dataset: Path, config: Config, run: LoadedRun, *, layout: str | None, labels: str | None
-) -> DataSource:
-    """Open the data set as flags, curate.toml, or the run that knows it say."""
-    listed = next(
-        (
-            item
-            for item in (*config.synthetic, *config.real, *run.config.synthetic, *run.config.real)
-            if item.path.resolve() == dataset.resolve()
-        ),
-        None,
-    )
-    if listed is not None:
-        layout = layout or listed.layout
-        labels = labels or listed.labels
-    source = open_dataset(
-        dataset, layout=layout or "auto", labels=labels, classes=run.classes, key="new"
-    )
-    check_ids(pair.id for pair in source.pairs)
-    return source

@@ -44,6 +44,43 @@ GPU_THREADS: Final = 4
 """Threads beside a GPU: while one waits for it, the others feed it and pool what it computed."""
 
 
+def put_to_use(networks: Networks, device: Device) -> Networks:
+    """Bring networks to a device, ready for `score_maps`."""
+    networks.segmenter.to(device.device).eval()
+    networks.method.to(device.device).eval()
+    return networks
+
+
+@torch.no_grad()
+def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor:
+    """Run a segmenter and its method over a batch of images of the training size.
+
+    Returns
+    -------
+    maps : (N, 4, gh, gw) float32
+        Scores in [0, 1] on the weighting grid: combined, image, region and pixel level.
+
+    Raises
+    ------
+    RunError
+        If the memory of the device is too small.
+    """
+    try:
+        batch = move(batch, device.device)
+        images = to_unit_range(batch.images)
+        with device.autocast():
+            prediction = networks.segmenter(images, networks.stages)
+        levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
+        maps = (levels.combined, levels.image, levels.region, levels.pixel)
+        return torch.stack(maps, dim=1).float().cpu()
+    except torch.OutOfMemoryError as error:
+        msg = (
+            f"{device.device} ran out of memory with batches of {len(batch.keys)}. Lower "
+            "batch_size in [score]; a score that was interrupted goes on with --resume."
+        )
+        raise RunError(msg) from error
+
+
 class PreparedImages(Dataset[list["PreparedImage | ScoredImage"]]):
     """Reads the images of a batch, in this process or in another one."""
 
@@ -72,9 +109,7 @@ class Scorer:
 
     def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, batch_size: int) -> None:
         self.plan, self.device, self.batch_size = plan, device, batch_size
-        self._networks = run.networks
-        self._networks.segmenter.to(device.device).eval()
-        self._networks.method.to(device.device).eval()
+        self._networks = put_to_use(run.networks, device)
         self._of_thread = threading.local()
 
     def score(
@@ -107,7 +142,6 @@ class Scorer:
             for item in items
         ]
 
-    @torch.no_grad()
     def compute(self, ready: Sequence[PreparedImage]) -> torch.Tensor:
         """Run the networks: (batch_size, 4, gh, gw) float32 scores, combined, image, region, pixel.
 
@@ -120,21 +154,7 @@ class Scorer:
             is_real=torch.zeros(len(filled), dtype=torch.bool),
             keys=tuple(item.key for item in filled),
         )
-        networks = self._networks_of_thread()
-        try:
-            batch = move(batch, self.device.device)
-            images = to_unit_range(batch.images)
-            with self.device.autocast():
-                prediction = networks.segmenter(images, networks.stages)
-            levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
-            maps = (levels.combined, levels.image, levels.region, levels.pixel)
-            return torch.stack(maps, dim=1).float().cpu()
-        except torch.OutOfMemoryError as error:
-            msg = (
-                f"{self.device.device} ran out of memory with batches of {self.batch_size}. Lower "
-                "batch_size in [score] and go on with --resume."
-            )
-            raise RunError(msg) from error
+        return score_maps(self._networks_of_thread(), self.device, batch)
 
     def _networks_of_thread(self) -> Networks:
         """Return the networks that belong to the calling thread."""

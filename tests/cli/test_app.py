@@ -23,6 +23,8 @@ OPTIONS = {
     "merge": "--out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --by --rank-by --out --media "
     "--format --dataset --overwrite --dry-run --json",
+    "audit": "--run --config --real --layout --labels --kinds --images --seed --device --out "
+    "--overwrite --json",
 }
 HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
 

@@ -1,0 +1,98 @@
+"""What the scores of two methods find in real images: CamVid as real, CARLA as synthetic.
+
+    python -m tests.benchmarks.audit_real DATA --out WORK [--steps 120] [--seed 0]
+
+DATA holds `camvid/train`, `camvid/val` and `carla`, each with `images/` and `labels/`. 60 evenly
+spaced images of CamVid train are the real set; faults are planted in images of CamVid val.
+Finished runs and tables are kept in WORK, so that an interrupted benchmark goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate.config import Config, DatasetConfig, FitConfig
+from curate.workflows.audit import audit
+from curate.workflows.fit import fit
+from tests.benchmarks.real_data import link_real
+
+if TYPE_CHECKING:
+    from curate.workflows.audit_result import AuditResult
+
+ARMS = {
+    "predictions (default)": {},
+    "all inputs": {"inputs": ["predictions", "label", "stride2", "stride4", "stride8"]},
+}
+
+
+def audit_arm(method: dict, run: Path, options: argparse.Namespace) -> AuditResult:
+    """Train one arm, unless it is finished, and audit it."""
+    data = options.data.resolve()
+    config = Config(
+        root=options.out.resolve(),
+        classes="camvid11",
+        real=(DatasetConfig(path=link_real(data, options.out.resolve()), labels="camvid11"),),
+        synthetic=(DatasetConfig(path=data / "carla", labels="carla"),),
+        method=method,
+        fit=FitConfig(
+            size=(120, 160),
+            steps=options.steps,
+            seed=options.seed,
+            evaluate_every=30,
+            device=options.device,
+        ),
+    )
+    fit(config, out=run, resume=run.exists())
+    return audit(
+        config=config,
+        run=run,
+        real=[data / "camvid/val"],
+        labels="camvid11",
+        images=options.images,
+        seed=options.seed,
+        device=options.device,
+        out=run.with_suffix(".csv"),
+        overwrite=True,
+    )
+
+
+def main() -> None:
+    """Print a table of AUROCs for each arm."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    for number, (name, method) in enumerate(ARMS.items()):
+        run = options.out.resolve() / f"audit{number}-seed{options.seed}"
+        result = audit_arm(method, run, options)
+        print(f"\n{name}: {result.images} images, {result.seconds:.0f} s for the audit")
+        print("| kind | pixel | region | image | pixel, mild | pixel, strong | false alarms |")
+        print("|---|---|---|---|---|---|---|")
+        for kind in (*result.kinds, "all"):
+            cells = []
+            for level in ("pixel", "region", "image"):
+                low, high = result.interval("auroc", level, kind=kind)
+                area = result.value("auroc", level, kind=kind)
+                cells.append(f"{area:.3f} [{low:.2f}, {high:.2f}]")
+            for strength in result.strengths:
+                area = result.value("auroc", "pixel", kind=kind, strength=strength)
+                cells.append(f"{area:.3f}")
+            cells.append(f"{result.value('false_alarm', 'pixel', kind=kind):.2f}")
+            print(f"| {kind} | {' | '.join(cells)} |")
+        for network in ("image_score", "region_score", "pixel_score"):
+            areas = {
+                kind: round(result.value("auroc", "pixel", kind=kind, score=network), 3)
+                for kind in (*result.kinds, "all")
+            }
+            print(f"pixel AUROC of {network} by itself: {areas}")
+        print(f"not seen: {result.unseen()}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

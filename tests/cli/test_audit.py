@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from curate.config import Config
+from curate.errors import DataError
+from curate.faults import FAULTS
+from curate.workflows.audit_result import AuditResult
+from tests.workflows.tiny import write_dataset
+
+
+def make_result(**changes):
+    import pandas as pd
+
+    areas = {"blur": 0.95, "style": 0.55, "noise": 0.2, "pasted": float("nan"), "all": 0.75}
+    rows = [
+        {
+            "kind": kind,
+            "strength": strength,
+            "level": level,
+            "score": score,
+            "auroc": area,
+            "auroc_low": area - 0.03,
+            "auroc_high": area + 0.03,
+            "average_precision": 0.8,
+            "good_share": 0.5,
+            "false_alarm": 0.25,
+            "false_alarm_low": 0.2,
+            "false_alarm_high": 0.3,
+            "spearman": 0.5,
+            "images": 0 if kind == "pasted" else 15,
+        }
+        for kind, area in areas.items()
+        for strength in ("all", "mild", "strong")
+        for level, score in [
+            *((level, "score") for level in ("pixel", "region", "image")),
+            *(("pixel", f"{level}_score") for level in ("pixel", "region", "image")),
+        ]
+    ]
+    values = {
+        "run": Path("runs/a"),
+        "images": 15,
+        "kinds": ("blur", "style", "noise", "pasted"),
+        "strengths": ("mild", "strong"),
+        "table": pd.DataFrame(rows),
+        "seconds": 83.0,
+    }
+    return AuditResult(**values | changes)
+
+
+@pytest.fixture
+def calls(workflow, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return workflow("audit", "audit", lambda **_: make_result())
+
+
+def test_result_is_told_to_people(run, calls):
+    done = run("audit")
+    assert done.stdout.splitlines() == [
+        "How well runs/a finds what was planted in 15 real images",
+        "(AUROC of the score, 0.5 = chance, with 95% intervals over images)",
+        "          pixel              region             image",
+        "  blur    0.950 [0.92, 0.98]  0.950 [0.92, 0.98]  0.950 [0.92, 0.98]",
+        "  style   0.550 [0.52, 0.58]  0.550 [0.52, 0.58]  0.550 [0.52, 0.58]",
+        "  noise   0.200 [0.17, 0.23]  0.200 [0.17, 0.23]  0.200 [0.17, 0.23]",
+        "  pasted  -                   -                   -",
+        "  all     0.750 [0.72, 0.78]  0.750 [0.72, 0.78]  0.750 [0.72, 0.78]",
+        "Not seen, pixels near chance: style",
+        "The wrong way round, taken for more real: noise",
+        "Could be planted in none of the images: pasted",
+        "A threshold that finds 95% of the spoiled pixels loses 25% of the untouched ones",
+        "Done in 1:23",
+    ]
+
+
+def test_result_is_told_to_programs(run, calls):
+    done = run("audit", "--json")
+    told = json.loads(done.stdout)
+    for level in ("pixel", "region", "image"):
+        assert told[level]["auroc"] == 0.75
+        assert told[level]["by_corruption"] == {
+            "blur": 0.95,
+            "style": 0.55,
+            "noise": 0.2,
+            "pasted": None,
+        }
+        assert told[level]["interval"] == [0.72, 0.78]
+    assert told["unseen"] == {kind: ["mild", "strong"] for kind in ("style", "noise")}
+    assert told["inverted"] == ["noise"]
+    assert told["false_alarm_rate"]["rate"] == 0.25
+    assert set(told["networks"]) == {"image_score", "region_score", "pixel_score"}
+
+
+def test_without_flags_the_run_decides(run, calls):
+    run("audit")
+    args, options = calls[0]
+    assert args == ()
+    assert isinstance(options.pop("config"), Config)
+    del options["reporter"]
+    assert options == {
+        "run": None,
+        "real": (),
+        "layout": None,
+        "labels": None,
+        "kinds": tuple(FAULTS),
+        "images": 48,
+        "seed": 0,
+        "device": "auto",
+        "out": None,
+        "overwrite": False,
+    }
+
+
+def test_flags_are_passed_on(run, calls):
+    flags = (
+        "--run runs/a --real one --real two --layout folder --labels ids.toml --kinds blur,style "
+        "--images 7 --seed 3 --device cpu --out table.csv --overwrite"
+    )
+    assert run("audit", *flags.split()).exit_code == 0
+    _, options = calls[0]
+    del options["config"], options["reporter"]
+    assert options == {
+        "run": Path("runs/a"),
+        "real": (Path("one"), Path("two")),
+        "layout": "folder",
+        "labels": "ids.toml",
+        "kinds": ("blur", "style"),
+        "images": 7,
+        "seed": 3,
+        "device": "cpu",
+        "out": Path("table.csv"),
+        "overwrite": True,
+    }
+
+
+@pytest.mark.parametrize("flags", ["--images 0", "--seed -1", "--device tpu", "--nonsense"])
+def test_unfit_values_end_with_2(run, calls, flags):
+    done = run("audit", *flags.split())
+    assert (done.exit_code, done.stdout, calls) == (2, "", [])
+
+
+def test_interruption_ends_with_130(run, workflow, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workflow("audit", "audit", KeyboardInterrupt())
+    assert run("audit").exit_code == 130
+
+
+def test_error_of_the_data_ends_with_1(run, workflow, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workflow("audit", "audit", DataError("gone"))
+    done = run("audit")
+    assert (done.exit_code, done.stdout, done.stderr) == (1, "", "error: gone\n")
+
+
+def test_a_real_run_is_audited(run, finished_run, tmp_path, monkeypatch):
+    _, folder = finished_run
+    monkeypatch.chdir(tmp_path)
+    write_dataset(tmp_path / "val", 3, is_flat=False, seed=5)
+    where = ("--run", folder, "--real", "val", "--kinds", "noise,wrong_label", "--out", "all.csv")
+    done = run("audit", *where, "--json")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert set(told["pixel"]["by_corruption"]) == {"noise", "wrong_label"}
+    assert told["images"] == 3
+    assert (tmp_path / "all.csv").exists()
+    again = run("audit", *where)
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "--overwrite" in again.stderr
+    assert run("audit", "--run", folder, "--kinds", "smell").exit_code == 2
+    assert run("audit", "--run", tmp_path / "nothing").exit_code == 1
