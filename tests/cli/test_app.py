@@ -21,8 +21,8 @@ OPTIONS = {
     "score": "--out --run --config --layout --labels --levels --stride --regions "
     "--compression --shard --workers --device --resume --overwrite --json",
     "merge": "--out --config --overwrite --json",
-    "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by --rank-by --out --media "
-    "--format --dataset --overwrite --dry-run --json",
+    "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
+    "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
     "audit": "--run --config --real --layout --labels --kinds --images --seed --device --out "
     "--overwrite --json",
 }
