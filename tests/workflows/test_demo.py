@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from curate.errors import UsageError
+from curate.packing import pack
 from curate.store import ScoreFile
 from curate.workflows import demo as demo_module
 from curate.workflows.demo import audit_scores, demo
@@ -46,7 +47,7 @@ def truth(tmp_path):
 
 def score_file(path, cells_b, scores):
     a, b = (scored_image(name, value, size=(4, 4)) for name, value in scores.items())
-    b = replace(b, pixel_scores=np.array(cells_b, dtype=np.uint8))
+    b = replace(b, pixel_scores=pack(np.array(cells_b, dtype=np.uint8)))
     table = replace(b.regions, score=np.array(cells_b[0]) / 255)
     a = replace(a, regions=replace(a.regions, score=np.array([1.0, 1.0])))
     write_scores(path, [a, replace(b, regions=table)])

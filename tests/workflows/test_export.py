@@ -17,6 +17,7 @@ from PIL import Image
 from curate.classes import resolve_classes
 from curate.data import IdMap, open_dataset, read_pair
 from curate.errors import DataError, StoreError, UsageError
+from curate.packing import pack
 from curate.records import OK, Pair, RegionTable, ScoredImage
 from curate.store import ScoreWriter
 from curate.workflows.export import export_subset
@@ -52,8 +53,8 @@ def scored(image_id):
         pixel_score=0.5,
         class_px=np.array([0, 0]),
         class_score=np.array([0.0, 0.0]),
-        pixel_scores=cells,
-        region_ids=np.array([[0, 1]], np.uint16),
+        pixel_scores=pack(cells),
+        region_ids=pack(np.array([[0, 1]], np.uint16)),
         regions=RegionTable(
             class_id=np.zeros(2, np.int16),
             area_px=np.array([64, 64]),
