@@ -20,8 +20,8 @@ OPTIONS = {
     "--device --precision --seed --workers --resume --overwrite --json",
     "score": "--out --run --config --layout --labels --levels --stride --regions --workers "
     "--device --resume --overwrite --json",
-    "export-subset": "--scores --config --top --count --threshold --by --rank-by --out --media "
-    "--format --dataset --overwrite --dry-run --json",
+    "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
+    "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
 }
 HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
 
