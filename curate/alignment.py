@@ -136,6 +136,8 @@ def _nearest(
 
 def _cells_at(axis: Axis) -> NDArray[np.int64]:
     """Find the cell at each output pixel, in whole numbers, so that no rounding errs."""
+    if axis.size == axis.extent:  # not resized: the centres of the pixels themselves
+        return np.arange(axis.start, axis.start + axis.extent) // axis.stride
     twice_size = 2 * axis.size
     odd = np.arange(1, twice_size, 2)
     return (odd * axis.extent + axis.start * twice_size) // (twice_size * axis.stride)

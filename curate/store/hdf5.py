@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,7 +101,7 @@ def find(group: h5py.Group, path: str, kind: type[h5py.Group | h5py.Dataset]) ->
     """
     node = group
     for part in path.split("/"):
-        problem = _link_problem(node, part)
+        problem = link_problem(node, part)
         if problem:
             msg = f"{_file_of(group)}: '{path}' {problem}. Score the data set again."
             raise StoreError(msg)
@@ -109,11 +110,11 @@ def find(group: h5py.Group, path: str, kind: type[h5py.Group | h5py.Dataset]) ->
         msg = f"{_file_of(group)}: '{path}' is no {kind.__name__.lower()}. Score again."
         raise StoreError(msg)
     if isinstance(node, h5py.Dataset):
-        _check_storage(node, path)
+        check_storage(node.id, path, _file_of(node))
     return node
 
 
-def _link_problem(node: h5py.Group | h5py.Dataset, part: str) -> str:
+def link_problem(node: h5py.Group | h5py.Dataset, part: str) -> str:
     """Say what is wrong with a link, if anything is."""
     name = part.encode()
     if not part or not isinstance(node, h5py.Group) or not node.id.links.exists(name):
@@ -123,31 +124,22 @@ def _link_problem(node: h5py.Group | h5py.Dataset, part: str) -> str:
     return ""
 
 
-def _check_storage(node: h5py.Dataset, path: str) -> None:
+def check_storage(node: h5py.h5d.DatasetID, path: str, where: str) -> None:
     """Refuse values that lie in other files, or more of them than the file can hold."""
-    settings = node.id.get_create_plist()
+    settings = node.get_create_plist()
     if settings.get_layout() == h5py.h5d.VIRTUAL or settings.get_external_count():
-        msg = f"{_file_of(node)}: '{path}' points to another file, which is not read. Score again."
+        msg = f"{where}: '{path}' points to another file, which is not read. Score again."
         raise StoreError(msg)
-    claimed = (node.size or 0) * node.dtype.itemsize
-    if node.shape is None or claimed > _MAX_RATIO * h5py.h5i.get_file_id(node.id).get_filesize():
-        msg = f"{_file_of(node)}: '{path}' claims {claimed} bytes, which the file cannot hold."
+    is_empty = node.get_space().get_simple_extent_type() == h5py.h5s.NULL
+    claimed = 0 if is_empty else math.prod(node.shape) * node.dtype.itemsize
+    if is_empty or claimed > _MAX_RATIO * h5py.h5i.get_file_id(node).get_filesize():
+        msg = f"{where}: '{path}' claims {claimed} bytes, which the file cannot hold."
         raise StoreError(msg)
 
 
 def _file_of(node: h5py.Group | h5py.Dataset) -> str:
     """Return the path of the file that a node is in."""
     return str(node.file.filename)
-
-
-def read_count(node: h5py.Dataset, name: str) -> int:
-    """Read an attribute that is a whole number; 0 where there is none, or something else."""
-    if name not in node.attrs:
-        return 0
-    attribute = node.attrs.get_id(name)
-    # Strings are not even looked at: they lie where nothing guards the HDF5 library.
-    is_number = attribute.shape == () and attribute.dtype.kind in "iu"
-    return int(node.attrs[name]) if is_number else 0
 
 
 def find_column(group: h5py.Group, name: str, column: Column) -> h5py.Dataset:

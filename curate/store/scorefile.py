@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import h5py
 import numpy as np
 
 from curate.alignment import align_scores
 from curate.errors import StoreError, UsageError
-from curate.store.hdf5 import find, open_h5, read_count, reading
+from curate.store.hdf5 import find, open_h5, reading
 from curate.store.headers import read_h5_header, read_table_headers
+from curate.store.maps import read_map
 from curate.store.parquet import to_table
 from curate.store.provenance import refuse_mixing
 from curate.store.schema import (
-    ATTR_STRIDE,
     IMAGE_COLUMNS,
     PIXEL_SCORES,
     REGION_COLUMNS,
     REGION_IDS,
-    map_shape,
 )
 from curate.store.tables import H5Source, ParquetSource, Tables
 from curate.store.targets import Kind, resolve_target
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.store.schema import Column
+
+
+_MAX_FOLDERS: Final = 4096
 
 
 class ScoreFile:
@@ -70,6 +72,7 @@ class ScoreFile:
         self.target = resolve_target(self.path)
         self._files = self.target.h5_files()
         self._open: dict[Path, h5py.File] = {}
+        self._folders: dict[tuple[Path, str], h5py.Group] = {}
         self._pid = os.getpid()
         if self.target.kind is Kind.SHARDS and not self._files:
             msg = f"{path} holds no *.h5 file. Name a score file that 'curate score' wrote."
@@ -228,6 +231,7 @@ class ScoreFile:
 
     def close(self) -> None:
         """Close the file; it opens again when needed."""
+        self._folders.clear()
         for file in self._open.values():
             file.close()
         self._open.clear()
@@ -280,18 +284,21 @@ class ScoreFile:
         path = self._files[self._tables.part_of[row]]
         height, width = (int(self._tables.images(name)[row]) for name in ("height", "width"))
         with reading(path):
-            node = find(self._handle(path), f"{group}/{image_id}", h5py.Dataset)
-            stride = read_count(node, ATTR_STRIDE)
-            if stride < 1 or node.shape != map_shape(height, width, stride):
-                msg = (
-                    f"{path}: {group}/{image_id} has shape {node.shape} at stride {stride}, which "
-                    f"does not fit an image of {height}x{width}. Score the data set again."
-                )
-                raise StoreError(msg)
-            if node.dtype.name not in dtypes:
-                msg = f"{path}: {group}/{image_id} is {node.dtype}, not {' or '.join(dtypes)}."
-                raise StoreError(msg)
-            return _Map(np.asarray(node[...]), height, width, stride)
+            folder = self._folder(path, f"{group}/{image_id}")
+            name = image_id.rpartition("/")[2]
+            stored = read_map(folder, name, dtypes, (height, width))
+        return _Map(stored.cells, height, width, stored.stride)
+
+    def _folder(self, path: Path, map_path: str) -> h5py.Group:
+        """Return the group that a map is in."""
+        key = (path, map_path.rpartition("/")[0])
+        file = self._handle(path)
+        if key not in self._folders:
+            if len(self._folders) >= _MAX_FOLDERS:
+                self._folders.clear()
+            find(file, map_path, h5py.Dataset)  # says of the whole path what is wrong with it
+            self._folders[key] = find(file, key[1], h5py.Group)
+        return self._folders[key]
 
     def _scored_row(self, image_id: str) -> int:
         """Return the row of an image that has scores."""

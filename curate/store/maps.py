@@ -1,0 +1,80 @@
+"""Reading one map of a score file, as fast as HDF5 goes: a trainer does so for every image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from curate.errors import StoreError
+from curate.store.hdf5 import check_storage, link_problem
+from curate.store.schema import ATTR_STRIDE, map_shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class StoredMap(NamedTuple):
+    """A map as it is in the file, and pixels of the original image a cell."""
+
+    cells: NDArray[Any]
+    stride: int
+
+
+def read_map(
+    folder: h5py.Group, name: str, dtypes: tuple[str, ...], size: tuple[int, int]
+) -> StoredMap:
+    """Read a map and check that it fits its image.
+
+    Parameters
+    ----------
+    folder : h5py.Group
+        Where the map is.
+    name : str
+        What it is called there.
+    dtypes : tuple of str
+        Types that it may have.
+    size : (int, int)
+        Height and width of the image in pixels.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, a link, elsewhere, too large to be true, or of another shape or type.
+    """
+    where, path = str(folder.file.filename), f"{folder.name}/{name}".lstrip("/")
+    problem = link_problem(folder, name)
+    if problem:
+        msg = f"{where}: '{path}' {problem}. Score the data set again."
+        raise StoreError(msg)
+    node = h5py.h5d.open(folder.id, name.encode())
+    check_storage(node, path, where)
+    stride = _read_stride(node)
+    if stride < 1 or node.shape != map_shape(*size, stride):
+        msg = (
+            f"{where}: {path} has shape {node.shape} at stride {stride}, which does not fit an "
+            f"image of {size[0]}x{size[1]}. Score the data set again."
+        )
+        raise StoreError(msg)
+    dtype = node.dtype
+    if dtype.name not in dtypes:
+        msg = f"{where}: {path} is {dtype}, not {' or '.join(dtypes)}."
+        raise StoreError(msg)
+    cells = np.empty(node.shape, dtype)
+    node.read(h5py.h5s.ALL, h5py.h5s.ALL, cells)
+    return StoredMap(cells, stride)
+
+
+def _read_stride(node: h5py.h5d.DatasetID) -> int:
+    """Read the attribute; 0 where there is none, or something else than a whole number."""
+    name = ATTR_STRIDE.encode()
+    if not h5py.h5a.exists(node, name):
+        return 0
+    attribute = h5py.h5a.open(node, name)
+    # Strings are not even looked at: they lie where nothing guards the HDF5 library.
+    if attribute.shape != () or attribute.dtype.kind not in "iu":
+        return 0
+    value = np.empty((), attribute.dtype)
+    attribute.read(value)
+    return int(value)
