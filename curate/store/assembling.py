@@ -94,8 +94,8 @@ def _copy_maps(assembly: Assembly, rows: range, group: MapGroup, sink: Sink) -> 
     for row in rows:
         if merged.images["status"][row] == OK:
             sink.raise_error()
-            source = merged.sources[merged.source_of[row]]
-            source.copy_map(int(merged.row_in[row]), merged.images["id"][row], group)
+            origin = merged.origins[merged.origin_of[row]]
+            origin.copy_map(int(merged.row_in[row]), merged.images["id"][row], group)
 
 
 def _map_groups(levels: tuple[str, ...]) -> list[str]:
@@ -125,9 +125,9 @@ def _bytes_of(assembly: Assembly, row: int) -> int:
     merged = assembly.merged
     size = _ROW_BYTES + _REGION_BYTES * int(merged.region_count[row])
     if merged.images["status"][row] == OK:
-        source = merged.sources[merged.source_of[row]]
+        origin = merged.origins[merged.origin_of[row]]
         for group in _map_groups(assembly.levels):
-            size += source.map_bytes(group, int(merged.row_in[row]), merged.images["id"][row])
+            size += origin.map_bytes(group, int(merged.row_in[row]), merged.images["id"][row])
     return size + 16 * assembly.num_classes
 
 

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from curate.errors import StoreError
+from curate.packing import has_plugins
 from curate.store.columns import Columns, numpy_dtype
 from curate.store.heaps import GuardedFile
 from curate.store.schema import (
@@ -135,6 +136,14 @@ def check_storage(node: h5py.h5d.DatasetID, path: str, where: str) -> None:
     if is_empty or claimed > _MAX_RATIO * h5py.h5i.get_file_id(node).get_filesize():
         msg = f"{where}: '{path}' claims {claimed} bytes, which the file cannot hold."
         raise StoreError(msg)
+    for index in range(settings.get_nfilters()):
+        number, _, _, name = settings.get_filter(index)
+        if not (h5py.h5z.filter_avail(number) or (has_plugins() and h5py.h5z.filter_avail(number))):
+            msg = (
+                f"{where}: '{path}' is packed by the HDF5 filter {number} ({name.decode()}), which "
+                "is not installed: pip install 'curate-seg[hdf5plugin]'."
+            )
+            raise StoreError(msg)
 
 
 def _file_of(node: h5py.Group | h5py.Dataset) -> str:

@@ -10,9 +10,9 @@ from curate.store.assembling import Assembly, assemble
 from curate.store.atomic import check_writable, remove_stale
 from curate.store.columns import num_rows
 from curate.store.merging import merge
+from curate.store.origins import Origin, OriginCache, open_origins
 from curate.store.provenance import encode, parse_provenance, refuse_mixing
 from curate.store.schema import SHARD_BYTES
-from curate.store.sources import Source, SourceCache, open_sources
 from curate.store.targets import Target, refuse_foreign, resolve_target
 
 if TYPE_CHECKING:
@@ -66,27 +66,27 @@ def join(paths: Sequence[Path], out: Path, *, overwrite: bool = False) -> Joined
     refuse_foreign(target)
     check_writable(target.path.parent)
     remove_stale(target.path)
-    cache = SourceCache()
+    cache = OriginCache()
     try:
-        return _join_sources(_open_all(paths, cache), target)
+        return _join_origins(_open_all(paths, cache), target)
     finally:
         cache.close()
 
 
-def _join_sources(sources: Sequence[Source], target: Target) -> Joined:
-    """Make sure that sources belong together, and write them down as one."""
-    raw = [source.header() for source in sources]
-    for source, header in zip(sources[1:], raw[1:], strict=True):
+def _join_origins(origins: Sequence[Origin], target: Target) -> Joined:
+    """Make sure that origins belong together, and write them down as one."""
+    raw = [origin.header() for origin in origins]
+    for origin, header in zip(origins[1:], raw[1:], strict=True):
         refuse_mixing(
             header.provenance,
             raw[0].provenance,
-            where=str(source.path),
-            advice=f"Merge only what was scored as {sources[0].path} was.",
+            where=str(origin.path),
+            advice=f"Merge only what was scored as {origins[0].path} was.",
         )
-    provenance = parse_provenance(raw[0].provenance, where=str(sources[0].path))
+    provenance = parse_provenance(raw[0].provenance, where=str(origins[0].path))
     num_classes = len(provenance.classes.names)
-    _refuse_doubles(sources)
-    merged = merge(sources, num_classes=num_classes)
+    _refuse_doubles(origins)
+    merged = merge(origins, num_classes=num_classes)
     assembly = Assembly(
         merged=merged,
         levels=provenance.levels,
@@ -106,28 +106,28 @@ def _join_sources(sources: Sequence[Source], target: Target) -> Joined:
     )
 
 
-def _open_all(paths: Sequence[Path], cache: SourceCache) -> list[Source]:
-    """List the sources of all score files."""
-    sources = []
+def _open_all(paths: Sequence[Path], cache: OriginCache) -> list[Origin]:
+    """List the origins of all score files."""
+    origins = []
     for path in paths:
-        found = open_sources(resolve_target(path.absolute()), cache)
+        found = open_origins(resolve_target(path.absolute()), cache)
         if not found:
             msg = f"{path} does not exist or holds no scores. Name files that 'curate score' wrote."
             raise StoreError(msg)
-        sources += found
-    return sources
+        origins += found
+    return origins
 
 
-def _refuse_doubles(sources: Sequence[Source]) -> None:
+def _refuse_doubles(origins: Sequence[Origin]) -> None:
     """Refuse an image that was scored in two files: there is no telling which one counts."""
     scored_in: dict[str, Path] = {}
-    for source in sources:
-        images, _ = source.load()
+    for origin in origins:
+        images, _ = origin.load()
         for image_id in images["id"][images["status"] == OK]:
             if image_id in scored_in:
                 msg = (
-                    f"image '{image_id}' was scored in {scored_in[image_id]} and in {source.path}. "
+                    f"image '{image_id}' was scored in {scored_in[image_id]} and in {origin.path}. "
                     "Name each part once; parts must not overlap."
                 )
                 raise StoreError(msg)
-            scored_in[image_id] = source.path
+            scored_in[image_id] = origin.path

@@ -1,4 +1,4 @@
-"""Several sources with scores of one data set, seen as one."""
+"""Several origins with scores of one data set, seen as one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curate.store.sources import Source
+    from curate.store.origins import Origin
 
 _BLOCK_ROWS: Final = 1_000_000
 
@@ -28,24 +28,24 @@ class Merged:
     Attributes
     ----------
     images : Columns
-    sources : tuple of Source
-    source_of, row_in : (N,) int64
-        Number of the source of each image, and its row in there.
+    origins : tuple of Origin
+    origin_of, row_in : (N,) int64
+        Number of the origin of each image, and its row in there.
     region_start, region_count : (N,) int64
-        Rows of its regions in that source.
+        Rows of its regions in that origin.
     """
 
     images: Columns
-    sources: tuple[Source, ...]
-    source_of: NDArray[np.int64]
+    origins: tuple[Origin, ...]
+    origin_of: NDArray[np.int64]
     row_in: NDArray[np.int64]
     region_start: NDArray[np.int64]
     region_count: NDArray[np.int64]
 
 
-def merge(sources: Sequence[Source], *, num_classes: int) -> Merged:
+def merge(origins: Sequence[Origin], *, num_classes: int) -> Merged:
     """Find the newest finished scores of each image; scores never yield to a failure."""
-    loaded = [source.load() for source in sources]
+    loaded = [origin.load() for origin in origins]
     tables = [images for images, _ in loaded]
     counts = [count for _, count in loaded]
     starts = [np.cumsum(count) - count for count in counts]
@@ -54,8 +54,8 @@ def merge(sources: Sequence[Source], *, num_classes: int) -> Merged:
     rows = _newest_rows(images)
     return Merged(
         images=take(images, rows),
-        sources=tuple(sources),
-        source_of=np.repeat(np.arange(len(tables)), lengths)[rows],
+        origins=tuple(origins),
+        origin_of=np.repeat(np.arange(len(tables)), lengths)[rows],
         row_in=_join([np.arange(length) for length in lengths])[rows],
         region_start=_join(starts)[rows],
         region_count=_join(counts)[rows],
@@ -67,8 +67,8 @@ def region_blocks(merged: Merged, rows: range) -> Iterator[Columns]:
     pending: list[Columns] = []
     for first, last in _spans(merged, rows):
         count = merged.region_count[first : last + 1]
-        source = merged.sources[merged.source_of[first]]
-        block = source.regions(int(merged.region_start[first]), int(count.sum()))
+        origin = merged.origins[merged.origin_of[first]]
+        block = origin.regions(int(merged.region_start[first]), int(count.sum()))
         block["image"] = np.repeat(np.arange(first, last + 1) - rows.start, count)
         pending.append(block)
         if sum(map(num_rows, pending)) >= _BLOCK_ROWS:
@@ -95,7 +95,7 @@ def _join(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _spans(merged: Merged, rows: range) -> Iterator[tuple[int, int]]:
-    """Group neighbouring images whose regions stand one after the other in the same source."""
+    """Group neighbouring images whose regions stand one after the other in the same origin."""
     with_regions = [row for row in rows if merged.region_count[row]]
     if not with_regions:
         return
@@ -104,7 +104,7 @@ def _spans(merged: Merged, rows: range) -> Iterator[tuple[int, int]]:
     for row in with_regions[1:]:
         follows = (
             row == last + 1
-            and merged.source_of[row] == merged.source_of[last]
+            and merged.origin_of[row] == merged.origin_of[last]
             and merged.region_start[row] == merged.region_start[last] + merged.region_count[last]
         )
         size += int(merged.region_count[row])

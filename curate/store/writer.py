@@ -10,10 +10,10 @@ from curate.store.assembling import Assembly, assemble
 from curate.store.atomic import check_writable, remove_folder, remove_stale
 from curate.store.ids import IdBook, check_text
 from curate.store.merging import merge
+from curate.store.origins import Origin, OriginCache, PieceOrigin, open_origins
 from curate.store.pieces import Pieces, make_piece
 from curate.store.provenance import decode, encode, refuse_mixing
 from curate.store.schema import SHARD_BYTES
-from curate.store.sources import PieceSource, Source, SourceCache, open_sources
 from curate.store.targets import Kind, Target, refuse_foreign, resolve_target
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class ScoreWriter:
         self._num_classes, self._stride = num_classes, stride
         self._levels, self._shard_bytes = tuple(levels), shard_bytes
         self._ids = IdBook()
-        self._cache = SourceCache()
+        self._cache = OriginCache()
         if rank == 0:
             check_writable(self._target.path.parent)
             for path in (self._target.path, self._target.parts):
@@ -133,7 +133,7 @@ class ScoreWriter:
         num_regions : int
             Rows of the region table.
         """
-        merged = merge(self._sources(), num_classes=self._num_classes)
+        merged = merge(self._origins(), num_classes=self._num_classes)
         if not self._is_complete():
             assembly = Assembly(
                 merged=merged,
@@ -172,22 +172,22 @@ class ScoreWriter:
 
     def _take_up(self) -> None:
         """Find out what earlier processes finished."""
-        for source in self._sources():
-            self._refuse_other(source.header().provenance, source.path)
-            images, _ = source.load()
+        for origin in self._origins():
+            self._refuse_other(origin.header().provenance, origin.path)
+            images, _ = origin.load()
             for image_id, status in zip(images["id"], images["status"], strict=True):
                 self._ids.add(image_id)
                 if status == OK:
                     self.done.add(image_id)
 
-    def _sources(self) -> list[Source]:
+    def _origins(self) -> list[Origin]:
         """List everything that is finished, oldest first."""
-        pieces = [PieceSource(path, self._cache) for path in self._pieces.paths()]
+        pieces = [PieceOrigin(path, self._cache) for path in self._pieces.paths()]
         return [*self._base(), *pieces]
 
-    def _base(self) -> list[Source]:
+    def _base(self) -> list[Origin]:
         """List the finished files that the pieces add to, unless they are to be replaced."""
-        return [] if self._pieces.is_fresh else open_sources(self._target, self._cache)
+        return [] if self._pieces.is_fresh else open_origins(self._target, self._cache)
 
     def _is_complete(self) -> bool:
         """Tell whether a finished score file is there and nothing was added to it."""

@@ -3,6 +3,10 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import h5py
@@ -13,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import StoreError, UsageError
+from curate.packing import pack
 from curate.store import ScoreFile
 from curate.store.schema import IMAGE_COLUMNS
 from tests.store.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
@@ -497,3 +502,37 @@ def test_parquet_table_that_would_fill_memory_is_refused(h5):
     assert path.stat().st_size < 10_000_000
     with pytest.raises(StoreError, match="claims strings of 20000000000 bytes"):
         _ = ScoreFile(path).images
+
+
+def test_maps_in_another_compression_are_read_where_the_plugin_is(tmp_path):
+    pytest.importorskip("hdf5plugin")
+    image = scored_image("a", 0.4)
+    packed = pack(np.full((2, 2), 102, np.uint8), "zstd")
+    write_scores(tmp_path / "w.h5", [replaced(image, pixel_scores=packed)])
+    # in processes of their own: a filter that was registered once stays
+    code = """
+        import sys
+        from pathlib import Path
+        if sys.argv[2] == "without":
+            sys.modules["hdf5plugin"] = None
+        from curate.errors import StoreError
+        from curate.store import ScoreFile
+        try:
+            print(ScoreFile(Path(sys.argv[1])).pixel_scores("a").tolist())
+        except StoreError as error:
+            print(error)
+    """
+    told = {
+        how: subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "w.h5"), how],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ
+            | {"HDF5_PLUGIN_PATH": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        ).stdout
+        for how in ("with", "without")
+    }
+    assert told["with"] == "[[102, 102], [102, 102]]\n"
+    assert "packed by the HDF5 filter 32015" in told["without"]
+    assert "pip install 'curate-seg[hdf5plugin]'" in told["without"]

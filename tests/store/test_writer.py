@@ -10,8 +10,8 @@ import pytest
 from curate.errors import StoreError, UsageError
 from curate.store import ScoreFile
 from curate.store.merging import merge, region_blocks
+from curate.store.origins import H5Origin, OriginCache
 from curate.store.pieces import read_piece
-from curate.store.sources import H5Source, SourceCache
 from tests.store.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
 
 OUTS = ["w.h5", "w.parquet", "w"]
@@ -224,8 +224,8 @@ def test_neighbours_from_different_pieces_keep_their_own_regions(tmp_path):
 def test_regions_are_read_in_blocks_of_a_bounded_size(tmp_path, monkeypatch):
     monkeypatch.setattr("curate.store.merging._BLOCK_ROWS", 4)
     out = write_scores(tmp_path / "w.h5", [scored_image(f"i{n}") for n in range(5)])
-    cache = SourceCache()
-    blocks = list(region_blocks(merge([H5Source(out, cache)], num_classes=2), range(5)))
+    cache = OriginCache()
+    blocks = list(region_blocks(merge([H5Origin(out, cache)], num_classes=2), range(5)))
     cache.close()
     assert [block["image"].tolist() for block in blocks] == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4]]
 

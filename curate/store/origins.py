@@ -35,10 +35,10 @@ _MAX_OPEN_FILES: Final = 16
 _MAX_LOADED_PIECES: Final = 3
 
 
-class Source(ABC):
+class Origin(ABC):
     """Finished scores of some images of a data set; rows are images."""
 
-    def __init__(self, path: Path, cache: SourceCache) -> None:
+    def __init__(self, path: Path, cache: OriginCache) -> None:
         self.path = path
         self.cache = cache
 
@@ -63,7 +63,7 @@ class Source(ABC):
         """Copy a map of `target`'s kind as it is, without unpacking it."""
 
 
-class H5Source(Source):
+class H5Origin(Origin):
     """A finished HDF5 file."""
 
     def header(self) -> Header:
@@ -104,7 +104,7 @@ class H5Source(Source):
         return find(self._file, f"{group}/{image_id}", h5py.Dataset)
 
 
-class PieceSource(Source):
+class PieceOrigin(Origin):
     """A piece of the work folder."""
 
     def header(self) -> Header:
@@ -142,10 +142,10 @@ class PieceSource(Source):
         return packed
 
 
-class TableSource(Source):
+class TableOrigin(Origin):
     """The two finished Parquet tables of a score file without maps."""
 
-    def __init__(self, target: Target, cache: SourceCache) -> None:
+    def __init__(self, target: Target, cache: OriginCache) -> None:
         super().__init__(target.images_table, cache)
         self.target = target
 
@@ -181,14 +181,14 @@ class TableSource(Source):
         return read_parquet(path, REGION_COLUMNS) if path.exists() else empty(REGION_COLUMNS)
 
 
-def open_sources(target: Target, cache: SourceCache) -> list[Source]:
+def open_origins(target: Target, cache: OriginCache) -> list[Origin]:
     """List the finished files of a score file, as far as they are there."""
     if target.kind is Kind.TABLES:
-        return [TableSource(target, cache)] if target.images_table.exists() else []
-    return [H5Source(path, cache) for path in target.h5_files()]
+        return [TableOrigin(target, cache)] if target.images_table.exists() else []
+    return [H5Origin(path, cache) for path in target.h5_files()]
 
 
-class SourceCache:
+class OriginCache:
     """The files and pieces that were used last, open or in memory."""
 
     def __init__(self) -> None:
