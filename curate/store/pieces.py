@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from curate.errors import StoreError
@@ -13,6 +11,7 @@ from curate.store.atomic import replacing
 from curate.store.columns import Columns, image_columns, num_rows, region_columns
 from curate.store.diskerrors import disk_errors
 from curate.store.h5write import write_header, write_images, write_map, write_regions
+from curate.store.locks import try_lock
 from curate.store.schema import (
     ATTR_SCALE,
     ATTR_STRIDE,
@@ -57,7 +56,7 @@ class Pieces:
         with disk_errors("write to", folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-        if not _try_lock(self._lock):
+        if try_lock(self._lock) is False:
             self.close()
             msg = f"{folder} is in use by another process. Wait for it, or stop it first."
             raise StoreError(msg)
@@ -154,19 +153,3 @@ def _checked_map(
         f"is required for {image.height}x{image.width} pixels at stride {stride}."
     )
     raise StoreError(msg)
-
-
-def _try_lock(handle: int) -> bool:
-    """Lock an open file for this process, where the system and the disk have locks."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_UN)
-    return True
