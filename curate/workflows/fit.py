@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,10 @@ import numpy as np
 import torch
 
 from curate.data import evaluation_batches, training_batches
-from curate.errors import ConfigError, RunError
+from curate.errors import ConfigError, RunError, StoreError
 from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter
-from curate.store import remember
+from curate.store import check_writable, remember
 from curate.workflows.assembling import Task, open_task
 from curate.workflows.building import build_networks, count_folds
 from curate.workflows.interrupts import InterruptFlag
@@ -24,6 +25,8 @@ from curate.workflows.run_folder import RunFolder, read_finished
 from curate.workflows.training import Trainer, choose_device
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from curate.config import Config
     from curate.records import Batch
 
@@ -104,15 +107,30 @@ def fit(
             "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
         )
         raise ConfigError(msg)
-    folder = RunFolder.open(config, Path(out) if out else None, resume=resume, overwrite=overwrite)
-    if folder.is_finished:
-        reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
-    else:
-        _fit_into(folder, config, num_folds, reporter)
-    remember(config.root, run=folder.path)
+    check_writable(config.root)
+    opened = RunFolder.open(config, Path(out) if out else None, resume=resume, overwrite=overwrite)
+    with opened as folder:
+        if folder.is_finished:
+            folder.clear_up()
+            reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
+        else:
+            _fit_into(folder, config, num_folds, reporter)
+        _remember(config, folder)
+        result = read_finished(folder.path).result
     seconds = time.monotonic() - started
-    result = read_finished(folder.path).result
     return FitResult(run=folder.path, seconds=round(seconds, 2), **result)
+
+
+def _remember(config: Config, folder: RunFolder) -> None:
+    """Make the run the one that later commands take by default."""
+    try:
+        remember(config.root, run=folder.path)
+    except StoreError as error:
+        msg = (
+            f"{folder.path} is finished, but later commands will not find it by themselves: "
+            f"{error} Or name it with --run."
+        )
+        raise StoreError(msg) from error
 
 
 def _fit_into(folder: RunFolder, config: Config, num_folds: int, reporter: Reporter) -> None:
@@ -142,6 +160,11 @@ def _fit_into(folder: RunFolder, config: Config, num_folds: int, reporter: Repor
     measured = _judge(trainer, held_out, is_last=True)
     log.add(config.fit.steps, measured)
     _warn_about(measured, log, reporter)
+    for root in folder.changed_data(task):
+        reporter.warn(
+            f"{root} changed during the training (files were added, removed or resized): the same "
+            "settings will not give the same weights again."
+        )
     num_images = (config.fit.steps - first_step) * config.fit.batch_size
     folder.finish(
         trainer,
@@ -184,7 +207,7 @@ def _train(
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0
-    with InterruptFlag() as interrupt:
+    with InterruptFlag() as interrupt, _explain_lost_readers(folder, interrupt):
         for number, batch in enumerate(batches, start=first_step):
             _warn_of_unreadable(batch, reporter)
             metrics = _step(trainer, number, batch)
@@ -199,9 +222,26 @@ def _train(
                 folder.save(trainer, log, done)
             if interrupt.is_set:
                 reporter.finish()
-                reporter.warn(f"Interrupted; step {done} is saved. Go on with: curate fit --resume")
+                reporter.warn(f"Interrupted. {folder.how_to_go_on()}")
                 raise KeyboardInterrupt
     reporter.finish()
+
+
+@contextmanager
+def _explain_lost_readers(folder: RunFolder, interrupt: InterruptFlag) -> Iterator[None]:
+    """Say plainly that a process that reads images was killed; torch tells so at any moment."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        if interrupt.is_set:  # Ctrl-C reaches the readers, too
+            raise KeyboardInterrupt from error
+        msg = (
+            f"A process that reads images was killed ({error}). If memory ran out, read in fewer "
+            f"processes (--workers). {folder.how_to_go_on()}"
+        )
+        raise RunError(msg) from error
 
 
 def _step(trainer: Trainer, number: int, batch: Batch) -> dict[str, float]:
