@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,11 +142,39 @@ class Command:
     pid: int
     files: dict[str, Path]
 
+    def wait_until_stopped(self) -> bool:
+        """Wait for a SIGSTOP to arrive; False if the command ends before."""
+        while (state := self._state()) not in ("T", "Z"):
+            time.sleep(0.002)
+        return state == "T"
+
+    def find_workers(self) -> list[int]:
+        """Wait until the command has worker processes; none if it ends without."""
+        while self._state() != "Z":
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            workers = [int(pid) for pid in children if not _is_tracker(pid)]
+            if workers:
+                return workers
+            time.sleep(0.002)
+        return []
+
+    def _state(self) -> str:
+        """Read the state letter of the process; Z has ended."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     def wait(self) -> Done:
         code = self.commands.ask({"wait": self.pid})
         every, writes = np.frombuffer(self.files["count"].read_bytes(), np.int64)
         texts = [self.files[name].read_text(encoding="utf-8") for name in ("out", "err")]
         return Done(code, *texts, {"all": int(every), "writes": int(writes)})
+
+
+def _is_tracker(pid: str) -> bool:
+    """Tell whether a process only keeps account of what others share."""
+    try:
+        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return True
 
 
 class Project:
@@ -166,6 +195,9 @@ class Project:
         """Make the project anew."""
         shutil.rmtree(self.path, ignore_errors=True)
         shutil.copytree(self.template, self.path, symlinks=True)
+
+    def start(self, *arguments: str, fault: Fault = NO_FAULT) -> Command:
+        return self.commands.start(self.path, *arguments, fault=fault)
 
     def run(self, *arguments: str, fault: Fault = NO_FAULT) -> Done:
         return self.commands.run(self.path, *arguments, fault=fault)
@@ -209,10 +241,16 @@ class Trial:
         """Run the command in a new project under a fault; it must end with one message at most."""
         self.project.reset()
         done = self.project.run(*self.arguments, fault=fault)
-        assert "Traceback" not in done.err, done.err
         assert done.code in _expected_codes(fault), (done.code, done.err)
-        assert done.err.count("error: ") == (1 if done.code in (1, 2, 130) else 0), done.err
+        check_message(done)
         return done
+
+    def pause(self, **moment) -> Command:
+        """Start the command in a new project, and stop it at a moment until SIGCONT."""
+        self.project.reset()
+        command = self.project.start(*self.arguments, fault=Fault(signal=signal.SIGSTOP, **moment))
+        assert command.wait_until_stopped()
+        return command
 
     def recover(self) -> Done:
         """Run the command again, and see that everything is as if nothing had happened."""
@@ -228,6 +266,20 @@ class Trial:
         done = self.disturb(fault)
         self.recover()
         return done
+
+
+def check_message(done: Done) -> None:
+    """See that a command that failed says why in one message, and another in none."""
+    assert "Traceback" not in done.err, done.err
+    assert done.err.count("error: ") == (1 if done.code in (1, 2, 130) else 0), done.err
+
+
+def resume(command: Command) -> Done:
+    """Let a paused command go on to its end."""
+    os.kill(command.pid, signal.SIGCONT)
+    done = command.wait()
+    check_message(done)
+    return done
 
 
 def _expected_codes(fault: Fault) -> tuple[int, ...]:
