@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from curate.workflows.export import export_subset
     from curate.workflows.fit import fit
     from curate.workflows.init import init
+    from curate.workflows.merge import merge
     from curate.workflows.score import score
 
     __version__: str
@@ -47,6 +48,7 @@ __all__ = [
     "fit",
     "init",
     "load_config",
+    "merge",
     "score",
     "weights_from_scores",
 ]
@@ -67,6 +69,7 @@ _MODULES: Final = {
     "fit": "curate.workflows.fit",
     "init": "curate.workflows.init",
     "load_config": "curate.config",
+    "merge": "curate.workflows.merge",
     "score": "curate.workflows.score",
     "weights_from_scores": "curate.weighting",
 }

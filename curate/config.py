@@ -148,17 +148,21 @@ class ScoreConfig(Strict):
     stride : int
         Pixels of the original image per cell of the stored maps.
     regions : str
-        ``slic``, ``components`` (of the label map) or ``grid``.
+        ``label_tiles`` (what one class shows of one square), ``components`` (of the label map),
+        ``grid`` (squares) or ``slic`` (superpixels; slow).
     region_px : int
-        Side of a region in pixels of the original image: exact for ``grid``, aimed at by ``slic``.
+        Side of a square in pixels of the original image; ``slic`` aims at it.
     batch_size : int
         Images that are computed at a time.
+    compression : str
+        Of pixel maps: ``deflate`` is readable everywhere, ``zstd`` needs hdf5plugin and is faster.
     """
 
     stride: int = Field(4, ge=1, le=64)
-    regions: Literal["slic", "components", "grid"] = "slic"
+    regions: Literal["label_tiles", "components", "grid", "slic"] = "label_tiles"
     region_px: int = Field(48, ge=4)
     batch_size: int = Field(8, ge=1)
+    compression: Literal["deflate", "zstd"] = "deflate"
 
 
 class Config(Strict):

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from curate.packing import PackedMap
+
 IGNORE_INDEX: Final = 255
 """Class index of pixels without a usable label."""
 
@@ -172,9 +174,9 @@ class ScoredImage:
         Valid pixels of each class.
     class_score : (C,) float64
         Mean combined score over the pixels of each class; NaN where the class is absent.
-    pixel_scores : (ceil(H/s), ceil(W/s)) uint8 or None
+    pixel_scores : (ceil(H/s), ceil(W/s)) uint8, packed, or None
         Combined score times 255.
-    region_ids : same shape, uint16 or uint32, or None
+    region_ids : same shape, uint16 or uint32, packed, or None
     regions : RegionTable or None
     """
 
@@ -190,6 +192,6 @@ class ScoredImage:
     pixel_score: float
     class_px: NDArray[np.int64]
     class_score: NDArray[np.float64]
-    pixel_scores: NDArray[np.uint8] | None = None
-    region_ids: NDArray[np.uint16] | NDArray[np.uint32] | None = None
+    pixel_scores: PackedMap | None = None
+    region_ids: PackedMap | None = None
     regions: RegionTable | None = None

@@ -24,6 +24,22 @@ class Reporter(Protocol):
         """End the task that was started last."""
 
 
+class SilentReporter:
+    """Reporter that tells nothing: of the processes of a job, only the first one speaks."""
+
+    def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
+        """Ignore the task."""
+
+    def advance(self, done: int, values: dict[str, float] | None = None) -> None:
+        """Ignore single steps."""
+
+    def warn(self, message: str) -> None:
+        """Ignore the warning."""
+
+    def finish(self) -> None:
+        """Ignore the end."""
+
+
 class LogReporter:
     """Reporter that writes warnings and the start of each task to the log."""
 

@@ -196,6 +196,7 @@ def test_front_door_offers_these_names():
         "fit",
         "init",
         "load_config",
+        "merge",
         "score",
         "weights_from_scores",
     }

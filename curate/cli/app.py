@@ -10,6 +10,7 @@ from curate.cli.demo import demo
 from curate.cli.export_subset import export_subset
 from curate.cli.fit import fit
 from curate.cli.init import init
+from curate.cli.merge import merge
 from curate.cli.score import score
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -17,6 +18,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "init": init,
     "fit": fit,
     "score": score,
+    "merge": merge,
     "export-subset": export_subset,
 }
 

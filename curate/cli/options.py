@@ -9,7 +9,8 @@ from curate.errors import UsageError
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
-Regions = Literal["slic", "components", "grid"]
+Regions = Literal["label_tiles", "components", "grid", "slic"]
+Compression = Literal["deflate", "zstd"]
 Level = Literal["image", "region", "pixel"]
 RankBy = Literal["score", "image_score", "region_score", "pixel_score"]
 Media = Literal["symlink", "hardlink", "copy", "none"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from curate.cli.meter import Meter
 from curate.cli.results import duration
+from curate.job import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,6 +111,22 @@ class PlainReporter(TerminalReporter):
         self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
+class MuteReporter(TerminalReporter):
+    """Reporter of a process that leaves speaking to another one: it tells only why it fails."""
+
+    def warn(self, message: str) -> None:
+        """Ignore the warning."""
+
+    def _open(self, meter: Meter) -> None:
+        """Show nothing."""
+
+    def _update(self, meter: Meter) -> None:
+        """Show nothing."""
+
+    def _close(self, meter: Meter) -> None:
+        """Show nothing."""
+
+
 class LiveReporter(TerminalReporter):
     """Reporter that redraws a bar and the newest measurements in place."""
 
@@ -136,7 +153,10 @@ class LiveReporter(TerminalReporter):
 
 @contextmanager
 def open_reporter() -> Iterator[TerminalReporter]:
-    """Give a reporter that suits stderr; the library's log warnings go to it, too."""
+    """Give a reporter that suits stderr; the library's log warnings go to it, too.
+
+    Of the processes of a job, all but the first get a `MuteReporter`.
+    """
     from rich.console import Console
 
     class PatientConsole(Console):
@@ -150,7 +170,8 @@ def open_reporter() -> Iterator[TerminalReporter]:
 
     console = PatientConsole(stderr=True)
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and not console.is_dumb_terminal
-    reporter = LiveReporter(console) if is_terminal else PlainReporter(console)
+    kind = LiveReporter if is_terminal else PlainReporter
+    reporter = kind(console) if this_process().is_first else MuteReporter(console)
     handler = _WarningHandler(reporter)
     logger = logging.getLogger("curate")
     logger.addHandler(handler)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from curate.errors import StoreError
+from curate.job import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
     """Print `result` as JSON, or `lines`.
 
-    A reader that has gone away (``| head``) is no error.
+    Of the processes of a job, only the first one prints. A reader that has gone away (``| head``)
+    is no error.
 
     Raises
     ------
     StoreError
         If stdout is a file on a full disk, or cannot be written for another reason.
     """
+    if not this_process().is_first:
+        return
     text = json.dumps(_plain(result), allow_nan=False) if as_json else "\n".join(lines)
     try:
         typer.echo(text, color=False)

@@ -7,6 +7,7 @@ import typer
 
 from curate.cli.options import (
     AsJson,
+    Compression,
     ConfigFile,
     DeviceChoice,
     Overwrite,
@@ -51,6 +52,14 @@ def score(
     regions: Annotated[
         Regions | None, typer.Option("--regions", help="What a region of an image is.")
     ] = None,
+    compression: Annotated[
+        Compression | None,
+        typer.Option("--compression", help="Of the maps; deflate can be read everywhere."),
+    ] = None,
+    shard: Annotated[
+        str,
+        typer.Option("--shard", metavar="I/N", help="Score part I of N, for 'curate merge'."),
+    ] = "1/1",
     workers: Workers = None,
     device: DeviceChoice = None,
     resume: Resume = False,
@@ -72,6 +81,8 @@ def score(
             levels=parse_levels(levels),
             stride=stride,
             regions=regions,
+            compression=compression,
+            shard=shard,
             workers=workers,
             device=device or "auto",
             resume=resume,

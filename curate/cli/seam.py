@@ -12,6 +12,7 @@ import typer
 
 from curate.cli.progress import open_reporter
 from curate.errors import ConfigError, CurateError, UsageError
+from curate.job import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,18 @@ def seam() -> Iterator[TerminalReporter]:
 
 def _leave(reporter: TerminalReporter, message: str, code: int) -> NoReturn:
     """Say why, and exit: the only way out of a command that failed."""
-    reporter.fail(message)
+    if this_process().is_alone or _speaks_for_job():
+        reporter.fail(message)
     raise typer.Exit(code)
+
+
+def _speaks_for_job() -> bool:
+    """Tell whether this process of a job is the one that says why it failed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # comes when another process has ended
+    from curate.distributed import claim_failure
+
+    return claim_failure()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from curate.data.reading import LoadedPair, read_pair
 from curate.data.resolution import resolve_id_map
 from curate.data.source import DataSource, default_classes, open_dataset
 from curate.data.vocabularies import PUBLISHED_IDS
+from curate.data.workers import load_ahead, telling_of_dead_workers
 
 __all__ = [
     "LAYOUTS",
@@ -26,12 +27,14 @@ __all__ = [
     "detect_layout",
     "evaluation_batches",
     "fit_to_size",
+    "load_ahead",
     "open_dataset",
     "read_image",
     "read_label_ids",
     "read_pair",
     "resolve_id_map",
     "sample_augmentation",
+    "telling_of_dead_workers",
     "training_batches",
     "write_masked_label",
 ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from curate.data.augmentation import augment, fit_to_size, sample_augmentation
 from curate.data.drawing import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.reading import LoadedPair, read_files, read_pair
+from curate.data.workers import load_ahead
 from curate.errors import DataError
+from curate.job import ALONE, World
 from curate.records import Batch
 from curate.seeding import stable_rng
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from curate.data.idmaps import IdMap
     from curate.data.source import DataSource
     from curate.records import Pair
-
-_PREFETCHED = 2
 
 
 def training_batches(
@@ -43,6 +41,7 @@ def training_batches(
     workers: int,
     pin_memory: bool,
     exclude: frozenset[str] = frozenset(),
+    world: World = ALONE,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
@@ -62,6 +61,9 @@ def training_batches(
         Whether tensors lie where a GPU copies them from fastest; without a GPU, nothing changes.
     exclude : frozenset of str
         Keys of images that are never drawn.
+    world : World
+        Of several processes, each gets its share of a batch: `batch_size` is that of all. Their
+        shares together are the batch of a single process, unless an image cannot be read.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def training_batches(
         msg = "There is no real data set to train on. Give at least one."
         raise DataError(msg, code="no_images")
     steps = range(first_step, first_step + num_steps)
-    plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps)
+    plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps, world=world)
     domains = (_Domain.of("real", real), _Domain.of("synthetic", synthetic))
     return _load(_Reader(domains, size, seed, augment), plans, workers, pin_memory)
 
@@ -211,36 +213,13 @@ def _load(
     reader: _Reader, plans: Iterator[Plan], workers: int, pin_memory: bool
 ) -> Iterator[Batch]:
     """Read the planned batches in order, ahead of time if there are workers."""
-    with warnings.catch_warnings():  # more workers than cores can be right for a slow disk
-        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
-        loader = DataLoader(
-            reader,
-            batch_size=None,
-            sampler=plans,
-            collate_fn=_as_is,
-            num_workers=workers,
-            worker_init_fn=_begin_worker,
-            prefetch_factor=_PREFETCHED if workers else None,
-            pin_memory=pin_memory and torch.cuda.is_available(),
-            multiprocessing_context="spawn" if workers else None,  # threads rule out forking
-        )
-    for fields in loader:
+    batches = load_ahead(reader, plans, workers=workers, pin_memory=pin_memory)
+    for fields in batches:
         if isinstance(fields, DataError):
             raise fields
         fields["keys"] = tuple(fields["keys"])
         fields["problems"] = tuple((key, message) for key, message in fields["problems"])
         yield Batch(**fields)
-
-
-def _as_is(item: Any) -> Any:  # noqa: ANN401
-    """Collate nothing: the reader returns whole batches."""
-    return item
-
-
-def _begin_worker(_: int) -> None:
-    """Use one core, and leave Ctrl-C to the main process."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:

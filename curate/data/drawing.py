@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from curate.errors import DataError
+from curate.job import ALONE, World
 from curate.records import OK, Pair
 from curate.seeding import stable_rng
 
@@ -81,9 +82,9 @@ class DomainOrder:
     def __len__(self) -> int:
         return len(self._usable)
 
-    def take(self, first: int, count: int) -> list[Draw]:
-        """List the images at positions `first` to `first` + `count` - 1."""
-        return [self._at(position) for position in range(first, first + count)]
+    def take(self, first: int, count: int, every: int = 1) -> list[Draw]:
+        """List `count` images at the positions `first`, `first` + `every`, .."""
+        return [self._at(first + every * number) for number in range(count)]
 
     def _at(self, position: int) -> Draw:
         """Find the image at one position."""
@@ -99,7 +100,8 @@ class DomainOrder:
 class Plan(NamedTuple):
     """What one step draws: `num_real` images of `real`, `num_synthetic` of `synthetic`.
 
-    The first ones that can be read are used; `NUM_SPARE` more than needed are listed.
+    The first ones that can be read are used; `NUM_SPARE` more than needed are listed. Of several
+    processes, each draws its share of the step.
     """
 
     real: list[Draw]
@@ -109,15 +111,32 @@ class Plan(NamedTuple):
 
 
 def plan_steps(
-    real: DomainOrder, synthetic: DomainOrder | None, *, batch_size: int, steps: range
+    real: DomainOrder,
+    synthetic: DomainOrder | None,
+    *,
+    batch_size: int,
+    steps: range,
+    world: World = ALONE,
 ) -> Iterator[Plan]:
-    """Yield what each of `steps` draws: half real, half synthetic; all real without synthetic."""
+    """Yield what each of `steps` draws: half real, half synthetic; all real without synthetic.
+
+    `batch_size` is that of all processes together; each must get as many images of a domain.
+    """
     num_synthetic = 0 if synthetic is None else batch_size // 2
     num_real = batch_size - num_synthetic
+    assert num_real % world.size == num_synthetic % world.size == 0
     for step in steps:
-        drawn = (
-            []
-            if synthetic is None
-            else synthetic.take(step * num_synthetic, num_synthetic + NUM_SPARE)
+        drawn = [] if synthetic is None else _deal(synthetic, step, num_synthetic, world)
+        yield Plan(
+            _deal(real, step, num_real, world),
+            num_real // world.size,
+            drawn,
+            num_synthetic // world.size,
         )
-        yield Plan(real.take(step * num_real, num_real + NUM_SPARE), num_real, drawn, num_synthetic)
+
+
+def _deal(order: DomainOrder, step: int, count: int, world: World) -> list[Draw]:
+    """List this process's share of the `count` images of a step, then those that stand by."""
+    first, share = step * count, count // world.size
+    own = order.take(first + world.rank * share, share)
+    return own + order.take(first + count + world.rank, NUM_SPARE, every=world.size)

@@ -62,6 +62,11 @@ class Method(nn.Module, ABC):
 
     The joint training calls `step` on every batch and `judge` now and then; scoring calls
     `scores`. Networks are submodules, so ``state_dict`` holds whatever scoring needs.
+
+    Where several processes train together, `step` and `penalty` get this process's share of a
+    step and take sums over the whole step with `curate.distributed`; `penalty` returns this
+    process's part of the term. `judge` runs in the first process alone, and what it changed in
+    ``state_dict`` and `training_state` is copied to the others.
     """
 
     Settings: ClassVar[type[Strict]]

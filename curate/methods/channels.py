@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from curate.distributed import sum_over_ranks
+
 
 def channel_lookup(real_class_px: Tensor, *, min_px: int, per_class: bool) -> Tensor:
     """Map a class index 0 .. 255 to an output channel.
@@ -56,7 +58,7 @@ def read_channel(logits: Tensor, channel: Tensor) -> Tensor:
 def balance(group: Tensor, is_real: Tensor, usable: Tensor, num_groups: int) -> Tensor:
     """Weigh cells so that domains count the same within a group, and groups count the same.
 
-    Groups (classes) that only one domain shows in this batch get weight 0: how often a class
+    Groups (classes) that only one domain shows in this step get weight 0: how often a class
     occurs must not pass for how real it looks.
 
     Parameters
@@ -70,13 +72,14 @@ def balance(group: Tensor, is_real: Tensor, usable: Tensor, num_groups: int) -> 
     Returns
     -------
     weights : (N, h, w) float32
-        Sum 2 (1 a domain), or all 0 where no group is seen in both domains.
+        Sum 2 (1 a domain) over the batches of all processes, or all 0 where no group is seen in
+        both domains.
     """
     domain = is_real[:, None, None].expand_as(group)
     key = group + num_groups * domain
     counts = torch.zeros(2 * num_groups, device=group.device)
     counts.scatter_add_(0, key.flatten(), usable.flatten().float())
-    per_domain = counts.view(2, num_groups)
+    per_domain = sum_over_ranks(counts).view(2, num_groups)
     shared = (per_domain > 0).all(dim=0)
     scale = shared / per_domain.clamp(min=1) / shared.sum().clamp(min=1)
     return scale.flatten()[key] * usable
@@ -95,7 +98,7 @@ def realism_loss(picked: Tensor, is_real: Tensor, weights: Tensor, *, smoothing:
     Returns
     -------
     loss : scalar
-        Mean of both domains' losses: log 2 at logit 0.
+        Mean of both domains' losses: log 2 at logit 0; of several processes, this one's part.
     """
     target = torch.where(is_real, 1 - smoothing, smoothing)[:, None, None].expand_as(picked)
     losses = F.binary_cross_entropy_with_logits(picked, target, reduction="none")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from curate.distributed import mean_over_ranks, sum_gradients, sum_over_ranks
 from curate.methods.base import Method, MethodContext, unit_weights
 from curate.methods.channels import channel_lookup, realism_loss
 from curate.methods.combine import COMBINATIONS
@@ -114,8 +115,8 @@ class Hierarchical(Method):
                 losses.append(loss)
             score = torch.where(self.is_silent[index], 0.5, picked.detach().sigmoid())
             scores.append(score)
-            measured[f"loss_{level}"] = loss.detach()
-            measured[f"weight_{level}"] = score[view.synthetic].mean()
+            measured[f"loss_{level}"] = sum_over_ranks(loss.detach())
+            measured[f"weight_{level}"] = mean_over_ranks(score[view.synthetic])
         if losses:
             self._descend(torch.stack(losses).sum())
         combined = COMBINATIONS[self.settings.combine](torch.stack(scores))
@@ -132,7 +133,7 @@ class Hierarchical(Method):
     def penalty(self, predictions: Tensor, evidence: Evidence) -> Tensor:
         """Ask the segmenter for synthetic predictions that pass for real."""
         view = self._view(replace(evidence, predictions=predictions))
-        share = view.synthetic.float() / view.synthetic.sum().clamp(min=1)
+        share = view.synthetic.float() / sum_over_ranks(view.synthetic.sum()).clamp(min=1)
         everything_real = torch.ones_like(evidence.is_real)
         losses = [
             realism_loss(
@@ -227,6 +228,7 @@ class Hierarchical(Method):
         optimizer = self._make_optimizer()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        sum_gradients(self.networks.parameters())
         optimizer.step()
 
     def _make_optimizer(self) -> torch.optim.Optimizer:

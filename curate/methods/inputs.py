@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from curate.distributed import stack_ranks
 from curate.records import GRID_STRIDE, Evidence
 
 if TYPE_CHECKING:
@@ -94,13 +95,18 @@ class InputStack(nn.Module):
 
     @torch.no_grad()
     def gather(self, evidence: Evidence) -> None:
-        """Add the features of a batch to the statistics (Chan et al.'s pairwise update)."""
+        """Add the features of a step to the statistics (Chan et al.'s pairwise update)."""
         if not self.mean.numel():
             return
         features = self._features(evidence).double()
         new = features.shape[0] * features.shape[2] * features.shape[3]
         mean = features.mean(dim=(0, 2, 3))
         variance = features.var(dim=(0, 2, 3), correction=0)
+        for each in stack_ranks(torch.stack([torch.full_like(mean, new), mean, variance])):
+            self._add(each[0, 0], each[1], each[2])
+
+    def _add(self, new: Tensor, mean: Tensor, variance: Tensor) -> None:
+        """Add the statistics of `new` cells."""
         total = self.count + new
         share = new / total
         offset = mean - self.mean

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from curate.distributed import sum_over_ranks
 from curate.weighting import NUM_BINS, WeightRule, fit_weight_rule
 
 DECAY = 0.95
@@ -38,16 +39,18 @@ class RunningWeights(nn.Module):
         -------
         weights : (N, h, w) float32
         ess : scalar float32
-            Effective sample size of the batch's synthetic weights as a share, in (0, 1]; NaN
-            where the batch has no valid synthetic cell.
+            Effective sample size of the synthetic weights of the step, those of all processes,
+            as a share, in (0, 1]; NaN where there is no valid synthetic cell.
         """
         levels = (scores[synthetic] * (NUM_BINS - 1)).round().long()
-        counts = torch.bincount(levels, minlength=NUM_BINS)
+        counts = sum_over_ranks(torch.bincount(levels, minlength=NUM_BINS))
         self.histogram.mul_(DECAY).add_(counts)
         rule = self.rule()
         weights = rule(scores.detach())
         chosen = weights[synthetic]
-        return weights, chosen.sum() ** 2 / (chosen.numel() * (chosen**2).sum())
+        sums = torch.stack([chosen.sum(), (chosen**2).sum(), synthetic.sum().to(chosen)])
+        total, squares, count = sum_over_ranks(sums)
+        return weights, total**2 / (count * squares)
 
     def rule(self) -> WeightRule:
         """Fit the rule to the histogram; uniform while nothing has been seen."""

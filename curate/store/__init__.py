@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from curate.store.checkpoint import load_state, save_state
     from curate.store.digest import sha256_file
     from curate.store.ids import check_ids
+    from curate.store.joining import Joined, join
     from curate.store.locks import claim
     from curate.store.provenance import Provenance, parse_provenance
     from curate.store.runs import RunRecord, next_run_name, read_run, write_run
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from curate.store.writer import ScoreWriter
 
 __all__ = [
+    "Joined",
     "Provenance",
     "RunRecord",
     "ScoreFile",
@@ -29,6 +31,7 @@ __all__ = [
     "check_ids",
     "check_writable",
     "claim",
+    "join",
     "latest_run",
     "latest_scores",
     "load_state",
@@ -47,6 +50,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "Joined": "joining",
     "Provenance": "provenance",
     "RunRecord": "runs",
     "ScoreFile": "scorefile",
@@ -54,6 +58,7 @@ _MODULES: Final = {
     "check_ids": "ids",
     "check_writable": "atomic",
     "claim": "locks",
+    "join": "joining",
     "latest_run": "state",
     "latest_scores": "state",
     "load_state": "checkpoint",

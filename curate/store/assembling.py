@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import h5py
-
 from curate.records import OK
 from curate.store.atomic import replacing, replacing_folder
 from curate.store.columns import Columns, num_rows, take
-from curate.store.h5write import write_header, write_images, write_regions
-from curate.store.hdf5 import find
-from curate.store.merging import Merged, OpenFiles, region_blocks
+from curate.store.h5write import MapGroup, write_header, write_images, write_regions
+from curate.store.merging import Merged, region_blocks
 from curate.store.parquet import pair_token, write_parquet
 from curate.store.schema import (
     IMAGE_COLUMNS,
@@ -43,11 +40,11 @@ class Assembly:
     ----------
     merged : Merged
         All images.
-    files : OpenFiles
-        For reading the sources.
     levels : tuple of str
         Levels that were scored; without ``region`` there are no regions.
     num_classes : int
+    stride : int
+        Pixels of the original image per cell of a map.
     provenance, dataset_root : str
         As they are written.
     shard_bytes : int
@@ -55,9 +52,9 @@ class Assembly:
     """
 
     merged: Merged
-    files: OpenFiles
     levels: tuple[str, ...]
     num_classes: int
+    stride: int
     provenance: str
     dataset_root: str
     shard_bytes: int
@@ -86,28 +83,19 @@ def _write_h5(assembly: Assembly, rows: range, path: Path) -> None:
         write_images(file, take(merged.images, slice(rows.start, rows.stop)))
         if "region" in assembly.levels:
             count = int(merged.region_count[rows.start : rows.stop].sum())
-            write_regions(file, region_blocks(merged, rows, assembly.files), count=count)
+            write_regions(file, region_blocks(merged, rows), count=count)
         for name in _map_groups(assembly.levels):
-            _copy_maps(assembly, rows, file.create_group(name), sink)
+            _copy_maps(assembly, rows, MapGroup(file, name, stride=assembly.stride), sink)
 
 
-def _copy_maps(assembly: Assembly, rows: range, group: h5py.Group, sink: Sink) -> None:
+def _copy_maps(assembly: Assembly, rows: range, group: MapGroup, sink: Sink) -> None:
     """Copy the maps of some images as they are, without unpacking them."""
-    for row in rows:
-        if assembly.merged.images["status"][row] != OK:
-            continue
-        sink.raise_error()
-        image_id = assembly.merged.images["id"][row]
-        folder, _, name = image_id.rpartition("/")
-        target = group.require_group(folder) if folder else group
-        target.copy(_map_of(assembly, row, group.name), target, name=name)
-
-
-def _map_of(assembly: Assembly, row: int, group: str) -> Any:  # noqa: ANN401
-    """Find a map in the source of its image."""
     merged = assembly.merged
-    file = assembly.files[merged.sources[merged.source_of[row]]]
-    return find(file, f"{group.strip('/')}/{merged.images['id'][row]}", h5py.Dataset)
+    for row in rows:
+        if merged.images["status"][row] == OK:
+            sink.raise_error()
+            source = merged.sources[merged.source_of[row]]
+            source.copy_map(int(merged.row_in[row]), merged.images["id"][row], group)
 
 
 def _map_groups(levels: tuple[str, ...]) -> list[str]:
@@ -134,10 +122,12 @@ def _shards(assembly: Assembly) -> Iterator[range]:
 
 def _bytes_of(assembly: Assembly, row: int) -> int:
     """Estimate, from above, what an image adds to the size of a file."""
-    size = _ROW_BYTES + _REGION_BYTES * int(assembly.merged.region_count[row])
-    if assembly.merged.images["status"][row] == OK:
+    merged = assembly.merged
+    size = _ROW_BYTES + _REGION_BYTES * int(merged.region_count[row])
+    if merged.images["status"][row] == OK:
+        source = merged.sources[merged.source_of[row]]
         for group in _map_groups(assembly.levels):
-            size += _map_of(assembly, row, group).id.get_storage_size()
+            size += source.map_bytes(group, int(merged.row_in[row]), merged.images["id"][row])
     return size + 16 * assembly.num_classes
 
 
@@ -151,7 +141,7 @@ def _write_tables(assembly: Assembly, target: Target) -> None:
         target.regions_table.unlink(missing_ok=True)
         return
     with replacing(target.regions_table) as partial:
-        blocks = region_blocks(assembly.merged, everything, assembly.files)
+        blocks = region_blocks(assembly.merged, everything)
         _write_parquet(assembly, partial, blocks, REGION_COLUMNS)
 
 

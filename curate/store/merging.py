@@ -1,47 +1,24 @@
-"""Several HDF5 files with scores of one data set, seen as one."""
+"""Several sources with scores of one data set, seen as one."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import h5py
 import numpy as np
 
 from curate.records import OK
 from curate.store.columns import Columns, concatenate, num_rows, take
-from curate.store.hdf5 import find, open_h5, read_column, read_table, reading
-from curate.store.loading import load_file_images
-from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, REGIONS
+from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-_MAX_OPEN: Final = 16
+    from curate.store.sources import Source
+
 _BLOCK_ROWS: Final = 1_000_000
-
-
-class OpenFiles:
-    """The HDF5 files that were used last, open for reading."""
-
-    def __init__(self) -> None:
-        self._files: OrderedDict[Path, h5py.File] = OrderedDict()
-
-    def __getitem__(self, path: Path) -> h5py.File:
-        file = self._files.pop(path, None) or open_h5(path)
-        self._files[path] = file
-        while len(self._files) > _MAX_OPEN:
-            self._files.popitem(last=False)[1].close()
-        return file
-
-    def close(self) -> None:
-        """Close them all."""
-        while self._files:
-            self._files.popitem()[1].close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,50 +28,47 @@ class Merged:
     Attributes
     ----------
     images : Columns
-    sources : tuple of Path
-    source_of : (N,) int64
-        Number of the source of each image.
+    sources : tuple of Source
+    source_of, row_in : (N,) int64
+        Number of the source of each image, and its row in there.
     region_start, region_count : (N,) int64
         Rows of its regions in that source.
     """
 
     images: Columns
-    sources: tuple[Path, ...]
+    sources: tuple[Source, ...]
     source_of: NDArray[np.int64]
+    row_in: NDArray[np.int64]
     region_start: NDArray[np.int64]
     region_count: NDArray[np.int64]
 
 
-def merge(sources: Sequence[Path], files: OpenFiles, *, num_classes: int) -> Merged:
+def merge(sources: Sequence[Source], *, num_classes: int) -> Merged:
     """Find the newest finished scores of each image; scores never yield to a failure."""
-    tables = [load_file_images(files[path]) for path in sources]
-    counts = [
-        _count_regions(files[path], num_rows(t)) for path, t in zip(sources, tables, strict=True)
-    ]
+    loaded = [source.load() for source in sources]
+    tables = [images for images, _ in loaded]
+    counts = [count for _, count in loaded]
     starts = [np.cumsum(count) - count for count in counts]
+    lengths = np.array([num_rows(table) for table in tables], np.int64)
     images = concatenate(tables, IMAGE_COLUMNS, num_classes=num_classes)
     rows = _newest_rows(images)
-    lengths = np.array([num_rows(table) for table in tables], np.int64)
-    source_of = np.repeat(np.arange(len(tables)), lengths)
     return Merged(
         images=take(images, rows),
         sources=tuple(sources),
-        source_of=source_of[rows],
-        region_start=np.concatenate([np.empty(0, np.int64), *starts])[rows],
-        region_count=np.concatenate([np.empty(0, np.int64), *counts])[rows],
+        source_of=np.repeat(np.arange(len(tables)), lengths)[rows],
+        row_in=_join([np.arange(length) for length in lengths])[rows],
+        region_start=_join(starts)[rows],
+        region_count=_join(counts)[rows],
     )
 
 
-def region_blocks(merged: Merged, rows: range, files: OpenFiles) -> Iterator[Columns]:
+def region_blocks(merged: Merged, rows: range) -> Iterator[Columns]:
     """Yield the regions of some images as tables of a bounded size; images count from 0."""
     pending: list[Columns] = []
     for first, last in _spans(merged, rows):
-        start = merged.region_start[first]
         count = merged.region_count[first : last + 1]
-        file = files[merged.sources[merged.source_of[first]]]
-        with reading(file.filename):
-            group = find(file, REGIONS, h5py.Group)
-            block = read_table(group, REGION_COLUMNS, slice(start, start + count.sum()))
+        source = merged.sources[merged.source_of[first]]
+        block = source.regions(int(merged.region_start[first]), int(count.sum()))
         block["image"] = np.repeat(np.arange(first, last + 1) - rows.start, count)
         pending.append(block)
         if sum(map(num_rows, pending)) >= _BLOCK_ROWS:
@@ -115,14 +89,9 @@ def _newest_rows(images: Columns) -> NDArray[np.int64]:
     return np.array([chosen[image_id] for image_id in sorted(chosen)], np.int64)
 
 
-def _count_regions(file: h5py.File, num_images: int) -> NDArray[np.int64]:
-    """Count the regions of each image of one file."""
-    if REGIONS not in file:
-        return np.zeros(num_images, np.int64)
-    with reading(file.filename):
-        group = find(file, REGIONS, h5py.Group)
-        image = read_column(group, "image", REGION_COLUMNS["image"])
-        return np.bincount(image, minlength=num_images).astype(np.int64)
+def _join(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Put arrays one after the other; there may be none."""
+    return np.concatenate([np.empty(0, np.int64), *arrays])
 
 
 def _spans(merged: Merged, rows: range) -> Iterator[tuple[int, int]]:

@@ -54,20 +54,24 @@ def write_parquet(
     pair: str,
 ) -> None:
     """Write a table, given block after block."""
-    metadata = {
+    metadata = table_metadata(provenance=provenance, dataset_root=dataset_root)
+    fields = arrow_fields(schema, num_classes)
+    arrow_schema = pa.schema(fields, metadata=metadata | {ATTR_PAIR: pair})
+    with pq.ParquetWriter(path, arrow_schema) as writer:
+        for block in blocks:
+            arrays = [to_arrow(block[name], kind) for name, kind in fields]
+            table = pa.Table.from_arrays(arrays, schema=arrow_schema)
+            writer.write_table(table, row_group_size=_GROUP_ROWS)
+
+
+def table_metadata(*, provenance: str, dataset_root: str) -> dict[str, str]:
+    """Return what every table of a score file says about itself."""
+    return {
         ATTR_PROVENANCE: provenance,
         ATTR_FORMAT: FORMAT,
         ATTR_VERSION: str(FORMAT_VERSION),
         ATTR_ROOT: dataset_root,
-        ATTR_PAIR: pair,
     }
-    fields = [(name, _arrow_type(column, num_classes)) for name, column in schema.items()]
-    arrow_schema = pa.schema(fields, metadata=metadata)
-    with pq.ParquetWriter(path, arrow_schema) as writer:
-        for block in blocks:
-            arrays = [_to_arrow(block[name], kind) for name, kind in fields]
-            table = pa.Table.from_arrays(arrays, schema=arrow_schema)
-            writer.write_table(table, row_group_size=_GROUP_ROWS)
 
 
 class TableMetadata(NamedTuple):
@@ -109,10 +113,15 @@ def read_parquet(path: Path, schema: dict[str, Column]) -> Columns:
             msg = f"{path} claims {claimed} values, which the file cannot hold. Score again."
             raise StoreError(msg)
         table = file.read(columns=[name for name in schema if name in file.schema_arrow.names])
-        return {name: _from_arrow(table, name, column, path) for name, column in schema.items()}
+        return {name: from_arrow(table, name, column, path) for name, column in schema.items()}
 
 
-def _arrow_type(column: Column, num_classes: int) -> Any:  # noqa: ANN401
+def arrow_fields(schema: dict[str, Column], num_classes: int = 0) -> list[tuple[str, Any]]:
+    """List name and Arrow type of each column."""
+    return [(name, arrow_type(column, num_classes)) for name, column in schema.items()]
+
+
+def arrow_type(column: Column, num_classes: int) -> Any:  # noqa: ANN401
     """Return the Arrow type of a column."""
     if column.dtype == TEXT:
         return pa.string()
@@ -120,7 +129,7 @@ def _arrow_type(column: Column, num_classes: int) -> Any:  # noqa: ANN401
     return pa.list_(kind, num_classes) if column.per_class else kind
 
 
-def _to_arrow(values: NDArray[Any], kind: Any) -> Any:  # noqa: ANN401
+def to_arrow(values: NDArray[Any], kind: Any) -> Any:  # noqa: ANN401
     """Turn an array into an Arrow array; rows of a matrix become lists of fixed length."""
     if pa.types.is_fixed_size_list(kind):
         flat = pa.array(values.reshape(-1))
@@ -128,11 +137,11 @@ def _to_arrow(values: NDArray[Any], kind: Any) -> Any:  # noqa: ANN401
     return pa.array(values, kind, from_pandas=False)
 
 
-def _from_arrow(table: Any, name: str, column: Column, path: Path) -> NDArray[Any]:  # noqa: ANN401
+def from_arrow(table: Any, name: str, column: Column, path: Path) -> NDArray[Any]:  # noqa: ANN401
     """Turn an Arrow column into an array after checking its type."""
     kind = table.schema.field(name).type if name in table.schema.names else None
     size = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
-    if kind != _arrow_type(column, size) or table.column(name).null_count:
+    if kind != arrow_type(column, size) or table.column(name).null_count:
         msg = f"{path}: column '{name}' is {kind or 'missing'}, not {column.dtype}. Score again."
         raise StoreError(msg)
     values = table.column(name).combine_chunks()

@@ -1,26 +1,34 @@
-"""The work folder of a score file: finished pieces, each a small score file of its own."""
+"""The work folder of a score file: finished pieces, each a Parquet table with packed maps.
+
+A piece is written and forced to the disk in one go, so that whatever is in the folder is whole.
+Pages carry checksums: what was damaged afterwards is noticed when the score file is put together.
+"""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from curate.errors import StoreError
+from curate.packing import COMPRESSIONS, PackedMap
 from curate.records import OK
 from curate.store.atomic import replacing
-from curate.store.columns import Columns, image_columns, num_rows, region_columns
+from curate.store.columns import Columns, image_columns, region_columns
 from curate.store.diskerrors import disk_errors
-from curate.store.h5write import write_header, write_images, write_map, write_regions
-from curate.store.locks import try_lock
+from curate.store.hdf5 import reading
+from curate.store.locks import FolderLock
+from curate.store.parquet import arrow_fields, from_arrow, table_metadata, to_arrow
 from curate.store.schema import (
-    ATTR_SCALE,
-    ATTR_STRIDE,
-    PIXEL_SCALE,
+    IMAGE_COLUMNS,
     PIXEL_SCORES,
+    REGION_COLUMNS,
     REGION_IDS,
+    REGIONS,
     map_shape,
 )
-from curate.store.sink import creating_h5
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +38,19 @@ if TYPE_CHECKING:
 
     from curate.records import ScoredImage
 
-_NAME: Final = "piece-{:08d}.h5"
+_NAME: Final = "piece-{:08d}-{:04d}.parquet"
 _FRESH: Final = "overwrite"
 """Marks a work folder whose pieces replace the finished score file instead of adding to it."""
 
-Maps = dict[str, dict[str, "NDArray[Any]"]]
+_NUM_REGIONS: Final = "num_regions"
+
+MAP_DTYPES: Final = {PIXEL_SCORES: ("uint8",), REGION_IDS: ("uint16", "uint32")}
+"""Groups of maps, and the types that they may have."""
+
+_MAP: Final = pa.struct(
+    [("height", pa.int32()), ("width", pa.int32()), ("dtype", pa.string()),
+     ("compression", pa.string()), ("data", pa.large_binary())]
+)  # fmt: skip
 
 
 class Pieces:
@@ -44,6 +60,9 @@ class Pieces:
     ----------
     folder : Path
         Created if it is not there.
+    rank : int
+        Number of this process among those that write to the folder together; only the first one,
+        0, takes the lock.
 
     Raises
     ------
@@ -51,15 +70,10 @@ class Pieces:
         If another process writes to the folder, or the disk does not let us.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, rank: int = 0) -> None:
         self.folder = folder
-        with disk_errors("write to", folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-        if try_lock(self._lock) is False:
-            self.close()
-            msg = f"{folder} is in use by another process. Wait for it, or stop it first."
-            raise StoreError(msg)
+        self.rank = rank
+        self._lock = FolderLock(folder) if rank == 0 else None
         self._next = 1 + max((int(path.stem.split("-")[1]) for path in self.paths()), default=0)
 
     @property
@@ -76,78 +90,172 @@ class Pieces:
 
     def paths(self) -> list[Path]:
         """List the pieces, oldest first."""
-        return sorted(self.folder.glob("piece-*.h5"))
+        return sorted(self.folder.glob("piece-*.parquet"))
 
-    def add(
-        self,
-        images: Columns,
-        regions: Columns | None,
-        maps: Maps,
-        *,
-        stride: int,
-        provenance: str,
-        dataset_root: str,
-    ) -> None:
-        """Write one piece; it is there when this returns, whatever happens to the machine."""
-        path = self.folder / _NAME.format(self._next)
-        with replacing(path, sweep=False) as partial, creating_h5(partial) as (file, _):
-            write_header(file, provenance=provenance, dataset_root=dataset_root)
-            write_images(file, images)
-            if regions is not None:
-                write_regions(file, [regions], count=num_rows(regions))
-            for name, by_id in maps.items():
-                group = file.create_group(name)
-                scale = {ATTR_SCALE: PIXEL_SCALE} if name == PIXEL_SCORES else {}
-                for image_id, values in by_id.items():
-                    write_map(group, image_id, values, **{ATTR_STRIDE: stride}, **scale)
+    def add(self, piece: Piece, *, provenance: str, dataset_root: str) -> None:
+        """Write a piece; it is there when this returns, whatever happens to the machine."""
+        path = self.folder / _NAME.format(self._next, self.rank)
+        metadata = table_metadata(provenance=provenance, dataset_root=dataset_root)
+        with replacing(path, sweep=False) as partial:
+            pq.write_table(
+                _to_table(piece).replace_schema_metadata(metadata),
+                partial,
+                compression="none",
+                use_dictionary=False,
+                write_statistics=False,
+                write_page_checksum=True,
+            )
         self._next += 1
 
     def close(self) -> None:
         """Release the lock."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        if self._lock is not None:
+            self._lock.release()
 
 
-def tabulate(
-    batch: Sequence[ScoredImage], levels: tuple[str, ...], *, num_classes: int
-) -> tuple[Columns, Columns | None]:
-    """Arrange a batch as the two tables of a piece."""
-    images = image_columns(batch, num_classes=num_classes)
-    return images, region_columns(batch) if "region" in levels else None
+class Piece(NamedTuple):
+    """The content of a piece.
+
+    Attributes
+    ----------
+    images : Columns
+        The image table.
+    region_count : (N,) int64
+        Regions of each image.
+    regions : Columns
+        Regions of all images; ``image`` is the row in `images`.
+    maps : dict
+        By group, the packed map of each image, None where it has none.
+    """
+
+    images: Columns
+    region_count: NDArray[np.int64]
+    regions: Columns
+    maps: dict[str, list[PackedMap | None]]
 
 
-def collect_maps(batch: Sequence[ScoredImage], levels: tuple[str, ...], *, stride: int) -> Maps:
-    """Collect the maps of the scored images of a batch.
+def make_piece(
+    batch: Sequence[ScoredImage], levels: tuple[str, ...], *, num_classes: int, stride: int | None
+) -> Piece:
+    """Arrange scored images as a piece.
+
+    Parameters
+    ----------
+    stride : int or None
+        Pixels per cell of the maps; None leaves them out.
 
     Raises
     ------
     StoreError
         If a map is missing, or has another shape or type than the file needs.
     """
-    maps: Maps = {}
-    wanted = {
-        "pixel": (PIXEL_SCORES, "pixel_scores", ("uint8",)),
-        "region": (REGION_IDS, "region_ids", ("uint16", "uint32")),
-    }
-    for level, (group, field, dtypes) in wanted.items():
-        if level in levels:
-            maps[group] = {
-                image.pair.id: _checked_map(image, getattr(image, field), dtypes, stride)
-                for image in batch
-                if image.status == OK
-            }
-    return maps
+    regions = region_columns(batch if "region" in levels else [])
+    groups = {PIXEL_SCORES: "pixel", REGION_IDS: "region"}
+    return Piece(
+        images=image_columns(batch, num_classes=num_classes),
+        region_count=np.bincount(regions["image"], minlength=len(batch)),
+        regions=regions,
+        maps={
+            group: [_checked_map(image, group, stride) for image in batch]
+            for group, level in groups.items()
+            if level in levels and stride is not None
+        },
+    )
 
 
-def _checked_map(
-    image: ScoredImage, values: NDArray[Any] | None, dtypes: tuple[str, ...], stride: int
-) -> NDArray[Any]:
-    """Return a map that fits its image."""
-    shape = map_shape(image.height, image.width, stride)
-    if values is not None and values.shape == shape and values.dtype.name in dtypes:
-        return values
-    found = "missing" if values is None else f"{values.dtype} of shape {values.shape}"
+def read_piece(path: Path) -> Piece:
+    """Read a piece as a whole.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, damaged or not what it should be.
+    """
+    images, counts = read_piece_images(path)
+    with reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        table = file.read([REGIONS, *(name for name in MAP_DTYPES if name in _columns(file))])
+        rows = pa.Table.from_struct_array(table.column(REGIONS).combine_chunks().flatten())
+        regions = {name: from_arrow(rows, name, c, path) for name, c in REGION_COLUMNS.items()}
+        maps = {
+            group: [_unwrap(value) for value in table.column(group).to_pylist()]
+            for group in MAP_DTYPES
+            if group in table.column_names
+        }
+    if not all(map(_is_sound, (m for group in maps.values() for m in group if m))):
+        msg = f"{path} holds a map that no version of curate wrote. Remove it, then --resume."
+        raise StoreError(msg)
+    return Piece(images, counts, regions, maps)
+
+
+def read_piece_images(path: Path) -> tuple[Columns, NDArray[np.int64]]:
+    """Read the image table of a piece, and how many regions each image has.
+
+    Raises
+    ------
+    StoreError
+        As `read_piece`.
+    """
+    with reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        table = file.read([*IMAGE_COLUMNS, _NUM_REGIONS])
+        images = {name: from_arrow(table, name, c, path) for name, c in IMAGE_COLUMNS.items()}
+        return images, table.column(_NUM_REGIONS).to_numpy()
+
+
+def _columns(file: Any) -> list[str]:  # noqa: ANN401 (pyarrow has no types)
+    """List the columns of a Parquet file."""
+    names: list[str] = file.schema_arrow.names
+    return names
+
+
+def _to_table(piece: Piece) -> Any:  # noqa: ANN401
+    """Arrange a piece as one Arrow table, one row an image."""
+    num_classes = piece.images["class_px"].shape[1]
+    fields = arrow_fields(IMAGE_COLUMNS, num_classes)
+    columns = {name: to_arrow(piece.images[name], kind) for name, kind in fields}
+    region_fields = arrow_fields(REGION_COLUMNS)
+    rows = pa.StructArray.from_arrays(
+        [to_arrow(piece.regions[name], kind) for name, kind in region_fields],
+        fields=[pa.field(name, kind) for name, kind in region_fields],
+    )
+    columns[_NUM_REGIONS] = pa.array(piece.region_count)
+    ends = np.concatenate([[0], np.cumsum(piece.region_count)]).astype(np.int32)
+    columns[REGIONS] = pa.ListArray.from_arrays(pa.array(ends), rows)
+    for group, maps in piece.maps.items():
+        columns[group] = pa.array([m and _wrap(m) for m in maps], _MAP)
+    return pa.table(columns)
+
+
+def _wrap(packed: PackedMap) -> dict[str, Any]:
+    """Turn a packed map into plain values."""
+    height, width = packed.shape
+    return {
+        "height": height, "width": width, "dtype": packed.dtype,
+        "compression": packed.compression, "data": packed.data,
+    }  # fmt: skip
+
+
+def _unwrap(value: dict[str, Any] | None) -> PackedMap | None:
+    """Turn plain values into a packed map."""
+    if value is None:
+        return None
+    shape = (value["height"], value["width"])
+    return PackedMap(shape, value["dtype"], value["compression"], value["data"])
+
+
+def _is_sound(packed: PackedMap) -> bool:
+    """Tell whether a map has a known type and compression."""
+    return packed.compression in COMPRESSIONS and packed.dtype in sum(MAP_DTYPES.values(), ())
+
+
+def _checked_map(image: ScoredImage, group: str, stride: int) -> PackedMap | None:
+    """Return a map that fits its image, None for one that was not scored."""
+    if image.status != OK:
+        return None
+    packed: PackedMap | None = getattr(image, group)
+    shape, dtypes = map_shape(image.height, image.width, stride), MAP_DTYPES[group]
+    if packed is not None and packed.shape == shape and packed.dtype in dtypes:
+        return packed
+    found = "missing" if packed is None else f"{packed.dtype} of shape {packed.shape}"
     msg = (
         f"a map of image '{image.pair.id}' is {found}; {' or '.join(dtypes)} of shape {shape} "
         f"is required for {image.height}x{image.width} pixels at stride {stride}."

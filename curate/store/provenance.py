@@ -28,12 +28,15 @@ class DatasetProvenance(_Record):
         Checksum of what the data set consists of.
     name : str or None
         Name of its folder.
+    images : int or None
+        How many images it has.
     """
 
     layout: str
     labels: str | None = None
     fingerprint: str | None = None
     name: str | None = None
+    images: int | None = None
 
 
 class ClassesProvenance(_Record):

@@ -100,3 +100,29 @@ def resolve_target(path: Path) -> Target:
         "folder name without a suffix (shards)."
     )
     raise UsageError(msg)
+
+
+def refuse_foreign(target: Target) -> None:
+    """Refuse to replace anything but shards and tables.
+
+    Raises
+    ------
+    UsageError
+        Naming what is in the way.
+    """
+    if target.kind is Kind.H5 and target.path.exists() and not target.path.is_file():
+        msg = f"{target.path} is no file. Name another --out."
+        raise UsageError(msg)
+    if target.kind is not Kind.SHARDS or not target.path.exists():
+        return
+    strange = [
+        path.name
+        for path in sorted(target.path.iterdir())
+        if path.is_dir() or path.suffix not in {".h5", ".parquet"}
+    ]
+    if strange:
+        msg = (
+            f"{target.path} holds {strange[0]!r}, which 'curate score' did not write, so that it "
+            "is not replaced. Name another --out."
+        )
+        raise UsageError(msg)

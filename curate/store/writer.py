@@ -8,15 +8,13 @@ from curate.errors import StoreError, UsageError
 from curate.records import LEVELS, OK
 from curate.store.assembling import Assembly, assemble
 from curate.store.atomic import check_writable, remove_folder, remove_stale
-from curate.store.headers import read_h5_header
 from curate.store.ids import IdBook, check_text
-from curate.store.loading import load_file_images
-from curate.store.merging import OpenFiles, merge
-from curate.store.parquet import read_metadata, read_parquet
-from curate.store.pieces import Pieces, collect_maps, tabulate
+from curate.store.merging import merge
+from curate.store.pieces import Pieces, make_piece
 from curate.store.provenance import decode, encode, refuse_mixing
-from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, SHARD_BYTES
-from curate.store.targets import Kind, Target, resolve_target
+from curate.store.schema import SHARD_BYTES
+from curate.store.sources import PieceSource, Source, SourceCache, open_sources
+from curate.store.targets import Kind, Target, refuse_foreign, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +49,9 @@ class ScoreWriter:
         are tried again.
     shard_bytes : int
         Largest size of one file of a folder of shards.
+    rank : int
+        Number of this process among those that write together. Only the first, 0, looks after what
+        is there already, and finishes; it must be open before the others, which only append.
 
     Attributes
     ----------
@@ -77,6 +78,7 @@ class ScoreWriter:
         overwrite: bool = False,
         resume: bool = False,
         shard_bytes: int = SHARD_BYTES,
+        rank: int = 0,
     ) -> None:
         self.done: set[str] = set()
         self._target = resolve_target(out.absolute())
@@ -85,19 +87,15 @@ class ScoreWriter:
         self._num_classes, self._stride = num_classes, stride
         self._levels, self._shard_bytes = tuple(levels), shard_bytes
         self._ids = IdBook()
-        self._files = OpenFiles()
-        check_writable(self._target.path.parent)
-        for path in (self._target.path, self._target.parts):
-            remove_stale(path)
-        _refuse_existing(self._target, overwrite=overwrite, resume=resume)
-        self._pieces = Pieces(self._target.parts)
-        try:
-            if overwrite:
-                self._pieces.start_over()
-            self._take_up()
-        except BaseException:
-            self.close()
-            raise
+        self._cache = SourceCache()
+        if rank == 0:
+            check_writable(self._target.path.parent)
+            for path in (self._target.path, self._target.parts):
+                remove_stale(path)
+            _refuse_existing(self._target, overwrite=overwrite, resume=resume)
+        self._pieces = Pieces(self._target.parts, rank=rank)
+        if rank == 0:
+            self._begin(overwrite=overwrite)
 
     def append(self, batch: Sequence[ScoredImage]) -> None:
         """Store the scores of some images for good.
@@ -117,11 +115,14 @@ class ScoreWriter:
             self._ids.add(image.pair.id)
             check_text(image.pair.image_path, "image path")
             check_text(image.pair.label_path, "label path")
-        maps = {}
-        if self._target.kind is not Kind.TABLES:
-            maps = collect_maps(batch, self._levels, stride=self._stride)
-        images, regions = tabulate(batch, self._levels, num_classes=self._num_classes)
-        self._add(images, regions, maps)
+        has_maps = self._target.kind is not Kind.TABLES
+        piece = make_piece(
+            batch,
+            self._levels,
+            num_classes=self._num_classes,
+            stride=self._stride if has_maps else None,
+        )
+        self._pieces.add(piece, provenance=self._provenance, dataset_root=self._dataset_root)
         self.done.update(image.pair.id for image in batch if image.status == OK)
 
     def finish(self) -> int:
@@ -132,14 +133,13 @@ class ScoreWriter:
         num_regions : int
             Rows of the region table.
         """
-        sources = [*self._base(), *self._pieces.paths()]
-        merged = merge(sources, self._files, num_classes=self._num_classes)
+        merged = merge(self._sources(), num_classes=self._num_classes)
         if not self._is_complete():
             assembly = Assembly(
                 merged=merged,
-                files=self._files,
                 levels=self._levels,
                 num_classes=self._num_classes,
+                stride=self._stride,
                 provenance=self._provenance,
                 dataset_root=self._dataset_root,
                 shard_bytes=self._shard_bytes,
@@ -151,7 +151,7 @@ class ScoreWriter:
 
     def close(self) -> None:
         """Release the work folder; its pieces stay."""
-        self._files.close()
+        self._cache.close()
         self._pieces.close()
 
     def __enter__(self) -> Self:
@@ -160,26 +160,34 @@ class ScoreWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _begin(self, *, overwrite: bool) -> None:
+        """Start over, or take up what earlier processes finished."""
+        try:
+            if overwrite:
+                self._pieces.start_over()
+            self._take_up()
+        except BaseException:
+            self.close()
+            raise
+
     def _take_up(self) -> None:
         """Find out what earlier processes finished."""
-        if self._target.kind is Kind.TABLES and self._target.exists() and not self._is_fresh():
-            self._import_tables()
-        for path in [*self._base(), *self._pieces.paths()]:
-            file = self._files[path]
-            self._refuse_other(read_h5_header(file).provenance, path)
-            images = load_file_images(file)
+        for source in self._sources():
+            self._refuse_other(source.header().provenance, source.path)
+            images, _ = source.load()
             for image_id, status in zip(images["id"], images["status"], strict=True):
                 self._ids.add(image_id)
                 if status == OK:
                     self.done.add(image_id)
 
-    def _base(self) -> list[Path]:
-        """List the finished HDF5 files that the pieces add to."""
-        return [] if self._is_fresh() else self._target.h5_files()
+    def _sources(self) -> list[Source]:
+        """List everything that is finished, oldest first."""
+        pieces = [PieceSource(path, self._cache) for path in self._pieces.paths()]
+        return [*self._base(), *pieces]
 
-    def _is_fresh(self) -> bool:
-        """Tell whether a finished score file is to be replaced as a whole."""
-        return self._pieces.is_fresh
+    def _base(self) -> list[Source]:
+        """List the finished files that the pieces add to, unless they are to be replaced."""
+        return [] if self._pieces.is_fresh else open_sources(self._target, self._cache)
 
     def _is_complete(self) -> bool:
         """Tell whether a finished score file is there and nothing was added to it."""
@@ -190,29 +198,6 @@ class ScoreWriter:
             bool(self._base())
             and not self._pieces.paths()
             and all(table.exists() for table in tables)
-        )
-
-    def _import_tables(self) -> None:
-        """Make finished Parquet tables the first piece, so that others can be added."""
-        if self._pieces.paths():
-            return
-        path = self._target.images_table
-        self._refuse_other(decode(read_metadata(path).provenance, where=str(path)), path)
-        images = read_parquet(path, IMAGE_COLUMNS)
-        regions = None
-        if "region" in self._levels:
-            regions = read_parquet(self._target.regions_table, REGION_COLUMNS)
-        self._add(images, regions, {})
-
-    def _add(self, images: Any, regions: Any, maps: Any) -> None:  # noqa: ANN401
-        """Write a piece."""
-        self._pieces.add(
-            images,
-            regions,
-            maps,
-            stride=self._stride,
-            provenance=self._provenance,
-            dataset_root=self._dataset_root,
         )
 
     def _refuse_other(self, found: Mapping[str, Any], path: Path) -> None:
@@ -241,23 +226,4 @@ def _refuse_existing(target: Target, *, overwrite: bool, resume: bool) -> None:
             "--overwrite, or name another --out."
         )
         raise UsageError(msg)
-    if target.kind is Kind.SHARDS and target.path.exists():
-        _refuse_foreign(target.path)
-    elif target.kind is Kind.H5 and target.path.exists() and not target.path.is_file():
-        msg = f"{target.path} is no file. Name another --out."
-        raise UsageError(msg)
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Refuse to replace a folder that holds anything but shards and tables."""
-    strange = [
-        path.name
-        for path in sorted(folder.iterdir())
-        if path.is_dir() or path.suffix not in {".h5", ".parquet"}
-    ]
-    if strange:
-        msg = (
-            f"{folder} holds {strange[0]!r}, which 'curate score' did not write, so that it is not "
-            "replaced. Name another --out."
-        )
-        raise UsageError(msg)
+    refuse_foreign(target)

@@ -21,7 +21,7 @@ from curate.downstream import (
 from curate.errors import UsageError
 from curate.reporting import LogReporter, Reporter
 from curate.selection import make_cut
-from curate.store import ScoreFile, check_writable, replacing_folder
+from curate.store import ScoreFile, check_writable, remove_stale, replacing_folder
 from curate.workflows.subset_choice import CHOOSERS, Choice
 from curate.workflows.subset_manifest import manifest, provenance_record
 from curate.workflows.subset_settings import (
@@ -214,6 +214,7 @@ def _check_out(out: Path, source: SubsetSource, *, overwrite: bool) -> None:
             msg = f"--out {out} contains {what} ({path}): name another folder."
             raise UsageError(msg)
     check_writable(out.parent)
+    remove_stale(out)  # an earlier subset that a killed process had set aside comes back
     if not out.exists():
         return
     if not out.is_dir() or (any(out.iterdir()) and not is_subset(out)):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from curate.data import evaluation_batches, training_batches
+from curate.data import evaluation_batches, telling_of_dead_workers, training_batches
+from curate.distributed import any_rank, first_decides, gather_objects, open_world
 from curate.errors import ConfigError, RunError, StoreError
 from curate.methods import find_method
-from curate.reporting import LogReporter, Reporter
+from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.store import check_writable, remember
 from curate.workflows.assembling import Task, open_task
 from curate.workflows.building import build_networks, count_folds
@@ -25,9 +26,8 @@ from curate.workflows.run_folder import RunFolder, read_finished
 from curate.workflows.training import Trainer, choose_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from curate.config import Config
+    from curate.job import World
     from curate.records import Batch
 
 NO_SIGNAL_AUROC = 0.55
@@ -78,6 +78,9 @@ def fit(
 ) -> FitResult:
     """Train jointly and leave a finished run folder.
 
+    Processes that ``torchrun`` started train together, each on its share of every batch; what
+    they write and report is written and reported once.
+
     Parameters
     ----------
     config : Config
@@ -86,7 +89,7 @@ def fit(
         Run folder; by default the next ``runs/run-0001`` beside curate.toml.
     resume : bool
         Go on with `out`, or with the newest unfinished run. On a CPU the result is bit for bit
-        that of an uninterrupted run.
+        that of an uninterrupted run, with the same number of processes.
     overwrite : bool
         Replace `out` if it is a run.
     reporter : Reporter, optional
@@ -107,18 +110,23 @@ def fit(
             "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
         )
         raise ConfigError(msg)
-    check_writable(config.root)
-    opened = RunFolder.open(config, Path(out) if out else None, resume=resume, overwrite=overwrite)
-    with opened as folder:
-        if folder.is_finished:
-            folder.clear_up()
-            reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
-        else:
-            _fit_into(folder, config, num_folds, reporter)
-        _remember(config, folder)
-        result = read_finished(folder.path).result
-    seconds = time.monotonic() - started
-    return FitResult(run=folder.path, seconds=round(seconds, 2), **result)
+    with open_world(config.fit.device) as world:
+        reporter = reporter if world.is_first else SilentReporter()
+        _check_shares(config, world)
+        path = Path(out) if out else None
+        first_decides(lambda: check_writable(config.root))
+        folder = first_decides(
+            lambda: RunFolder.open(config, path, resume=resume, overwrite=overwrite)
+        )
+        with folder:
+            if first_decides(lambda: folder.is_finished):
+                first_decides(folder.clear_up)
+                reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
+            else:
+                _fit_into(folder, config, num_folds, reporter, world)
+            first_decides(lambda: _remember(config, folder))
+            result = first_decides(lambda: read_finished(folder.path).result)
+    return FitResult(run=folder.path, seconds=round(time.monotonic() - started, 2), **result)
 
 
 def _remember(config: Config, folder: RunFolder) -> None:
@@ -133,18 +141,37 @@ def _remember(config: Config, folder: RunFolder) -> None:
         raise StoreError(msg) from error
 
 
-def _fit_into(folder: RunFolder, config: Config, num_folds: int, reporter: Reporter) -> None:
+def _check_shares(config: Config, world: World) -> None:
+    """Refuse a batch that the processes cannot share equally."""
+    unit = world.size * (2 if config.synthetic else 1)
+    size = config.fit.batch_size
+    if size % unit:
+        below, above = size // unit * unit, (size // unit + 1) * unit
+        fitting = f"{below} or {above}" if below else f"{above}"
+        each = "as many real and as many synthetic images" if config.synthetic else "as many images"
+        msg = (
+            f"batch_size = {size} cannot be shared by {world.size} processes: each must get {each} "
+            f"as the others. Set it to a multiple of {unit}, for example {fitting}, or start "
+            "another number of processes."
+        )
+        raise ConfigError(msg)
+
+
+def _fit_into(
+    folder: RunFolder, config: Config, num_folds: int, reporter: Reporter, world: World
+) -> None:
     """Train from the folder's checkpoint, or from the start, to the finished run."""
     started = time.monotonic()
     device = choose_device(config.fit.device, config.fit.precision)
-    task = open_task(config, num_folds=num_folds, reporter=reporter)
-    folder.begin(config, task)
+    task = first_decides(lambda: open_task(config, num_folds=num_folds, reporter=reporter))
+    folder.path = first_decides(lambda: folder.begin(config, task))
+    has_checkpoint = first_decides(lambda: folder.has_checkpoint)
     networks = build_networks(
         config,
         num_classes=len(task.classes),
         real_class_px=task.real_class_px.tolist(),
         splits=task.splits,
-        backbone_weights="none" if folder.has_checkpoint else config.fit.backbone_weights,
+        backbone_weights="none" if has_checkpoint else config.fit.backbone_weights,
     )
     trainer = Trainer(
         networks.segmenter,
@@ -152,32 +179,31 @@ def _fit_into(folder: RunFolder, config: Config, num_folds: int, reporter: Repor
         stages=networks.stages,
         settings=config.fit,
         device=device,
+        world=world,
     )
-    log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard)
+    log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard and world.is_first)
     first_step = folder.restore(trainer, log)
-    held_out = _read_held_out(task, config) if trainer.method.gives_scores else []
+    is_judged = trainer.method.gives_scores and world.is_first
+    held_out = _read_held_out(task, config) if is_judged else []
     _train(trainer, task, config, folder, log, held_out, first_step, reporter)
-    measured = _judge(trainer, held_out, is_last=True)
+    measured = trainer.judge(held_out, is_last=True)
     log.add(config.fit.steps, measured)
     _warn_about(measured, log, reporter)
-    for root in folder.changed_data(task):
+    for root in first_decides(lambda: folder.changed_data(task)):
         reporter.warn(
             f"{root} changed during the training (files were added, removed or resized): the same "
             "settings will not give the same weights again."
         )
     num_images = (config.fit.steps - first_step) * config.fit.batch_size
-    folder.finish(
-        trainer,
-        log,
-        {
-            "steps": config.fit.steps,
-            "device": str(device.device),
-            "num_real": task.num_real,
-            "num_synthetic": task.num_synthetic,
-            "images_per_second": round(num_images / (time.monotonic() - started), 2),
-            "measured": {k: v if math.isfinite(v) else None for k, v in measured.items()},
-        },
-    )
+    result = {
+        "steps": config.fit.steps,
+        "device": str(device.device),
+        "num_real": task.num_real,
+        "num_synthetic": task.num_synthetic,
+        "images_per_second": round(num_images / (time.monotonic() - started), 2),
+        "measured": {k: v if math.isfinite(v) else None for k, v in measured.items()},
+    }
+    first_decides(lambda: folder.finish(trainer, log, result))
 
 
 def _train(
@@ -204,44 +230,29 @@ def _train(
         workers=_count_workers(config, trainer),
         pin_memory=trainer.device.device.type == "cuda",
         exclude=task.unusable,
+        world=trainer.world,
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0
-    with InterruptFlag() as interrupt, _explain_lost_readers(folder, interrupt):
+    with InterruptFlag() as interrupt, telling_of_dead_workers():
         for number, batch in enumerate(batches, start=first_step):
             _warn_of_unreadable(batch, reporter)
             metrics = _step(trainer, number, batch)
-            done, seen = number + 1, seen + len(batch.keys)
+            done, seen = number + 1, seen + settings.batch_size
             metrics["images_per_second"] = seen / (time.monotonic() - clock)
             is_last = done == settings.steps
             if done % settings.evaluate_every == 0 and not is_last:
-                metrics |= _judge(trainer, held_out, is_last=False)
+                metrics |= trainer.judge(held_out, is_last=False)
             log.add(done, {k: v for k, v in metrics.items() if k != "images_per_second"})
             reporter.advance(done, metrics)
-            if is_last or interrupt.is_set or done % settings.checkpoint_every == 0:
-                folder.save(trainer, log, done)
-            if interrupt.is_set:
+            is_stopped = any_rank(interrupt.is_set)
+            if is_last or is_stopped or done % settings.checkpoint_every == 0:
+                first_decides(partial(folder.save, trainer, log, done))
+            if is_stopped:
                 reporter.finish()
                 reporter.warn(f"Interrupted. {folder.how_to_go_on()}")
                 raise KeyboardInterrupt
     reporter.finish()
-
-
-@contextmanager
-def _explain_lost_readers(folder: RunFolder, interrupt: InterruptFlag) -> Iterator[None]:
-    """Say plainly that a process that reads images was killed; torch tells so at any moment."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        if interrupt.is_set:  # Ctrl-C reaches the readers, too
-            raise KeyboardInterrupt from error
-        msg = (
-            f"A process that reads images was killed ({error}). If memory ran out, read in fewer "
-            f"processes (--workers). {folder.how_to_go_on()}"
-        )
-        raise RunError(msg) from error
 
 
 def _step(trainer: Trainer, number: int, batch: Batch) -> dict[str, float]:
@@ -278,13 +289,6 @@ def _read_held_out(task: Task, config: Config) -> list[Batch]:
     return batches
 
 
-def _judge(trainer: Trainer, held_out: list[Batch], *, is_last: bool) -> dict[str, float]:
-    """Measure the method on held-out images, if it has anything to measure."""
-    if not held_out:
-        return {}
-    return trainer.method.judge(trainer.gather_held_out(held_out), is_last=is_last)
-
-
 def _count_workers(config: Config, trainer: Trainer) -> int:
     """Readers beside the training: none on a CPU, which is busy computing, eight for a GPU."""
     if config.fit.workers is not None:
@@ -293,9 +297,11 @@ def _count_workers(config: Config, trainer: Trainer) -> int:
 
 
 def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
-    """Pass on which images could not be read."""
-    for key, message in batch.problems:
-        reporter.warn(f"Left out {key}: {message}")
+    """Pass on which images could not be read, in whichever process."""
+    if any_rank(bool(batch.problems)):
+        for problems in gather_objects(batch.problems):
+            for key, message in problems:
+                reporter.warn(f"Left out {key}: {message}")
 
 
 def _warn_about(measured: dict[str, float], log: MetricLog, reporter: Reporter) -> None:

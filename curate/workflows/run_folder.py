@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from curate.distributed import first_decides
 from curate.errors import ConfigError, DataError, RunError, StoreError, UsageError
 from curate.store import (
     RunRecord,
@@ -31,6 +32,8 @@ from curate.workflows.splits import write_splits
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from torch import Tensor
 
     from curate.config import Config
     from curate.data import DataSource
@@ -59,7 +62,7 @@ def read_finished(path: Path) -> RunRecord:
 
 
 class RunFolder:
-    """One run folder; see `open`.
+    """One run folder; see `open`. Of several processes, only the first one reads and writes it.
 
     Files: ``run.json`` (status), ``config.json``, ``provenance.json``, ``splits.parquet``,
     ``metrics.parquet``; ``checkpoint.safetensors`` while it is running;
@@ -120,11 +123,17 @@ class RunFolder:
         """Whether there is a state to go on from."""
         return self.is_resumed and (self.path / CHECKPOINT_NAME).exists()
 
-    def begin(self, config: Config, task: Task) -> None:
-        """Write what is known before training; on resume, make sure that the data is the same."""
+    def begin(self, config: Config, task: Task) -> Path:
+        """Write what is known before training; on resume, make sure that the data is the same.
+
+        Returns
+        -------
+        path : Path
+            The folder; a new one without a name of its own may have got the next one.
+        """
         if self.is_resumed:
             self._refuse_other_data(task)
-            return
+            return self.path
         runs = self.path.parent
         check_writable(runs)
         while True:
@@ -135,7 +144,7 @@ class RunFolder:
                     raise
                 self.path = runs / next_run_name(runs)  # another process was faster
             else:
-                return
+                return self.path
 
     def save(self, trainer: Trainer, log: MetricLog, step: int) -> None:
         """Replace the checkpoint by the state after `step` steps."""
@@ -147,14 +156,19 @@ class RunFolder:
             log.write()
 
     def restore(self, trainer: Trainer, log: MetricLog) -> int:
-        """Load the checkpoint, if there is one; return the number of finished steps."""
-        if not self.has_checkpoint:
+        """Load the checkpoint in every process, if there is one; return the finished steps."""
+        saved = first_decides(self._read_checkpoint)
+        if saved is None:
             return 0
-        tensors, meta = load_state(self.path / CHECKPOINT_NAME)
+        tensors, meta = saved
         trainer.load_state(unpack(tensors, meta["structure"]))
         log.restore(meta["rows"])
         self._saved_step = int(meta["step"])
         return self._saved_step
+
+    def _read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Read the checkpoint, if there is one."""
+        return load_state(self.path / CHECKPOINT_NAME) if self.has_checkpoint else None
 
     def finish(self, trainer: Trainer, log: MetricLog, result: dict[str, Any]) -> None:
         """Write the final weights, mark the run finished, and drop the checkpoint."""
@@ -198,6 +212,10 @@ class RunFolder:
     def close(self) -> None:
         """Let other processes in."""
         self._locks.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Locks stay in the process that holds them."""
+        return vars(self) | {"_locks": ExitStack()}
 
     def __enter__(self) -> Self:
         return self

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curate.data import DataSource, open_dataset
+from curate.data import DataSource, open_dataset, telling_of_dead_workers
+from curate.distributed import barrier, broadcast_object, first_decides, gather_objects, open_world
 from curate.errors import DataError, RunError, UsageError
-from curate.records import IGNORE_INDEX, LEVELS, OK
+from curate.packing import check_compression
+from curate.records import LEVELS
 from curate.reporting import LogReporter, Reporter
+from curate.shards import Shard, parse_shard
 from curate.store import ScoreWriter, check_ids, latest_run, remember
 from curate.workflows.cells import CellPlan
 from curate.workflows.loading import LoadedRun, load_run
-from curate.workflows.run_folder import describe_source, package_versions
-from curate.workflows.scoring import Scorer, chunks
+from curate.workflows.run_folder import describe_source
+from curate.workflows.score_provenance import describe_scores
+from curate.workflows.scoring import Scorer
+from curate.workflows.tally import Tally
 from curate.workflows.training import choose_device
+from curate.workflows.writing import WriterThread
 
 if TYPE_CHECKING:
-    from curate.config import Config
+    from collections.abc import Sequence
 
-PIECE_IMAGES: Final = 128
-"""Images that are written together; at most these are lost when the process is killed."""
+    from curate.config import Config
+    from curate.job import World
+    from curate.records import Pair
+
+READERS_BESIDE_A_GPU = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class ScoreResult:
         Rows of the region table.
     seconds, images_per_second : float
         Wall time of this call, and images scored in it per second.
+    writing_seconds : float
+        Time spent on writing, beside the computation and after it.
     statuses : dict of str to int
         Images by status, ``ok`` included.
     """
@@ -49,6 +61,7 @@ class ScoreResult:
     regions: int
     seconds: float
     images_per_second: float
+    writing_seconds: float
     statuses: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
@@ -67,6 +80,8 @@ def score(
     levels: tuple[str, ...] = LEVELS,
     stride: int | None = None,
     regions: str | None = None,
+    compression: str | None = None,
+    shard: str = "1/1",
     workers: int | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -74,6 +89,8 @@ def score(
     reporter: Reporter | None = None,
 ) -> ScoreResult:
     """Score every image of a data set into a score file.
+
+    Under ``torchrun`` every process scores its share, and the first one puts the file together.
 
     Parameters
     ----------
@@ -90,86 +107,157 @@ def score(
         Override what the configuration says of `dataset`.
     levels : tuple of str
         Which of ``image``, ``region``, ``pixel`` to keep in the file.
-    stride, regions : optional
+    stride, regions, compression : optional
         Override ``[score]``.
+    shard : str
+        ``2/8`` scores the second of eight parts; `curate.merge` puts the files of all together.
     workers : int, optional
-        Threads that read and cut images; 4 by default.
+        Processes that read images; by default none on a CPU, whose threads read as well as they
+        compute, and 8 beside a GPU.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
     resume, overwrite : bool
         Go on with, or replace, an existing `out`.
 
     Raises
     ------
     UsageError, ConfigError, DataError, RunError, StoreError
+    KeyboardInterrupt
+        On Ctrl-C, after what is finished was written.
     """
     reporter = reporter or LogReporter()
     started = time.monotonic()
-    dataset, out = Path(dataset), Path(out)
     _check_levels(levels)
-    loaded = load_run(Path(run) if run else latest_run(config.root))
-    if not loaded.networks.method.gives_scores:
-        name = loaded.config.fit.method
-        msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
-        raise RunError(msg)
-    source = _open(dataset, config, loaded, layout=layout, labels=labels)
-    check_ids(pair.id for pair in source.pairs)
-    described = describe_source(source)
-    source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
-    plan = CellPlan(
-        size=loaded.config.fit.size,
-        stride=stride or config.score.stride,
-        regions=regions or config.score.regions,
-        region_px=config.score.region_px,
-    )
-    scorer = Scorer(
-        loaded,
-        plan,
-        choose_device(device, loaded.config.fit.precision),
-    )
-    counts: dict[str, int] = {}
-    with ScoreWriter(
-        out,
-        _provenance(loaded, described, plan, levels),
-        num_classes=len(loaded.classes),
-        stride=plan.stride,
-        levels=levels,
-        dataset_root=source.root,
-        resume=resume,
-        overwrite=overwrite,
-    ) as writer:
-        todo = [pair for pair in source.pairs if pair.id not in writer.done]
-        skipped = len(source.pairs) - len(todo)
-        reporter.start("score", len(source.pairs), skipped)
-        done = skipped
-        scored = scorer.run(source, todo, workers=workers or 4, batch_size=config.score.batch_size)
-        for piece in chunks(scored, PIECE_IMAGES):
-            writer.append(piece)
-            done += len(piece)
-            for image in piece:
-                counts[image.status] = counts.get(image.status, 0) + 1
-            reporter.advance(done)
-        reporter.finish()
-        num_scored = counts.get(OK, 0)
-        if num_scored + skipped == 0:
-            problems = ", ".join(f"{n} {status}" for status, n in counts.items())
-            msg = (
-                f"None of the {len(todo)} images of {source.root} could be scored ({problems}). "
-                f"First problem: {scorer.first_problem}"
-            )
-            raise DataError(msg, code="nothing_scored")
-        num_regions = writer.finish()
-    remember(config.root, scores=out)
-    _warn_of_failures(counts, scorer.first_problem, reporter)
+    part = parse_shard(shard)
+    plan = {"stride": stride, "regions": regions, "compression": compression}
+    with open_world(device) as world:
+        loaded = _load(Path(run) if run else latest_run(config.root))
+        source = _open(Path(dataset), config, loaded, layout=layout, labels=labels)
+        described = first_decides(lambda: describe_source(source))
+        source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
+        scorer = Scorer(
+            loaded,
+            _plan(config, loaded, **plan),
+            choose_device(device, loaded.config.fit.precision),
+            batch_size=config.score.batch_size,
+        )
+        writing = {
+            "provenance": describe_scores(loaded, described, scorer.plan, levels),
+            "num_classes": len(loaded.classes),
+            "stride": scorer.plan.stride,
+            "levels": levels,
+            "dataset_root": source.root,
+        }
+        readers = _count_readers(workers, scorer)
+        with _open_writer(world, Path(out), writing, resume=resume, overwrite=overwrite) as writer:
+            todo = part.of(source.pairs)
+            outcome = _score_all(world, writer, scorer, source, todo, readers, reporter)
+        if world.is_first:
+            remember(config.root, scores=Path(out))
+    outcome.tally.warn(reporter)
     seconds = time.monotonic() - started
     return ScoreResult(
-        out=out,
-        scored=num_scored,
-        skipped=skipped,
-        failed=len(todo) - num_scored,
-        regions=num_regions,
+        out=Path(out),
+        scored=outcome.tally.scored,
+        skipped=outcome.skipped,
+        failed=outcome.tally.failed,
+        regions=outcome.regions,
         seconds=round(seconds, 2),
-        images_per_second=round(num_scored / seconds, 2),
-        statuses=counts,
+        images_per_second=round(outcome.tally.scored / seconds, 2),
+        writing_seconds=round(outcome.writing_seconds, 3),
+        statuses=outcome.tally.statuses,
     )
+
+
+class _Outcome(NamedTuple):
+    """Counts of all processes; regions of the finished file; seconds that writing took."""
+
+    tally: Tally
+    skipped: int
+    regions: int
+    writing_seconds: float
+
+
+def _score_all(
+    world: World,
+    writer: ScoreWriter,
+    scorer: Scorer,
+    source: DataSource,
+    pairs: Sequence[Pair],
+    workers: int,
+    reporter: Reporter,
+) -> _Outcome:
+    """Score this process's share of what is left, wait for the others, and finish the file."""
+    done = broadcast_object(writer.done)
+    todo = [pair for pair in pairs if pair.id not in done]
+    skipped = len(pairs) - len(todo)
+    mine = Shard(world.rank + 1, world.size).of(todo)
+    reporter.start("score", skipped + len(mine), skipped)
+    own, seconds = _score_into(writer, scorer, source, mine, skipped, workers, reporter)
+    reporter.finish()
+    tally = Tally()
+    for each in gather_objects(own):  # which waits until all are done
+        tally.include(each)
+    if tally.scored + skipped == 0:
+        msg = (
+            f"None of the {len(todo)} images of {source.root} could be scored "
+            f"({tally.problems()}). First problem: {tally.first_problem}"
+        )
+        raise DataError(msg, code="nothing_scored")
+    before = time.monotonic()
+    regions = first_decides(writer.finish)
+    return _Outcome(tally, skipped, regions, seconds + time.monotonic() - before)
+
+
+def _score_into(
+    writer: ScoreWriter,
+    scorer: Scorer,
+    source: DataSource,
+    todo: Sequence[Pair],
+    skipped: int,
+    workers: int,
+    reporter: Reporter,
+) -> tuple[Tally, float]:
+    """Score images while a thread writes; return the counts and the seconds it wrote for."""
+    tally, done = Tally(), skipped
+    with (
+        telling_of_dead_workers(),
+        WriterThread(writer) as thread,
+        closing(scorer.score(source, todo, workers=workers)) as batches,
+    ):
+        for images in batches:
+            thread.put(images)
+            tally.add(images)
+            done += len(images)
+            reporter.advance(done)
+    return tally, thread.busy_seconds
+
+
+def _open_writer(
+    world: World, out: Path, settings: dict[str, Any], *, resume: bool, overwrite: bool
+) -> ScoreWriter:
+    """Open the writer of this process; the first one looks after what is there already."""
+    if world.is_first:
+        writer = ScoreWriter(out, resume=resume, overwrite=overwrite, **settings)
+        barrier()
+        return writer
+    barrier()
+    return ScoreWriter(out, rank=world.rank, **settings)
+
+
+def _total(tally: Tally) -> Tally:
+    """Add up the counts of all processes, which also waits until all are done."""
+    total = Tally()
+    for each in gather_objects(tally):
+        total.include(each)
+    return total
+
+
+def _count_readers(workers: int | None, scorer: Scorer) -> int:
+    """Choose how many processes read: none on a CPU, which is busy computing."""
+    if workers is not None:
+        return workers
+    return READERS_BESIDE_A_GPU if scorer.device.device.type == "cuda" else 0
 
 
 def _check_levels(levels: tuple[str, ...]) -> None:
@@ -178,6 +266,36 @@ def _check_levels(levels: tuple[str, ...]) -> None:
     if unknown or not levels:
         msg = f"levels = {', '.join(levels) or 'none'}: name one or more of {', '.join(LEVELS)}."
         raise UsageError(msg)
+
+
+def _plan(
+    config: Config,
+    run: LoadedRun,
+    *,
+    stride: int | None,
+    regions: str | None,
+    compression: str | None,
+) -> CellPlan:
+    """Choose how images are cut: flags beat ``[score]``."""
+    plan = CellPlan(
+        size=run.config.fit.size,
+        stride=stride or config.score.stride,
+        regions=regions or config.score.regions,
+        region_px=config.score.region_px,
+        compression=compression or config.score.compression,
+    )
+    check_compression(plan.compression)
+    return plan
+
+
+def _load(path: Path) -> LoadedRun:
+    """Load a run whose method can score."""
+    loaded = load_run(path)
+    if not loaded.networks.method.gives_scores:
+        name = loaded.config.fit.method
+        msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
+        raise RunError(msg)
+    return loaded
 
 
 def _open(
@@ -195,45 +313,8 @@ def _open(
     if listed is not None:
         layout = layout or listed.layout
         labels = labels or listed.labels
-    return open_dataset(
+    source = open_dataset(
         dataset, layout=layout or "auto", labels=labels, classes=run.classes, key="new"
     )
-
-
-def _provenance(
-    run: LoadedRun, described: dict[str, Any], plan: CellPlan, levels: tuple[str, ...]
-) -> dict[str, Any]:
-    """Everything that says where scores come from, equal for files that may be mixed."""
-    return {
-        "run": run.run_id,
-        "checkpoint_sha256": run.checkpoint_sha256,
-        "dataset": {
-            "name": Path(described["root"]).name,
-            "layout": described["layout"],
-            "labels": described["id_map"]["name"],
-            "images": described["images"],
-            "fingerprint": described["fingerprint"],
-        },
-        "classes": {"name": run.classes.name, "names": list(run.classes.names)},
-        "id_map": described["id_map"],
-        "method": run.config.fit.method,
-        "method_settings": run.config.method,
-        "levels": list(levels),
-        "stride": plan.stride,
-        "regions": plan.regions,
-        "region_px": plan.region_px,
-        "seed": run.config.fit.seed,
-        "versions": package_versions(),
-        "ignore_index": IGNORE_INDEX,
-    }
-
-
-def _warn_of_failures(counts: dict[str, int], first: str, reporter: Reporter) -> None:
-    """Say how many images have no score, and why."""
-    failed = {status: n for status, n in counts.items() if status != OK}
-    if failed:
-        listing = ", ".join(f"{n} {status}" for status, n in failed.items())
-        reporter.warn(
-            f"{sum(failed.values())} images have no score ({listing}); they are in the table with "
-            f"their status, and --resume tries them again. First: {first}"
-        )
+    check_ids(pair.id for pair in source.pairs)
+    return source

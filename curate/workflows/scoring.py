@@ -1,74 +1,147 @@
-"""Run a run's networks over images: read in threads, compute in batches, pool per image."""
+"""Run a run's networks over images: batch after batch is read, computed, pooled and packed.
+
+On a CPU every thread takes whole batches and computes them by itself. That keeps all cores busy
+without waiting for each other, and makes scores independent of the number of cores. Batches are
+filled up to one fixed size, so that a score does not depend on the images that come with it:
+what is scored after a resume, or by another process, is the same to the last bit.
+"""
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
+from torch.utils.data import Dataset
 
+from curate.data import load_ahead
+from curate.errors import RunError
 from curate.records import Batch, LevelScores, Pair, ScoredImage
 from curate.workflows.cells import CellPlan, PreparedImage, prepare, score_cells, to_cells
 from curate.workflows.evidence import gather_evidence, move, to_unit_range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from curate.data import DataSource
+    from curate.workflows.building import Networks
     from curate.workflows.loading import LoadedRun
     from curate.workflows.training import Device
 
 T = TypeVar("T")
 U = TypeVar("U")
 
+MAX_CPU_THREADS: Final = 16
+"""Batches that are computed at a time on a CPU; each takes memory of its own."""
+
+GPU_THREADS: Final = 4
+"""Threads beside a GPU: while one waits for it, the others feed it and pool what it computed."""
+
+
+class PreparedImages(Dataset[list["PreparedImage | ScoredImage"]]):
+    """Reads the images of a batch, in this process or in another one."""
+
+    def __init__(self, source: DataSource, plan: CellPlan) -> None:
+        self.source = replace(source, pairs=())  # what another process need not be told
+        self.plan = plan
+
+    def __getitem__(self, pairs: Sequence[Pair]) -> list[PreparedImage | ScoredImage]:
+        """Read some images; those with a problem are finished already."""
+        return [prepare(self.source, pair, self.plan) for pair in pairs]
+
 
 class Scorer:
-    """Read images in threads, run the networks over batches, pool the scores."""
+    """The networks of a run, ready to score.
 
-    def __init__(self, run: LoadedRun, plan: CellPlan, device: Device) -> None:
-        self.plan = plan
-        self.device = device
-        self.first_problem = ""
-        self.stages = run.networks.stages
-        self.segmenter = run.networks.segmenter.to(device.device).eval()
-        self.method = run.networks.method.to(device.device).eval()
+    Parameters
+    ----------
+    run : LoadedRun
+        Its networks are brought to the device.
+    plan : CellPlan
+        How images are cut.
+    device : Device
+    batch_size : int
+        Images of every batch; shorter ones are filled up.
+    """
 
-    def run(
-        self, source: DataSource, pairs: Sequence[Pair], *, workers: int, batch_size: int
-    ) -> Iterator[ScoredImage]:
-        """Score images in batches; images that cannot be scored come out with their status."""
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            prepared = map_ahead(
-                pool, lambda pair: prepare(source, pair, self.plan), pairs, 3 * batch_size
-            )
-            for group in chunks(prepared, batch_size):
-                ready = [item for item in group if isinstance(item, PreparedImage)]
-                for item in group:
-                    if isinstance(item, ScoredImage):
-                        self.first_problem = self.first_problem or item.message
-                        yield item
-                if ready:
-                    keys = tuple(source.key_of(item.pair) for item in ready)
-                    yield from pool.map(self._pool_scores, ready, self._score(ready, keys))
+    def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, batch_size: int) -> None:
+        self.plan, self.device, self.batch_size = plan, device, batch_size
+        self._networks = run.networks
+        self._networks.segmenter.to(device.device).eval()
+        self._networks.method.to(device.device).eval()
+        self._of_thread = threading.local()
+
+    def score(
+        self, source: DataSource, pairs: Iterable[Pair], *, workers: int
+    ) -> Generator[list[ScoredImage]]:
+        """Score images in order; those that cannot be scored come out with their status.
+
+        Parameters
+        ----------
+        workers : int
+            Processes that read; with 0 the computing threads read by themselves.
+        """
+        reader = PreparedImages(source, self.plan)
+        groups = chunks(pairs, self.batch_size)
+        with computing_threads(self.device) as (pool, num_threads):
+            if workers:
+                read = load_ahead(reader, groups, workers=workers)
+                yield from map_ahead(pool, self._finish, read, num_threads + 1)
+            else:
+                yield from map_ahead(
+                    pool, lambda group: self._finish(reader[group]), groups, num_threads + 1
+                )
+
+    def _finish(self, items: Sequence[PreparedImage | ScoredImage]) -> list[ScoredImage]:
+        """Compute a batch, bring the maps of each image to its cells and pool them."""
+        ready = [item for item in items if isinstance(item, PreparedImage)]
+        maps = iter(self.compute(ready) if ready else ())
+        return [
+            item if isinstance(item, ScoredImage) else self._pool_scores(item, next(maps))
+            for item in items
+        ]
 
     @torch.no_grad()
-    def _score(self, ready: Sequence[PreparedImage], keys: tuple[str, ...]) -> torch.Tensor:
-        """Run the networks: (N, 4, gh, gw) float32 scores, combined, image, region, pixel."""
+    def compute(self, ready: Sequence[PreparedImage]) -> torch.Tensor:
+        """Run the networks: (batch_size, 4, gh, gw) float32 scores, combined, image, region, pixel.
+
+        Rows beyond the given images repeat the last one.
+        """
+        filled = [*ready, *[ready[-1]] * (self.batch_size - len(ready))]
         batch = Batch(
-            images=torch.stack([item.image for item in ready]),
-            label_map=torch.stack([item.label_map for item in ready]),
-            is_real=torch.zeros(len(ready), dtype=torch.bool),
-            keys=keys,
+            images=torch.stack([item.image for item in filled]),
+            label_map=torch.stack([item.label_map for item in filled]),
+            is_real=torch.zeros(len(filled), dtype=torch.bool),
+            keys=tuple(item.key for item in filled),
         )
-        batch = move(batch, self.device.device)
-        images = to_unit_range(batch.images)
-        with self.device.autocast():
-            prediction = self.segmenter(images, self.stages)
-        levels: LevelScores = self.method.scores(gather_evidence(batch, images, prediction))
-        maps = (levels.combined, levels.image, levels.region, levels.pixel)
-        return torch.stack(maps, dim=1).float().cpu()
+        networks = self._networks_of_thread()
+        try:
+            batch = move(batch, self.device.device)
+            images = to_unit_range(batch.images)
+            with self.device.autocast():
+                prediction = networks.segmenter(images, networks.stages)
+            levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
+            maps = (levels.combined, levels.image, levels.region, levels.pixel)
+            return torch.stack(maps, dim=1).float().cpu()
+        except torch.OutOfMemoryError as error:
+            msg = (
+                f"{self.device.device} ran out of memory with batches of {self.batch_size}. Lower "
+                "batch_size in [score] and go on with --resume."
+            )
+            raise RunError(msg) from error
+
+    def _networks_of_thread(self) -> Networks:
+        """Return the networks that belong to the calling thread."""
+        if not hasattr(self._of_thread, "networks"):
+            self._of_thread.networks = twin(self._networks)
+        networks: Networks = self._of_thread.networks
+        return networks
 
     def _pool_scores(self, item: PreparedImage, maps: torch.Tensor) -> ScoredImage:
         """Bring the maps of one image to its cells and pool them."""
@@ -80,6 +153,39 @@ class Scorer:
             stride=self.plan.stride,
         )
         return score_cells(item, cells.clamp(0, 1).numpy(), self.plan)
+
+
+def twin(networks: Networks) -> Networks:
+    """Copy networks but for their weights, which both share.
+
+    Networks that run in two threads at once must not be the same: they keep things between their
+    layers, such as the hooks that capture stages.
+    """
+    modules = (networks.segmenter, networks.method)
+    shared = {id(t): t for m in modules for t in (*m.parameters(), *m.buffers())}
+    return replace(
+        networks,
+        segmenter=copy.deepcopy(networks.segmenter, shared),
+        method=copy.deepcopy(networks.method, shared),
+    )
+
+
+@contextmanager
+def computing_threads(device: Device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Yield a pool of threads that compute on one core each, and their number.
+
+    As many as PyTorch may use (``OMP_NUM_THREADS``), at most `MAX_CPU_THREADS`.
+    """
+    before = torch.get_num_threads()
+    count = min(before, MAX_CPU_THREADS) if device.device.type == "cpu" else GPU_THREADS
+    # the setting is the calling thread's own, and what threads to come begin with
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        torch.set_num_threads(1)
+        yield pool, count
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(before)
 
 
 def map_ahead(

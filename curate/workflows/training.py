@@ -10,9 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from curate.distributed import first_decides, sum_over_ranks
 from curate.errors import ConfigError
+from curate.job import ALONE, World
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
+from curate.store import pack, unpack
 from curate.workflows.evidence import (
     gather_evidence,
     grid_predictions,
@@ -20,6 +23,7 @@ from curate.workflows.evidence import (
     spread_to_pixels,
     to_unit_range,
 )
+from curate.workflows.replicas import replicate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,18 +67,22 @@ def segmentation_loss(
     Returns
     -------
     loss : scalar
+        Of several processes, this one's part of the sum.
     parts : (2,) float32
-        Detached loss of real and of synthetic pixels; 0 where a domain has no valid pixel.
+        Detached loss of real and of synthetic pixels of all processes; 0 where a domain has no
+        valid pixel.
     """
     size = list(label_map.shape[1:])
     pixels = F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
     losses = F.cross_entropy(pixels, label_map, ignore_index=IGNORE_INDEX, reduction="none")
     domain = is_real[:, None, None]
     valid = label_map != IGNORE_INDEX
-    real_loss = losses[is_real].sum() / (valid & domain).sum().clamp(min=1)
-    synthetic = (losses * weights)[~is_real].sum() / (valid & ~domain).sum().clamp(min=1)
+    counts = torch.stack([(valid & domain).sum(), (valid & ~domain).sum()])
+    num_real, num_synthetic = sum_over_ranks(counts).clamp(min=1)
+    real_loss = losses[is_real].sum() / num_real
+    synthetic = (losses * weights)[~is_real].sum() / num_synthetic
     loss = real_loss + synthetic_weight * synthetic
-    return loss, torch.stack([real_loss, synthetic]).detach()
+    return loss, sum_over_ranks(torch.stack([real_loss, synthetic]).detach())
 
 
 def one_cycle(step: int, steps: int) -> float:
@@ -89,7 +97,9 @@ class Trainer:
     """Segmenter, method and optimiser, and the step that trains them together.
 
     Everything random in a step is keyed by its number, so that a trainer restored from `state`
-    continues exactly as it would have.
+    continues exactly as it would have. Processes that train together end every step with the
+    same weights, those of one process with the whole batch; only dropout, where a segmenter has
+    it, draws other masks than one process would.
     """
 
     def __init__(
@@ -100,19 +110,23 @@ class Trainer:
         stages: tuple[str, ...],
         settings: FitConfig,
         device: Device,
+        world: World = ALONE,
     ) -> None:
         self.segmenter = segmenter.to(device.device)
+        self.predict = replicate(self.segmenter, device.device, world)
         self.method = method.to(device.device)
         self.settings = settings
         self.device = device
+        self.world = world
         self.stages = stages
         groups = segmenter.parameter_groups(settings.learning_rate, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
         self.peak_rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self, number: int, batch: Batch) -> dict[str, float]:
-        """Train on one batch; return its measurements."""
-        torch.manual_seed(stable_seed(self.settings.seed, "step", number))
+        """Train on this process's share of a batch; return the measurements of all of it."""
+        share = () if self.world.is_first else (self.world.rank,)
+        torch.manual_seed(stable_seed(self.settings.seed, "step", number, *share))
         self.segmenter.train()
         self.method.train()
         batch = move(batch, self.device.device)
@@ -120,7 +134,7 @@ class Trainer:
         label_map = batch.label_map.long()  # (N, H, W)
 
         with self.device.autocast():
-            prediction = self.segmenter(images, self.stages)  # logits (N, C, H/4, W/4)
+            prediction = self.predict(images, self.stages)  # logits (N, C, H/4, W/4)
         evidence = gather_evidence(batch, images, prediction)
         is_warmup = number < self.settings.warmup * self.settings.steps
         cell_weights, metrics = self.method.step(evidence, is_warmup=is_warmup)  # (N, h, w)
@@ -136,6 +150,8 @@ class Trainer:
             grid = (evidence.label_map.shape[1], evidence.label_map.shape[2])
             loss = loss + self.method.penalty(grid_predictions(prediction.logits, grid), evidence)
 
+        loss = loss * self.world.size  # of which `predict` takes the mean over the processes
+
         factor = one_cycle(number, self.settings.steps)
         for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
             group["lr"] = peak * factor
@@ -144,6 +160,24 @@ class Trainer:
         self.optimizer.step()
         real, synthetic = parts.tolist()
         return {"loss_real": real, "loss_synthetic": synthetic} | metrics
+
+    def judge(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
+        """Measure the method on held-out images, if there are any; the first process decides.
+
+        `held_out` of the other processes is of no effect.
+        """
+        measured = first_decides(
+            lambda: (
+                self.method.judge(self.gather_held_out(held_out), is_last=is_last)
+                if held_out
+                else {}
+            )
+        )
+        if measured and not self.world.is_alone:
+            tensors, structure = first_decides(self._pack_method)
+            if not self.world.is_first:
+                self._load_method(unpack(tensors, structure))
+        return measured
 
     @torch.no_grad()
     def gather_held_out(self, batches: Sequence[Batch]) -> list[Evidence]:
@@ -163,16 +197,31 @@ class Trainer:
         """Everything that training needs to go on, as nested dicts of tensors and plain values."""
         return {
             "segmenter": self.segmenter.state_dict(),
-            "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "method_training": self.method.training_state(),
+            **self._method_state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
         self.segmenter.load_state_dict(state["segmenter"])
-        self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self._load_method(state)
+
+    def _method_state(self) -> dict[str, Any]:
+        """Return the method's part of `state`."""
+        return {
+            "method": self.method.state_dict(),
+            "method_training": self.method.training_state(),
+        }
+
+    def _pack_method(self) -> tuple[dict[str, Tensor], Any]:
+        """Make the method's part of `state` ready to be sent to other processes."""
+        tensors, structure = pack(self._method_state())
+        return {name: tensor.cpu() for name, tensor in tensors.items()}, structure
+
+    def _load_method(self, state: dict[str, Any]) -> None:
+        """Take over the method's part of `state`."""
+        self.method.load_state_dict(state["method"])
         self.method.load_training_state(state["method_training"])
 
 

@@ -18,8 +18,9 @@ OPTIONS = {
     "init": "--real --synthetic --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
     "--device --precision --seed --workers --resume --overwrite --json",
-    "score": "--out --run --config --layout --labels --levels --stride --regions --workers "
-    "--device --resume --overwrite --json",
+    "score": "--out --run --config --layout --labels --levels --stride --regions "
+    "--compression --shard --workers --device --resume --overwrite --json",
+    "merge": "--out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --by --rank-by --out --media "
     "--format --dataset --overwrite --dry-run --json",
 }

@@ -15,6 +15,7 @@ DONE = Result(
     regions=12345,
     seconds=20.5,
     images_per_second=23.4146,
+    writing_seconds=0.4,
 )
 
 
@@ -49,6 +50,8 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
         "levels": ("image", "region", "pixel"),
         "stride": None,
         "regions": None,
+        "compression": None,
+        "shard": "1/1",
         "workers": None,
         "device": "auto",
         "resume": False,
@@ -60,7 +63,8 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     (tmp_path / "my.toml").write_text("[score]\nregion_px = 9\n")
     flags = (
         "--run runs/a --config my.toml --layout gta5 --labels ids.toml --levels image,pixel "
-        "--stride 8 --regions grid --workers 3 --device cpu --resume --overwrite"
+        "--stride 8 --regions grid --compression zstd --shard 2/3 --workers 3 "
+        "--device cpu --resume --overwrite"
     )
     done = run("score", "gta5", "--out", "weights", *flags.split())
     assert done.exit_code == 0
@@ -74,6 +78,8 @@ def test_flags_are_passed_on(run, calls, tmp_path):
         "levels": ("image", "pixel"),
         "stride": 8,
         "regions": "grid",
+        "compression": "zstd",
+        "shard": "2/3",
         "workers": 3,
         "device": "cpu",
         "resume": True,

@@ -149,10 +149,10 @@ class Command:
         return state == "T"
 
     def find_workers(self) -> list[int]:
-        """Wait until the command has worker processes; none if it ends without."""
+        """Wait until the command has worker processes that load torch; none if it ends before."""
         while self._state() != "Z":
             children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-            workers = [int(pid) for pid in children if not _is_tracker(pid)]
+            workers = [int(pid) for pid in children if _has_torch(pid)]
             if workers:
                 return workers
             time.sleep(0.002)
@@ -169,12 +169,12 @@ class Command:
         return Done(code, *texts, {"all": int(every), "writes": int(writes)})
 
 
-def _is_tracker(pid: str) -> bool:
-    """Tell whether a process only keeps account of what others share."""
+def _has_torch(pid: str) -> bool:
+    """Tell whether a process has got so far as to load torch."""
     try:
-        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return True
+        return "libtorch_cpu" in Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Project:
@@ -195,6 +195,11 @@ class Project:
         """Make the project anew."""
         shutil.rmtree(self.path, ignore_errors=True)
         shutil.copytree(self.template, self.path, symlinks=True)
+
+    def saved_as(self, template: Path) -> Project:
+        """Return the project that begins as this one is now."""
+        shutil.copytree(self.path, template, symlinks=True)
+        return Project(template, self.path, self.commands)
 
     def start(self, *arguments: str, fault: Fault = NO_FAULT) -> Command:
         return self.commands.start(self.path, *arguments, fault=fault)

@@ -114,7 +114,7 @@ def test_two_new_runs_at_a_time_get_folders_of_their_own(trial, at):
 def test_new_run_clears_up_what_one_of_another_name_left(trial):
     done = trial.disturb(Fault(signal=signal.SIGKILL, at=30))
     assert done.code == -signal.SIGKILL
-    assert [p for p in trial.project.path.rglob(".*.partial-*")], "killed too early, or too late"
+    assert list(trial.project.path.rglob(".*.partial-*")), "killed too early, or too late"
     assert trial.project.run("fit", "--out", "runs/other").code == 0
     assert not list(trial.project.path.rglob(".*.partial-*"))
 
@@ -148,5 +148,5 @@ def test_killed_reader_is_one_message_and_the_run_resumes(commands, unfitted, tm
     done = command.wait()
     assert done.code == 1
     check_message(done)
-    assert "A process that reads images was killed" in done.err
+    assert "A process that read images was ended" in done.err
     trial.recover()

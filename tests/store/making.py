@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curate.packing import pack
 from curate.records import OK, Pair, RegionTable, ScoredImage
 from curate.store import ScoreWriter
 
@@ -46,8 +47,8 @@ def scored_image(
         pixel_score=score / 8,
         class_px=np.array([height * width, 0]),
         class_score=np.array([score, np.nan]),
-        pixel_scores=np.full((rows, columns), round(score * 255), np.uint8),
-        region_ids=region_ids,
+        pixel_scores=pack(np.full((rows, columns), round(score * 255), np.uint8)),
+        region_ids=pack(region_ids),
         regions=RegionTable(
             class_id=np.array([0, 1], np.int16),
             area_px=area,

@@ -6,7 +6,9 @@ import pytest
 
 from curate.errors import StoreError, UsageError
 from curate.store import ScoreFile
-from curate.store.merging import OpenFiles, merge, region_blocks
+from curate.store.merging import merge, region_blocks
+from curate.store.pieces import read_piece
+from curate.store.sources import H5Source, SourceCache
 from tests.store.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
 
 OUTS = ["w.h5", "w.parquet", "w"]
@@ -203,11 +205,10 @@ def test_maps_are_copied_without_being_packed_again(tmp_path):
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append([scored_image("a", size=(64, 64))])
         piece = next((tmp_path / "w.h5.parts").glob("piece-*"))
-        with h5py.File(piece) as file:
-            before = file["pixel_scores/a"].id.read_direct_chunk((0, 0))
+        before = read_piece(piece).maps["pixel_scores"][0].data
         writer.finish()
     with h5py.File(tmp_path / "w.h5") as file:
-        assert file["pixel_scores/a"].id.read_direct_chunk((0, 0)) == before
+        assert file["pixel_scores/a"].id.read_direct_chunk((0, 0)) == (0, before)
 
 
 def test_neighbours_from_different_pieces_keep_their_own_regions(tmp_path):
@@ -220,9 +221,9 @@ def test_neighbours_from_different_pieces_keep_their_own_regions(tmp_path):
 def test_regions_are_read_in_blocks_of_a_bounded_size(tmp_path, monkeypatch):
     monkeypatch.setattr("curate.store.merging._BLOCK_ROWS", 4)
     out = write_scores(tmp_path / "w.h5", [scored_image(f"i{n}") for n in range(5)])
-    files = OpenFiles()
-    blocks = list(region_blocks(merge([out], files, num_classes=2), range(5), files))
-    files.close()
+    cache = SourceCache()
+    blocks = list(region_blocks(merge([H5Source(out, cache)], num_classes=2), range(5)))
+    cache.close()
     assert [block["image"].tolist() for block in blocks] == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4]]
 
 

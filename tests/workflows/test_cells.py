@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from curate.workflows.cells import centre_labels, to_cells
-
-
-def test_centre_labels_of_cut_off_cells_stay_inside():
-    label_map = np.arange(25, dtype=np.uint8).reshape(5, 5)
-    assert centre_labels(label_map, 4).tolist() == [[12, 14], [22, 24]]
+from curate.workflows.cells import NUM_STEPS, quantise, to_cells
 
 
 def test_a_ramp_over_the_network_grid_is_a_ramp_over_the_original():
@@ -25,3 +20,10 @@ def test_cells_stay_aligned_where_sides_are_no_multiples():
     ramp = torch.arange(5.0)[None, None].expand(1, 5, 5) * 4 + 2
     cells = to_cells(ramp, size=(18, 18), height=18, width=18, stride=2)[0]
     assert cells[0, 1:].numpy() == pytest.approx(np.arange(3, 18, 2), abs=1e-5)
+
+
+def test_stored_scores_are_rounded_to_few_steps_and_reach_both_ends():
+    scores = np.linspace(0, 1, 1001, dtype=np.float32)
+    stored = quantise(scores)
+    assert (stored[0], stored[-1], len(np.unique(stored))) == (0, 255, NUM_STEPS + 1)
+    assert abs(stored / 255 - scores).max() < 0.0064

@@ -11,7 +11,7 @@ from curate.errors import DataError, RunError, UsageError
 from curate.methods.hierarchical import Hierarchical
 from curate.metrics import auroc
 from curate.store import ScoreFile, latest_scores
-from curate.workflows import score as score_module
+from curate.workflows import writing
 from curate.workflows.fit import fit
 from curate.workflows.score import score
 from curate.workflows.splits import read_splits
@@ -107,11 +107,11 @@ def test_images_of_the_training_are_recognised_and_others_are_not(
     monkeypatch.setattr(Hierarchical, "scores", record)
     score(synthetic, tmp_path / "known.h5", config=config, run=run)
     assert set(seen) <= set(read_splits(run))
-    assert len(seen) == 9
+    assert len(set(seen)) == 9
     seen.clear()
     root = write_dataset(tmp_path / "pool", 2, is_flat=True, seed=3)
     score(root, tmp_path / "new.h5", config=config, run=run)
-    assert seen == ["new:images/000", "new:images/001"]
+    assert set(seen) == {"new:images/000", "new:images/001"}
 
 
 def test_the_newest_score_file_is_remembered(scored):
@@ -127,7 +127,7 @@ def test_existing_output_is_not_overwritten_unasked(scored):
 
 def test_interrupted_scoring_resumes_to_the_same_file(scored, tmp_path, monkeypatch):
     config, root, out, _, _ = scored
-    monkeypatch.setattr(score_module, "PIECE_IMAGES", 3)
+    monkeypatch.setattr(writing, "PIECE_IMAGES", 3)
 
     class Interrupting(RecordingReporter):
         def advance(self, done, values=None):

@@ -1,0 +1,255 @@
+"""Several processes as one: ``torch.distributed`` under ``torchrun``, and nothing without it.
+
+Inside `open_world` the functions below talk to the other processes; outside of it, in a process
+that is alone, and inside `alone`, they return what they are given. Every process must call the
+same ones in the same order. What they add up is the same on every process to the last bit.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+from curate.errors import ConfigError, CurateError, RunError
+from curate.job import World, this_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from torch import Tensor
+
+T = TypeVar("T")
+
+PATIENCE: Final = timedelta(days=30)
+"""How long to wait for the others, who may be reading for hours; a death is seen at once."""
+
+STORE_PATIENCE: Final = timedelta(seconds=10)
+_BROKEN_LINK: Final = ("gloo", "nccl", "connection closed by peer", "connection reset by peer")
+
+
+@dataclass
+class _Job:
+    """What is open in this process."""
+
+    world: World = field(default_factory=World)
+    opened: int = 0
+    speaks: bool | None = None
+
+
+_job = _Job()
+
+
+@contextmanager
+def open_world(device: str) -> Iterator[World]:
+    """Join the processes that ``torchrun`` started; inside another `open_world`, that one goes on.
+
+    Parameters
+    ----------
+    device : str
+        ``auto``, ``cpu`` or ``cuda``; with CUDA the GPU numbered `World.local_rank` becomes the
+        current one. CPU tensors travel by gloo, those on a GPU by NCCL.
+
+    Yields
+    ------
+    world : World
+
+    Raises
+    ------
+    ConfigError
+        If this machine has fewer GPUs than processes.
+    RunError
+        If another process ends while it is waited for.
+    """
+    process = this_process()
+    if process.is_alone or not _job.world.is_alone:
+        yield _job.world
+        return
+    uses_cuda = device != "cpu" and torch.cuda.is_available()
+    if uses_cuda:
+        _choose_gpu(process)
+    has_ended_well = False
+    try:
+        _connect(process, "cpu:gloo,cuda:nccl" if uses_cuda else "gloo")
+        yield process
+        has_ended_well = True
+    except RuntimeError as error:
+        if not _is_broken_link(error):
+            raise
+        claim_failure()
+        msg = (
+            f"Another process of this job ended while process {process.rank} of {process.size} "
+            "waited for it. What is saved is kept: start the job again with --resume to go on."
+        )
+        raise RunError(msg) from error
+    except CurateError:
+        claim_failure()  # before the others see the connection close
+        raise
+    finally:
+        _job.world = World()
+        if dist.is_initialized() and (has_ended_well or not uses_cuda):  # NCCL waits for the dead
+            dist.destroy_process_group()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Make the functions below return what they are given: for what one process does by itself."""
+    world, _job.world = _job.world, World()
+    try:
+        yield
+    finally:
+        _job.world = world
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """Add up a tensor over the processes; not part of any graph.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Numbers, no booleans; the same shape and dtype in every process. Left as it is.
+    """
+    if _job.world.is_alone:
+        return tensor
+    total = tensor.detach().clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """Average the elements of all processes' tensors, which may differ in number; NaN if none."""
+    if _job.world.is_alone:
+        return values.mean()
+    total, count = sum_over_ranks(
+        torch.stack([values.sum(), torch.full_like(values.sum(), values.numel())])
+    )
+    mean: Tensor = total / count
+    return mean
+
+
+def stack_ranks(tensor: Tensor) -> Tensor:
+    """Put the tensors of all processes side by side, (...) to (size, ...), in order of rank."""
+    if _job.world.is_alone:
+        return tensor[None]
+    parts = [torch.empty_like(tensor) for _ in range(_job.world.size)]
+    dist.all_gather(parts, tensor.contiguous())
+    return torch.stack(parts)
+
+
+def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Replace the gradients, of the same parameters in every process, by their sums."""
+    if _job.world.is_alone:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return
+    total = sum_over_ranks(torch.cat([gradient.flatten() for gradient in gradients]))
+    sizes = [gradient.numel() for gradient in gradients]
+    for gradient, part in zip(gradients, torch.split(total, sizes), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def any_rank(flag: bool) -> bool:
+    """Tell whether a flag is set in any process."""
+    return bool(sum_over_ranks(torch.tensor(int(flag))).item())
+
+
+def broadcast_object(value: T) -> T:
+    """Return the value that the first process gives; tensors in it must lie on the CPU."""
+    if _job.world.is_alone:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+    return box[0]
+
+
+def gather_objects(value: T) -> list[T]:
+    """Return the values of all processes in order of rank; tensors must lie on the CPU."""
+    if _job.world.is_alone:
+        return [value]
+    return [_broadcast_from(rank, value) for rank in range(_job.world.size)]
+
+
+def first_decides(function: Callable[[], T]) -> T:
+    """Call a function in the first process only and return its result in all of them.
+
+    Nothing goes on anywhere before it is done. An error in it is raised in the first process;
+    the others end with the `RunError` of `open_world`.
+    """
+    if _job.world.is_alone:
+        return function()
+    result: T | None = None
+    if _job.world.is_first:
+        with alone():
+            result = function()
+    return cast("T", broadcast_object(result))
+
+
+def barrier() -> None:
+    """Wait until every process is here."""
+    sum_over_ranks(torch.zeros(1))
+
+
+def claim_failure() -> bool:
+    """Tell whether this process shall say why the job failed: the first one that asks shall.
+
+    The others fail for the same reason, or because that one did. Where it cannot be found out
+    every process speaks. The answer of a process never changes.
+    """
+    process = this_process()
+    if process.is_alone:
+        return True
+    if _job.speaks is None:
+        try:
+            store, _, _ = next(rendezvous("env://", timeout=STORE_PATIENCE))
+            attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+            _job.speaks = store.add(f"curate/failures/{attempt}", 1) == 1
+        except (RuntimeError, ValueError, OSError):
+            _job.speaks = True
+    return _job.speaks
+
+
+def _choose_gpu(process: World) -> None:
+    """Take the GPU of this process."""
+    count = torch.cuda.device_count()
+    if process.local_rank >= count:
+        msg = (
+            f"Process {process.local_rank} of this machine has no GPU: {count} are visible, and "
+            f"each process needs its own. Start at most {count} with --nproc-per-node."
+        )
+        raise ConfigError(msg)
+    torch.cuda.set_device(process.local_rank)
+
+
+def _connect(process: World, backend: str) -> None:
+    """Open the process group."""
+    store, _, _ = next(rendezvous("env://", timeout=PATIENCE))
+    prefix = f"curate/{_job.opened}"  # what an earlier group left in the store is not ours
+    dist.init_process_group(
+        backend,
+        store=dist.distributed_c10d.PrefixStore(prefix, store),
+        rank=process.rank,
+        world_size=process.size,
+        timeout=PATIENCE,
+    )
+    _job.opened += 1
+    _job.world = process
+
+
+def _broadcast_from(rank: int, value: T) -> T:
+    """Return the value of one process."""
+    box = [value]
+    dist.broadcast_object_list(box, src=rank, device=torch.device("cpu"))
+    return box[0]
+
+
+def _is_broken_link(error: RuntimeError) -> bool:
+    """Tell whether an error comes from the connection to another process."""
+    text = str(error).lower()
+    return isinstance(error, dist.DistError) or any(sign in text for sign in _BROKEN_LINK)

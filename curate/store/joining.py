@@ -1,0 +1,133 @@
+"""Putting score files of parts of one data set together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from curate.errors import StoreError, UsageError
+from curate.records import OK
+from curate.store.assembling import Assembly, assemble
+from curate.store.atomic import check_writable, remove_stale
+from curate.store.columns import num_rows
+from curate.store.merging import merge
+from curate.store.provenance import encode, parse_provenance, refuse_mixing
+from curate.store.schema import SHARD_BYTES
+from curate.store.sources import Source, SourceCache, open_sources
+from curate.store.targets import Target, refuse_foreign, resolve_target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Joined(NamedTuple):
+    """What was put together.
+
+    Attributes
+    ----------
+    images, scored, regions : int
+        Images, those that have scores, and regions.
+    missing : int
+        Images of the data set that are in none of the files.
+    """
+
+    images: int
+    scored: int
+    regions: int
+    missing: int
+
+
+def join(paths: Sequence[Path], out: Path, *, overwrite: bool = False) -> Joined:
+    """Put score files together; maps are copied as they are.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Score files of any kind, of different images of one data set.
+    out : Path
+        ``NAME.h5``, ``NAME.parquet`` (tables only) or a folder (shards).
+    overwrite : bool
+        Replace a score file at `out`.
+
+    Raises
+    ------
+    UsageError
+        If `out` is there already, or one of the files.
+    StoreError
+        If a file is unfit, they come from different settings, or an image was scored in two.
+    """
+    target = resolve_target(out.absolute())
+    if target.path in {resolve_target(path.absolute()).path for path in paths}:
+        msg = f"--out {out} is one of the files to merge: name another one."
+        raise UsageError(msg)
+    if target.exists() and not overwrite:
+        msg = f"{out} exists already: replace it with --overwrite, or name another --out."
+        raise UsageError(msg)
+    refuse_foreign(target)
+    check_writable(target.path.parent)
+    remove_stale(target.path)
+    cache = SourceCache()
+    try:
+        return _join_sources(_open_all(paths, cache), target)
+    finally:
+        cache.close()
+
+
+def _join_sources(sources: Sequence[Source], target: Target) -> Joined:
+    """Make sure that sources belong together, and write them down as one."""
+    raw = [source.header() for source in sources]
+    for source, header in zip(sources[1:], raw[1:], strict=True):
+        refuse_mixing(
+            header.provenance,
+            raw[0].provenance,
+            where=str(source.path),
+            advice=f"Merge only what was scored as {sources[0].path} was.",
+        )
+    provenance = parse_provenance(raw[0].provenance, where=str(sources[0].path))
+    num_classes = len(provenance.classes.names)
+    _refuse_doubles(sources)
+    merged = merge(sources, num_classes=num_classes)
+    assembly = Assembly(
+        merged=merged,
+        levels=provenance.levels,
+        num_classes=num_classes,
+        stride=provenance.stride,
+        provenance=encode(raw[0].provenance),
+        dataset_root=raw[0].dataset_root,
+        shard_bytes=SHARD_BYTES,
+    )
+    assemble(assembly, target)
+    num_images = num_rows(merged.images)
+    return Joined(
+        images=num_images,
+        scored=int((merged.images["status"] == OK).sum()),
+        regions=int(merged.region_count.sum()),
+        missing=max(0, (provenance.dataset.images or num_images) - num_images),
+    )
+
+
+def _open_all(paths: Sequence[Path], cache: SourceCache) -> list[Source]:
+    """List the sources of all score files."""
+    sources = []
+    for path in paths:
+        found = open_sources(resolve_target(path.absolute()), cache)
+        if not found:
+            msg = f"{path} does not exist or holds no scores. Name files that 'curate score' wrote."
+            raise StoreError(msg)
+        sources += found
+    return sources
+
+
+def _refuse_doubles(sources: Sequence[Source]) -> None:
+    """Refuse an image that was scored in two files: there is no telling which one counts."""
+    scored_in: dict[str, Path] = {}
+    for source in sources:
+        images, _ = source.load()
+        for image_id in images["id"][images["status"] == OK]:
+            if image_id in scored_in:
+                msg = (
+                    f"image '{image_id}' was scored in {scored_in[image_id]} and in {source.path}. "
+                    "Name each part once; parts must not overlap."
+                )
+                raise StoreError(msg)
+            scored_in[image_id] = source.path

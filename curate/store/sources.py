@@ -1,0 +1,218 @@
+"""Where scores come from: finished HDF5 files and tables, and pieces of the work folder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import h5py
+import numpy as np
+
+from curate.errors import StoreError
+from curate.store.columns import Columns, empty, num_rows, take
+from curate.store.hdf5 import find, open_h5, read_column, read_table, reading
+from curate.store.headers import Header, read_h5_header, read_table_headers
+from curate.store.loading import load_file_images
+from curate.store.parquet import read_metadata, read_parquet
+from curate.store.pieces import Piece, read_piece, read_piece_images
+from curate.store.provenance import decode
+from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, REGIONS
+from curate.store.targets import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from curate.packing import PackedMap
+    from curate.store.h5write import MapGroup
+    from curate.store.targets import Target
+
+_MAX_OPEN_FILES: Final = 16
+_MAX_LOADED_PIECES: Final = 3
+
+
+class Source(ABC):
+    """Finished scores of some images of a data set; rows are images."""
+
+    def __init__(self, path: Path, cache: SourceCache) -> None:
+        self.path = path
+        self.cache = cache
+
+    @abstractmethod
+    def header(self) -> Header:
+        """Read where the scores come from."""
+
+    @abstractmethod
+    def load(self) -> tuple[Columns, NDArray[np.int64]]:
+        """Read the image table, and how many regions each image has, (N,)."""
+
+    @abstractmethod
+    def regions(self, first: int, count: int) -> Columns:
+        """Read `count` rows of the region table."""
+
+    @abstractmethod
+    def map_bytes(self, group: str, row: int, image_id: str) -> int:
+        """Return the size of a packed map."""
+
+    @abstractmethod
+    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:
+        """Copy a map of `target`'s kind as it is, without unpacking it."""
+
+
+class H5Source(Source):
+    """A finished HDF5 file."""
+
+    def header(self) -> Header:
+        """Read the attributes."""
+        return read_h5_header(self._file)
+
+    def load(self) -> tuple[Columns, NDArray[np.int64]]:
+        """Read the image table and one column of the other."""
+        images = load_file_images(self._file)
+        if REGIONS not in self._file:
+            return images, np.zeros(num_rows(images), np.int64)
+        with reading(self.path):
+            group = find(self._file, REGIONS, h5py.Group)
+            image = read_column(group, "image", REGION_COLUMNS["image"])
+            return images, np.bincount(image, minlength=num_rows(images)).astype(np.int64)
+
+    def regions(self, first: int, count: int) -> Columns:
+        """Read rows of the region table."""
+        with reading(self.path):
+            group = find(self._file, REGIONS, h5py.Group)
+            return read_table(group, REGION_COLUMNS, slice(first, first + count))
+
+    def map_bytes(self, group: str, row: int, image_id: str) -> int:  # noqa: ARG002
+        """Ask the file."""
+        return int(self._map(group, image_id).id.get_storage_size())
+
+    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:  # noqa: ARG002
+        """Let the HDF5 library copy it."""
+        target.copy(image_id, self._map(target.name, image_id))
+
+    @property
+    def _file(self) -> h5py.File:
+        """Return the open file."""
+        return self.cache.file(self.path)
+
+    def _map(self, group: str, image_id: str) -> Any:  # noqa: ANN401
+        """Find a map."""
+        return find(self._file, f"{group}/{image_id}", h5py.Dataset)
+
+
+class PieceSource(Source):
+    """A piece of the work folder."""
+
+    def header(self) -> Header:
+        """Read the metadata."""
+        metadata = read_metadata(self.path)
+        return Header(decode(metadata.provenance, where=str(self.path)), metadata.dataset_root)
+
+    def load(self) -> tuple[Columns, NDArray[np.int64]]:
+        """Read the image table."""
+        return read_piece_images(self.path)
+
+    def regions(self, first: int, count: int) -> Columns:
+        """Cut from the table."""
+        return take(self._piece.regions, slice(first, first + count))
+
+    def map_bytes(self, group: str, row: int, image_id: str) -> int:
+        """Measure the packed map."""
+        return len(self._packed(group, row, image_id).data)
+
+    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:
+        """Write the packed map as a chunk."""
+        target.write(image_id, self._packed(target.name, row, image_id))
+
+    @property
+    def _piece(self) -> Piece:
+        """Return the piece, loaded."""
+        return self.cache.piece(self.path)
+
+    def _packed(self, group: str, row: int, image_id: str) -> PackedMap:
+        """Find a map."""
+        maps = self._piece.maps.get(group)
+        if maps is None or (packed := maps[row]) is None:
+            msg = f"{self.path}: image '{image_id}' has no {group}. Score again with --overwrite."
+            raise StoreError(msg)
+        return packed
+
+
+class TableSource(Source):
+    """The two finished Parquet tables of a score file without maps."""
+
+    def __init__(self, target: Target, cache: SourceCache) -> None:
+        super().__init__(target.images_table, cache)
+        self.target = target
+
+    def header(self) -> Header:
+        """Read the metadata of both tables, which must belong together."""
+        return read_table_headers(self.target)[0]
+
+    def load(self) -> tuple[Columns, NDArray[np.int64]]:
+        """Read both tables."""
+        images = read_parquet(self.path, IMAGE_COLUMNS)
+        return images, np.bincount(self._regions["image"], minlength=num_rows(images))
+
+    def regions(self, first: int, count: int) -> Columns:
+        """Cut from the table."""
+        return take(self._regions, slice(first, first + count))
+
+    def map_bytes(self, group: str, row: int, image_id: str) -> int:  # noqa: ARG002
+        """Return 0: there are none."""
+        return 0
+
+    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:  # noqa: ARG002
+        """Refuse: there are none."""
+        msg = (
+            f"{self.path} holds tables only, no {target.name}: name an --out that ends in "
+            ".parquet, or score again into an .h5 file."
+        )
+        raise StoreError(msg)
+
+    @cached_property
+    def _regions(self) -> Columns:
+        """Load the region table, if there is one."""
+        path = self.target.regions_table
+        return read_parquet(path, REGION_COLUMNS) if path.exists() else empty(REGION_COLUMNS)
+
+
+def open_sources(target: Target, cache: SourceCache) -> list[Source]:
+    """List the finished files of a score file, as far as they are there."""
+    if target.kind is Kind.TABLES:
+        return [TableSource(target, cache)] if target.images_table.exists() else []
+    return [H5Source(path, cache) for path in target.h5_files()]
+
+
+class SourceCache:
+    """The files and pieces that were used last, open or in memory."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[Path, h5py.File] = OrderedDict()
+        self._pieces: OrderedDict[Path, Piece] = OrderedDict()
+
+    def file(self, path: Path) -> h5py.File:
+        """Return an open HDF5 file."""
+        file = self._files.pop(path, None) or open_h5(path)
+        self._files[path] = file
+        while len(self._files) > _MAX_OPEN_FILES:
+            self._files.popitem(last=False)[1].close()
+        return file
+
+    def piece(self, path: Path) -> Piece:
+        """Return the content of a piece."""
+        piece = self._pieces.pop(path, None) or read_piece(path)
+        self._pieces[path] = piece
+        while len(self._pieces) > _MAX_LOADED_PIECES:
+            self._pieces.popitem(last=False)
+        return piece
+
+    def close(self) -> None:
+        """Close and forget them all."""
+        self._pieces.clear()
+        while self._files:
+            self._files.popitem()[1].close()
