@@ -161,7 +161,7 @@ def export_subset(
             dry_run=dry_run,
         )
         if not dry_run:
-            _write(source, choice, settings, result, reporter)
+            _write(source, choice, settings, result, reporter, overwrite=overwrite)
     return result
 
 
@@ -171,10 +171,12 @@ def _write(
     settings: ExportSettings,
     result: ExportResult,
     reporter: Reporter,
+    *,
+    overwrite: bool,
 ) -> None:
     """Write the subset aside, then put it in place."""
     rows = np.flatnonzero(choice.is_selected).tolist()
-    with replacing_folder(result.out) as folder:
+    with replacing_folder(result.out, overwrite=overwrite) as folder:
         placement = Placement(
             folder=folder,
             final=result.out,
