@@ -36,7 +36,7 @@ def test_killed_at_any_moment_resumes_to_the_same_scores(trial, number):
 @pytest.mark.parametrize("out", ["weights", "weights.parquet"])
 def test_killed_while_writing_another_kind_of_file_resumes(commands, fitted, tmp_path_factory, out):
     trial = make_trial(commands, fitted, tmp_path_factory, out)
-    for number in range(8):
+    for number in range(4):
         trial.survive(Fault(signal=signal.SIGKILL, **trial.moment(4, number)))
 
 
@@ -49,7 +49,7 @@ def test_stopped_at_any_moment_resumes_to_the_same_scores(trial, stop, target, n
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize(
     "fault",
     [{"errno": FULL, "is_partial": True, "times": FOR_GOOD}, {"errno": FULL}, {"errno": BROKEN}],
