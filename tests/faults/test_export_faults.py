@@ -41,7 +41,7 @@ def test_killed_at_any_moment_is_exported_anew(trial, number):
     trial.survive(Fault(signal=signal.SIGKILL, **trial.moment(1, number)))
 
 
-@pytest.mark.parametrize("calls_left", range(1, 12, 2))
+@pytest.mark.parametrize("calls_left", range(1, 12, 3))
 def test_killed_while_folders_are_swapped_leaves_a_whole_subset_or_none(trial, calls_left):
     before = trial.project.template / "subset" / "subset.json"
     at = trial.calls["writes"] - calls_left
@@ -51,6 +51,16 @@ def test_killed_while_folders_are_swapped_leaves_a_whole_subset_or_none(trial, c
     if before.exists() or refused.code == 2:
         assert "exists already: replace it with --overwrite" in refused.err
     assert (subset / "subset.json").exists()
+    trial.recover()
+
+
+def test_subset_that_a_killed_process_had_set_aside_is_not_replaced_unasked(trial):
+    trial.disturb(Fault())
+    subset = trial.project.path / "subset"
+    subset.rename(subset.with_name(".subset.previous-1-0000000a-0000000a"))
+    refused = trial.project.run(*EXPORT)
+    assert refused.code == 2
+    assert "exists already: replace it with --overwrite" in refused.err
     trial.recover()
 
 

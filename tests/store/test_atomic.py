@@ -216,8 +216,8 @@ def test_interruption_while_folders_are_swapped_leaves_one_of_them(tmp_path, mon
     with pytest.raises(KeyboardInterrupt), replacing_folder(path) as partial:
         (partial / "new").touch()
     monkeypatch.undo()
-    remove_stale(path)
     assert names(path) == ["old" if after == "previous" else "new"]
+    remove_stale(path)
     assert names(tmp_path) == ["d"]
 
 
