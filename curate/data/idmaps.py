@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -126,6 +126,14 @@ class IdMap:
             "unmapped": self.unmapped,
             "channel": self.channel,
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the tables out: with them the map does not fit into a pipe.
+
+        `multiprocessing` would then wait until a process that it starts has read it, and for ever
+        if that one dies before.
+        """
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _id_table(self) -> NDArray[np.uint8]:

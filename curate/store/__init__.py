@@ -9,11 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from curate.store.atomic import check_writable, replacing, replacing_folder
+    from curate.store.atomic import check_writable, remove_stale, replacing, replacing_folder
     from curate.store.checkpoint import load_state, save_state
     from curate.store.digest import sha256_file
     from curate.store.ids import check_ids
     from curate.store.joining import Joined, join
+    from curate.store.locks import claim
     from curate.store.provenance import Provenance, parse_provenance
     from curate.store.runs import RunRecord, next_run_name, read_run, write_run
     from curate.store.scorefile import ScoreFile
@@ -29,6 +30,7 @@ __all__ = [
     "ScoreWriter",
     "check_ids",
     "check_writable",
+    "claim",
     "join",
     "latest_run",
     "latest_scores",
@@ -38,6 +40,7 @@ __all__ = [
     "parse_provenance",
     "read_run",
     "remember",
+    "remove_stale",
     "replacing",
     "replacing_folder",
     "save_state",
@@ -54,6 +57,7 @@ _MODULES: Final = {
     "ScoreWriter": "writer",
     "check_ids": "ids",
     "check_writable": "atomic",
+    "claim": "locks",
     "join": "joining",
     "latest_run": "state",
     "latest_scores": "state",
@@ -63,6 +67,7 @@ _MODULES: Final = {
     "parse_provenance": "provenance",
     "read_run": "runs",
     "remember": "state",
+    "remove_stale": "atomic",
     "replacing": "atomic",
     "replacing_folder": "atomic",
     "save_state": "checkpoint",

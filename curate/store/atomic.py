@@ -1,23 +1,34 @@
 """Files and folders that are on disk either as they were or complete and new, never in between.
 
-Everything is written aside, under ``.<name>.partial-<pid>`` in the same folder, forced to the
-disk, and renamed. What a killed process left aside is removed by the next one.
+Everything is written aside, under ``.<name>.partial-<owner>`` in the same folder, forced to the
+disk, and renamed. Its owner holds a lock on it, so that others can tell what a killed process left
+aside: the next one that writes to the folder removes it, whatever its own file is called.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import re
+import secrets
 import shutil
-import tempfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from curate.store.diskerrors import disk_errors
+from curate.store.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+_ASIDE: Final = re.compile(
+    r"\.(?P<name>.+)\.(?P<role>partial|previous)"
+    r"-(?P<pid>\d+)-(?P<host>[0-9a-f]{8})-[0-9a-f]{8}"
+)
+"""Names of what lies aside; process and host count only where the disk has no locks."""
 
 
 @contextmanager
@@ -37,22 +48,20 @@ def replacing(path: Path, *, sweep: bool = True) -> Iterator[Path]:
         On any `OSError` in the block or in here: `path` is then as it was before.
     """
     path = Path(os.path.realpath(path))
-    partial = _aside(path, "partial")
     with disk_errors("write", path):
         if sweep:
             remove_stale(path)
-        try:
+        with _aside(path) as partial:
             yield partial
             _sync(partial)
             partial.replace(path)
-        except BaseException:
-            _remove(partial)
-            raise
         _sync(path.parent)
 
 
 @contextmanager
-def replacing_folder(path: Path, *, written: Collection[Path] | None = None) -> Iterator[Path]:
+def replacing_folder(
+    path: Path, *, overwrite: bool = True, written: Collection[Path] | None = None
+) -> Iterator[Path]:
     """Yield an empty folder to fill; at the end of the block it becomes `path`.
 
     An earlier folder at `path` is moved aside, then removed. Should the process be killed between
@@ -60,6 +69,9 @@ def replacing_folder(path: Path, *, written: Collection[Path] | None = None) -> 
 
     Parameters
     ----------
+    path : Path
+    overwrite : bool
+        Whether something may be at `path`, even if it came there since the block began.
     written : collection of Path, optional
         Files whose content is new by the end of the block, and is forced to the disk. All files
         by default; links to files that were there before need not be among them.
@@ -70,17 +82,15 @@ def replacing_folder(path: Path, *, written: Collection[Path] | None = None) -> 
         On any `OSError` in the block or in here: `path` is then as it was before.
     """
     path = Path(os.path.realpath(path))
-    partial = _aside(path, "partial")
     with disk_errors("write", path):
         remove_stale(path)
-        try:
-            partial.mkdir()
+        with _aside(path, is_folder=True) as partial:
             yield partial
             _sync_tree(partial, written)
-            _swap(partial, path)
-        except BaseException:
-            _remove(partial)
-            raise
+            if overwrite and path.exists():
+                _swap(partial, path)
+            else:
+                partial.rename(path)
         _sync(path.parent)
 
 
@@ -100,57 +110,95 @@ def check_writable(folder: Path) -> None:
     """
     with disk_errors("write to", folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"\0" * 4096)
-            file.flush()
+        with _aside(folder / "check") as partial:
+            partial.write_bytes(b"\0" * 4096)
 
 
 def remove_stale(path: Path) -> None:
-    """Remove what dead processes left beside `path`; bring back a folder that one had set aside."""
-    with disk_errors("clear up beside", path):
-        for partial in _left_by_dead(path, "partial"):
-            _remove(partial)
-        for previous in _left_by_dead(path, "previous"):
-            if path.exists():
-                _remove(previous)
-            else:
-                previous.rename(path)
+    """Remove what dead processes left in the folder of `path`; bring back what they had set aside.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be listed, or what was set aside cannot be brought back.
+    """
+    if not path.parent.is_dir():
+        return
+    with disk_errors("clear up in", path.parent):
+        with os.scandir(path.parent) as entries:
+            found = [match for entry in entries if (match := _ASIDE.fullmatch(entry.name))]
+        for match in sorted(found, key=lambda match: match[0]):
+            _clear_up(path.parent, match)
 
 
 def remove_folder(path: Path) -> None:
     """Remove a folder at one stroke: it is renamed first, so that no half of it stays behind."""
     with disk_errors("remove", path):
         if path.exists():
-            aside = _aside(path, "partial")
+            aside = _neighbour(path, "partial")
             path.rename(aside)
             _remove(aside)
 
 
-def _aside(path: Path, role: str) -> Path:
-    """Name a neighbour of `path` that belongs to this process."""
-    return path.with_name(f".{path.name}.{role}-{os.getpid()}")
-
-
-def _left_by_dead(path: Path, role: str) -> list[Path]:
-    """List the neighbours of `path` that no other living process owns."""
-    prefix = f".{path.name}.{role}-"
-    if not path.parent.is_dir():
-        return []
-    found = []
-    with os.scandir(path.parent) as entries:
-        for entry in entries:
-            pid = entry.name.removeprefix(prefix)
-            if pid != entry.name and pid.isdecimal() and not _is_another_alive(int(pid)):
-                found.append(Path(entry.path))
-    return sorted(found)
-
-
-def _is_another_alive(pid: int) -> bool:
-    """Tell whether `pid` is a living process other than this one."""
-    if pid == os.getpid():
-        return False
+@contextmanager
+def _aside(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
+    """Make a file or folder beside `path` that is this process's; at the end it is gone."""
+    partial, lock = _make_aside(path, is_folder=is_folder)
     try:
-        os.kill(pid, 0)
+        yield partial
+    finally:
+        _remove(partial)
+        lock.close()
+
+
+def _make_aside(path: Path, *, is_folder: bool) -> tuple[Path, Lock]:
+    """Make and lock a neighbour of `path`; another process may clear it up before it is locked."""
+    while True:
+        partial = _neighbour(path, "partial")
+        if is_folder:
+            partial.mkdir()
+        else:
+            partial.touch(exist_ok=False)
+        with contextlib.suppress(FileNotFoundError):
+            lock = Lock(partial)
+            if lock.is_ours is not False:
+                return partial, lock
+            lock.close()
+
+
+def _neighbour(path: Path, role: str) -> Path:
+    """Name a neighbour of `path` that belongs to this process."""
+    owner = f"{os.getpid()}-{_host()}-{secrets.token_hex(4)}"
+    return path.with_name(f".{path.name}.{role}-{owner}")
+
+
+def _host() -> str:
+    """Return a short name of this host, in hexadecimal digits."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _clear_up(folder: Path, match: re.Match[str]) -> None:
+    """Remove or bring back what lies aside, unless a living process works on it."""
+    aside, path = folder / match[0], folder / match["name"]
+    try:
+        lock = Lock(aside)
+    except OSError:
+        return  # it has gone, or is another person's
+    with lock:
+        if lock.is_ours is False or (lock.is_ours is None and _may_be_alive(match)):
+            return
+        if match["role"] == "previous" and not path.exists():
+            aside.rename(path)
+        else:
+            _remove(aside)
+
+
+def _may_be_alive(match: re.Match[str]) -> bool:
+    """Guess, where there are no locks, whether the owner of what lies aside is alive."""
+    if match["host"] != _host():
+        return True
+    try:
+        os.kill(int(match["pid"]), 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
@@ -159,17 +207,17 @@ def _is_another_alive(pid: int) -> bool:
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Rename `new` to `path`; what was there is set aside, then removed."""
-    previous = _aside(path, "previous")
-    if path.exists():
-        path.rename(previous)
-    try:
-        new.rename(path)
-    except BaseException:
-        if previous.exists():
-            previous.rename(path)
-        raise
-    _remove(previous)
+    """Rename `new` to `path`, where something is: it is set aside, then removed."""
+    previous = _neighbour(path, "previous")
+    with Lock(path):
+        try:
+            path.rename(previous)
+            new.rename(path)
+        finally:  # whatever happens, an interruption between any two lines included
+            if previous.exists() and not path.exists():
+                previous.rename(path)
+        previous.rename(new)  # what is half removed must not be brought back
+        _remove(new)
 
 
 def _remove(path: Path) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _NO_RIGHT: Final = "Change its permissions, or name a place where you may write."
 _FULL: Final = "Free some space, or write to another disk; what is there already stays intact."
+_TAKEN: Final = "Something of that name is there already: remove it, or name another path."
 
 ADVICE: Final[dict[int, str]] = {
     errno.ENOSPC: _FULL,
@@ -27,7 +28,8 @@ ADVICE: Final[dict[int, str]] = {
     errno.ENOENT: "Check that the path is spelled right and still there.",
     errno.ENOTDIR: "A part of the path is a file, not a folder: name another path.",
     errno.EISDIR: "It is a folder where a file is needed: name another path.",
-    errno.EEXIST: "Something of that name is there already: remove it, or name another path.",
+    errno.EEXIST: _TAKEN,
+    errno.ENOTEMPTY: _TAKEN,
     errno.EMFILE: "Too many files are open: raise the limit (ulimit -n).",
 }
 """What to do about an error number."""

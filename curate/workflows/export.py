@@ -24,7 +24,7 @@ from curate.downstream import (
 from curate.errors import UsageError
 from curate.reporting import LogReporter, Reporter
 from curate.selection import make_cut
-from curate.store import ScoreFile, check_writable, replacing_folder
+from curate.store import ScoreFile, check_writable, remove_stale, replacing_folder
 from curate.workflows.subset_choice import CHOOSERS, CLASS_CHOOSERS, Choice
 from curate.workflows.subset_files import check_files, check_paths
 from curate.workflows.subset_manifest import manifest, provenance_record
@@ -182,7 +182,7 @@ def export_subset(
             dry_run=dry_run,
         )
         if not dry_run:
-            _write(source, choice, settings, result, reporter)
+            _write(source, choice, settings, result, reporter, overwrite=overwrite)
     return result
 
 
@@ -213,10 +213,12 @@ def _write(
     settings: ExportSettings,
     result: ExportResult,
     reporter: Reporter,
+    *,
+    overwrite: bool,
 ) -> None:
     """Write the subset aside, then put it in place."""
     written: list[Path] = []
-    with replacing_folder(result.out, written=written) as folder:
+    with replacing_folder(result.out, overwrite=overwrite, written=written) as folder:
         placement = Placement(
             folder=folder,
             final=result.out,
@@ -280,6 +282,7 @@ def _check_out(out: Path, source: SubsetSource, *, overwrite: bool) -> None:
             msg = f"--out {out} contains {what} ({path}): name another folder."
             raise UsageError(msg)
     check_writable(out.parent)
+    remove_stale(out)  # an earlier subset that a killed process had set aside comes back
     if not out.exists():
         return
     if not out.is_dir() or (any(out.iterdir()) and not is_subset(out)):

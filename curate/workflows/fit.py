@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from curate.data import evaluation_batches, training_batches
+from curate.data import evaluation_batches, telling_of_dead_workers, training_batches
 from curate.distributed import any_rank, first_decides, gather_objects, open_world
-from curate.errors import ConfigError, RunError
+from curate.errors import ConfigError, RunError, StoreError
 from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
-from curate.store import remember
+from curate.store import check_writable, remember
 from curate.workflows.assembling import Task, open_task
 from curate.workflows.building import build_networks, count_folds
 from curate.workflows.interrupts import InterruptFlag
@@ -115,16 +115,31 @@ def fit(
         reporter = reporter if world.is_first else SilentReporter()
         _check_shares(config, world)
         path = Path(out) if out else None
+        first_decides(lambda: check_writable(config.root))
         folder = first_decides(
             lambda: RunFolder.open(config, path, resume=resume, overwrite=overwrite)
         )
-        if first_decides(lambda: folder.is_finished):
-            reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
-        else:
-            _fit_into(folder, config, num_folds, reporter, world)
-        first_decides(lambda: remember(config.root, run=folder.path))
-        result = first_decides(lambda: read_finished(folder.path).result)
+        with folder:
+            if first_decides(lambda: folder.is_finished):
+                first_decides(folder.clear_up)
+                reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
+            else:
+                _fit_into(folder, config, num_folds, reporter, world)
+            first_decides(lambda: _remember(config, folder))
+            result = first_decides(lambda: read_finished(folder.path).result)
     return FitResult(run=folder.path, seconds=round(time.monotonic() - started, 2), **result)
+
+
+def _remember(config: Config, folder: RunFolder) -> None:
+    """Make the run the one that later commands take by default."""
+    try:
+        remember(config.root, run=folder.path)
+    except StoreError as error:
+        msg = (
+            f"{folder.path} is finished, but later commands will not find it by themselves: "
+            f"{error} Or name it with --run."
+        )
+        raise StoreError(msg) from error
 
 
 def _check_shares(config: Config, world: World) -> None:
@@ -150,7 +165,7 @@ def _fit_into(
     started = time.monotonic()
     device = choose_device(config.fit.device, config.fit.precision)
     task = first_decides(lambda: open_task(config, num_folds=num_folds, reporter=reporter))
-    first_decides(lambda: folder.begin(config, task))
+    folder.path = first_decides(lambda: folder.begin(config, task))
     has_checkpoint = first_decides(lambda: folder.has_checkpoint)
     networks = build_networks(
         config,
@@ -175,6 +190,11 @@ def _fit_into(
     measured = trainer.judge(held_out, is_last=True)
     log.add(config.fit.steps, measured)
     _warn_about(measured, log, reporter)
+    for root in first_decides(lambda: folder.changed_data(task)):
+        reporter.warn(
+            f"{root} changed during the training (files were added, removed or resized): the same "
+            "settings will not give the same weights again."
+        )
     num_images = (config.fit.steps - first_step) * config.fit.batch_size
     result = {
         "steps": config.fit.steps,
@@ -215,7 +235,7 @@ def _train(
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0
-    with InterruptFlag() as interrupt, closing(batches):
+    with InterruptFlag() as interrupt, telling_of_dead_workers(), closing(batches):
         for number, batch in enumerate(batches, start=first_step):
             _warn_of_unreadable(batch, reporter)
             metrics = _step(trainer, number, batch)
@@ -231,7 +251,7 @@ def _train(
                 first_decides(partial(folder.save, trainer, log, done))
             if is_stopped:
                 reporter.finish()
-                reporter.warn(f"Interrupted; step {done} is saved. Go on with: curate fit --resume")
+                reporter.warn(f"Interrupted. {folder.how_to_go_on()}")
                 raise KeyboardInterrupt
     reporter.finish()
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from curate.errors import ConfigError
+from curate.errors import ConfigError, StoreError
 from curate.store import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 METRICS_NAME: Final = "metrics.parquet"
@@ -37,8 +38,9 @@ class MetricLog:
         """Add the measurements of a step."""
         self.rows.append({"step": step, **values})
         if self._writer is not None:
-            for name, value in values.items():
-                self._writer.add_scalar(name, value, step)
+            with self._telling_of_the_disk():
+                for name, value in values.items():
+                    self._writer.add_scalar(name, value, step)
 
     def restore(self, rows: Sequence[dict[str, float]]) -> None:
         """Start from the rows of a checkpoint; what was written after it is forgotten."""
@@ -54,7 +56,20 @@ class MetricLog:
         with replacing(self.path) as partial:
             pd.DataFrame(self.rows).to_parquet(partial, index=False)
         if self._writer is not None:
-            self._writer.flush()
+            with self._telling_of_the_disk():
+                self._writer.flush()
+
+    @contextmanager
+    def _telling_of_the_disk(self) -> Iterator[None]:
+        """TensorBoard writes in a thread, and raises what failed there at a later call."""
+        try:
+            yield
+        except OSError as error:
+            msg = (
+                f"cannot write the event files of TensorBoard in {self.path.parent}: "
+                f"{error.strerror or error}. Free some space, or leave out tensorboard = true."
+            )
+            raise StoreError(msg) from error
 
 
 def _open_tensorboard(folder: Path) -> Any:  # noqa: ANN401 (an optional package)

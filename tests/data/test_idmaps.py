@@ -86,3 +86,10 @@ def test_json_does_not_depend_on_order():
 def test_used_map_reaches_worker_processes():
     MAP.apply(np.array([[7]], np.uint8))
     assert pickle.loads(pickle.dumps(MAP)) == MAP
+
+
+def test_used_map_fits_into_a_pipe():
+    id_map = IdMap("a", {7: 0}, colours={(1, 2, 3): 0})
+    id_map.apply(np.array([[7]]))
+    id_map.apply(np.array([[[1, 2, 3]]], dtype=np.uint8))
+    assert len(pickle.dumps(id_map)) < 1000

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from curate.errors import DataError, StoreError
-from curate.store.atomic import check_writable, replacing, replacing_folder
+from curate.store.atomic import (
+    _host,
+    check_writable,
+    remove_stale,
+    replacing,
+    replacing_folder,
+    write_bytes,
+)
 
 
 def names(folder):
@@ -78,13 +85,62 @@ def test_disk_errors_say_path_cause_and_what_to_do(tmp_path, monkeypatch, number
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_leftovers_of_dead_processes_are_removed_and_those_of_living_ones_kept(tmp_path):
-    dead, alive = f".a.txt.partial-{dead_pid()}", f".a.txt.partial-{os.getppid()}"
-    for name in (dead, alive, ".b.txt.partial-1", ".a.txt.partial-x"):
+def aside(name, role="partial", pid=None, host=None):
+    """Name what a process with this number leaves aside."""
+    return f".{name}.{role}-{pid or dead_pid()}-{host or _host()}-0123abcd"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "b.txt"])
+def test_what_nobody_holds_is_removed_whoever_has_the_process_number_now(tmp_path, name):
+    (tmp_path / aside(name)).touch()
+    (tmp_path / aside(name, pid=os.getppid())).touch()
+    (tmp_path / aside(name, host="00000000")).mkdir()
+    write_bytes(tmp_path / "a.txt", b"new")
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_what_a_living_process_works_on_is_kept(tmp_path):
+    with replacing(tmp_path / "a.txt") as first, replacing_folder(tmp_path / "d") as folder:
+        (folder / "half").touch()
+        remove_stale(tmp_path / "a.txt")
+        write_bytes(tmp_path / "a.txt", b"second")
+        assert names(tmp_path) == sorted([first.name, folder.name, "a.txt"])
+        first.write_text("first")
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert names(tmp_path / "d") == ["half"]
+
+
+def test_names_that_only_look_alike_are_kept(tmp_path):
+    alike = [".a.txt.partial-1", ".a.txt.partial-x-00000000-00000000", "a.partial-1-0-0"]
+    for name in alike:
         (tmp_path / name).touch()
-    with replacing(tmp_path / "a.txt") as partial:
-        partial.touch()
-    assert names(tmp_path) == sorted(["a.txt", alive, ".b.txt.partial-1", ".a.txt.partial-x"])
+    write_bytes(tmp_path / "a.txt", b"new")
+    assert names(tmp_path) == sorted(["a.txt", *alike])
+
+
+def test_without_locks_only_what_a_dead_process_of_this_host_left_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.store.locks.try_lock", lambda _: None)
+    dead, alive = aside("a.txt"), aside("a.txt", pid=os.getppid())
+    elsewhere = aside("a.txt", host="00000000")
+    for name in (dead, alive, elsewhere):
+        (tmp_path / name).touch()
+    write_bytes(tmp_path / "a.txt", b"new")
+    assert names(tmp_path) == sorted(["a.txt", alive, elsewhere])
+
+
+def test_neighbour_that_is_cleared_up_before_it_is_locked_is_made_anew(tmp_path, monkeypatch):
+    touch, touched = Path.touch, []
+
+    def lose_the_first(self, **options):
+        touch(self, **options)
+        touched.append(self)
+        if len(touched) == 1:
+            self.unlink()
+
+    monkeypatch.setattr(Path, "touch", lose_the_first)
+    write_bytes(tmp_path / "a.txt", b"new")
+    assert len(touched) == 2
+    assert names(tmp_path) == ["a.txt"]
 
 
 def test_symbolic_link_stays_and_its_target_is_replaced(tmp_path):
@@ -154,13 +210,49 @@ def test_folder_comes_back_if_it_cannot_be_swapped(tmp_path, monkeypatch):
 
 
 def test_folder_set_aside_by_a_killed_process_comes_back(tmp_path):
-    previous = tmp_path / f".d.previous-{dead_pid()}"
+    previous = tmp_path / aside("d", "previous")
     previous.mkdir()
     (previous / "old").touch()
     with pytest.raises(KeyboardInterrupt), replacing_folder(tmp_path / "d"):
         raise KeyboardInterrupt
     assert names(tmp_path) == ["d"]
     assert names(tmp_path / "d") == ["old"]
+
+
+@pytest.mark.parametrize("after", ["previous", "d"])
+def test_interruption_while_folders_are_swapped_leaves_one_of_them(tmp_path, monkeypatch, after):
+    path = tmp_path / "d"
+    path.mkdir()
+    (path / "old").touch()
+    rename, interrupted = Path.rename, []
+
+    def interrupt(self, target):
+        rename(self, target)
+        if f".{after}-" in f".{Path(target).name}-" and not interrupted:
+            interrupted.append(target)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupt)
+    with pytest.raises(KeyboardInterrupt), replacing_folder(path) as partial:
+        (partial / "new").touch()
+    monkeypatch.undo()
+    assert names(path) == ["old" if after == "previous" else "new"]
+    remove_stale(path)
+    assert names(tmp_path) == ["d"]
+
+
+def test_folder_that_came_meanwhile_is_not_replaced_unasked(tmp_path):
+    path = tmp_path / "d"
+
+    def lose_the_race():
+        with replacing_folder(path, overwrite=False):
+            path.mkdir()
+            (path / "theirs").touch()
+
+    with pytest.raises(StoreError, match=r"d: Directory not empty.* is there already"):
+        lose_the_race()
+    assert names(path) == ["theirs"]
+    assert names(tmp_path) == ["d"]
 
 
 def test_unwritable_folder_is_told_early(tmp_path, monkeypatch):
@@ -171,7 +263,7 @@ def test_unwritable_folder_is_told_early(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("tempfile.TemporaryFile", fail)
+    monkeypatch.setattr(Path, "touch", fail)
     with pytest.raises(StoreError, match=r"cannot write to .*Permission denied"):
         check_writable(tmp_path)
 
