@@ -23,6 +23,7 @@ from curate.store.schema import (
     TEXT,
     Column,
 )
+from curate.store.signals import signals_held
 from curate.store.strings import read_strings
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def open_h5(path: Path) -> h5py.File:
     if not path.is_file():
         msg = f"{path} does not exist or is no file. Name a score file that 'curate score' wrote."
         raise StoreError(msg)
-    with reading(path), GuardedFile(path) as raw, h5py.File(raw, "r") as file:
+    with reading(path), signals_held(), GuardedFile(path) as raw, h5py.File(raw, "r") as file:
         # All attributes that are ever read, so that the strings of all of them are looked over.
         header = {name: file.attrs.get(name) for name in _HEADER}
     check_format(header[ATTR_FORMAT], header[ATTR_VERSION], where=path)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import h5py
 
+from curate.store.signals import signals_held
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -24,14 +26,21 @@ if TYPE_CHECKING:
 class Sink(io.RawIOBase):
     """A new file for reading and writing whose failures are kept for later.
 
+    Parameters
+    ----------
+    path : Path
+    check : callable, optional
+        Asked by `raise_error`, too; raises what is to end the writing.
+
     Attributes
     ----------
     error : OSError or None
         The first failure; what is written after it goes to memory only.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
         super().__init__()
+        self.check = check
         self.error: OSError | None = None
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         self._position = 0
@@ -39,7 +48,8 @@ class Sink(io.RawIOBase):
         self._lost: list[tuple[int, bytes]] = []
 
     def raise_error(self) -> None:
-        """Raise the first failure, if there was one."""
+        """Raise the first failure, if there was one; to be called between two uses of HDF5."""
+        self.check()
         if self.error is not None:
             raise self.error
 
@@ -125,11 +135,12 @@ def creating_h5(path: Path) -> Iterator[tuple[h5py.File, Sink]]:
     OSError
         At the end of the block: the first failure of the disk, if there was one.
     """
-    sink = Sink(path)
-    try:
-        # HDF5 1.10 and later can read it; its index of a map in one chunk takes no space.
-        with h5py.File(sink, "w", libver=("v110", "v110")) as file:
-            yield file, sink
-        sink.raise_error()
-    finally:
-        sink.close()
+    with signals_held() as check:
+        sink = Sink(path, check)
+        try:
+            # HDF5 1.10 and later can read it; its index of a map in one chunk takes no space.
+            with h5py.File(sink, "w", libver=("v110", "v110")) as file:
+                yield file, sink
+            sink.raise_error()
+        finally:
+            sink.close()
