@@ -37,6 +37,9 @@ _MAX_RATIO: Final = 1100
 
 _HEADER: Final = (ATTR_FORMAT, ATTR_VERSION, ATTR_PROVENANCE, ATTR_ROOT)
 
+_BUILTIN_FILTERS: Final = h5py.h5z.FILTER_FLETCHER32
+"""Deflate, shuffle and checksums have the numbers up to this one."""
+
 _FAILURES: Final = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError, MemoryError,
 )  # fmt: skip
@@ -112,7 +115,10 @@ def find(group: h5py.Group, path: str, kind: type[h5py.Group | h5py.Dataset]) ->
         msg = f"{_file_of(group)}: '{path}' is no {kind.__name__.lower()}. Score again."
         raise StoreError(msg)
     if isinstance(node, h5py.Dataset):
-        check_storage(node.id, path, _file_of(node))
+        problem = storage_problem(node.id)
+        if problem:
+            msg = f"{_file_of(node)}: '{path}' {problem}"
+            raise StoreError(msg)
     return node
 
 
@@ -126,25 +132,34 @@ def link_problem(node: h5py.Group | h5py.Dataset, part: str) -> str:
     return ""
 
 
-def check_storage(node: h5py.h5d.DatasetID, path: str, where: str) -> None:
-    """Refuse values that lie in other files, or more of them than the file can hold."""
+def storage_problem(node: h5py.h5d.DatasetID) -> str:
+    """Say what is wrong with how values are stored, if anything is.
+
+    They may not lie in other files, be more than this file can hold, or be packed by a filter
+    that is not installed.
+    """
     settings = node.get_create_plist()
     if settings.get_layout() == h5py.h5d.VIRTUAL or settings.get_external_count():
-        msg = f"{where}: '{path}' points to another file, which is not read. Score again."
-        raise StoreError(msg)
+        return "points to another file, which is not read. Score again."
     is_empty = node.get_space().get_simple_extent_type() == h5py.h5s.NULL
     claimed = 0 if is_empty else math.prod(node.shape) * node.dtype.itemsize
     if is_empty or claimed > _MAX_RATIO * h5py.h5i.get_file_id(node).get_filesize():
-        msg = f"{where}: '{path}' claims {claimed} bytes, which the file cannot hold."
-        raise StoreError(msg)
+        return f"claims {claimed} bytes, which the file cannot hold."
     for index in range(settings.get_nfilters()):
         number, _, _, name = settings.get_filter(index)
-        if not (h5py.h5z.filter_avail(number) or (has_plugins() and h5py.h5z.filter_avail(number))):
-            msg = (
-                f"{where}: '{path}' is packed by the HDF5 filter {number} ({name.decode()}), which "
-                "is not installed: pip install 'curate-seg[hdf5plugin]'."
+        if not _is_available(number):
+            return (
+                f"is packed by the HDF5 filter {number} ({name.decode()}), which is not "
+                "installed: pip install 'curate-seg[hdf5plugin]'."
             )
-            raise StoreError(msg)
+    return ""
+
+
+def _is_available(number: int) -> bool:
+    """Tell whether a filter is there; those of the HDF5 library itself are."""
+    if number <= _BUILTIN_FILTERS or h5py.h5z.filter_avail(number):
+        return True
+    return has_plugins() and bool(h5py.h5z.filter_avail(number))
 
 
 def _file_of(node: h5py.Group | h5py.Dataset) -> str:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from curate.errors import StoreError
-from curate.store.hdf5 import check_storage, link_problem
+from curate.store.hdf5 import link_problem, storage_problem
 from curate.store.schema import ATTR_STRIDE, map_shape
 
 if TYPE_CHECKING:
@@ -43,27 +43,42 @@ def read_map(
     StoreError
         If it is missing, a link, elsewhere, too large to be true, or of another shape or type.
     """
-    where, path = str(folder.file.filename), f"{folder.name}/{name}".lstrip("/")
-    problem = link_problem(folder, name)
-    if problem:
-        msg = f"{where}: '{path}' {problem}. Score the data set again."
-        raise StoreError(msg)
-    node = h5py.h5d.open(folder.id, name.encode())
-    check_storage(node, path, where)
-    stride = _read_stride(node)
+    node = _open(folder, name)
+    stride, dtype = _read_stride(node), node.dtype
+    problem = ""
     if stride < 1 or node.shape != map_shape(*size, stride):
-        msg = (
-            f"{where}: {path} has shape {node.shape} at stride {stride}, which does not fit an "
-            f"image of {size[0]}x{size[1]}. Score the data set again."
+        problem = (
+            f"has shape {node.shape} at stride {stride}, which does not fit an image of "
+            f"{size[0]}x{size[1]}. Score the data set again."
         )
-        raise StoreError(msg)
-    dtype = node.dtype
-    if dtype.name not in dtypes:
-        msg = f"{where}: {path} is {dtype}, not {' or '.join(dtypes)}."
+    elif dtype.name not in dtypes:
+        problem = f"is {dtype}, not {' or '.join(dtypes)}."
+    if problem:
+        msg = f"{folder.file.filename}: {_path_of(folder, name)} {problem}"
         raise StoreError(msg)
     cells = np.empty(node.shape, dtype)
     node.read(h5py.h5s.ALL, h5py.h5s.ALL, cells)
     return StoredMap(cells, stride)
+
+
+def _open(folder: h5py.Group, name: str) -> h5py.h5d.DatasetID:
+    """Open a map that lies in this very file."""
+    problem = link_problem(folder, name)
+    if problem:
+        path = _path_of(folder, name)
+        msg = f"{folder.file.filename}: '{path}' {problem}. Score the data set again."
+        raise StoreError(msg)
+    node = h5py.h5d.open(folder.id, name.encode())
+    problem = storage_problem(node)
+    if problem:
+        msg = f"{folder.file.filename}: '{_path_of(folder, name)}' {problem}"
+        raise StoreError(msg)
+    return node
+
+
+def _path_of(folder: h5py.Group, name: str) -> str:
+    """Return the path of a map inside its file."""
+    return f"{folder.name}/{name}".lstrip("/")
 
 
 def _read_stride(node: h5py.h5d.DatasetID) -> int:

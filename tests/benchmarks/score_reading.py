@@ -21,6 +21,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from curate import ScoreFile
+from curate.packing import pack
 from curate.records import OK, Pair, ScoredImage
 from curate.store import ScoreWriter
 
@@ -43,7 +44,7 @@ def make_image(root: Path, row: int, rng: np.random.Generator) -> ScoredImage:
     return ScoredImage(
         pair=Pair(str(row), f"{row}.image.png", f"{row}.png"), height=HEIGHT, width=WIDTH,
         status=OK, message="", valid_px=HEIGHT * WIDTH, class_px=np.full(NUM_CLASSES, 1),
-        class_score=np.full(NUM_CLASSES, 0.5), pixel_scores=np.asarray(cells), **scores,
+        class_score=np.full(NUM_CLASSES, 0.5), pixel_scores=pack(np.asarray(cells)), **scores,
     )  # fmt: skip
 
 
