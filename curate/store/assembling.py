@@ -21,7 +21,7 @@ from curate.store.sink import creating_h5
 from curate.store.targets import SHARD_NAME, Kind, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from curate.store.sink import Sink
@@ -84,18 +84,20 @@ def _write_h5(assembly: Assembly, rows: range, path: Path) -> None:
         if "region" in assembly.levels:
             count = int(merged.region_count[rows.start : rows.stop].sum())
             write_regions(file, region_blocks(merged, rows), count=count)
-        for name in _map_groups(assembly.levels):
-            _copy_maps(assembly, rows, MapGroup(file, name, stride=assembly.stride), sink)
+        names = _map_groups(assembly.levels)
+        groups = [MapGroup(file, name, stride=assembly.stride) for name in names]
+        _copy_maps(assembly, rows, groups, sink)
 
 
-def _copy_maps(assembly: Assembly, rows: range, group: MapGroup, sink: Sink) -> None:
+def _copy_maps(assembly: Assembly, rows: range, groups: Sequence[MapGroup], sink: Sink) -> None:
     """Copy the maps of some images as they are, without unpacking them."""
     merged = assembly.merged
     for row in rows:
         if merged.images["status"][row] == OK:
             sink.raise_error()
             origin = merged.origins[merged.origin_of[row]]
-            origin.copy_map(int(merged.row_in[row]), merged.images["id"][row], group)
+            for group in groups:
+                origin.copy_map(int(merged.row_in[row]), merged.images["id"][row], group)
 
 
 def _map_groups(levels: tuple[str, ...]) -> list[str]:

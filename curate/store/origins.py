@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import h5py
 import numpy as np
@@ -16,14 +16,14 @@ from curate.store.hdf5 import find, open_h5, read_column, read_table, reading
 from curate.store.headers import Header, read_h5_header, read_table_headers
 from curate.store.loading import load_file_images
 from curate.store.parquet import read_metadata, read_parquet
-from curate.store.pieces import Piece, read_piece, read_piece_images
+from curate.store.pieces import read_piece_images, read_piece_maps, read_piece_regions
 from curate.store.provenance import decode
 from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, REGIONS
 from curate.store.targets import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from curate.store.h5write import MapGroup
     from curate.store.targets import Target
 
+T = TypeVar("T")
+
 _MAX_OPEN_FILES: Final = 16
-_MAX_LOADED_PIECES: Final = 3
+_MAX_PARTS: Final = 3
 
 
 class Origin(ABC):
@@ -118,7 +120,8 @@ class PieceOrigin(Origin):
 
     def regions(self, first: int, count: int) -> Columns:
         """Cut from the table."""
-        return take(self._piece.regions, slice(first, first + count))
+        regions: Columns = self.cache.recent(read_piece_regions, self.path)
+        return take(regions, slice(first, first + count))
 
     def map_bytes(self, group: str, row: int, image_id: str) -> int:
         """Measure the packed map."""
@@ -128,14 +131,9 @@ class PieceOrigin(Origin):
         """Write the packed map as a chunk."""
         target.write(image_id, self._packed(target.name, row, image_id))
 
-    @property
-    def _piece(self) -> Piece:
-        """Return the piece, loaded."""
-        return self.cache.piece(self.path)
-
     def _packed(self, group: str, row: int, image_id: str) -> PackedMap:
         """Find a map."""
-        maps = self._piece.maps.get(group)
+        maps = self.cache.recent(read_piece_maps, self.path).get(group)
         if maps is None or (packed := maps[row]) is None:
             msg = f"{self.path}: image '{image_id}' has no {group}. Score again with --overwrite."
             raise StoreError(msg)
@@ -189,11 +187,11 @@ def open_origins(target: Target, cache: OriginCache) -> list[Origin]:
 
 
 class OriginCache:
-    """The files and pieces that were used last, open or in memory."""
+    """The files that were used last, open, and parts of pieces, in memory."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[Path, h5py.File] = OrderedDict()
-        self._pieces: OrderedDict[Path, Piece] = OrderedDict()
+        self._parts: OrderedDict[tuple[object, Path], Any] = OrderedDict()
 
     def file(self, path: Path) -> h5py.File:
         """Return an open HDF5 file."""
@@ -203,16 +201,16 @@ class OriginCache:
             self._files.popitem(last=False)[1].close()
         return file
 
-    def piece(self, path: Path) -> Piece:
-        """Return the content of a piece."""
-        piece = self._pieces.pop(path, None) or read_piece(path)
-        self._pieces[path] = piece
-        while len(self._pieces) > _MAX_LOADED_PIECES:
-            self._pieces.popitem(last=False)
-        return piece
+    def recent(self, read: Callable[[Path], T], path: Path) -> T:
+        """Return what `read` reads from a piece, from memory if it was read lately."""
+        part: T = self._parts.pop((read, path)) if (read, path) in self._parts else read(path)
+        self._parts[read, path] = part
+        while len(self._parts) > _MAX_PARTS:
+            self._parts.popitem(last=False)
+        return part
 
     def close(self) -> None:
         """Close and forget them all."""
-        self._pieces.clear()
+        self._parts.clear()
         while self._files:
             self._files.popitem()[1].close()

@@ -170,47 +170,52 @@ def make_piece(
     )
 
 
-def read_piece(path: Path) -> Piece:
-    """Read a piece as a whole.
-
-    Raises
-    ------
-    StoreError
-        If it is missing, damaged or not what it should be.
-    """
-    images, counts = read_piece_images(path)
-    with reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        table = file.read([REGIONS, *(name for name in MAP_DTYPES if name in _columns(file))])
-        rows = table.column(REGIONS).combine_chunks().flatten()
-        regions = {name: from_arrow(rows.field(name)) for name in REGION_COLUMNS}
-        maps = {
-            group: [_unwrap(value) for value in table.column(group).to_pylist()]
-            for group in MAP_DTYPES
-            if group in table.column_names
-        }
-    if not all(map(_is_sound, (m for group in maps.values() for m in group if m))):
-        msg = f"{path} holds a map that no version of curate wrote. Remove it, then --resume."
-        raise StoreError(msg)
-    return Piece(images, counts, regions, maps)
-
-
 def read_piece_images(path: Path) -> tuple[Columns, NDArray[np.int64]]:
     """Read the image table of a piece, and how many regions each image has.
 
     Raises
     ------
     StoreError
-        As `read_piece`.
+        If it is missing, damaged or not what it should be.
     """
     with open_table(path, IMAGE_COLUMNS, verify=True) as file:
         images = read_columns(file, IMAGE_COLUMNS, path)
         return images, from_arrow(file.read([_NUM_REGIONS]).column(_NUM_REGIONS))
 
 
-def _columns(file: Any) -> list[str]:  # noqa: ANN401 (pyarrow has no types)
-    """List the columns of a Parquet file."""
-    names: list[str] = file.schema_arrow.names
-    return names
+def read_piece_regions(path: Path) -> Columns:
+    """Read the region table of a piece; ``image`` is the row in its image table.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, damaged or not what it should be.
+    """
+    rows = _read(path, [REGIONS]).column(REGIONS).combine_chunks().flatten()
+    with reading(path):
+        return {name: from_arrow(rows.field(name)) for name in REGION_COLUMNS}
+
+
+def read_piece_maps(path: Path) -> dict[str, list[PackedMap | None]]:
+    """Read the packed maps of a piece: by group, one an image, None where it has none.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, damaged or not what it should be.
+    """
+    table = _read(path, list(MAP_DTYPES))
+    maps = {name: list(map(_unwrap, table.column(name).to_pylist())) for name in table.column_names}
+    if not all(map(_is_sound, (m for group in maps.values() for m in group if m))):
+        msg = f"{path} holds a map that no version of curate wrote. Remove it, then --resume."
+        raise StoreError(msg)
+    return maps
+
+
+def _read(path: Path, names: list[str]) -> pa.Table:
+    """Read columns of a piece, as far as they are there; checksums are looked at."""
+    with reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read([name for name in names if name in file.schema_arrow.names])
 
 
 def _to_table(piece: Piece) -> Any:  # noqa: ANN401

@@ -8,7 +8,7 @@ from curate.errors import StoreError, UsageError
 from curate.store import ScoreFile
 from curate.store.merging import merge, region_blocks
 from curate.store.origins import H5Origin, OriginCache
-from curate.store.pieces import read_piece
+from curate.store.pieces import read_piece_maps
 from tests.store.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
 
 OUTS = ["w.h5", "w.parquet", "w"]
@@ -205,7 +205,7 @@ def test_maps_are_copied_without_being_packed_again(tmp_path):
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append([scored_image("a", size=(64, 64))])
         piece = next((tmp_path / "w.h5.parts").glob("piece-*"))
-        before = read_piece(piece).maps["pixel_scores"][0].data
+        before = read_piece_maps(piece)["pixel_scores"][0].data
         writer.finish()
     with h5py.File(tmp_path / "w.h5") as file:
         assert file["pixel_scores/a"].id.read_direct_chunk((0, 0)) == (0, before)
