@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.cli.memory import keep_memory
 from curate.cli.options import AsJson, ConfigFile, DeviceChoice, Overwrite, parse_list
 from curate.cli.results import count, duration, show
 from curate.cli.seam import seam
@@ -59,6 +60,7 @@ def audit(
     What the scores cannot find here, they cannot find in synthetic images either.
     """
     with seam() as reporter:
+        keep_memory()
         from curate.config import load_config
         from curate.faults import FAULTS
         from curate.workflows.audit import audit as run_audit

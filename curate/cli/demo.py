@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.cli.memory import keep_memory
 from curate.cli.options import AsJson
 from curate.cli.results import duration, show
 from curate.cli.seam import seam
@@ -26,6 +27,7 @@ def demo(
     scores find them.
     """
     with seam() as reporter:
+        keep_memory()
         from curate.workflows.demo import demo as run_demo
 
         result = run_demo(out, seed=seed, reporter=reporter)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.memory import keep_memory
 from curate.cli.options import (
     AsJson,
     ConfigFile,
@@ -64,6 +65,7 @@ def fit(
     Settings come from curate.toml; an option given here beats the file.
     """
     with seam() as reporter:
+        keep_memory()
         from curate.config import DatasetConfig, load_config
         from curate.workflows.fit import fit as run_fit
 

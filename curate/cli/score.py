@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.memory import keep_memory
 from curate.cli.options import (
     AsJson,
     Compression,
@@ -68,6 +69,7 @@ def score(
 ) -> None:
     """Score every image of a data set, its regions and its pixels."""
     with seam() as reporter:
+        keep_memory()
         from curate.config import load_config
         from curate.workflows.score import score as run_score
 

@@ -31,6 +31,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+from curate.cli.memory import keep_memory
 from curate.config import Config, DatasetConfig
 from curate.data import DataSource, load_ahead, open_dataset, read_pair
 from curate.demo_world import CLASS_NAMES, draw_world
@@ -239,6 +240,7 @@ def main() -> None:
     parser.add_argument("--growth-rounds", type=int, default=3)
     options = parser.parse_args()
     options.out = options.out.resolve()
+    keep_memory()  # as the command does
     print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads")
     for text in filter(None, options.sizes.split(",")):
         height, width = map(int, text.split("x"))
