@@ -30,6 +30,11 @@ class Shard:
     number: int = 1
     count: int = 1
 
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether there is no other part."""
+        return self.count == 1
+
     def of(self, items: Sequence[T]) -> Sequence[T]:
         """Cut out this part: neighbours stay together, sizes differ by at most one.
 

@@ -41,20 +41,49 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_product_lines_run_as_typed(project, monkeypatch):
-    (lines,) = [block.splitlines() for block in blocks("sh") if "curate fit" in block]
+@pytest.fixture
+def run(monkeypatch):
+    """Run a line as the shell would."""
+
+    def call(line):
+        monkeypatch.setattr("sys.argv", shlex.split(line))
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code in (0, None), line
+
+    return call
+
+
+def test_product_lines_run_as_typed(project, run):
+    (lines,) = [block.splitlines() for block in blocks("sh") if block.startswith("curate fit")]
     assert lines == [
         "curate fit",
         "curate score gta5/ --out weights.h5",
         "curate export-subset --top 30%",
     ]
     for line in lines:
-        monkeypatch.setattr("sys.argv", shlex.split(line))
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert end.value.code in (0, None)
+        run(line)
     assert len(ScoreFile(project / "weights.h5").images) == 10
     assert len(list((project / "subset/images").iterdir())) == 3
+
+
+def test_lines_for_job_arrays_run_as_typed(project, run):
+    (lines,) = [block.splitlines() for block in blocks("sh") if "curate merge" in block]
+    run("curate fit")
+    score, merge = lines
+    for number in range(1, 9):
+        run(score.replace("part1.h5", f"part{number}.h5").replace("1/8", f"{number}/8"))
+    run(merge)
+    scores = ScoreFile(project / "weights.h5")
+    assert len(scores.images) == 10
+    assert scores.is_ok.all()
+
+
+def test_audit_line_runs_as_typed(project, run):
+    (line,) = [block.strip() for block in blocks("sh") if block.startswith("curate audit")]
+    write_dataset(project / "camvid/val", 3, is_flat=False, seed=5)
+    run("curate fit")
+    run(line)
 
 
 def test_python_lines_run_as_typed(project):

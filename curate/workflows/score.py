@@ -153,7 +153,7 @@ def score(
         with _open_writer(world, Path(out), writing, resume=resume, overwrite=overwrite) as writer:
             todo = part.of(source.pairs)
             outcome = _score_all(world, writer, scorer, source, todo, readers, reporter)
-        if world.is_first:
+        if world.is_first and part.is_whole:
             remember(config.root, scores=Path(out))
     outcome.tally.warn(reporter)
     seconds = time.monotonic() - started

@@ -166,12 +166,11 @@ def test_few_real_images_are_warned_of(tmp_path):
 
 
 def test_weights_without_signal_are_warned_of(tmp_path):
-    write_dataset(tmp_path / "synthetic", 9, is_flat=False, seed=5)
+    write_dataset(tmp_path / "synthetic", 6, is_flat=False, seed=1)  # the very same images
     reporter = RecordingReporter()
-    # the network sees the label alone, which both domains draw alike
     method = {"inputs": ["label"], "levels": ["pixel"], "min_class_px": 10}
     result = fit(tiny_config(tmp_path, method=method), reporter=reporter)
-    assert result.measured["auroc_pixel"] < 0.55
+    assert result.measured["auroc_pixel"] == pytest.approx(0.5)
     assert any("carry no signal" in warning for warning in reporter.warnings)
 
 

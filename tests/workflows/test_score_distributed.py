@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curate.store import ScoreFile
+from curate.store import ScoreFile, latest_scores
 from curate.workflows.merge import merge
 from curate.workflows.score import score
 from tests.workflows.tiny import write_dataset
@@ -101,6 +101,8 @@ def test_parts_of_a_job_array_are_merged_to_the_whole(pool, finished_run, tmp_pa
     for number, part in enumerate(parts, start=1):
         result = score(pool / "pool", part, config=config, shard=f"{number}/3")
         assert result.scored + result.failed == 7
+    assert latest_scores(config.root) not in parts
     result = merge(parts, tmp_path / "whole.h5", root=tmp_path)
+    assert latest_scores(tmp_path) == tmp_path / "whole.h5"
     assert (result.scored, result.failed, result.missing) == (20, 1, 0)
     assert_same_scores(pool / "alone.h5", tmp_path / "whole.h5")
