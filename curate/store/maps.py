@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from curate.errors import StoreError
+from curate.store.chunks import Chunk, locate
 from curate.store.hdf5 import link_problem, storage_problem
 from curate.store.schema import ATTR_STRIDE, map_shape
 
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class StoredMap(NamedTuple):
-    """A map as it is in the file, and pixels of the original image a cell."""
+    """A map as it is in the file, pixels of the original image a cell, and where it lies."""
 
     cells: NDArray[Any]
     stride: int
+    chunk: Chunk | None
 
 
 def read_map(
@@ -58,7 +60,7 @@ def read_map(
         raise StoreError(msg)
     cells = np.empty(node.shape, dtype)
     node.read(h5py.h5s.ALL, h5py.h5s.ALL, cells)
-    return StoredMap(cells, stride)
+    return StoredMap(cells, stride, locate(node))
 
 
 def _open(folder: h5py.Group, name: str) -> h5py.h5d.DatasetID:

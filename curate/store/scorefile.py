@@ -12,6 +12,7 @@ import numpy as np
 
 from curate.alignment import align_scores
 from curate.errors import StoreError, UsageError
+from curate.store.chunks import read_chunk
 from curate.store.hdf5 import find, open_h5, reading
 from curate.store.headers import read_h5_header, read_table_headers
 from curate.store.maps import read_map
@@ -33,10 +34,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from curate.store.chunks import Chunk
     from curate.store.schema import Column
 
 
 _MAX_FOLDERS: Final = 4096
+_MAX_KNOWN_MAPS: Final = 200_000
+"""Maps whose places are kept in mind, some 300 bytes each; others are looked up every time."""
+
+_NO_CELLS: Final = np.empty((0, 0), np.uint8)
 
 
 class ScoreFile:
@@ -73,6 +79,7 @@ class ScoreFile:
         self._files = self.target.h5_files()
         self._open: dict[Path, h5py.File] = {}
         self._folders: dict[tuple[Path, str], h5py.Group] = {}
+        self._known_maps: dict[tuple[str, str], _KnownMap] = {}
         self._pid = os.getpid()
         if self.target.kind is Kind.SHARDS and not self._files:
             msg = f"{path} holds no *.h5 file. Name a score file that 'curate score' wrote."
@@ -232,6 +239,7 @@ class ScoreFile:
     def close(self) -> None:
         """Close the file; it opens again when needed."""
         self._folders.clear()
+        self._known_maps.clear()
         for file in self._open.values():
             file.close()
         self._open.clear()
@@ -276,7 +284,12 @@ class ScoreFile:
         return headers[0].provenance, Path(headers[0].dataset_root)
 
     def _read_map(self, group: str, image_id: str, dtypes: tuple[str, ...]) -> _Map:
-        """Read a map and check that it fits the image."""
+        """Read a map, for the first time with all checks."""
+        known = self._known_maps.get((group, image_id))
+        if known is not None:
+            with reading(known.path):
+                handle = self._handle(known.path).id.get_vfd_handle()
+                return known.map._replace(cells=read_chunk(handle, known.chunk))
         row = self._scored_row(image_id)
         if not self._files:
             msg = f"{self.path} holds tables only, no {group}. Score again with --out NAME.h5."
@@ -287,7 +300,11 @@ class ScoreFile:
             folder = self._folder(path, f"{group}/{image_id}")
             name = image_id.rpartition("/")[2]
             stored = read_map(folder, name, dtypes, (height, width))
-        return _Map(stored.cells, height, width, stored.stride)
+        found = _Map(stored.cells, height, width, stored.stride)
+        if stored.chunk is not None and len(self._known_maps) < _MAX_KNOWN_MAPS:
+            without = found._replace(cells=_NO_CELLS)
+            self._known_maps[group, image_id] = _KnownMap(path, stored.chunk, without)
+        return found
 
     def _folder(self, path: Path, map_path: str) -> h5py.Group:
         """Return the group that a map is in."""
@@ -311,6 +328,14 @@ class ScoreFile:
             msg = f"{self.path}: image '{image_id}' was not scored (status {status})."
             raise StoreError(msg)
         return row
+
+
+class _KnownMap(NamedTuple):
+    """A map that was read before: its file, where it lies there, and all but its cells."""
+
+    path: Path
+    chunk: Chunk
+    map: _Map
 
 
 class _Map(NamedTuple):
