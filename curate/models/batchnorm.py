@@ -101,9 +101,11 @@ class _Normalise(torch.autograd.Function):
         mean, count = total[:-1] / total[-1], total[-1]
         centred = values - _spread(mean, values)
         variance = sum_over_ranks(_sum_images(centred.square_())) / count
-        given = [t if t is None else t.to(values) for t in (mean, variance, weight, bias)]
-        normal = F.batch_norm(values, *given, training=False, eps=eps)  # type: ignore[misc]
-        ctx.save_for_backward(values, weight, mean, (variance + eps).rsqrt(), count)
+        scaled = [None if each is None else each.to(values) for each in (weight, bias)]
+        normal = F.batch_norm(
+            values, mean.to(values), variance.to(values), scaled[0], scaled[1], eps=eps
+        )
+        ctx.save_for_backward(values, weight, mean, (variance + eps).rsqrt(), count)  # type: ignore[arg-type]
         ctx.mark_non_differentiable(mean, variance, count)
         return normal, mean, variance, count
 
