@@ -1,7 +1,8 @@
-"""Biases that the batch normalisation after them takes away again, and that should rest.
+"""Biases whose gradient is zero but for rounding errors, and that should rest.
 
-Their gradient is zero but for rounding errors, which Adam, to which the size of a gradient means
-nothing, makes into steps of full length: a random walk that the running mean has to follow.
+Such are those that the batch normalisation after them takes away again, and, at the start, those
+of the weighting networks' last layers, where both domains cancel. Adam, to which the size of a
+gradient means nothing, would make steps of full length of the errors.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def rest_idle_bias(output: Tensor) -> None:
     Parameters
     ----------
     output : (N, C, ...) float
-        About to be normalised; of no effect unless it comes from a convolution with a bias. If
-        it is used elsewhere, too, the bias learns from there.
+        Of no effect unless it comes from a convolution with a bias. If it is normalised, but
+        used elsewhere, too, the bias learns from there.
     """
     node = output.grad_fn
     if node is None or node.name() != "ConvolutionBackward0":
