@@ -238,6 +238,7 @@ class Hierarchical(Method):
                 self.networks.parameters(),
                 lr=self.settings.learning_rate,
                 betas=(0.9, 0.99),
+                eps=1e-6,  # below it are rounding errors, as where both domains cancel at the start
                 weight_decay=self.settings.weight_decay,
             )
         return self._optimizer

@@ -42,9 +42,7 @@ class RunningWeights(nn.Module):
             Effective sample size of the synthetic weights of the step, those of all processes,
             as a share, in (0, 1]; NaN where there is no valid synthetic cell.
         """
-        levels = (scores[synthetic] * (NUM_BINS - 1)).round().long()
-        counts = sum_over_ranks(torch.bincount(levels, minlength=NUM_BINS))
-        self.histogram.mul_(DECAY).add_(counts)
+        self.histogram.mul_(DECAY).add_(sum_over_ranks(_count(scores[synthetic])))
         rule = self.rule()
         weights = rule(scores.detach())
         chosen = weights[synthetic]
@@ -64,3 +62,18 @@ class RunningWeights(nn.Module):
             clip=self.clip,
             uniform=self.uniform,
         )
+
+
+def _count(scores: Tensor) -> Tensor:
+    """Count scores in a histogram of `NUM_BINS` bins, (n,) to (256,) float64.
+
+    A score between two bins counts for both in part. To round it would make a jump at 0.5, where
+    every network starts, by which rounding errors change the weights.
+    """
+    places = scores.detach().double() * (NUM_BINS - 1)
+    below = places.floor()
+    upper = places - below
+    bins = below.long()
+    lower = torch.bincount(bins, 1 - upper, minlength=NUM_BINS)
+    # what counts for a bin above the last one is 0
+    return lower + torch.bincount(bins + 1, upper, minlength=NUM_BINS + 1)[:NUM_BINS]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from curate.errors import ConfigError
+from curate.models.idle_biases import rest_idle_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ class PixelWeighter(nn.Module):
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
         del valid  # every cell is judged, whether it has a label or not
         logits: Tensor = self.head(self.trunk(_lay_out(inputs)))
+        rest_idle_bias(logits)  # while nothing is known, both domains cancel
         return logits
 
 
@@ -92,6 +94,7 @@ class RegionWeighter(nn.Module):
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
         del valid  # every cell is judged, whether it has a label or not
         coarse = self.head(self.trunk(_lay_out(inputs)))
+        rest_idle_bias(coarse)
         fine = F.interpolate(coarse, scale_factor=float(self.scale), mode="bilinear")
         return fine[..., : inputs.shape[-2], : inputs.shape[-1]]
 

@@ -31,9 +31,11 @@ def replicate(
     segmenter : Segmenter
         On its device; its copies in the other processes take over the first one's state.
     """
-    if world.is_alone:
+    if world.is_alone and device.type == "cuda":
         return segmenter
     synchronise_batchnorm(segmenter, device)
+    if world.is_alone:
+        return segmenter
     with warnings.catch_warnings():  # the new name of `broadcast_buffers` came after torch 2.11
         warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
         parallel = DistributedDataParallel(

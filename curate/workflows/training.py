@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from curate.config import FitConfig
     from curate.methods import Method
     from curate.models import Segmenter
+
+ADAM_EPS: Final = 1e-6
+"""Gradients far below this are rounding errors, and must not become steps of full length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class Trainer:
         self.world = world
         self.stages = stages
         groups = segmenter.parameter_groups(settings.learning_rate, settings.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, eps=ADAM_EPS)
         self.peak_rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self, number: int, batch: Batch) -> dict[str, float]:

@@ -74,17 +74,21 @@ def told(done):
     return [line for line in lines if line.startswith(("error: ", "warning: "))]
 
 
-def assert_same_run(run, other):
+def assert_same_run(run, other, *, atol=1e-6):
     for name in WEIGHTS:
         here, there = load_file(run / name), load_file(other / name)
         assert here.keys() == there.keys()
         for key, value in here.items():
-            torch.testing.assert_close(value, there[key], rtol=0, atol=1e-6, msg=key)
+            # of the histogram, which counts thousands of cells, shares are compared
+            scale = value.sum() if key == "running.histogram" else 1
+            torch.testing.assert_close(
+                value / scale, there[key] / scale, rtol=0, atol=atol, msg=key
+            )
     pd.testing.assert_frame_equal(
         pd.read_parquet(run / "metrics.parquet"),
         pd.read_parquet(other / "metrics.parquet"),
         rtol=0,
-        atol=1e-6,
+        atol=atol,
     )
 
 
@@ -105,6 +109,19 @@ def test_two_processes_do_what_one_does(in_two, tmp_path):
     assert result["measured"] == pytest.approx(alone.measured, abs=1e-6)
     assert len(told(done)) == 1
     assert "Only 6 real images" in told(done)[0]
+
+
+def test_rounding_errors_of_float32_do_not_grow(tmp_path):
+    config = tiny_config(tmp_path / "two", method=DEFAULT, steps=14)
+    done = launch(config)
+    assert done.returncode == 0, done.stderr
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as torchrun does: libraries add up in another order with more
+    try:
+        alone = fit(tiny_config(tmp_path / "one", method=DEFAULT, steps=14))
+    finally:
+        torch.set_num_threads(num_threads)
+    assert_same_run(tmp_path / "two/runs/run-0001", alone.run, atol=1e-5)
 
 
 @pytest.mark.slow
