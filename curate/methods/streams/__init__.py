@@ -1,0 +1,5 @@
+"""Scores from separate streams of evidence."""
+
+from curate.methods.streams.method import Streams
+
+__all__ = ["Streams"]
