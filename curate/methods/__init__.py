@@ -6,7 +6,7 @@ import difflib
 from typing import Final
 
 from curate.errors import ConfigError
-from curate.methods.base import Method, MethodContext, Preparation, Progress, Split
+from curate.methods.base import Method, MethodContext, PlantedImage, Preparation, Progress, Split
 from curate.methods.hierarchical import Hierarchical
 from curate.methods.streams import Streams
 from curate.methods.uniform import Uniform
@@ -15,6 +15,7 @@ __all__ = [
     "METHODS",
     "Method",
     "MethodContext",
+    "PlantedImage",
     "Preparation",
     "Progress",
     "Split",

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
+
     from curate.config import Strict
     from curate.records import Batch, Evidence, LevelScores
 
@@ -49,6 +51,25 @@ class SegmentationNetwork(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlantedImage:
+    """A real image in which a fault was planted, or which was left as it was.
+
+    Attributes
+    ----------
+    source : int
+        Row of the real image.
+    image : (3, H, W) uint8
+    label_map : (H, W) uint8
+    is_spoiled : (H, W) bool
+    """
+
+    source: int
+    image: Tensor
+    label_map: Tensor
+    is_spoiled: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Preparation:
     """What a method may learn from before the joint training.
 
@@ -60,6 +81,12 @@ class Preparation:
     draw_real : callable
         ``(excluded, steps) -> iterator of Batch``: randomly changed real images without the
         keys in the set `excluded`, the same ones at every call.
+    plant : callable
+        ``(kinds, times, folds) -> iterator of PlantedImage``: every real image as it is, then with
+        every kind of fault at every strength, `times` over; donors are of the image's own fold.
+    pick_pieces : callable
+        ``(image, label_map, share, rng)``: about that share of an image's superpixels, (H, W)
+        bool, or None where it has no class at all.
     seed : int
         Start of all random numbers.
     """
@@ -67,6 +94,8 @@ class Preparation:
     real: Batch
     synthetic: Batch
     draw_real: Callable[[frozenset[str], int], Iterator[Batch]]
+    plant: Callable[[Sequence[str], int, Sequence[int]], Iterator[PlantedImage]]
+    pick_pieces: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
     seed: int
 
 

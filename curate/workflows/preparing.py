@@ -14,6 +14,7 @@ from curate.methods import Preparation
 from curate.records import Batch
 from curate.workflows.assembling import evenly_spaced
 from curate.workflows.interrupts import InterruptFlag
+from curate.workflows.planting import pick_pieces, plant_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +59,13 @@ def _prepare(
     reporter: Reporter,
 ) -> None:
     """Run the parts that are left."""
+    real = _read(task, config, real=True)
     preparation = Preparation(
-        real=_read(task, config, real=True),
+        real=real,
         synthetic=_read(task, config, real=False),
         draw_real=partial(_draw_real, task, config),
+        plant=partial(plant_faults, real, config.fit.seed),
+        pick_pieces=pick_pieces,
         seed=config.fit.seed,
     )
     is_begun = False

@@ -39,6 +39,7 @@ from curate.models import build_segmenter, build_weighter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
 from curate.workflows.assembling import deal, evenly_spaced
+from curate.workflows.planting import pick_pieces, plant_faults
 from tests.benchmarks.real_data import describe
 
 NUM_REAL, NUM_POOL, CAR = 60, 240, 8
@@ -146,7 +147,10 @@ class Experiment:
                 build_segmenter=partial(build_segmenter, "efficientnet_lite0_fpn", 11, "auto"),
             ),
         )
-        preparation = Preparation(self.real, synthetic, self.draw_real, self.seed)
+        plant = partial(plant_faults, self.real, self.seed)
+        preparation = Preparation(
+            self.real, synthetic, self.draw_real, plant, pick_pieces, self.seed
+        )
         self._restore(method, left_out)
         for progress in method.prepare(preparation):
             if progress.is_safe and progress.done <= settings.folds + UP_TO_PLANTED:

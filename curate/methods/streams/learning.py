@@ -10,12 +10,11 @@ from torch import Tensor
 
 from curate.methods.streams.evidence import Clues, centres, join, shares
 from curate.methods.streams.networks import CHUNK, Lesson, StreamNetwork, run
-from curate.methods.streams.planting import PlantedImage, plant_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from curate.methods.base import Preparation, Split
+    from curate.methods.base import PlantedImage, Preparation, Split
     from curate.methods.streams.settings import StreamsSettings
 
     See = Callable[[int, Tensor, Tensor], Clues]
@@ -98,13 +97,7 @@ class Workshop:
         """Clues of planted images, the unspoiled share of each cell, and rows of their sources."""
         settings = self.settings
         num_real = len(self._real.keys)
-        planted = plant_faults(
-            self._real,
-            self.folds[:num_real],
-            settings.faults,
-            times=settings.plantings,
-            seed=self.preparation.seed,
-        )
+        planted = self.preparation.plant(settings.faults, settings.plantings, self.folds[:num_real])
         clues, goodness, sources = [], [], []
         for group in _groups(planted, CHUNK):
             images = torch.stack([item.image for item in group])

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from curate.methods.base import Method, MethodContext, Preparation, Progress, unit_weights
 from curate.methods.running import RunningWeights
 from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
-from curate.methods.streams.fusion import fuse
+from curate.methods.streams.fusion import fuse, measure_trust
 from curate.methods.streams.learning import Workshop
 from curate.methods.streams.networks import APPEARANCE, SEMANTICS, StreamNetwork, fit
 from curate.methods.streams.opinions import (
@@ -38,7 +38,7 @@ from curate.records import IGNORE_INDEX, Evidence, LevelScores
 from curate.seeding import stable_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PLANTED: Final = "planted"
 STREAMS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
@@ -46,7 +46,7 @@ STREAMS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     APPEARANCE: ((APPEARANCE,), "pixel"),
     SEMANTICS: ((SEMANTICS,), "pixel"),
 }
-"""What each stream sees, and the kind of its networks."""
+"""What each stream sees, and the kind of its networks; the planted one comes first."""
 
 _ANY_SIZE: Final = (64, 64)
 
@@ -59,6 +59,7 @@ class Streams(Method):
 
     num_learned: Tensor
     speaks: Tensor
+    trusts: Tensor
     levels: Tensor
     aurocs: Tensor
 
@@ -82,6 +83,7 @@ class Streams(Method):
         )
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
         self.register_buffer("speaks", torch.zeros(len(STREAMS), dtype=torch.bool))
+        self.register_buffer("trusts", torch.ones(len(STREAMS)))
         self.register_buffer("levels", torch.zeros(len(STREAMS)))
         self.register_buffer("aurocs", torch.full((len(STREAMS),), 0.5))
 
@@ -135,7 +137,7 @@ class Streams(Method):
             if rows:
                 images, labels = evidence.images[rows], evidence.label_map[rows]
                 opinions = self._opine(fold, images, labels)
-                scores[rows] = fuse(list(opinions.values()), labels)
+                scores[rows] = self._fuse(opinions, labels)
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
         weights, ess = self.running.weigh(scores, synthetic)
         return weights, {"ess": float(ess)}
@@ -150,7 +152,10 @@ class Streams(Method):
 
     @torch.no_grad()
     def scores(self, evidence: Evidence) -> LevelScores:
-        """Score by the fold that did not see the image; an unknown image by the mean of all folds.
+        """Score each image by all folds that did not learn from it.
+
+        Witnesses and the planted stream learn from real images only, and so judge a synthetic
+        image by the mean of all folds. In training, its own fold is enough.
 
         The pixel level is that of the streams that judge a cell by itself, the region level that
         of planted faults, which sees a cell's surroundings, and the image level the mean of the
@@ -162,17 +167,17 @@ class Streams(Method):
             # every fold sees all images: what else is in a batch must not change a score
             folds = [self._opine(fold, evidence.images, labels) for fold in self._folds]
             opinions = {
-                name: self._pick([each[name] for each in folds], evidence.keys) for name in folds[0]
+                name: self._pick(name, [each[name] for each in folds], evidence.keys)
+                for name in folds[0]
             }
-        combined = fuse(list(opinions.values()), labels)
+        combined = self._fuse(opinions, labels)
         valid = labels != IGNORE_INDEX
         means = (combined * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
-        cellwise = [opinion for name, opinion in opinions.items() if name != PLANTED]
-        planted = [opinion for name, opinion in opinions.items() if name == PLANTED]
+        cellwise = {name: opinion for name, opinion in opinions.items() if name != PLANTED}
         return LevelScores(
             image=means[:, None, None].expand_as(combined).contiguous(),
-            region=fuse(planted, labels),
-            pixel=fuse(cellwise, labels),
+            region=fuse(opinions.get(PLANTED), (), labels),
+            pixel=self._fuse(cellwise, labels),
             combined=combined,
             streams=opinions,
         )
@@ -187,15 +192,24 @@ class Streams(Method):
         split = self.splits.get(key)
         return split.fold if split else 0
 
-    def _pick(self, opinions: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
-        """Read each image from its own fold; unknown ones from the mean of all."""
+    def _pick(self, stream: str, opinions: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
+        """Read each image from the folds whose networks did not learn from it."""
+        mean = torch.stack(list(opinions)).mean(dim=0)
         rows = [
-            opinions[self.splits[key].fold][row]
-            if key in self.splits
-            else torch.stack([opinion[row] for opinion in opinions]).mean(dim=0)
+            opinions[self.splits[key].fold][row] if self._learned_from(stream, key) else mean[row]
             for row, key in enumerate(keys)
         ]
         return torch.stack(rows)
+
+    def _learned_from(self, stream: str, key: str) -> bool:
+        """Tell whether the stream's networks of other folds may have learned from an image."""
+        return key in self.splits and (stream != PLANTED or key.startswith("r"))
+
+    def _fuse(self, opinions: Mapping[str, Tensor], like: Tensor) -> Tensor:
+        """Fuse what the streams that speak hold of each cell."""
+        trusts = dict(zip(STREAMS, self.trusts.tolist(), strict=True))
+        others = [(opinions[name], trusts[name]) for name in opinions if name != PLANTED]
+        return fuse(opinions.get(PLANTED), others, like)
 
     def _see(self, fold: int, images: Tensor, labels: Tensor) -> Clues:
         """Gather the clues about images (N, 3, H, W) in [0, 1] and labels (N, h, w), for a fold."""
@@ -230,6 +244,7 @@ class Streams(Method):
         yield from train_witness(
             cast("Any", self.witnesses[fold]),
             preparation.draw_real(excluded, self.settings.witness_steps),
+            preparation.pick_pieces,
             self.settings,
             seed=stable_seed(preparation.seed, "witness", fold),
             device=self.num_learned.device,
@@ -247,13 +262,16 @@ class Streams(Method):
     def _listen(self, workshop: Workshop) -> Iterator[object]:
         """Find out which streams may speak, by what they say of images they never learned from."""
         valid, is_real = workshop.clues.valid, workshop.is_real
+        synthetic = valid & ~is_real[:, None, None]
+        planted = workshop.cross_fit(self._networks_of(PLANTED))
         for index, name in enumerate(STREAMS):
             logits = workshop.cross_fit(self._networks_of(name))
             self.levels[index] = real_level(logits, valid, is_real)
             self.aurocs[index] = cell_auroc(logits, valid, is_real)
-            self.speaks[index] = (
-                finds_less_good(logits.sigmoid(), valid, is_real)
-                if name == PLANTED
-                else tells_domains_apart(logits, valid, is_real)
-            )
+            if name == PLANTED:
+                self.speaks[index] = finds_less_good(logits.sigmoid(), valid, is_real)
+            else:
+                self.speaks[index] = tells_domains_apart(logits, valid, is_real)
+                if self.speaks[0]:
+                    self.trusts[index] = measure_trust(logits[synthetic], planted[synthetic])
             yield name

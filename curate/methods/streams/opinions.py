@@ -13,8 +13,8 @@ from curate.metrics import auroc
 
 STANDARD_ERRORS: Final = 3.0
 """By how many standard errors, over images, a stream must beat having no opinion."""
-MOST_SURE: Final = 0.98
-"""No stream gives a cell more than this, or less than the rest of 1."""
+LEAST: Final = 0.005
+"""No stream that learned the domains holds less than this of a cell."""
 
 
 def mean_of_images(cells: Tensor, valid: Tensor) -> Tensor:
@@ -76,7 +76,8 @@ def posterior(logits: Tensor, level: Tensor) -> Tensor:
 
     Where a synthetic set is part unspoiled, a share a, and part spoiled, the posterior is
     a r(x) with the density ratio r = p_real / p_synthetic, the exponential of the logit. It
-    is 1 where nothing spoiled looks alike; that is what real cells usually reach.
+    is 1 where nothing spoiled looks alike, which is what real cells usually reach. It is
+    never below `LEAST`.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def posterior(logits: Tensor, level: Tensor) -> Tensor:
     level : scalar
         From `real_level`.
     """
-    return (logits - level).clamp(max=0).exp().clamp(1 - MOST_SURE, MOST_SURE)
+    return (logits - level).clamp(max=0).exp().clamp(min=LEAST)
 
 
 def cell_auroc(logits: Tensor, valid: Tensor, is_real: Tensor) -> float:

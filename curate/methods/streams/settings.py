@@ -5,8 +5,6 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from curate.config import Strict
-from curate.errors import UsageError
-from curate.faults import choose_faults
 
 
 class StreamsSettings(Strict):
@@ -51,19 +49,10 @@ class StreamsSettings(Strict):
     weight_decay: float = Field(1e-2, ge=0)
     min_ess: float = Field(0.2, gt=0, le=1)
 
-    @field_validator("appearance")
+    @field_validator("appearance", "faults")
     @classmethod
     def _has_no_repeats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or len(set(value)) < len(value):
             msg = f"{list(value)} must name at least one, each once"
             raise ValueError(msg)
-        return value
-
-    @field_validator("faults")
-    @classmethod
-    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            choose_faults(value)
-        except UsageError as error:
-            raise ValueError(str(error)) from error
         return value

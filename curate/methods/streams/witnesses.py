@@ -13,13 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from curate.faults import Scene
 from curate.records import IGNORE_INDEX
 from curate.schedule import one_cycle
 from curate.seeding import stable_rng, stable_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from torch import nn
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from curate.methods.base import SegmentationNetwork
     from curate.methods.streams.settings import StreamsSettings
     from curate.records import Batch
+
+    PickPieces = Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
 
 PASTED_SHARE: Final = 0.75
 """Share of the images of a step into which others are pasted."""
@@ -38,6 +39,7 @@ WEIGHT_DECAY: Final = 1e-2
 def train_witness(
     witness: SegmentationNetwork,
     batches: Iterator[Batch],
+    pick_pieces: PickPieces,
     settings: StreamsSettings,
     *,
     seed: int,
@@ -51,6 +53,8 @@ def train_witness(
         On the device; ends in evaluation mode.
     batches : iterator of Batch
         Randomly changed real images.
+    pick_pieces : callable
+        As of `Preparation`.
     """
     module: nn.Module = witness  # type: ignore[assignment]
     steps = settings.witness_steps
@@ -59,7 +63,7 @@ def train_witness(
     peaks = [group["lr"] for group in optimizer.param_groups]
     for step, batch in enumerate(batches):
         torch.manual_seed(stable_seed(seed, "step", step))
-        images, labels = paste_pieces(batch, stable_rng(seed, "pieces", step))
+        images, labels = paste_pieces(batch, pick_pieces, stable_rng(seed, "pieces", step))
         module.train()
         logits = witness(images.to(device).float() / 255).logits.float()
         pixels = F.interpolate(logits, size=list(labels.shape[1:]), mode="bilinear")
@@ -76,7 +80,9 @@ def train_witness(
         yield step + 1
 
 
-def paste_pieces(batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def paste_pieces(
+    batch: Batch, pick_pieces: PickPieces, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """Paste superpixels of other images of the batch, with their labels, into most images.
 
     What is pasted comes from anywhere in the other image: it is moved by a random distance.
@@ -92,10 +98,9 @@ def paste_pieces(batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor
         donor = int(rng.integers(len(images)))
         move = (int(rng.integers(height)), int(rng.integers(width)))
         share = rng.uniform(*_PIECES)
-        own = batch.images[row].numpy(), batch.label_map[row].numpy()
-        if (own[1] == IGNORE_INDEX).all():
+        place = pick_pieces(batch.images[row], batch.label_map[row], share, rng)
+        if place is None:
             continue
-        place = torch.from_numpy(Scene(*own, *own).pick_pieces(rng, share))
         other = batch.images[donor].roll(move, (1, 2)), batch.label_map[donor].roll(move, (0, 1))
         images[row] = torch.where(place, other[0], images[row])
         labels[row] = torch.where(place, other[1], labels[row])

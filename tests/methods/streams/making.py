@@ -11,6 +11,7 @@ from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams import Streams
 from curate.models import build_segmenter, build_weighter
 from curate.records import Batch, Evidence
+from curate.workflows.planting import pick_pieces, plant_faults
 
 SEGMENTER = "tests.methods.streams.making:make_segmenter"
 SIZE = (32, 48)
@@ -63,7 +64,9 @@ def make_preparation(synthetic, *, num_real=12):
                 tuple(real.keys[row] for row in some),
             )
 
-    return Preparation(real, synthetic, draw_real, seed=0)
+    return Preparation(
+        real, synthetic, draw_real, partial(plant_faults, real, 0), pick_pieces, seed=0
+    )
 
 
 def make_method(preparation, **settings):

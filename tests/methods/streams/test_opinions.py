@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from curate.methods.streams.fusion import fuse
+from curate.methods.streams.fusion import USUAL, fuse, measure_trust
 from curate.methods.streams.opinions import (
-    MOST_SURE,
+    LEAST,
     finds_less_good,
     posterior,
     real_level,
@@ -59,7 +59,7 @@ def test_one_image_of_a_domain_is_too_few():
 def test_posterior_is_the_density_ratio_relative_to_real_cells():
     level = torch.tensor(math.log(2))
     logits = torch.tensor([math.log(2), 5.0, math.log(1.0), -20.0])
-    expected = torch.tensor([MOST_SURE, MOST_SURE, 0.5, 1 - MOST_SURE])
+    expected = torch.tensor([1.0, 1.0, 0.5, LEAST])
     assert torch.allclose(posterior(logits, level), expected)
 
 
@@ -69,8 +69,28 @@ def test_real_level_is_the_median_of_labelled_real_cells():
     assert real_level(logits, valid, torch.tensor([True, False])) == 2.0
 
 
-def test_fusion_multiplies_and_is_even_where_nobody_speaks():
+def test_fusion_lowers_the_odds_of_the_planted_stream():
     like = torch.zeros(1, 1, 2)
-    a, b = torch.tensor([[[0.5, 1.0]]]), torch.tensor([[[0.5, 0.2]]])
-    assert torch.allclose(fuse([a, b], like), torch.tensor([[[0.25, 0.2]]]))
-    assert torch.equal(fuse([], like), torch.full((1, 1, 2), 0.5))
+    planted, other = torch.tensor([[[0.5, 0.75]]]), torch.tensor([[[0.25, 1.0]]])
+    # odds 1 times 1/4 is 1/5; odds 3 times 1 is 3/4; half the trust: odds 1 times 1/2 is 1/3
+    assert torch.allclose(fuse(planted, [(other, 1.0)], like), torch.tensor([[[0.2, 0.75]]]))
+    assert torch.allclose(fuse(planted, [(other, 0.5)], like), torch.tensor([[[1 / 3, 0.75]]]))
+    assert torch.allclose(fuse(planted, [(other, 0.0)], like), planted)
+
+
+def test_fusion_without_the_planted_stream_begins_with_what_is_usual():
+    like = torch.zeros(1, 1, 1)
+    assert torch.allclose(fuse(None, [(torch.ones(1, 1, 1), 1.0)], like), torch.tensor(USUAL))
+
+
+def test_fusion_is_even_where_nobody_speaks():
+    like = torch.zeros(1, 1, 2)
+    assert torch.equal(fuse(None, [], like), torch.full((1, 1, 2), 0.5))
+
+
+def test_trust_is_agreement_on_the_ranking():
+    planted = torch.tensor([-1.0, -2.0, 3.0, 4.0])
+    assert measure_trust(torch.tensor([0.0, 1.0, 2.0, 3.0]), planted) == 1
+    assert measure_trust(torch.tensor([0.0, 2.0, 1.0, 3.0]), planted) == 0.5  # 3 of 4 pairs
+    assert measure_trust(torch.tensor([3.0, 2.0, 1.0, 0.0]), planted) == 0
+    assert measure_trust(torch.zeros(4), planted.abs()) == 1

@@ -1,19 +1,21 @@
-"""Faults in real images, at known cells: what the planted stream learns from."""
+"""Faults in real images, at known pixels: what methods that prepare may learn from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from curate.faults import STRENGTHS, Scene, choose_faults
+from curate.methods import PlantedImage
+from curate.records import IGNORE_INDEX
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
 
     from curate.records import Batch
 
@@ -21,27 +23,8 @@ SHARES: Final = (0.2, 0.7)
 """Range of the share of an image's superpixels or objects that is spoiled."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlantedImage:
-    """A real image that was spoiled, or left as it was.
-
-    Attributes
-    ----------
-    source : int
-        Row of the real image.
-    image : (3, H, W) uint8
-    label_map : (H, W) uint8
-    is_spoiled : (H, W) bool
-    """
-
-    source: int
-    image: Tensor
-    label_map: Tensor
-    is_spoiled: Tensor
-
-
 def plant_faults(
-    real: Batch, folds: Sequence[int], kinds: Sequence[str], *, times: int, seed: int
+    real: Batch, seed: int, kinds: Sequence[str], times: int, folds: Sequence[int]
 ) -> Iterator[PlantedImage]:
     """Yield every real image as it is, then with every kind at every strength, `times` over.
 
@@ -67,3 +50,13 @@ def plant_faults(
                         torch.from_numpy(planted.label_map.astype(np.uint8)),
                         torch.from_numpy(planted.is_spoiled),
                     )
+
+
+def pick_pieces(
+    image: Tensor, label_map: Tensor, share: float, rng: np.random.Generator
+) -> Tensor | None:
+    """Choose some superpixels of an image (3, H, W) uint8: (H, W) bool; None if it has no class."""
+    own = image.numpy(), label_map.numpy()
+    if (own[1] == IGNORE_INDEX).all():
+        return None
+    return torch.from_numpy(Scene(*own, *own).pick_pieces(rng, share))
