@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PLANTED: Final = "planted"
-STREAMS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    PLANTED: ((APPEARANCE, SEMANTICS), "neighbour"),
-    APPEARANCE: ((APPEARANCE,), "pixel"),
-    SEMANTICS: ((SEMANTICS,), "pixel"),
+STREAMS: Final[dict[str, tuple[tuple[str, ...], str, int]]] = {
+    PLANTED: ((APPEARANCE, SEMANTICS), "neighbour", 32),
+    APPEARANCE: ((APPEARANCE,), "pixel", 64),
+    SEMANTICS: ((SEMANTICS,), "pixel", 64),
 }
-"""What each stream sees, and the kind of its networks; the planted one comes first."""
+"""What each stream sees, kind and width of its networks; the planted one comes first."""
 
 _ANY_SIZE: Final = (64, 64)
 
@@ -72,10 +72,12 @@ class Streams(Method):
         channels = cast("Any", self.encoder).feature_channels(settings.appearance, _ANY_SIZE)
         num_features = sum(channels.values())
         self.networks = nn.ModuleDict()
-        for name, (sees, kind) in STREAMS.items():
+        for name, (sees, kind, width) in STREAMS.items():
             num_inputs = StreamNetwork.count_channels(sees, num_features, context.num_classes)
             self.networks[name] = nn.ModuleList(
-                StreamNetwork(context.build_weighter(kind, num_inputs, 1), sees, num_features)
+                StreamNetwork(
+                    context.build_weighter(kind, num_inputs, 1, width=width), sees, num_features
+                )
                 for _ in self._folds
             )
         self.running = RunningWeights(
