@@ -117,12 +117,15 @@ class LevelScores:
         One map per level (the image level is constant over an image, up to its class channel).
     combined : (N, h, w) float32
         All levels together.
+    streams : dict of str to (N, h, w) float32
+        One map per kind of evidence, where a method keeps them apart.
     """
 
     image: Tensor
     region: Tensor
     pixel: Tensor
     combined: Tensor
+    streams: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,25 @@ import difflib
 from typing import Final
 
 from curate.errors import ConfigError
-from curate.methods.base import Method, MethodContext, Split
+from curate.methods.base import Method, MethodContext, PlantedImage, Preparation, Progress, Split
 from curate.methods.hierarchical import Hierarchical
+from curate.methods.streams import Streams
 from curate.methods.uniform import Uniform
 
-__all__ = ["METHODS", "Method", "MethodContext", "Split", "find_method"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "MethodContext",
+    "PlantedImage",
+    "Preparation",
+    "Progress",
+    "Split",
+    "find_method",
+]
 
 METHODS: Final[dict[str, type[Method]]] = {
     "hierarchical": Hierarchical,
+    "streams": Streams,
     "uniform": Uniform,
 }
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy as np
 
     from curate.config import Strict
-    from curate.records import Evidence, LevelScores
+    from curate.records import Batch, Evidence, LevelScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,88 @@ class Split:
     fold: int
 
 
+class SegmentationNetwork(Protocol):
+    """What a method may do with a segmenter of its own, which is a module, too."""
+
+    def __call__(self, images: Tensor) -> Any:  # noqa: ANN401
+        """Predict images (N, 3, H, W) in [0, 1]; ``.logits`` are (N, C, h, w)."""
+
+    def encode(self, images: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Return the outputs of some backbone stages, each at its own stride."""
+
+    def feature_channels(self, stages: Sequence[str], size: tuple[int, int]) -> dict[str, int]:
+        """Count the channels of some backbone stages."""
+
+    def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Split the trainable parameters for an optimiser."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedImage:
+    """A real image in which a fault was planted, or which was left as it was.
+
+    Attributes
+    ----------
+    source : int
+        Row of the real image.
+    image : (3, H, W) uint8
+    label_map : (H, W) uint8
+    is_spoiled : (H, W) bool
+    """
+
+    source: int
+    image: Tensor
+    label_map: Tensor
+    is_spoiled: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a method may learn from before the joint training.
+
+    Attributes
+    ----------
+    real, synthetic : Batch
+        Images of each domain at the training size, without random changes; of a large set an
+        evenly spaced part.
+    draw_real : callable
+        ``(excluded, steps) -> iterator of Batch``: randomly changed real images without the
+        keys in the set `excluded`, the same ones at every call.
+    plant : callable
+        ``(kinds, times, folds) -> iterator of PlantedImage``: every real image as it is, then with
+        every kind of fault at every strength, `times` over; donors are of the image's own fold.
+    pick_pieces : callable
+        ``(image, label_map, share, rng)``: about that share of an image's superpixels, (H, W)
+        bool, or None where it has no class at all.
+    seed : int
+        Start of all random numbers.
+    """
+
+    real: Batch
+    synthetic: Batch
+    draw_real: Callable[[frozenset[str], int], Iterator[Batch]]
+    plant: Callable[[Sequence[str], int, Sequence[int]], Iterator[PlantedImage]]
+    pick_pieces: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
+    seed: int
+
+
+class Progress(NamedTuple):
+    """How far a preparation is.
+
+    Attributes
+    ----------
+    done, total : int
+        Parts.
+    is_safe : bool
+        Whether a part has just been finished: a method restored from the state of this moment
+        goes on from here.
+    """
+
+    done: int
+    total: int
+    is_safe: bool
+
+
 @dataclass(frozen=True, slots=True)
 class MethodContext:
     """What a method is built from.
@@ -48,6 +132,8 @@ class MethodContext:
     build_weighter : callable
         ``(level, in_channels, num_channels, width=.., depth=..) -> nn.Module`` which maps
         (N, F, h, w) and (N, h, w) bool to logits (N, K, h, w).
+    build_segmenter : callable
+        Makes one more segmenter like the one that is trained, with its pretrained backbone.
     """
 
     num_classes: int
@@ -55,13 +141,15 @@ class MethodContext:
     real_class_px: Sequence[int]
     splits: Mapping[str, Split]
     build_weighter: Callable[..., nn.Module]
+    build_segmenter: Callable[[], nn.Module]
 
 
 class Method(nn.Module, ABC):
     """A way to tell how much each synthetic pixel is worth.
 
-    The joint training calls `step` on every batch and `judge` now and then; scoring calls
-    `scores`. Networks are submodules, so ``state_dict`` holds whatever scoring needs.
+    A method that `prepares` learns what needs no segmenter before the joint training. That calls
+    `step` on every batch and `judge` now and then; scoring calls `scores`. Networks are
+    submodules, so ``state_dict`` holds whatever scoring needs.
 
     Where several processes train together, `step` and `penalty` get this process's share of a
     step and take sums over the whole step with `curate.distributed`; `penalty` returns this
@@ -71,6 +159,7 @@ class Method(nn.Module, ABC):
 
     Settings: ClassVar[type[Strict]]
     gives_scores: ClassVar[bool] = True
+    prepares: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -86,6 +175,14 @@ class Method(nn.Module, ABC):
     def num_folds(cls, settings: Any) -> int:  # noqa: ANN401, ARG003
         """Tell into how many folds the images are dealt."""
         return 1
+
+    def prepare(self, preparation: Preparation) -> Iterator[Progress]:
+        """Learn in parts, in the first process alone; parts that the state holds are left out.
+
+        What was learned is in ``state_dict`` and `training_state`, and is copied to the other
+        processes.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def step(self, evidence: Evidence, *, is_warmup: bool) -> tuple[Tensor, dict[str, float]]:

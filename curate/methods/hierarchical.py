@@ -173,7 +173,12 @@ class Hierarchical(Method):
             if not self.is_silent[index]:
                 maps[level] = self._networks_of(level)(view).float().sigmoid()
         used = torch.stack([maps[level] for level in self.settings.levels])
-        return LevelScores(**maps, combined=COMBINATIONS[self.settings.combine](used))
+        return LevelScores(
+            image=maps["image"],
+            region=maps["region"],
+            pixel=maps["pixel"],
+            combined=COMBINATIONS[self.settings.combine](used),
+        )
 
     def training_state(self) -> dict[str, Any]:
         """Optimiser and judges."""

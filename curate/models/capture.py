@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def capture_outputs(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+def capture_outputs(
+    modules: Mapping[str, nn.Module], *, stops: bool = False
+) -> Iterator[dict[str, Tensor]]:
     """Collect what `modules` return while the ``with`` block runs a network.
 
     The forward hooks live as long as the block, also where it raises. Of a module that runs
@@ -27,6 +29,8 @@ def capture_outputs(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Tens
     ----------
     modules : mapping of str to Module
         Name to file the output under, and the submodule.
+    stops : bool
+        Whether the block ends as soon as every module has returned.
 
     Yields
     ------
@@ -41,11 +45,13 @@ def capture_outputs(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Tens
     """
     captured: dict[str, Tensor] = {}
     handles = [
-        module.register_forward_hook(_keep_output(captured, name))
+        module.register_forward_hook(_keep_output(captured, name, len(modules) if stops else 0))
         for name, module in modules.items()
     ]
     try:
         yield captured
+    except _Complete:
+        pass
     finally:
         for handle in handles:
             handle.remove()
@@ -55,10 +61,14 @@ def capture_outputs(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Tens
             raise RunError(msg)
 
 
+class _Complete(BaseException):
+    """Everything is captured; not an `Exception`, which a network may catch."""
+
+
 def _keep_output(
-    captured: dict[str, Tensor], name: str
+    captured: dict[str, Tensor], name: str, enough: int
 ) -> Callable[[nn.Module, tuple[object, ...], object], None]:
-    """Make a forward hook that files the output of its module under `name`."""
+    """Make a forward hook that files the output of its module; the one of number `enough` stops."""
 
     def hook(module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
         if not isinstance(output, Tensor) or output.ndim != 4:
@@ -69,5 +79,7 @@ def _keep_output(
             )
             raise RunError(msg)
         captured[name] = output
+        if len(captured) == enough:
+            raise _Complete
 
     return hook

@@ -120,6 +120,15 @@ class Segmenter(nn.Module):
             {name: _crop(captured[name], size, padded) for name in modules},
         )
 
+    def encode(self, images: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
+        """Return the outputs of `stages`, as `forward` does, and run the network no further."""
+        modules = {name: self._find_stage(name) for name in stages}
+        inputs = self._prepare(images)
+        with capture_outputs(modules, stops=True) as captured:
+            self.network(inputs)
+        size, padded = images.shape[-2:], inputs.shape[-2:]
+        return {name: _crop(captured[name], size, padded) for name in modules}
+
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
         """Split the trainable parameters for an optimiser.
 

@@ -1,6 +1,6 @@
 """Weighting networks: small networks that tell real from synthetic at one level each.
 
-All three map ``(inputs, valid)`` to logits on the grid of their inputs, so that one can stand in
+All map ``(inputs, valid)`` to logits on the grid of their inputs, so that one can stand in
 for another; the sigmoid of a logit is a score. There is no batch normalisation in them, because
 its running statistics would tell the domains apart by themselves. Their last layer starts at
 zero: before training, every logit is 0, which means no opinion.
@@ -54,6 +54,34 @@ class PixelWeighter(nn.Module):
         del valid  # every cell is judged, whether it has a label or not
         logits: Tensor = self.head(self.trunk(_lay_out(inputs)))
         rest_idle_bias(logits)  # while nothing is known, both domains cancel
+        return logits
+
+
+class NeighbourWeighter(nn.Module):
+    """Judges every cell by itself and the 5x5 cells about it, at full resolution.
+
+    Parameters
+    ----------
+    in_channels, num_channels, width : int
+        As of `PixelWeighter`.
+    """
+
+    def __init__(self, in_channels: int, num_channels: int, width: int = 32) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            nn.Conv2d(in_channels, width, 1),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
+            nn.Conv2d(width, width, 5, padding=2, padding_mode="replicate"),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
+            nn.Conv2d(width, width, 1),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
+        )
+        self.head = _start_at_zero(nn.Conv2d(width, num_channels, 1))
+
+    def forward(self, inputs: Tensor, valid: Tensor) -> Tensor:
+        """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
+        del valid  # every cell is judged, whether it has a label or not
+        logits: Tensor = self.head(self.trunk(_lay_out(inputs)))
         return logits
 
 
@@ -135,6 +163,9 @@ WEIGHTERS: Final[dict[str, Callable[[int, int, int, int], nn.Module]]] = {
     "pixel": lambda in_channels, num_channels, width, _depth: PixelWeighter(
         in_channels, num_channels, width
     ),
+    "neighbour": lambda in_channels, num_channels, width, _depth: NeighbourWeighter(
+        in_channels, num_channels, width
+    ),
 }
 
 
@@ -146,7 +177,7 @@ def build_weighter(
     Parameters
     ----------
     level : str
-        ``image``, ``region`` or ``pixel``.
+        ``image``, ``region``, ``neighbour`` or ``pixel``.
     in_channels : int
         F, channels of the inputs.
     num_channels : int
@@ -154,7 +185,7 @@ def build_weighter(
     width : int
         Channels of the hidden layers.
     depth : int
-        Halvings of the grid at image and region level; of no effect at pixel level.
+        Halvings of the grid at image and region level; of no effect at the others.
 
     Raises
     ------

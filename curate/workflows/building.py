@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,6 +54,9 @@ def build_networks(
         real_class_px=real_class_px,
         splits=splits,
         build_weighter=build_weighter,
+        build_segmenter=partial(
+            build_segmenter, config.fit.segmenter, num_classes, backbone_weights
+        ),
     )
     return Networks(segmenter, kind.build(settings, context), stages)
 

@@ -23,6 +23,7 @@ from curate.workflows.assembling import Task, open_task
 from curate.workflows.building import build_networks, count_folds
 from curate.workflows.interrupts import InterruptFlag
 from curate.workflows.metric_log import MetricLog
+from curate.workflows.preparing import prepare_method
 from curate.workflows.run_folder import RunFolder, read_finished
 from curate.workflows.training import Trainer, choose_device
 
@@ -184,6 +185,8 @@ def _fit_into(
     )
     log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard and world.is_first)
     first_step = folder.restore(trainer, log)
+    if trainer.method.prepares and first_step == 0:
+        prepare_method(trainer, task, config, folder, log, reporter)
     is_judged = trainer.method.gives_scores and world.is_first
     held_out = _read_held_out(task, config) if is_judged else []
     _train(trainer, task, config, folder, log, held_out, first_step, reporter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ from curate.distributed import first_decides, sum_over_ranks
 from curate.errors import ConfigError
 from curate.job import ALONE, World
 from curate.records import IGNORE_INDEX, Batch, Evidence
+from curate.schedule import one_cycle
 from curate.seeding import stable_seed
 from curate.store import pack, unpack
 from curate.workflows.evidence import (
@@ -86,14 +86,6 @@ def segmentation_loss(
     synthetic = (losses * weights)[~is_real].sum() / num_synthetic
     loss = real_loss + synthetic_weight * synthetic
     return loss, sum_over_ranks(torch.stack([real_loss, synthetic]).detach())
-
-
-def one_cycle(step: int, steps: int) -> float:
-    """Share of the peak learning rate: a linear rise over 5 % of the steps, then a half cosine."""
-    rise = max(1, steps // 20)
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
 class Trainer:
@@ -176,11 +168,17 @@ class Trainer:
                 else {}
             )
         )
-        if measured and not self.world.is_alone:
-            tensors, structure = first_decides(self._pack_method)
-            if not self.world.is_first:
-                self._load_method(unpack(tensors, structure))
+        if measured:
+            self.share_method()
         return measured
+
+    def share_method(self) -> None:
+        """Copy the first process's method, and what it needs to go on, to the others."""
+        if self.world.is_alone:
+            return
+        tensors, structure = first_decides(self._pack_method)
+        if not self.world.is_first:
+            self._load_method(unpack(tensors, structure))
 
     @torch.no_grad()
     def gather_held_out(self, batches: Sequence[Batch]) -> list[Evidence]:

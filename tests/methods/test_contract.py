@@ -1,6 +1,7 @@
 """What every method promises to the joint training and to scoring."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -8,11 +9,13 @@ import torch
 from curate.config import parse
 from curate.errors import ConfigError
 from curate.methods import METHODS, MethodContext, Split, find_method
-from curate.models import build_weighter
+from curate.models import build_segmenter, build_weighter
 from curate.records import Evidence
 
 NUM_CLASSES = 3
 KEYS = ("r0:a", "r0:b", "s0:a", "s0:b")
+SETTINGS = {"streams": {"appearance": ["0"]}}
+"""What the tiny segmenter makes necessary."""
 
 
 def evidence_of(seed=0, *, shift=0.0):
@@ -38,7 +41,11 @@ def build(name, splits=None, **settings):
         real_class_px=[10_000] * NUM_CLASSES,
         splits=splits or {key: Split(held_out=False, fold=0) for key in KEYS},
         build_weighter=build_weighter,
+        build_segmenter=partial(
+            build_segmenter, "tests.workflows.tiny:make_segmenter", NUM_CLASSES
+        ),
     )
+    settings = SETTINGS.get(name, {}) | settings
     return kind.build(parse(kind.Settings, settings, where="test"), context)
 
 

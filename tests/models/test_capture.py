@@ -40,3 +40,16 @@ def test_output_that_is_no_feature_map_is_an_error(output, seen):
         layer(output)
 
     assert not layer._forward_hooks
+
+
+def test_block_that_stops_runs_nothing_beyond_the_last_module():
+    layers = [nn.Identity(), nn.Identity(), nn.Identity()]
+    ran = []
+    layers[2].register_forward_hook(lambda *_: ran.append(2))
+
+    with capture_outputs({"b": layers[1], "a": layers[0]}, stops=True) as captured:
+        nn.Sequential(*layers)(torch.ones(1, 1, 1, 1))
+
+    assert sorted(captured) == ["a", "b"]
+    assert not ran
+    assert not any(layer._forward_hooks for layer in layers[:2])

@@ -118,6 +118,24 @@ def test_stages_are_captured_by_public_and_literal_name():
     assert features["backbone.1"].shape == (2, 4, 4, 6)
 
 
+def test_encoding_gives_the_features_of_a_whole_run():
+    segmenter = Segmenter(
+        Net(),
+        num_classes=2,
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+        stages={"stride2": "backbone.1"},
+        backbone_prefixes=("backbone",),
+        multiple_of=4,
+    ).eval()
+    images = torch.rand(2, 3, 6, 10)
+    ran = []
+    segmenter.network.head.register_forward_hook(lambda *_: ran.append(1))
+    found = segmenter.encode(images, ("stride2",))
+    assert not ran
+    assert torch.equal(found["stride2"], segmenter(images, ("stride2",)).features["stride2"])
+
+
 def test_unknown_stage_lists_the_known_ones():
     with pytest.raises(ConfigError, match=r"no stage 'stride64'.*: stride2, stride4;.*of its Net"):
         wrap(Net())(torch.rand(1, 3, 8, 8), ["stride64"])

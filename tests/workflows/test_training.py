@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from curate.errors import ConfigError
+from curate.schedule import one_cycle
 from curate.workflows.evidence import grid_labels, spread_to_pixels
-from curate.workflows.training import choose_device, one_cycle, segmentation_loss
+from curate.workflows.training import choose_device, segmentation_loss
 from tests.ranks import Ranks
 
 REAL_AND_SYNTHETIC = torch.tensor([True, False])

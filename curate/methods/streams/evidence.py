@@ -1,0 +1,110 @@
+"""What the streams look at: how things look, and what a segmenter takes them for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from curate.records import GRID_STRIDE, IGNORE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from curate.methods.base import SegmentationNetwork
+
+SMALLEST_PROBABILITY: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What the streams look at, on the weighting grid; kept in half precision to save memory.
+
+    Attributes
+    ----------
+    appearance : (N, F, h, w) float16
+        Features of the frozen encoder, as they come.
+    log_predictions : (N, C, h, w) float16
+        Logarithm of a witness's class probabilities.
+    label_map : (N, h, w) uint8
+        255 = ignore.
+    """
+
+    appearance: Tensor
+    log_predictions: Tensor
+    label_map: Tensor
+
+    def __len__(self) -> int:
+        return len(self.label_map)
+
+    @property
+    def valid(self) -> Tensor:
+        """Cells with a label, (N, h, w) bool."""
+        return self.label_map != IGNORE_INDEX
+
+    def pick(self, rows: Sequence[int] | Tensor) -> Clues:
+        """Keep some of the images, in the given order."""
+        index = torch.as_tensor(rows, dtype=torch.int64, device=self.label_map.device)
+        return Clues(self.appearance[index], self.log_predictions[index], self.label_map[index])
+
+
+def join(parts: Sequence[Clues]) -> Clues:
+    """Put the images of several together."""
+    return Clues(
+        torch.cat([part.appearance for part in parts]),
+        torch.cat([part.log_predictions for part in parts]),
+        torch.cat([part.label_map for part in parts]),
+    )
+
+
+def to_cells(values: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Average finer maps (N, F, h', w') on the grid, interpolate coarser ones."""
+    if values.shape[2:] == grid:
+        return values
+    if values.shape[2] > grid[0]:
+        return F.adaptive_avg_pool2d(values, grid)
+    return F.interpolate(values, size=list(grid), mode="bilinear", align_corners=False)
+
+
+def see_appearance(
+    encoder: SegmentationNetwork, images: Tensor, stages: Sequence[str], *, enlarge: int
+) -> Tensor:
+    """Encode images (N, 3, H, W) in [0, 1]: (N, F, h, w) float16 on the weighting grid.
+
+    Enlarging brings the features of an early stage down to the few pixels about a cell: else what
+    is wrong with a cell's neighbours would count against the cell.
+    """
+    grid = grid_of(images)
+    if enlarge > 1:
+        images = F.interpolate(images, scale_factor=float(enlarge), mode="bilinear")
+    features = encoder.encode(images, stages)
+    return torch.cat([to_cells(features[name], grid) for name in stages], dim=1).half()
+
+
+def ask_witness(witness: SegmentationNetwork, images: Tensor) -> Tensor:
+    """Predict images (N, 3, H, W) in [0, 1]: (N, C, h, w) float16 log-probabilities."""
+    probabilities = witness(images).logits.float().softmax(dim=1)
+    cells = to_cells(probabilities, grid_of(images))
+    return cells.clamp(min=SMALLEST_PROBABILITY).log().half()
+
+
+def grid_of(images: Tensor) -> tuple[int, int]:
+    """Cells of the weighting grid for images (N, 3, H, W)."""
+    return -(-images.shape[2] // GRID_STRIDE), -(-images.shape[3] // GRID_STRIDE)
+
+
+def centres(maps: Tensor) -> Tensor:
+    """Value at the centre pixel of each cell, (N, H, W) to (N, h, w)."""
+    half = GRID_STRIDE // 2
+    rows = (torch.arange(0, maps.shape[1], GRID_STRIDE) + half).clamp(max=maps.shape[1] - 1)
+    columns = (torch.arange(0, maps.shape[2], GRID_STRIDE) + half).clamp(max=maps.shape[2] - 1)
+    return maps[:, rows.to(maps.device)][:, :, columns.to(maps.device)]
+
+
+def shares(mask: Tensor) -> Tensor:
+    """Share of each cell's pixels that a mask (N, H, W) marks: (N, h, w) float32 in [0, 1]."""
+    pooled = F.avg_pool2d(mask[:, None].float(), GRID_STRIDE, ceil_mode=True)
+    return pooled[:, 0]

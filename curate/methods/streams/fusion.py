@@ -1,0 +1,70 @@
+"""One posterior out of those of several streams."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import Tensor
+
+from curate.metrics import auroc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USUAL: Final = 0.95
+"""What the planted stream is taken to hold of every cell where it is silent."""
+_EPSILON: Final = 1e-6
+
+
+def fuse(planted: Tensor | None, others: Sequence[tuple[Tensor, float]], like: Tensor) -> Tensor:
+    """Let every other stream lower the odds that the planted stream gives a cell.
+
+    The odds "unspoiled" of the planted stream are multiplied by the posterior, at most 1, of each
+    stream, to the power of its trust. So no stream that finds a cell perfect can outvote the one
+    that sees what is wrong with it.
+
+    Parameters
+    ----------
+    planted : (N, h, w) float32 or None
+        Posterior of the planted stream in [0, 1]; None where it is silent.
+    others : sequence of ((N, h, w) float32, float)
+        Posterior in (0, 1] and trust in [0, 1] of each other stream that speaks.
+    like : (N, h, w)
+        Of the result's shape and device.
+
+    Returns
+    -------
+    fused : (N, h, w) float32
+        0.5 where no stream speaks.
+    """
+    if planted is None and not others:
+        return torch.full(like.shape, 0.5, device=like.device)
+    base = torch.full(like.shape, USUAL, device=like.device) if planted is None else planted
+    logits = torch.logit(base, eps=_EPSILON)
+    for posterior, trust in others:
+        logits = logits + trust * posterior.log()
+    return logits.sigmoid()
+
+
+def measure_trust(logits: Tensor, planted: Tensor) -> float:
+    """Tell how far a stream that learned the domains is to be trusted with single cells.
+
+    Such a stream may tell domains apart by a clue that lies beside the cells that are spoiled: a
+    part of the image is spoiled, and all of it looks synthetic. The planted stream has learned
+    where faults end. So the other is trusted as far as it ranks cells the same way.
+
+    Parameters
+    ----------
+    logits, planted : (P,) float32
+        Of both streams, for valid cells of synthetic images.
+
+    Returns
+    -------
+    trust : float
+        In [0, 1]: twice the AUROC for the decision of the planted stream, less 1; at least 0. It
+        is 1 where the planted stream decides for all cells alike.
+    """
+    area = auroc(logits.cpu().numpy(), (planted > 0).cpu().numpy())
+    return 1.0 if math.isnan(area) else max(0.0, 2 * area - 1)

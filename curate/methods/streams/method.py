@@ -1,0 +1,279 @@
+"""Streams: separate small networks for separate evidence, and a fusion that loses none of it.
+
+A network that sees predictions alone is blind to how things look, and one that sees everything
+listens to the loudest clue only. So each kind of evidence has networks of its own, which learn
+before the joint training and then stay as they are:
+
+- *appearance*: real or synthetic, from the features of a frozen encoder's early stages;
+- *semantics*: real or synthetic, from what a witness takes a cell for, and its label;
+- *planted*: spoiled or not, from both, where faults were planted in real images.
+
+Each image has a fold; its witness and its networks never learned from it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import torch
+from torch import Tensor, nn
+
+from curate.methods.base import Method, MethodContext, Preparation, Progress, unit_weights
+from curate.methods.running import RunningWeights
+from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
+from curate.methods.streams.fusion import fuse, measure_trust
+from curate.methods.streams.learning import Workshop
+from curate.methods.streams.networks import APPEARANCE, SEMANTICS, StreamNetwork, fit
+from curate.methods.streams.opinions import (
+    cell_auroc,
+    finds_less_good,
+    posterior,
+    real_level,
+    tells_domains_apart,
+)
+from curate.methods.streams.settings import StreamsSettings
+from curate.methods.streams.witnesses import train_witness
+from curate.records import IGNORE_INDEX, Evidence, LevelScores
+from curate.seeding import stable_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+PLANTED: Final = "planted"
+STREAMS: Final[dict[str, tuple[tuple[str, ...], str, int]]] = {
+    PLANTED: ((APPEARANCE, SEMANTICS), "neighbour", 32),
+    APPEARANCE: ((APPEARANCE,), "pixel", 64),
+    SEMANTICS: ((SEMANTICS,), "pixel", 64),
+}
+"""What each stream sees, kind and width of its networks; the planted one comes first."""
+
+_ANY_SIZE: Final = (64, 64)
+
+
+class Streams(Method):
+    """Witnesses, the networks of each stream, and their fusion."""
+
+    Settings = StreamsSettings
+    prepares = True
+
+    num_learned: Tensor
+    speaks: Tensor
+    trusts: Tensor
+    levels: Tensor
+    aurocs: Tensor
+
+    def __init__(self, settings: StreamsSettings, context: MethodContext) -> None:
+        super().__init__()
+        self.settings = settings
+        self.splits = dict(context.splits)
+        self.encoder = context.build_segmenter().requires_grad_(False)
+        self.witnesses = nn.ModuleList(context.build_segmenter() for _ in self._folds)
+        channels = cast("Any", self.encoder).feature_channels(settings.appearance, _ANY_SIZE)
+        num_features = sum(channels.values())
+        self.networks = nn.ModuleDict()
+        for name, (sees, kind, width) in STREAMS.items():
+            num_inputs = StreamNetwork.count_channels(sees, num_features, context.num_classes)
+            self.networks[name] = nn.ModuleList(
+                StreamNetwork(
+                    context.build_weighter(kind, num_inputs, 1, width=width), sees, num_features
+                )
+                for _ in self._folds
+            )
+        self.running = RunningWeights(
+            min_ess=settings.min_ess, max_power=1.0, clip=10.0, uniform=0.0
+        )
+        self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("speaks", torch.zeros(len(STREAMS), dtype=torch.bool))
+        self.register_buffer("trusts", torch.ones(len(STREAMS)))
+        self.register_buffer("levels", torch.zeros(len(STREAMS)))
+        self.register_buffer("aurocs", torch.full((len(STREAMS),), 0.5))
+
+    @classmethod
+    def build(cls, settings: StreamsSettings, context: MethodContext) -> Streams:
+        """Make the untrained networks."""
+        return cls(settings, context)
+
+    @classmethod
+    def num_folds(cls, settings: StreamsSettings) -> int:
+        """Cross-fitting folds."""
+        return settings.folds
+
+    def train(self, mode: bool = True) -> Streams:
+        """Set the mode; encoder and witnesses stay in evaluation mode."""
+        super().train(mode)
+        self.encoder.eval()
+        self.witnesses.eval()
+        return self
+
+    def prepare(self, preparation: Preparation) -> Iterator[Progress]:
+        """Train a witness a fold, then stream after stream, then find out which may speak."""
+        self.train()
+        workshop = Workshop(
+            preparation, self.splits, self.settings, self._see, self.num_learned.device
+        )
+        parts: list[Callable[[], Iterator[object]]] = [
+            partial(self._learn_witness, fold, preparation) for fold in self._folds
+        ]
+        parts += [partial(self._learn_stream, name, workshop) for name in STREAMS]
+        parts += [partial(self._listen, workshop)]
+        for number in range(int(self.num_learned), len(parts)):
+            for _ in parts[number]():
+                yield Progress(number, len(parts), is_safe=False)
+            self.num_learned.fill_(number + 1)
+            yield Progress(number + 1, len(parts), is_safe=True)
+
+    @torch.no_grad()
+    def step(self, evidence: Evidence, *, is_warmup: bool) -> tuple[Tensor, dict[str, float]]:
+        """Weigh the batch's synthetic cells; nothing is learned."""
+        weights = unit_weights(evidence)
+        if is_warmup or not self.speaks.any():
+            return weights, {}
+        scores = torch.full_like(weights, 0.5)
+        for fold in self._folds:
+            rows = [
+                row
+                for row, key in enumerate(evidence.keys)
+                if not evidence.is_real[row] and self._fold_of(key) == fold
+            ]
+            if rows:
+                images, labels = evidence.images[rows], evidence.label_map[rows]
+                opinions = self._opine(fold, images, labels)
+                scores[rows] = self._fuse(opinions, labels)
+        synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
+        weights, ess = self.running.weigh(scores, synthetic)
+        return weights, {"ess": float(ess)}
+
+    def judge(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
+        """Tell how well each stream told real from synthetic cells that it did not learn from.
+
+        A stream that does not speak counts as chance, 0.5.
+        """
+        measured = zip(STREAMS, self.aurocs.tolist(), self.speaks.tolist(), strict=True)
+        return {f"auroc_{name}": area if speaks else 0.5 for name, area, speaks in measured}
+
+    @torch.no_grad()
+    def scores(self, evidence: Evidence) -> LevelScores:
+        """Score each image by all folds that did not learn from it.
+
+        Witnesses and the planted stream learn from real images only, and so judge a synthetic
+        image by the mean of all folds. In training, its own fold is enough.
+
+        The pixel level is that of the streams that judge a cell by itself, the region level that
+        of planted faults, which sees a cell's surroundings, and the image level the mean of the
+        combined score over the image.
+        """
+        labels = evidence.label_map
+        opinions: dict[str, Tensor] = {}
+        if self.speaks.any():
+            # every fold sees all images: what else is in a batch must not change a score
+            folds = [self._opine(fold, evidence.images, labels) for fold in self._folds]
+            opinions = {
+                name: self._pick(name, [each[name] for each in folds], evidence.keys)
+                for name in folds[0]
+            }
+        combined = self._fuse(opinions, labels)
+        valid = labels != IGNORE_INDEX
+        means = (combined * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
+        cellwise = {name: opinion for name, opinion in opinions.items() if name != PLANTED}
+        return LevelScores(
+            image=means[:, None, None].expand_as(combined).contiguous(),
+            region=fuse(opinions.get(PLANTED), (), labels),
+            pixel=self._fuse(cellwise, labels),
+            combined=combined,
+            streams=opinions,
+        )
+
+    @property
+    def _folds(self) -> range:
+        """Numbers of the folds."""
+        return range(self.settings.folds)
+
+    def _fold_of(self, key: str) -> int:
+        """Fold of a training image; any will do for others."""
+        split = self.splits.get(key)
+        return split.fold if split else 0
+
+    def _pick(self, stream: str, opinions: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
+        """Read each image from the folds whose networks did not learn from it."""
+        mean = torch.stack(list(opinions)).mean(dim=0)
+        rows = [
+            opinions[self.splits[key].fold][row] if self._learned_from(stream, key) else mean[row]
+            for row, key in enumerate(keys)
+        ]
+        return torch.stack(rows)
+
+    def _learned_from(self, stream: str, key: str) -> bool:
+        """Tell whether the stream's networks of other folds may have learned from an image."""
+        return key in self.splits and (stream != PLANTED or key.startswith("r"))
+
+    def _fuse(self, opinions: Mapping[str, Tensor], like: Tensor) -> Tensor:
+        """Fuse what the streams that speak hold of each cell."""
+        trusts = dict(zip(STREAMS, self.trusts.tolist(), strict=True))
+        others = [(opinions[name], trusts[name]) for name in opinions if name != PLANTED]
+        return fuse(opinions.get(PLANTED), others, like)
+
+    def _see(self, fold: int, images: Tensor, labels: Tensor) -> Clues:
+        """Gather the clues about images (N, 3, H, W) in [0, 1] and labels (N, h, w), for a fold."""
+        settings = self.settings
+        appearance = see_appearance(
+            cast("Any", self.encoder), images, settings.appearance, enlarge=settings.enlarge
+        )
+        log_predictions = ask_witness(cast("Any", self.witnesses[fold]), images)
+        return Clues(appearance, log_predictions, labels.to(torch.uint8))
+
+    def _opine(self, fold: int, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return what each stream that speaks holds of each cell: "unspoiled", (N, h, w)."""
+        clues = self._see(fold, images, labels)
+        opinions = {}
+        for index, name in enumerate(STREAMS):
+            if self.speaks[index]:
+                logits = self._networks_of(name)[fold](clues)
+                opinions[name] = self._to_opinion(index, name, logits)
+        return opinions
+
+    def _to_opinion(self, index: int, name: str, logits: Tensor) -> Tensor:
+        """Turn a stream's logits into the posterior "unspoiled"."""
+        return logits.sigmoid() if name == PLANTED else posterior(logits, self.levels[index])
+
+    def _networks_of(self, name: str) -> list[StreamNetwork]:
+        """Networks of a stream, one a fold."""
+        return [cast("StreamNetwork", n) for n in cast("nn.ModuleList", self.networks[name])]
+
+    def _learn_witness(self, fold: int, preparation: Preparation) -> Iterator[object]:
+        """Train the witness of a fold on the real images of the others."""
+        excluded = frozenset(key for key, split in self.splits.items() if split.fold == fold)
+        yield from train_witness(
+            cast("Any", self.witnesses[fold]),
+            preparation.draw_real(excluded, self.settings.witness_steps),
+            preparation.pick_pieces,
+            self.settings,
+            seed=stable_seed(preparation.seed, "witness", fold),
+            device=self.num_learned.device,
+        )
+
+    def _learn_stream(self, name: str, workshop: Workshop) -> Iterator[object]:
+        """Fit the networks of a stream."""
+        make_lesson = workshop.planted_lesson if name == PLANTED else workshop.domain_lesson
+        for fold, network in enumerate(self._networks_of(name)):
+            lesson = make_lesson(fold)
+            network.standardise(lesson.clues)
+            seed = stable_seed(workshop.preparation.seed, name, fold)
+            yield fit(network, lesson, self.settings, seed=seed)
+
+    def _listen(self, workshop: Workshop) -> Iterator[object]:
+        """Find out which streams may speak, by what they say of images they never learned from."""
+        valid, is_real = workshop.clues.valid, workshop.is_real
+        synthetic = valid & ~is_real[:, None, None]
+        planted = workshop.cross_fit(self._networks_of(PLANTED))
+        for index, name in enumerate(STREAMS):
+            logits = workshop.cross_fit(self._networks_of(name))
+            self.levels[index] = real_level(logits, valid, is_real)
+            self.aurocs[index] = cell_auroc(logits, valid, is_real)
+            if name == PLANTED:
+                self.speaks[index] = finds_less_good(logits.sigmoid(), valid, is_real)
+            else:
+                self.speaks[index] = tells_domains_apart(logits, valid, is_real)
+                if self.speaks[0]:
+                    self.trusts[index] = measure_trust(logits[synthetic], planted[synthetic])
+            yield name

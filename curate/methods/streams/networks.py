@@ -1,0 +1,174 @@
+"""The network of a stream: which clues it sees, and how it is fitted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from curate.seeding import stable_rng, stable_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from curate.methods.streams.evidence import Clues
+    from curate.methods.streams.settings import StreamsSettings
+
+BATCH: Final = 8
+CHUNK: Final = 32
+_LOG_SCALE: Final = 3.0
+"""Log-probabilities are divided by this, which brings them to about unit spread."""
+
+APPEARANCE: Final = "appearance"
+SEMANTICS: Final = "semantics"
+
+
+class StreamNetwork(nn.Module):
+    """Brings clues to one scale and maps them to one logit a cell.
+
+    Parameters
+    ----------
+    network : Module
+        Maps (N, F, h, w) and (N, h, w) bool to (N, 1, h, w).
+    sees : sequence of str
+        `APPEARANCE`, `SEMANTICS` or both.
+    num_features : int
+        Channels of the appearance.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, network: nn.Module, sees: Sequence[str], num_features: int) -> None:
+        super().__init__()
+        self.network = network
+        self.sees = tuple(sees)
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("scale", torch.ones(num_features))
+
+    @staticmethod
+    def count_channels(sees: Sequence[str], num_features: int, num_classes: int) -> int:
+        """Channels that the inner network gets."""
+        return num_features * (APPEARANCE in sees) + (2 * num_classes + 1) * (SEMANTICS in sees)
+
+    def standardise(self, clues: Clues) -> None:
+        """Take mean and spread of the appearance from these images."""
+        features = clues.appearance.float()
+        self.mean.copy_(features.mean(dim=(0, 2, 3)))
+        self.scale.copy_(features.std(dim=(0, 2, 3), correction=0) + 1e-3)
+
+    def forward(self, clues: Clues) -> Tensor:
+        """Return logits, (N, h, w) float32."""
+        parts = []
+        if APPEARANCE in self.sees:
+            centred = clues.appearance.float() - self.mean[:, None, None]
+            parts.append(centred / self.scale[:, None, None])
+        if SEMANTICS in self.sees:
+            parts.append(describe_label(clues))
+        logits: Tensor = self.network(torch.cat(parts, dim=1), clues.valid)[:, 0]
+        return logits
+
+
+def describe_label(clues: Clues) -> Tensor:
+    """Log-predictions, the label one-hot, and the label's log-probability: (N, 2C + 1, h, w)."""
+    logs = clues.log_predictions.float()
+    num_classes = logs.shape[1]
+    label_map = clues.label_map.long()
+    one_hot = F.one_hot(label_map.clamp(max=num_classes), num_classes + 1)
+    chosen = logs.gather(1, label_map.clamp(max=num_classes - 1)[:, None])
+    chosen = chosen * clues.valid[:, None]
+    return torch.cat(
+        [
+            logs / _LOG_SCALE + 1,
+            one_hot[..., :num_classes].permute(0, 3, 1, 2).float(),
+            chosen / _LOG_SCALE + 1,
+        ],
+        dim=1,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a network learns from.
+
+    Attributes
+    ----------
+    clues : Clues
+    target : (N, h, w) float32
+        Share of each cell that is to be called good, in [0, 1].
+    weight : (N, h, w) float32
+        How much each cell counts; 0 = not at all.
+    train, stop : sequences of int
+        Images that the network learns from, and those that tell when to stop.
+    """
+
+    clues: Clues
+    target: Tensor
+    weight: Tensor
+    train: Sequence[int]
+    stop: Sequence[int]
+
+    def loss(self, network: StreamNetwork, rows: Sequence[int]) -> Tensor:
+        """Weighted sums over some images: cross-entropy, and weights; (2,)."""
+        weight = self.weight[rows]
+        losses = F.binary_cross_entropy_with_logits(
+            network(self.clues.pick(rows)), self.target[rows], reduction="none"
+        )
+        return torch.stack([(losses * weight).sum(), weight.sum()])
+
+
+def fit(network: StreamNetwork, lesson: Lesson, settings: StreamsSettings, *, seed: int) -> float:
+    """Train until the loss on the stopping images no longer falls; keep the best state.
+
+    Returns
+    -------
+    loss : float
+        Of the best state on the stopping images; infinite where there are none.
+    """
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    rng = stable_rng(seed, "order")
+    torch.manual_seed(stable_seed(seed, "network"))
+    best, best_state, since_best = math.inf, network.state_dict(), 0
+    for _ in range(settings.epochs):
+        order = rng.permutation(np.asarray(lesson.train, dtype=np.int64))
+        for start in range(0, len(order), BATCH):
+            total, weight = lesson.loss(network, order[start : start + BATCH].tolist())
+            optimizer.zero_grad(set_to_none=True)
+            (total / weight.clamp(min=1e-6)).backward()
+            optimizer.step()
+        loss = measure(network, lesson)
+        if loss < best:
+            best, since_best = loss, 0
+            best_state = {name: value.clone() for name, value in network.state_dict().items()}
+            continue
+        since_best += 1
+        if since_best == settings.patience:
+            break
+    network.load_state_dict(best_state)
+    return best
+
+
+@torch.no_grad()
+def measure(network: StreamNetwork, lesson: Lesson) -> float:
+    """Mean loss on the stopping images; NaN where they have no cell that counts."""
+    rows = list(lesson.stop)
+    sums = [lesson.loss(network, rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
+    if not sums:
+        return math.inf
+    total, weight = torch.stack(sums).sum(dim=0).tolist()
+    return total / weight if weight else math.inf
+
+
+@torch.no_grad()
+def run(network: StreamNetwork, clues: Clues) -> Tensor:
+    """Return logits of many images, (N, h, w), some at a time."""
+    rows = range(0, len(clues), CHUNK)
+    parts = [network(clues.pick(range(start, min(start + CHUNK, len(clues))))) for start in rows]
+    return torch.cat(parts)

@@ -1,0 +1,94 @@
+"""What a stream's logits are worth: whether it may speak, and how sure it is of a cell."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from curate.metrics import auroc
+
+STANDARD_ERRORS: Final = 3.0
+"""By how many standard errors, over images, a stream must beat having no opinion."""
+LEAST: Final = 0.005
+"""No stream that learned the domains holds less than this of a cell."""
+
+
+def mean_of_images(cells: Tensor, valid: Tensor) -> Tensor:
+    """Average (N, h, w) over the valid cells of each image that has one, (n,)."""
+    counts = valid.sum(dim=(1, 2))
+    has_any = counts > 0
+    return ((cells * valid).sum(dim=(1, 2)) / counts.clamp(min=1))[has_any]
+
+
+def tells_domains_apart(logits: Tensor, valid: Tensor, is_real: Tensor) -> bool:
+    """Decide whether a stream that learned the domains found anything.
+
+    It did if its log-loss on images that it did not learn from, each domain counting the same, is
+    below log 2 by more than `STANDARD_ERRORS`.
+
+    Parameters
+    ----------
+    logits : (N, h, w) float32
+        Of "real".
+    valid : (N, h, w) bool
+    is_real : (N,) bool
+    """
+    target = is_real[:, None, None].expand_as(logits).float()
+    gains = math.log(2) - F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return _is_positive([mean_of_images(gains[d], valid[d]) for d in (is_real, ~is_real)])
+
+
+def finds_less_good(goodness: Tensor, valid: Tensor, is_real: Tensor) -> bool:
+    """Decide whether a stream that learned planted faults finds more of them in synthetic images.
+
+    Parameters
+    ----------
+    goodness : (N, h, w) float32
+        In [0, 1].
+    valid, is_real : (N, h, w) bool, (N,) bool
+    """
+    real = mean_of_images(goodness[is_real], valid[is_real])
+    synthetic = mean_of_images(goodness[~is_real], valid[~is_real])
+    return _is_positive([real, -synthetic])
+
+
+def _is_positive(samples: list[Tensor]) -> bool:
+    """Tell whether the sum of the samples' means is above 0 by enough standard errors."""
+    if min(len(sample) for sample in samples) < 2:
+        return False
+    total = sum(float(sample.mean()) for sample in samples)
+    variance = sum(float(sample.var()) / len(sample) for sample in samples)
+    return total > STANDARD_ERRORS * math.sqrt(variance)
+
+
+def real_level(logits: Tensor, valid: Tensor, is_real: Tensor) -> Tensor:
+    """Take the usual logit of real cells, their median: real cells are all unspoiled."""
+    cells = logits[is_real][valid[is_real]]
+    return cells.median() if cells.numel() else torch.zeros((), device=logits.device)
+
+
+def posterior(logits: Tensor, level: Tensor) -> Tensor:
+    """Turn a logit of "real" into the probability that a cell is unspoiled.
+
+    Where a synthetic set is part unspoiled, a share a, and part spoiled, the posterior is
+    a r(x) with the density ratio r = p_real / p_synthetic, the exponential of the logit. It
+    is 1 where nothing spoiled looks alike, which is what real cells usually reach. It is
+    never below `LEAST`.
+
+    Parameters
+    ----------
+    logits : (...) float32
+    level : scalar
+        From `real_level`.
+    """
+    return (logits - level).clamp(max=0).exp().clamp(min=LEAST)
+
+
+def cell_auroc(logits: Tensor, valid: Tensor, is_real: Tensor) -> float:
+    """AUROC of real against synthetic cells."""
+    domain = is_real[:, None, None].expand_as(valid)
+    return auroc(logits[valid].cpu().numpy(), domain[valid].cpu().numpy())

@@ -1,0 +1,58 @@
+"""What can be set of the method ``streams``."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from curate.config import Strict
+
+
+class StreamsSettings(Strict):
+    """``[method]`` of ``streams``.
+
+    Attributes
+    ----------
+    appearance : names
+        Stages of the frozen encoder whose features tell how things look.
+    enlarge : int
+        Images are enlarged so many times before the frozen encoder sees them, so that a cell's
+        features come from few pixels around it.
+    faults : names
+        Kinds that are planted in real images, see `curate.faults`.
+    plantings : int
+        Times that each kind is planted in each real image at each strength.
+    folds : int
+        Cross-fitting: each image is scored by networks that did not see it.
+    witness_steps : int
+        Training steps of each witness, a segmenter that learns from real images only.
+    witness_learning_rate : float
+        Peak of its one-cycle schedule.
+    epochs, patience : int
+        Most passes over the images, and passes in a row without a better held-out loss after
+        which a stream's network returns to its best state.
+    learning_rate, weight_decay : float
+        Of the streams' networks (AdamW).
+    min_ess : float
+        Weights are flattened where their effective sample size would be below it.
+    """
+
+    appearance: tuple[str, ...] = ("stride2", "stride4", "stride8")
+    enlarge: int = Field(2, ge=1, le=4)
+    faults: tuple[str, ...] = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
+    plantings: int = Field(2, ge=1)
+    folds: int = Field(3, ge=2, le=10)
+    witness_steps: int = Field(250, ge=1)
+    witness_learning_rate: float = Field(3e-3, gt=0)
+    epochs: int = Field(30, ge=1)
+    patience: int = Field(3, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    min_ess: float = Field(0.2, gt=0, le=1)
+
+    @field_validator("appearance", "faults")
+    @classmethod
+    def _has_no_repeats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or len(set(value)) < len(value):
+            msg = f"{list(value)} must name at least one, each once"
+            raise ValueError(msg)
+        return value

@@ -1,0 +1,302 @@
+"""What `streams` finds in a pool of real images of which a known part is spoiled.
+
+    python -m tests.benchmarks.streams DATA --out WORK [--seeds 2] [--kinds style blur ..]
+
+DATA holds `camvid/train` and `carla`, each with `images/` and `labels/`. 60 images of CamVid
+train are the real set; 240 others, in about half of whose superpixels one kind of fault is planted
+at full strength, are the pool. Measured is the AUROC of the score of a cell for "its centre pixel
+is unspoiled". A kind written ``-style`` is left out of the planted faults; ``none`` leaves the pool
+as it is, and measures the effective sample size of the scores; ``carla`` is the CARLA drive, in
+which the bonnet of the own car (what is labelled car and is connected to the bottom edge) is what
+is to be found.
+
+One JSON file a cell of the table is kept in WORK, so that an interrupted benchmark goes on.
+Witnesses and the planted stream know real images only: they are learned once a seed, and once
+more for every kind that is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.measure import label as connected
+
+from curate.classes import resolve_classes
+from curate.config import AugmentConfig, Config, FitConfig, parse
+from curate.data import evaluation_batches, open_dataset, training_batches
+from curate.faults import FAULTS, Mixture, Scene
+from curate.methods import MethodContext, Preparation
+from curate.methods.streams import Streams
+from curate.metrics import auroc, effective_sample_size
+from curate.models import build_segmenter, build_weighter
+from curate.records import IGNORE_INDEX, Batch, Evidence
+from curate.seeding import stable_rng
+from curate.workflows.assembling import deal, evenly_spaced
+from curate.workflows.planting import pick_pieces, plant_faults
+from tests.benchmarks.real_data import describe
+
+NUM_REAL, NUM_POOL, CAR = 60, 240, 8
+KNOWN = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
+KINDS = (*KNOWN, "mixture", "none", "carla")
+UP_TO_PLANTED = 1
+"""Parts after the witnesses that know real images only."""
+
+
+def read(folder: Path, labels: str, size: tuple[int, int]) -> Batch:
+    """Read a whole data set."""
+    source = open_dataset(
+        folder, layout="auto", labels=labels, classes=resolve_classes("camvid11"), key="x"
+    )
+    pairs = [(source, pair) for pair in source.pairs]
+    batches = list(evaluation_batches(pairs, size=size, batch_size=16, is_real=True))
+    return Batch(
+        images=torch.cat([batch.images for batch in batches]),
+        label_map=torch.cat([batch.label_map for batch in batches]),
+        is_real=torch.cat([batch.is_real for batch in batches]),
+        keys=tuple(key for batch in batches for key in batch.keys),
+    )
+
+
+def take(batch: Batch, rows, prefix: str, *, is_real: bool) -> Batch:
+    """Some images as one domain."""
+    return Batch(
+        images=batch.images[rows],
+        label_map=batch.label_map[rows],
+        is_real=torch.full((len(rows),), is_real),
+        keys=tuple(f"{prefix}{batch.keys[row][1:]}" for row in rows),
+    )
+
+
+def spoil(pool: Batch, kind: str, seed: int) -> tuple[Batch, torch.Tensor]:
+    """Plant a kind of fault, strong, in about half of the superpixels; donors are of the pool."""
+    fault = Mixture([FAULTS[k] for k in KNOWN]) if kind == "mixture" else FAULTS[kind]
+    images, labels, spoiled = [], [], []
+    own = pool.images.numpy(), pool.label_map.numpy()
+    for row, key in enumerate(pool.keys):
+        rng = stable_rng(seed, "pool", kind, key)
+        donor = (row + int(rng.integers(1, len(pool.keys)))) % len(pool.keys)
+        scene = Scene(own[0][row], own[1][row], own[0][donor], own[1][donor])
+        planted = fault.plant(scene, rng, strength="strong", share=0.5)
+        images.append(planted.image)
+        labels.append(planted.label_map.astype(np.uint8))
+        spoiled.append(planted.is_spoiled)
+    batch = Batch(
+        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(np.stack(labels)),
+        pool.is_real,
+        pool.keys,
+    )
+    return batch, torch.from_numpy(np.stack(spoiled))
+
+
+def bonnet(label_map: torch.Tensor) -> torch.Tensor:
+    """Find car pixels that are connected to the bottom edge, (N, H, W) bool."""
+    masks = []
+    for labels in label_map.numpy():
+        parts = connected(labels == CAR, connectivity=1)
+        at_edge = np.setdiff1d(np.unique(parts[-1]), [0])
+        masks.append(np.isin(parts, at_edge))
+    return torch.from_numpy(np.stack(masks))
+
+
+def centres(maps: torch.Tensor) -> torch.Tensor:
+    """Centre pixel of each cell."""
+    return maps[:, 2::4, 2::4]
+
+
+class Experiment:
+    """The images of one seed, and methods that were taught with them."""
+
+    def __init__(self, options: argparse.Namespace, seed: int) -> None:
+        self.options, self.seed = options, seed
+        size = tuple(options.size)
+        self.config = Config(fit=FitConfig(size=size, seed=seed))
+        everything = read(options.data / "camvid/train", "camvid11", size)
+        self.all = everything
+        count = len(everything.keys)
+        rows = (
+            np.linspace(0, count - 1, NUM_REAL, endpoint=False).round().astype(int) + seed
+        ) % count
+        self.real = take(everything, np.sort(rows), "r0", is_real=True)
+        rest = evenly_spaced(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
+        self.pool = take(everything, rest, "s0", is_real=False)
+
+    def teach(self, synthetic: Batch, left_out: str | None) -> Streams:
+        """Prepare a method; what knows real images only comes from an earlier call."""
+        faults = [kind for kind in KNOWN if kind != left_out]
+        settings = parse(Streams.Settings, {"faults": faults}, where="benchmark")
+        splits = {}
+        for batch in (self.real, synthetic):
+            splits |= deal(batch.keys, 0.25, settings.folds, self.seed)
+        torch.manual_seed(self.seed)
+        method = Streams.build(
+            settings,
+            MethodContext(
+                num_classes=11,
+                feature_channels={},
+                real_class_px=[10_000] * 11,
+                splits=splits,
+                build_weighter=build_weighter,
+                build_segmenter=partial(build_segmenter, "efficientnet_lite0_fpn", 11, "auto"),
+            ),
+        )
+        plant = partial(plant_faults, self.real, self.seed)
+        preparation = Preparation(
+            self.real, synthetic, self.draw_real, plant, pick_pieces, self.seed
+        )
+        self._restore(method, left_out)
+        for progress in method.prepare(preparation):
+            if progress.is_safe and progress.done <= settings.folds + UP_TO_PLANTED:
+                torch.save(
+                    method.state_dict(), self._kept(left_out, progress.done > settings.folds)
+                )
+        return method.eval()
+
+    def draw_real(self, excluded: frozenset[str], steps: int):
+        """Randomly changed real images."""
+        source = open_dataset(
+            self.options.data / "camvid/train",
+            layout="auto",
+            labels="camvid11",
+            classes=resolve_classes("camvid11"),
+            key="r0",
+        )
+        wanted = set(self.real.keys) - excluded
+        return training_batches(
+            (source,),
+            (),
+            size=self.config.fit.size,
+            batch_size=8,
+            seed=self.seed,
+            first_step=0,
+            num_steps=steps,
+            augment=AugmentConfig(),
+            workers=0,
+            pin_memory=False,
+            exclude=frozenset(key for p in source.pairs if (key := source.key_of(p)) not in wanted),
+        )
+
+    def _kept(self, left_out: str | None, has_planted: bool) -> Path:
+        name = f"real-{self.seed}-{left_out or 'all'}.pt" if has_planted else f"real-{self.seed}.pt"
+        return self.options.out / name
+
+    def _restore(self, method: Streams, left_out: str | None) -> None:
+        for path in (self._kept(left_out, True), self._kept(None, False)):
+            if path.exists():
+                method.load_state_dict(torch.load(path))
+                return
+
+    def measure(self, kind: str) -> dict:
+        """Fill one cell of the table."""
+        left_out = kind[1:] if kind.startswith("-") else None
+        name = left_out or kind
+        started = time.monotonic()
+        if name == "carla":
+            drive = read(self.options.data / "carla", "carla", self.config.fit.size)
+            rows = evenly_spaced(range(len(drive.keys)), NUM_POOL)
+            synthetic = take(drive, rows, "s0", is_real=False)
+            spoiled = bonnet(synthetic.label_map)
+        elif name == "none":
+            synthetic, spoiled = self.pool, torch.zeros(self.pool.label_map.shape, dtype=torch.bool)
+        else:
+            synthetic, spoiled = spoil(self.pool, name, self.seed)
+        method = self.teach(synthetic, left_out)
+        maps = score(method, synthetic)
+        labels = centres(synthetic.label_map)
+        valid, bad = labels != IGNORE_INDEX, centres(spoiled)
+        result = {"seconds": round(time.monotonic() - started, 1)}
+        for column, values in maps.items():
+            result[column] = auroc(values[valid], ~bad[valid]) if bad.any() else None
+        fused = maps["fused"][valid]
+        result["ess"] = effective_sample_size(fused)
+        result["good"], result["bad"] = (
+            float(fused[~bad[valid]].mean()),
+            float(fused[bad[valid]].mean()),
+        )
+        result["speaks"] = [n for n in method.networks if n in maps]
+        return result
+
+
+@torch.no_grad()
+def score(method: Streams, synthetic: Batch) -> dict[str, torch.Tensor]:
+    """Score maps of the method, of its streams, and of rivals, (N, h, w) each."""
+    parts: dict[str, list[torch.Tensor]] = {}
+    for start in range(0, len(synthetic.keys), 16):
+        rows = slice(start, start + 16)
+        labels = centres(synthetic.label_map[rows]).long()
+        evidence = Evidence(
+            predictions=torch.zeros(len(labels), 11, *labels.shape[1:]),
+            label_map=labels,
+            images=synthetic.images[rows].float() / 255,
+            is_real=synthetic.is_real[rows],
+            keys=synthetic.keys[rows],
+        )
+        levels = method.scores(evidence)
+        found = {"fused": levels.combined} | levels.streams | rivals(method, evidence)
+        for name, values in found.items():
+            parts.setdefault(name, []).append(values)
+    return {name: torch.cat(values) for name, values in parts.items()}
+
+
+def rivals(method: Streams, evidence: Evidence) -> dict[str, torch.Tensor]:
+    """Probability of the label, and confidence, of a segmenter that did not see the image."""
+    folds = [method._see(f, evidence.images, evidence.label_map) for f in method._folds]
+    logs = method._pick([clues.log_predictions.float() for clues in folds], evidence.keys)
+    chosen = logs.gather(1, evidence.label_map.clamp(max=10)[:, None])[:, 0]
+    return {"rival: p(label)": chosen, "rival: confidence": logs.amax(dim=1)}
+
+
+def main() -> None:
+    """Fill the cells that are missing; print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS))
+    parser.add_argument("--left-out", nargs="*", default=["style", "wrong_label", "pasted"])
+    parser.add_argument("--size", type=int, nargs=2, default=(120, 160))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    table: dict[str, list[dict]] = {}
+    kinds = options.kinds + [f"-{kind}" for kind in options.left_out]
+    for seed in range(options.seeds):
+        experiment = None
+        for kind in kinds:
+            cell = options.out / f"cell-{seed}-{kind}.json"
+            if not cell.exists():
+                experiment = experiment or Experiment(options, seed)
+                cell.write_text(json.dumps(experiment.measure(kind)))
+            table.setdefault(kind, []).append(json.loads(cell.read_text()))
+            print(f"seed {seed}  {kind}: {json.dumps(table[kind][-1])}", flush=True)
+    columns = (
+        "fused",
+        "planted",
+        "appearance",
+        "semantics",
+        "rival: p(label)",
+        "rival: confidence",
+    )
+    print(f"\n| kind | {' | '.join(columns)} | ESS | spoken (seeds) | seconds |")
+    print("|---" * (len(columns) + 4) + "|")
+    for kind, cells in table.items():
+        row = [
+            describe(values)
+            if (values := [c[column] for c in cells if c.get(column) is not None])
+            else "silent"
+            for column in columns
+        ]
+        spoken = Counter(name for c in cells for name in c["speaks"])
+        told = ", ".join(f"{name} {count}" for name, count in spoken.items()) or "none"
+        row += [describe([c["ess"] for c in cells]), told, describe([c["seconds"] for c in cells])]
+        print(f"| {kind} | {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()

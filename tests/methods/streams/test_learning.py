@@ -1,0 +1,66 @@
+"""Who learns from what."""
+
+import torch
+
+from curate.methods import Split
+from curate.methods.streams.evidence import Clues, centres, shares
+from curate.methods.streams.learning import Workshop
+from curate.methods.streams.settings import StreamsSettings
+from tests.methods.streams.making import draw_images, make_preparation
+
+FOLDS = 2
+
+
+def make_workshop():
+    preparation = make_preparation(draw_images(8, "s0", is_real=False, seed=2))
+    keys = (*preparation.real.keys, *preparation.synthetic.keys)
+    splits = {key: Split(held_out=i % 4 == 3, fold=i // 4 % FOLDS) for i, key in enumerate(keys)}
+
+    def see(fold, images, labels):
+        marks = torch.full((len(labels), 1, *labels.shape[1:]), float(fold)).half()
+        return Clues(marks, images.mean(dim=(1, 2, 3))[:, None, None, None] + 0 * marks, labels)
+
+    settings = StreamsSettings(faults=("style",), plantings=1, folds=FOLDS)
+    return Workshop(preparation, splits, settings, see, torch.device("cpu"))
+
+
+def test_clues_of_an_image_come_from_its_own_fold_and_stay_in_order():
+    workshop = make_workshop()
+    clues = workshop.clues
+    assert clues.appearance[:, 0, 0, 0].tolist() == workshop.folds
+    batches = (workshop.preparation.real, workshop.preparation.synthetic)
+    means = torch.cat([batch.images.float().mean(dim=(1, 2, 3)) / 255 for batch in batches])
+    assert torch.allclose(clues.log_predictions[:, 0, 0, 0], means, atol=1e-3)
+
+
+def test_domain_lessons_leave_out_the_fold_and_the_held_out():
+    workshop = make_workshop()
+    for fold in range(FOLDS):
+        lesson = workshop.domain_lesson(fold)
+        for rows, held_out in ((lesson.train, False), (lesson.stop, True)):
+            assert rows
+            assert all(workshop.folds[row] != fold for row in rows)
+            assert all(workshop.is_held_out[row] == held_out for row in rows)
+            real = [row for row in rows if workshop.is_real[row]]
+            share = lesson.weight[real].sum() / lesson.weight[list(rows)].sum()
+            assert abs(share - 0.5) < 1e-6
+
+
+def test_planted_lessons_know_real_images_of_other_folds_only():
+    workshop = make_workshop()
+    num_real = len(workshop.preparation.real.keys)
+    for fold in range(FOLDS):
+        lesson = workshop.planted_lesson(fold)
+        assert len(lesson.clues) == 3 * num_real  # as it is, mild, strong
+        marks = lesson.clues.appearance[:, 0, 0, 0]
+        assert lesson.train
+        assert all(marks[row] != fold for row in (*lesson.train, *lesson.stop))
+    assert lesson.target.min() == 0
+    assert lesson.target.max() == 1
+
+
+def test_cells_are_read_at_their_centre_and_by_share():
+    maps = torch.zeros(1, 6, 4, dtype=torch.uint8)
+    maps[0, 2, 2] = 1
+    assert centres(maps).tolist() == [[[1], [0]]]
+    assert torch.allclose(shares(maps > 0), torch.tensor([[[1 / 16], [0.0]]]))

@@ -1,0 +1,124 @@
+"""What `streams` finds in a tiny world, and what it must not find."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from curate.metrics import auroc
+from tests.methods.streams.making import (
+    draw_images,
+    evidence_of,
+    learn,
+    make_method,
+    make_preparation,
+    spoil,
+)
+
+
+def draw_pool(count=16):
+    return draw_images(count, "s0", is_real=False, seed=2)
+
+
+@pytest.fixture(scope="module")
+def restyled():
+    return spoil(draw_pool(), appearance=True)
+
+
+@pytest.fixture(scope="module")
+def method(restyled):
+    return learn(restyled)
+
+
+def is_right(scores):
+    mask = torch.zeros(scores.shape, dtype=torch.bool)
+    mask[..., scores.shape[-1] // 2 :] = True
+    return mask
+
+
+def area(scores, mask=None):
+    return auroc(scores, is_right(scores) if mask is None else mask)
+
+
+def test_spoiled_colours_are_found(method, restyled):
+    assert area(method.scores(evidence_of(restyled)).combined) > 0.9
+
+
+def test_shuffled_cells_are_chance(method, restyled):
+    scores = method.scores(evidence_of(restyled)).combined.flatten()
+    order = torch.randperm(len(scores), generator=torch.Generator().manual_seed(0))
+    mask = is_right(method.scores(evidence_of(restyled)).combined).flatten()
+    assert abs(auroc(scores[order], mask) - 0.5) < 0.06
+
+
+def test_wrong_labels_are_found():
+    pool = spoil(draw_pool(), labels=True)
+    assert area(learn(pool).scores(evidence_of(pool)).combined) > 0.9
+
+
+def test_kind_that_was_never_planted_is_found(restyled):
+    method = learn(restyled, faults=["wrong_label"])
+    assert area(method.scores(evidence_of(restyled)).combined) > 0.85
+
+
+def test_nothing_is_said_where_nothing_is_spoiled():
+    pool = draw_pool()
+    method = learn(pool)
+    assert not method.speaks.any()
+    assert torch.equal(method.scores(evidence_of(pool)).combined, torch.full((16, 8, 12), 0.5))
+    assert set(method.judge([], is_last=True).values()) == {0.5}
+    weights, _ = method.step(evidence_of(pool), is_warmup=False)
+    assert torch.equal(weights, torch.ones(16, 8, 12))
+
+
+def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
+    weights, metrics = method.step(evidence_of(restyled), is_warmup=False)
+    right = is_right(weights)
+    assert weights[~right].mean() < 0.8 < 1.2 < weights[right].mean()
+    assert weights.mean() == pytest.approx(1, abs=0.05)
+    assert 0.2 <= metrics["ess"] <= 1
+
+
+def test_score_of_an_image_does_not_depend_on_its_batch(method, restyled):
+    together = method.scores(evidence_of(restyled)).combined
+    first = draw_images(16, "s0", is_real=False, seed=3)
+    images, labels = first.images.clone(), first.label_map.clone()
+    images[5], labels[5] = restyled.images[5], restyled.label_map[5]
+    other = method.scores(evidence_of(type(first)(images, labels, first.is_real, first.keys)))
+    assert torch.equal(together[5], other.combined[5])
+
+
+def test_preparation_goes_on_from_any_finished_part(restyled):
+    preparation = make_preparation(restyled)
+    whole = make_method(preparation)
+    states = [
+        {name: value.clone() for name, value in whole.state_dict().items()}
+        for progress in whole.prepare(preparation)
+        if progress.is_safe
+    ]
+    assert [int(state["num_learned"]) for state in states] == [1, 2, 3, 4, 5, 6]
+    for state in (states[0], states[2], states[4]):
+        resumed = make_method(preparation)
+        resumed.load_state_dict(state)
+        for _ in resumed.prepare(preparation):
+            pass
+        for name, value in whole.state_dict().items():
+            assert torch.equal(resumed.state_dict()[name], value), name
+
+
+def test_no_network_learns_from_the_images_that_it_scores(restyled):
+    preparation = make_preparation(restyled)
+    asked = []
+
+    def draw_real(excluded, steps):
+        asked.append(excluded)
+        return preparation.draw_real(excluded, steps)
+
+    method = make_method(preparation, witness_steps=1, epochs=1)
+    watched = replace(preparation, draw_real=draw_real)
+    for _ in method.prepare(watched):
+        pass
+    for fold, excluded in enumerate(asked):
+        own = {key for key, split in method.splits.items() if split.fold == fold}
+        assert own <= excluded
+    assert len(asked) == 2

@@ -1,0 +1,96 @@
+"""When a stream may speak, and how its logits become posteriors."""
+
+import math
+
+import pytest
+import torch
+
+from curate.methods.streams.fusion import USUAL, fuse, measure_trust
+from curate.methods.streams.opinions import (
+    LEAST,
+    finds_less_good,
+    posterior,
+    real_level,
+    tells_domains_apart,
+)
+
+IS_REAL = torch.tensor([True] * 8 + [False] * 8)
+VALID = torch.ones(16, 2, 2, dtype=torch.bool)
+
+
+def noisy_logits(shift, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    noise = 0.3 * torch.randn(16, 2, 2, generator=generator)
+    return noise + torch.where(IS_REAL, shift, -shift)[:, None, None]
+
+
+def test_right_logits_may_speak():
+    assert tells_domains_apart(noisy_logits(0.5), VALID, IS_REAL)
+
+
+def test_logits_of_swapped_domains_may_not():
+    assert not tells_domains_apart(noisy_logits(0.5), VALID, ~IS_REAL)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_may_not(seed):
+    assert not tells_domains_apart(noisy_logits(0.0, seed), VALID, IS_REAL)
+    assert not finds_less_good(noisy_logits(0.0, seed).sigmoid(), VALID, IS_REAL)
+
+
+def test_worse_cells_in_synthetic_images_may_speak_but_not_better_ones():
+    assert finds_less_good(noisy_logits(0.5).sigmoid(), VALID, IS_REAL)
+    assert not finds_less_good(noisy_logits(-0.5).sigmoid(), VALID, IS_REAL)
+
+
+def test_ignored_cells_have_no_say():
+    logits = noisy_logits(0.0)
+    logits[:, 0] = torch.where(IS_REAL, 9.0, -9.0)[:, None]
+    valid = VALID.clone()
+    valid[:, 0] = False
+    assert not tells_domains_apart(logits, valid, IS_REAL)
+
+
+def test_one_image_of_a_domain_is_too_few():
+    is_real = torch.tensor([True] + [False] * 15)
+    assert not finds_less_good(noisy_logits(0.5).sigmoid(), VALID, is_real)
+
+
+def test_posterior_is_the_density_ratio_relative_to_real_cells():
+    level = torch.tensor(math.log(2))
+    logits = torch.tensor([math.log(2), 5.0, math.log(1.0), -20.0])
+    expected = torch.tensor([1.0, 1.0, 0.5, LEAST])
+    assert torch.allclose(posterior(logits, level), expected)
+
+
+def test_real_level_is_the_median_of_labelled_real_cells():
+    logits = torch.tensor([[[1.0, 2.0, 9.0]], [[7.0, 7.0, 7.0]]])
+    valid = torch.tensor([[[True, True, True]], [[True, True, True]]])
+    assert real_level(logits, valid, torch.tensor([True, False])) == 2.0
+
+
+def test_fusion_lowers_the_odds_of_the_planted_stream():
+    like = torch.zeros(1, 1, 2)
+    planted, other = torch.tensor([[[0.5, 0.75]]]), torch.tensor([[[0.25, 1.0]]])
+    # odds 1 times 1/4 is 1/5; odds 3 times 1 is 3/4; half the trust: odds 1 times 1/2 is 1/3
+    assert torch.allclose(fuse(planted, [(other, 1.0)], like), torch.tensor([[[0.2, 0.75]]]))
+    assert torch.allclose(fuse(planted, [(other, 0.5)], like), torch.tensor([[[1 / 3, 0.75]]]))
+    assert torch.allclose(fuse(planted, [(other, 0.0)], like), planted)
+
+
+def test_fusion_without_the_planted_stream_begins_with_what_is_usual():
+    like = torch.zeros(1, 1, 1)
+    assert torch.allclose(fuse(None, [(torch.ones(1, 1, 1), 1.0)], like), torch.tensor(USUAL))
+
+
+def test_fusion_is_even_where_nobody_speaks():
+    like = torch.zeros(1, 1, 2)
+    assert torch.equal(fuse(None, [], like), torch.full((1, 1, 2), 0.5))
+
+
+def test_trust_is_agreement_on_the_ranking():
+    planted = torch.tensor([-1.0, -2.0, 3.0, 4.0])
+    assert measure_trust(torch.tensor([0.0, 1.0, 2.0, 3.0]), planted) == 1
+    assert measure_trust(torch.tensor([0.0, 2.0, 1.0, 3.0]), planted) == 0.5  # 3 of 4 pairs
+    assert measure_trust(torch.tensor([3.0, 2.0, 1.0, 0.0]), planted) == 0
+    assert measure_trust(torch.zeros(4), planted.abs()) == 1

@@ -1,0 +1,81 @@
+"""Methods that learn before the joint training: once, saved part by part, resumed anywhere."""
+
+import pytest
+import torch
+
+from curate.errors import StoreError
+from curate.store import load_state
+from curate.workflows.fit import fit
+from curate.workflows.loading import load_run
+from curate.workflows.run_folder import RunFolder
+from curate.workflows.score import score
+from tests.workflows.tiny import RecordingReporter, tiny_config
+
+METHOD = {
+    "appearance": ["0"],
+    "folds": 2,
+    "witness_steps": 4,
+    "plantings": 1,
+    "epochs": 2,
+    "faults": ["style", "wrong_label"],
+}
+
+
+@pytest.fixture
+def config(tmp_path):
+    return tiny_config(tmp_path, method=METHOD).with_fit(method="streams", steps=4, warmup=0.0)
+
+
+def test_streams_fit_and_score(config, tmp_path):
+    reporter = RecordingReporter()
+    run = fit(config, out=tmp_path / "run", reporter=reporter).run
+    assert ("prepare", 6, 0, "parts") in reporter.tasks
+    method = load_run(run).networks.method
+    assert int(method.num_learned) == 6
+    result = score(tmp_path / "synthetic", tmp_path / "w.h5", config=config, run=run)
+    assert result.scored == 9
+
+
+@pytest.mark.parametrize("parts", [1, 3, 6])
+def test_preparation_that_was_killed_goes_on_to_the_same_run(config, tmp_path, monkeypatch, parts):
+    whole = fit(config, out=tmp_path / "whole").run
+    saved = []
+    save = RunFolder.save
+
+    def save_and_die(self, trainer, log, step):
+        save(self, trainer, log, step)
+        saved.append(step)
+        if len(saved) == parts:
+            msg = "killed"
+            raise StoreError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save", save_and_die)
+        with pytest.raises(StoreError, match="killed"):
+            fit(config, out=tmp_path / "cut")
+    assert saved == [0] * parts
+    reporter = RecordingReporter()
+    cut = fit(config, out=tmp_path / "cut", resume=True, reporter=reporter).run
+    started = [task for task in reporter.tasks if task[0] == "prepare"]
+    assert all(done == parts for _, _, done, _ in started)
+    for name in ("segmenter.safetensors", "method.safetensors"):
+        expected, _ = load_state(whole / name)
+        found, _ = load_state(cut / name)
+        assert all(torch.equal(found[key], expected[key]) for key in expected), name
+
+
+def test_interrupt_between_steps_says_what_is_saved(config, tmp_path, monkeypatch):
+    class SetFlag:
+        is_set = True
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr("curate.workflows.preparing.InterruptFlag", SetFlag)
+    reporter = RecordingReporter()
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, out=tmp_path / "run", reporter=reporter)
+    assert any("0 of 6 parts of the preparation are saved" in w for w in reporter.warnings)
