@@ -248,7 +248,8 @@ def score(method: Streams, synthetic: Batch) -> dict[str, torch.Tensor]:
 def rivals(method: Streams, evidence: Evidence) -> dict[str, torch.Tensor]:
     """Probability of the label, and confidence, of a segmenter that did not see the image."""
     folds = [method._see(f, evidence.images, evidence.label_map) for f in method._folds]
-    logs = method._pick([clues.log_predictions.float() for clues in folds], evidence.keys)
+    seen = [clues.log_predictions.float() for clues in folds]
+    logs = method._pick("planted", seen, evidence.keys)
     chosen = logs.gather(1, evidence.label_map.clamp(max=10)[:, None])[:, 0]
     return {"rival: p(label)": chosen, "rival: confidence": logs.amax(dim=1)}
 

@@ -122,3 +122,13 @@ def test_no_network_learns_from_the_images_that_it_scores(restyled):
         own = {key for key, split in method.splits.items() if split.fold == fold}
         assert own <= excluded
     assert len(asked) == 2
+
+
+def test_image_is_judged_by_every_fold_that_did_not_learn_from_it(method):
+    opinions = [torch.full((3, 1, 1), 0.2), torch.full((3, 1, 1), 0.6)]
+    keys = ("r0:00", "s0:00", "new:00")
+    assert [method.splits[key].fold for key in keys[:2]] == [0, 1]
+    learned_domains = method._pick("appearance", opinions, keys).flatten()
+    learned_faults = method._pick("planted", opinions, keys).flatten()
+    assert torch.allclose(learned_domains, torch.tensor([0.2, 0.6, 0.4]))
+    assert torch.allclose(learned_faults, torch.tensor([0.2, 0.4, 0.4]))
