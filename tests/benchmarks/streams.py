@@ -216,10 +216,8 @@ class Experiment:
             result[column] = auroc(values[valid], ~bad[valid]) if bad.any() else None
         fused = maps["fused"][valid]
         result["ess"] = effective_sample_size(fused)
-        result["good"], result["bad"] = (
-            float(fused[~bad[valid]].mean()),
-            float(fused[bad[valid]].mean()),
-        )
+        result["good"] = float(fused[~bad[valid]].mean())
+        result["bad"] = float(fused[bad[valid]].mean()) if bad.any() else None
         result["speaks"] = [n for n in method.networks if n in maps]
         return result
 
