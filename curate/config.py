@@ -21,6 +21,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def refuse_repeats(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Check, as a validator of a field, that a list names something, and each thing once."""
+    if not value or len(set(value)) < len(value):
+        msg = f"{list(value)} must name at least one, each once"
+        raise ValueError(msg)
+    return value
+
+
 class DatasetConfig(Strict):
     """One ``[[real]]`` or ``[[synthetic]]`` table.
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from curate.config import Strict
+from curate.config import Strict, refuse_repeats
 from curate.methods.combine import COMBINATIONS
 from curate.records import LEVELS
 
@@ -58,13 +58,7 @@ class HierarchicalSettings(Strict):
     folds: int = Field(1, ge=1, le=10)
     adversarial: float = Field(0.0, ge=0)
 
-    @field_validator("inputs", "levels")
-    @classmethod
-    def _has_no_repeats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or len(set(value)) < len(value):
-            msg = f"{list(value)} must name at least one, each once"
-            raise ValueError(msg)
-        return value
+    _has_no_repeats = field_validator("inputs", "levels")(refuse_repeats)
 
     @field_validator("combine")
     @classmethod

@@ -7,12 +7,12 @@ library asks for them; for those of the tables see `curate.store.strings`.
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from typing import TYPE_CHECKING, Final
 
 from curate.errors import StoreError
+from curate.store.rawfile import PositionedFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ _MAX_BYTES: Final = 1 << 24
 """Far more than the collection of any attribute takes up."""
 
 
-class GuardedFile(io.RawIOBase):
+class GuardedFile(PositionedFile):
     """A file to give to the HDF5 library, which refuses to hand out a damaged collection.
 
     Raises
@@ -42,11 +42,9 @@ class GuardedFile(io.RawIOBase):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
+        handle = os.open(path, os.O_RDONLY)
+        super().__init__(handle, os.fstat(handle).st_size)
         self._path = path
-        self._handle = os.open(path, os.O_RDONLY)
-        self._size = os.fstat(self._handle).st_size
-        self._position = 0
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read from the position on."""
@@ -59,30 +57,6 @@ class GuardedFile(io.RawIOBase):
         view[: len(content)] = content
         self._position += len(content)
         return len(content)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a position."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}
-        self._position = base[whence] + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def close(self) -> None:
-        """Close the file."""
-        if not self.closed:
-            super().close()
-            os.close(self._handle)
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
 
     def _check(self, start: int) -> None:
         """Refuse the collection at `start` if it is damaged."""

@@ -7,13 +7,13 @@ when the file has been closed.
 
 from __future__ import annotations
 
-import io
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import h5py
 
+from curate.store.rawfile import PositionedFile
 from curate.store.signals import signals_held
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 
-class Sink(io.RawIOBase):
+class Sink(PositionedFile):
     """A new file for reading and writing whose failures are kept for later.
 
     Parameters
@@ -39,12 +39,9 @@ class Sink(io.RawIOBase):
     """
 
     def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
-        super().__init__()
+        super().__init__(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), 0)
         self.check = check
         self.error: OSError | None = None
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-        self._position = 0
-        self._size = 0
         self._lost: list[tuple[int, bytes]] = []
 
     def raise_error(self) -> None:
@@ -80,16 +77,6 @@ class Sink(io.RawIOBase):
         self._position += length
         return length
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a position."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}
-        self._position = base[whence] + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
     def truncate(self, size: int | None = None) -> int:
         """Set the size."""
         self._size = self._position if size is None else size
@@ -100,21 +87,7 @@ class Sink(io.RawIOBase):
                 self.error = error
         return self._size
 
-    def close(self) -> None:
-        """Close the file."""
-        if not self.closed:
-            super().close()
-            os.close(self._handle)
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
     def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
         """Return True."""
         return True
 

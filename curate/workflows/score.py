@@ -13,7 +13,7 @@ from curate.distributed import barrier, broadcast_object, first_decides, gather_
 from curate.errors import DataError, UsageError
 from curate.packing import check_compression
 from curate.records import LEVELS
-from curate.reporting import LogReporter, Reporter
+from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.shards import Shard, parse_shard
 from curate.store import ScoreWriter, check_ids, remember
 from curate.workflows.cells import CellPlan
@@ -131,6 +131,7 @@ def score(
     _check_levels(levels)
     part = parse_shard(shard)
     with open_world(device) as world:
+        reporter = reporter if world.is_first else SilentReporter()
         loaded = open_scoring_run(run, config)
         source = open_known_dataset(Path(dataset), config, loaded, layout=layout, labels=labels)
         check_ids(pair.id for pair in source.pairs)
@@ -244,14 +245,6 @@ def _open_writer(
         return writer
     barrier()
     return ScoreWriter(out, rank=world.rank, **settings)
-
-
-def _total(tally: Tally) -> Tally:
-    """Add up the counts of all processes, which also waits until all are done."""
-    total = Tally()
-    for each in gather_objects(tally):
-        total.include(each)
-    return total
 
 
 def _count_readers(workers: int | None, scorer: Scorer) -> int:

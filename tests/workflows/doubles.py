@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from curate.job import this_process
+from tests.workflows import tiny
 
 SEGMENTER = "tests.workflows.doubles:make_segmenter"
 DIES_AT, STOPS_AT = "TEST_DIES_AT", "TEST_STOPS_AT"
@@ -41,11 +42,4 @@ class Accident(nn.Sequential):
 def make_segmenter(num_classes):
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double
-    return Accident(
-        nn.Conv2d(3, 8, 3, stride=2, padding=1),
-        nn.BatchNorm2d(8),
-        nn.ReLU(),
-        nn.Conv2d(8, 8, 3, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(8, num_classes, 1),
-    )
+    return Accident(*tiny.make_segmenter(num_classes))

@@ -113,7 +113,7 @@ def test_two_processes_do_what_one_does(in_two, tmp_path):
 
 def test_rounding_errors_of_float32_do_not_grow(tmp_path):
     config = tiny_config(tmp_path / "two", method=DEFAULT, steps=14)
-    done = launch(config)
+    done = launch(config, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as torchrun does: libraries add up in another order with more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from curate.config import Strict
+from curate.config import Strict, refuse_repeats
 
 
 class StreamsSettings(Strict):
@@ -49,10 +49,4 @@ class StreamsSettings(Strict):
     weight_decay: float = Field(1e-2, ge=0)
     min_ess: float = Field(0.2, gt=0, le=1)
 
-    @field_validator("appearance", "faults")
-    @classmethod
-    def _has_no_repeats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or len(set(value)) < len(value):
-            msg = f"{list(value)} must name at least one, each once"
-            raise ValueError(msg)
-        return value
+    _has_no_repeats = field_validator("appearance", "faults")(refuse_repeats)
