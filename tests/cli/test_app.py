@@ -19,7 +19,7 @@ OPTIONS = {
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
     "--device --precision --seed --workers --resume --overwrite --json",
     "score": "--out --run --config --layout --labels --levels --stride --regions "
-    "--compression --shard --workers --device --resume --overwrite --json",
+    "--compression --stream-maps --shard --workers --device --resume --overwrite --json",
     "merge": "--out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
     "--rank-by --out --media --format --dataset --overwrite --dry-run --json",

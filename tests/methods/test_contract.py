@@ -110,3 +110,11 @@ def test_unknown_settings_are_refused(name):
 def test_unknown_methods_are_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'hierarchical'"):
         find_method("hierarchic")
+
+
+def test_streams_are_named_whether_they_speak_or_not(name):
+    method = build(name)
+    assert len(set(method.streams)) == len(method.streams)
+    assert all(map(str.isidentifier, method.streams))
+    if method.gives_scores:
+        assert set(method.scores(evidence_of()).streams) <= set(method.streams)
