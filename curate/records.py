@@ -18,6 +18,9 @@ IGNORE_INDEX: Final = 255
 LEVELS: Final = ("image", "region", "pixel")
 """The three levels of the hierarchy, coarse to fine."""
 
+SCORE_NAMES: Final = ("score", "image_score", "region_score", "pixel_score")
+"""The combined score, and what each level says by itself: columns of score files."""
+
 GRID_STRIDE: Final = 4
 """Pixels of a resized image per cell of the grid that weighting networks work on."""
 

@@ -199,7 +199,8 @@ class Method(nn.Module, ABC):
     def streams(self) -> tuple[str, ...]:
         """Name the kinds of evidence that `scores` keeps apart, those that are silent, too.
 
-        Each name is a Python identifier. ``LevelScores.streams`` has no map of a silent one.
+        Each name is a Python identifier and none of `curate.records.SCORE_NAMES`.
+        ``LevelScores.streams`` has no map of a silent one.
         """
         return ()
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from curate.downstream import FORMATS, MEDIA
 from curate.errors import UsageError
-from curate.records import LEVELS
-from curate.workflows.subset_source import LEVEL_SCORES
+from curate.records import LEVELS, SCORE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from curate.workflows.subset_choice import Choice
     from curate.workflows.subset_source import SubsetSource
 
-RANKABLE: Final = {"image": LEVEL_SCORES, "region": ("score",), "pixel": ("score",)}
+RANKABLE: Final = {"image": SCORE_NAMES, "region": ("score",), "pixel": ("score",)}
 """Columns that each unit can be ranked by; each stream of the score file is one more."""
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from curate.downstream import join_inside
 from curate.errors import DataError
+from curate.records import SCORE_NAMES
 from curate.selection import expand_cells
 from curate.store import Provenance, ScoreFile, parse_provenance, stream_column
 
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.data import IdMap
-
-
-LEVEL_SCORES: Final = ("score", "image_score", "region_score", "pixel_score")
-"""Columns of the image table: the combined score, and what each level's network says by itself."""
 
 
 class Regions(NamedTuple):
@@ -81,7 +78,7 @@ class SubsetSource:
     @property
     def stream(self) -> str | None:
         """Name the stream that ranks, if one does."""
-        is_column = self.rank_by in LEVEL_SCORES
+        is_column = self.rank_by in SCORE_NAMES
         return self.rank_by if self.rank_by in self.scores.streams and not is_column else None
 
     @cached_property
