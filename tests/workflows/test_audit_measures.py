@@ -141,8 +141,8 @@ def test_every_stream_is_measured_by_its_own_map():
     def tally_all(spoiled):
         found = []
         for mask in spoiled:
-            truth, half = (~mask[::4, ::4]).astype(np.float32), np.full(CELLS, 0.5, np.float32)
-            maps = np.stack([half, half, half, half, truth, half * np.nan, 1 - truth])
+            truth = (~mask[::4, ::4]).astype(np.float32)
+            maps = np.stack([*[1 - truth] * 4, truth, truth * np.nan, 1 - truth])
             found.append(tally_image(maps, labels, mask, regions))
         return found
 
@@ -155,5 +155,5 @@ def test_every_stream_is_measured_by_its_own_map():
     assert [streams[name]["auroc"] for name in ("right", "wrong")] == [1.0, 0.0]
     assert math.isnan(streams["silent"]["auroc"])
     assert math.isnan(streams["silent"]["false_alarm"])
-    assert rows[0]["auroc"] == 0.5
+    assert rows[0]["auroc"] == 0.0
     assert {tuple(row) for row in rows[3:]} == {tuple(rows[0])}
