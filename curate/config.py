@@ -165,6 +165,9 @@ class ScoreConfig(Strict):
         Images that are computed at a time.
     compression : str
         Of pixel maps: ``deflate`` is readable everywhere, ``zstd`` needs hdf5plugin and is faster.
+    stream_maps : bool
+        Whether to keep a map of each stream beside that of the combined score. Needs a method
+        with streams and the pixel level.
     """
 
     stride: int = Field(4, ge=1, le=64)
@@ -172,6 +175,7 @@ class ScoreConfig(Strict):
     region_px: int = Field(48, ge=4)
     batch_size: int = Field(8, ge=1)
     compression: Literal["deflate", "zstd"] = "deflate"
+    stream_maps: bool = False
 
 
 class Config(Strict):

@@ -18,6 +18,9 @@ IGNORE_INDEX: Final = 255
 LEVELS: Final = ("image", "region", "pixel")
 """The three levels of the hierarchy, coarse to fine."""
 
+SCORE_NAMES: Final = ("score", "image_score", "region_score", "pixel_score")
+"""The combined score, and what each level says by itself: columns of score files."""
+
 GRID_STRIDE: Final = 4
 """Pixels of a resized image per cell of the grid that weighting networks work on."""
 
@@ -118,7 +121,7 @@ class LevelScores:
     combined : (N, h, w) float32
         All levels together.
     streams : dict of str to (N, h, w) float32
-        One map per kind of evidence, where a method keeps them apart.
+        One map per kind of evidence, where a method keeps them apart; none of a silent one.
     """
 
     image: Tensor
@@ -144,6 +147,8 @@ class RegionTable:
         Bounding box in pixels of the original image, half-open.
     score : (R,) float64
         Mean combined score over the valid pixels; NaN where there are none.
+    streams : dict of str to (R,) float64
+        The same of what each stream holds; NaN everywhere for a silent one.
     """
 
     class_id: NDArray[np.int16]
@@ -154,6 +159,7 @@ class RegionTable:
     bottom: NDArray[np.int32]
     right: NDArray[np.int32]
     score: NDArray[np.float64]
+    streams: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,10 @@ class ScoredImage:
         Combined score times 255.
     region_ids : same shape, uint16 or uint32, packed, or None
     regions : RegionTable or None
+    streams : dict of str to float
+        Mean of what each stream holds, in [0, 1]; NaN for a silent one.
+    stream_scores : dict of str to map
+        What each stream that speaks holds of each cell, as `pixel_scores`, where that is kept.
     """
 
     pair: Pair
@@ -198,3 +208,5 @@ class ScoredImage:
     pixel_scores: PackedMap | None = None
     region_ids: PackedMap | None = None
     regions: RegionTable | None = None
+    streams: dict[str, float] = field(default_factory=dict)
+    stream_scores: dict[str, PackedMap] = field(default_factory=dict)

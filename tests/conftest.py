@@ -19,3 +19,21 @@ def finished_run(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     config = tiny_config(root)
     return config, fit(config).run
+
+
+@pytest.fixture(scope="session")
+def streams_run(tmp_path_factory):
+    """A finished tiny run of the method `streams`: its config and its folder."""
+    root = tmp_path_factory.mktemp("streams")
+    method = {
+        "appearance": ["0"],
+        "folds": 2,
+        "witness_steps": 40,
+        "witness_learning_rate": 0.03,
+        "plantings": 1,
+        "epochs": 8,
+        "learning_rate": 0.01,
+        "faults": ["style", "blur"],
+    }
+    config = tiny_config(root, method=method, steps=4).with_fit(method="streams")
+    return config, fit(config).run

@@ -88,7 +88,7 @@ def _lines(result: "AuditResult") -> list[str]:
     lines = [
         f"How well {result.run} finds what was planted in {count(result.images, 'real image')}",
         "(AUROC of the score, 0.5 = chance, with 95% intervals over images)",
-        "  " + "  ".join([" " * width, *(f"{level:<17}" for level in _LEVELS)]).rstrip(),
+        "  " + "  ".join([" " * width, *(f"{name:<18}" for name in _columns(result))]).rstrip(),
     ]
     for kind in (*result.kinds, "all"):
         cells = [
@@ -97,11 +97,23 @@ def _lines(result: "AuditResult") -> list[str]:
             )
             for level in _LEVELS
         ]
+        cells += [_best_stream(result, kind)] if result.streams else []
         lines.append("  " + "  ".join([f"{kind:<{width}}", *cells]).rstrip())
     lines += _verdict(result)
     if result.out:
         lines.append(f"Table: {result.out}")
     return [*lines, f"Done in {duration(result.seconds)}"]
+
+
+def _columns(result: "AuditResult") -> tuple[str, ...]:
+    """Head the columns; only runs with streams tell which of them sees a kind best."""
+    return (*_LEVELS, "best stream") if result.streams else _LEVELS
+
+
+def _best_stream(result: "AuditResult", kind: str) -> str:
+    """Name the stream that sees a kind best, and how well; a dash where none does."""
+    name = result.best_stream(kind)
+    return f"{name} {result.value('auroc', 'pixel', kind=kind, score=name):.3f}" if name else "-"
 
 
 def _cell(value: float, low: float, high: float) -> str:

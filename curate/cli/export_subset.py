@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import AsJson, ConfigFile, Format, Level, Media, Overwrite, RankBy
+from curate.cli.options import AsJson, ConfigFile, Format, Level, Media, Overwrite
 from curate.cli.results import count as count_of
 from curate.cli.results import show
 from curate.cli.seam import seam
@@ -41,7 +41,13 @@ def export_subset(
     ] = False,
     by: Annotated[Level, typer.Option("--by", help="What to keep or leave out.")] = "image",
     rank_by: Annotated[
-        RankBy, typer.Option("--rank-by", help="Column of the score file that ranks images.")
+        str,
+        typer.Option(
+            "--rank-by",
+            metavar="NAME",
+            help="Score that ranks: score, a stream's name (planted, appearance, ..); for images "
+            "also image_score, region_score, pixel_score.",
+        ),
     ] = "score",
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the subset.")] = Path(
         "subset"

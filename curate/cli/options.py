@@ -12,7 +12,6 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Regions = Literal["label_tiles", "components", "grid", "slic"]
 Compression = Literal["deflate", "zstd"]
 Level = Literal["image", "region", "pixel"]
-RankBy = Literal["score", "image_score", "region_score", "pixel_score"]
 Media = Literal["symlink", "hardlink", "copy", "none"]
 Format = Literal["original", "folder", "list"]
 

@@ -57,6 +57,13 @@ def score(
         Compression | None,
         typer.Option("--compression", help="Of the maps; deflate can be read everywhere."),
     ] = None,
+    stream_maps: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream-maps/--no-stream-maps",
+            help="Keep a map of each stream, too: why a pixel scored low.",
+        ),
+    ] = None,
     shard: Annotated[
         str,
         typer.Option("--shard", metavar="I/N", help="Score part I of N, for 'curate merge'."),
@@ -84,6 +91,7 @@ def score(
             stride=stride,
             regions=regions,
             compression=compression,
+            stream_maps=stream_maps,
             shard=shard,
             workers=workers,
             device=device or "auto",

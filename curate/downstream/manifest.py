@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 MANIFEST_NAME: Final = "manifest.csv"
 
 COLUMNS: Final = (
-    "id", "selected", "score", "rank", "kept_px", "valid_px", "reason", "image_path", "label_path",
+    "id", "selected", "score", "rank", "rank_by", "kept_px", "valid_px", "reason", "image_path",
+    "label_path",
 )  # fmt: skip
-"""One row an image of the data set; paths are those inside the data set."""
+"""One row an image of the data set: ``score`` and ``rank`` are those of what ``rank_by`` names, and
+paths are those inside the data set."""
 
 _BLOCK_ROWS: Final = 65_536
 

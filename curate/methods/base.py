@@ -196,6 +196,15 @@ class Method(nn.Module, ABC):
         """
 
     @property
+    def streams(self) -> tuple[str, ...]:
+        """Name the kinds of evidence that `scores` keeps apart, those that are silent, too.
+
+        Each name is a Python identifier and none of `curate.records.SCORE_NAMES`.
+        ``LevelScores.streams`` has no map of a silent one.
+        """
+        return ()
+
+    @property
     def has_penalty(self) -> bool:
         """Whether `penalty` is to be added to the segmenter's loss."""
         return False

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from curate.store.locks import claim
     from curate.store.provenance import Provenance, parse_provenance
     from curate.store.runs import RunRecord, next_run_name, read_run, write_run
+    from curate.store.schema import stream_column
     from curate.store.scorefile import ScoreFile
     from curate.store.state import latest_run, latest_scores, remember
     from curate.store.tree import pack, unpack
@@ -45,6 +46,7 @@ __all__ = [
     "replacing_folder",
     "save_state",
     "sha256_file",
+    "stream_column",
     "unpack",
     "write_run",
 ]
@@ -72,6 +74,7 @@ _MODULES: Final = {
     "replacing_folder": "atomic",
     "save_state": "checkpoint",
     "sha256_file": "digest",
+    "stream_column": "schema",
     "unpack": "tree",
     "write_run": "runs",
 }

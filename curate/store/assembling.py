@@ -5,29 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from curate.records import OK
 from curate.store.atomic import replacing, replacing_folder
 from curate.store.columns import Columns, num_rows, take
 from curate.store.h5write import MapGroup, write_header, write_images, write_regions
 from curate.store.merging import Merged, region_blocks
 from curate.store.parquet import pair_token, write_parquet
-from curate.store.schema import (
-    IMAGE_COLUMNS,
-    PIXEL_SCORES,
-    REGION_COLUMNS,
-    REGION_IDS,
-)
+from curate.store.schema import stream_column
 from curate.store.sink import creating_h5
 from curate.store.targets import SHARD_NAME, Kind, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from curate.store.sink import Sink
 
 _ROW_BYTES: Final = 4096
 """More than an image's rows, names and headers take up in a file, its maps and regions aside."""
+
+_STREAM_BYTES: Final = 1024
+"""More than a stream adds to that."""
 
 _REGION_BYTES: Final = 64
 
@@ -80,32 +80,35 @@ def _write_h5(assembly: Assembly, rows: range, path: Path) -> None:
     merged = assembly.merged
     with creating_h5(path) as (file, sink):
         write_header(file, provenance=assembly.provenance, dataset_root=assembly.dataset_root)
-        write_images(file, take(merged.images, slice(rows.start, rows.stop)))
+        write_images(file, take(merged.images, slice(rows.start, rows.stop)), merged.schema)
         if "region" in assembly.levels:
             count = int(merged.region_count[rows.start : rows.stop].sum())
-            write_regions(file, region_blocks(merged, rows), count=count)
-        names = _map_groups(assembly.levels)
-        groups = [MapGroup(file, name, stride=assembly.stride) for name in names]
+            write_regions(file, region_blocks(merged, rows), merged.schema, count=count)
+        names = merged.schema.map_groups(assembly.levels)
+        groups = {name: MapGroup(file, name, stride=assembly.stride) for name in names}
         _copy_maps(assembly, rows, groups, sink)
 
 
-def _copy_maps(assembly: Assembly, rows: range, groups: Sequence[MapGroup], sink: Sink) -> None:
+def _copy_maps(assembly: Assembly, rows: range, groups: Mapping[str, MapGroup], sink: Sink) -> None:
     """Copy the maps of some images as they are, without unpacking them."""
     merged = assembly.merged
     for row in rows:
-        if merged.images["status"][row] == OK:
-            sink.raise_error()
-            origin = merged.origins[merged.origin_of[row]]
-            for group in groups:
-                origin.copy_map(int(merged.row_in[row]), merged.images["id"][row], group)
+        sink.raise_error()
+        origin = merged.origins[merged.origin_of[row]]
+        for name in _groups_of(assembly, row):
+            origin.copy_map(int(merged.row_in[row]), merged.images["id"][row], groups[name])
 
 
-def _map_groups(levels: tuple[str, ...]) -> list[str]:
-    """List the groups of maps that these levels have."""
+def _groups_of(assembly: Assembly, row: int) -> list[str]:
+    """List the groups in which an image has a map: without a score there is none."""
+    images, schema = assembly.merged.images, assembly.merged.schema
+    if images["status"][row] != OK:
+        return []
     return [
         group
-        for level, group in (("pixel", PIXEL_SCORES), ("region", REGION_IDS))
-        if level in levels
+        for group in schema.map_groups(assembly.levels)
+        if (stream := schema.stream_groups.get(group)) is None
+        or not np.isnan(images[stream_column(stream)][row])
     ]
 
 
@@ -125,12 +128,13 @@ def _shards(assembly: Assembly) -> Iterator[range]:
 def _bytes_of(assembly: Assembly, row: int) -> int:
     """Estimate, from above, what an image adds to the size of a file."""
     merged = assembly.merged
-    size = _ROW_BYTES + _REGION_BYTES * int(merged.region_count[row])
-    if merged.images["status"][row] == OK:
-        origin = merged.origins[merged.origin_of[row]]
-        for group in _map_groups(assembly.levels):
-            size += origin.map_bytes(group, int(merged.row_in[row]), merged.images["id"][row])
-    return size + 16 * assembly.num_classes
+    groups, num_streams = _groups_of(assembly, row), len(merged.schema.streams)
+    size = _ROW_BYTES + _STREAM_BYTES * num_streams + 16 * assembly.num_classes
+    size += (_REGION_BYTES + 8 * num_streams) * int(merged.region_count[row])
+    origin = merged.origins[merged.origin_of[row]]
+    for group in groups:
+        size += origin.map_bytes(group, int(merged.row_in[row]), merged.images["id"][row])
+    return size
 
 
 def _write_tables(assembly: Assembly, target: Target) -> None:
@@ -138,13 +142,13 @@ def _write_tables(assembly: Assembly, target: Target) -> None:
     images = assembly.merged.images
     everything = range(num_rows(images))
     with replacing(target.images_table) as partial:
-        _write_parquet(assembly, partial, iter([images]), IMAGE_COLUMNS)
+        _write_parquet(assembly, partial, iter([images]), assembly.merged.schema.images)
     if "region" not in assembly.levels:
         target.regions_table.unlink(missing_ok=True)
         return
     with replacing(target.regions_table) as partial:
         blocks = region_blocks(assembly.merged, everything)
-        _write_parquet(assembly, partial, blocks, REGION_COLUMNS)
+        _write_parquet(assembly, partial, blocks, assembly.merged.schema.regions)
 
 
 def _write_parquet(

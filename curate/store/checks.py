@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from curate.errors import StoreError
+from curate.store.schema import is_score
 
 if TYPE_CHECKING:
     from typing import Any
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 _ROUNDING: Final = 1e-6
 """How far a mean of scores may be outside [0, 1]."""
 
-_SCORES: Final = ("score", "image_score", "region_score", "pixel_score", "class_score")
 _COUNTS: Final = ("valid_px", "area_px", "region", "class_id", "top", "left")
 
 
@@ -40,7 +40,7 @@ def check_image_column(
         _refuse_where(values < 0, name, values, "negative", where)
     if name == "score":
         _refuse_where(is_ok & np.isnan(values), name, values, "no score, but status ok", where)
-    if name in _SCORES:
+    if is_score(name):
         rows = is_ok[:, None] if values.ndim == 2 else is_ok
         _refuse_where(rows & _is_outside(values), name, values, "not in [0, 1]", where)
 
@@ -55,7 +55,7 @@ def check_region_column(name: str, values: NDArray[Any], *, where: str) -> None:
     """
     if name in _COUNTS:
         _refuse_where(values < 0, name, values, "negative", where)
-    if name in _SCORES:
+    if is_score(name):
         _refuse_where(_is_outside(values), name, values, "not in [0, 1]", where)
 
 

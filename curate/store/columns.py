@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.errors import StoreError
-from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, TEXT, Column
+from curate.store.schema import IMAGE_COLUMNS, TEXT, Column, Schema, stream_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def numpy_dtype(column: Column) -> np.dtype[Any]:
     return np.dtype(object if column.dtype == TEXT else column.dtype)
 
 
-def image_columns(images: Sequence[ScoredImage], *, num_classes: int) -> Columns:
+def image_columns(images: Sequence[ScoredImage], schema: Schema, *, num_classes: int) -> Columns:
     """Arrange scored images as the image table, in their order."""
     columns = {}
     for name, column in IMAGE_COLUMNS.items():
@@ -33,10 +33,13 @@ def image_columns(images: Sequence[ScoredImage], *, num_classes: int) -> Columns
         for row, image in enumerate(images):
             values[row] = _value(image, name)
         columns[name] = values
+    for stream in schema.streams:
+        own = [image.streams.get(stream, np.nan) for image in images]
+        columns[stream_column(stream)] = np.array(own, np.float64)
     return columns
 
 
-def region_columns(images: Sequence[ScoredImage]) -> Columns:
+def region_columns(images: Sequence[ScoredImage], schema: Schema) -> Columns:
     """Arrange the regions of scored images as the region table."""
     blocks = []
     for row, image in enumerate(images):
@@ -45,13 +48,14 @@ def region_columns(images: Sequence[ScoredImage]) -> Columns:
         table = image.regions
         count = len(table.score)
         own = {"image": np.full(count, row), "region": np.arange(count)}
+        own |= {stream_column(name): table.streams[name] for name in schema.streams}
         blocks.append(
             {
                 name: np.asarray(own[name] if name in own else getattr(table, name), column.dtype)
-                for name, column in REGION_COLUMNS.items()
+                for name, column in schema.regions.items()
             }
         )
-    return concatenate(blocks, REGION_COLUMNS)
+    return concatenate(blocks, schema.regions)
 
 
 def concatenate(

@@ -19,14 +19,13 @@ from curate.store.schema import (
     ATTR_VERSION,
     FORMAT,
     FORMAT_VERSION,
-    IMAGE_COLUMNS,
     IMAGES,
     PIXEL_SCALE,
-    PIXEL_SCORES,
-    REGION_COLUMNS,
+    REGION_IDS,
     REGIONS,
     TEXT,
     Column,
+    Schema,
 )
 
 if TYPE_CHECKING:
@@ -48,18 +47,20 @@ def write_header(file: h5py.File, *, provenance: str, dataset_root: str) -> None
     file.attrs[ATTR_ROOT] = dataset_root
 
 
-def write_images(file: h5py.File, columns: Columns) -> None:
+def write_images(file: h5py.File, columns: Columns, schema: Schema) -> None:
     """Write the image table."""
     group = file.create_group(IMAGES)
-    for name, column in IMAGE_COLUMNS.items():
+    for name, column in schema.images.items():
         values = columns[name]
         _create(group, name, column, values.shape)[...] = values
 
 
-def write_regions(file: h5py.File, blocks: Iterable[Columns], *, count: int) -> None:
+def write_regions(
+    file: h5py.File, blocks: Iterable[Columns], schema: Schema, *, count: int
+) -> None:
     """Write the region table of `count` rows, given block after block."""
     group = file.create_group(REGIONS)
-    nodes = {name: _create(group, name, c, (count,)) for name, c in REGION_COLUMNS.items()}
+    nodes = {name: _create(group, name, c, (count,)) for name, c in schema.regions.items()}
     start = 0
     for block in blocks:
         end = start + len(block["image"])
@@ -78,7 +79,7 @@ class MapGroup:
     ----------
     file : h5py.File
     name : str
-        ``pixel_scores`` or ``region_ids``.
+        ``pixel_scores``, ``region_ids`` or ``stream_scores/<stream>``.
     stride : int
         Pixels of the original image per cell.
     """
@@ -89,7 +90,7 @@ class MapGroup:
         self._folders: dict[str, h5py.Group] = {"": self._root}
         self._settings: dict[tuple[object, ...], Any] = {}
         self._attributes = [(ATTR_STRIDE, h5t.STD_I64LE, np.array(stride, np.int64))]
-        if name == PIXEL_SCORES:
+        if name != REGION_IDS:
             self._attributes.append((ATTR_SCALE, h5t.IEEE_F64LE, np.array(PIXEL_SCALE)))
 
     def write(self, image_id: str, packed: PackedMap) -> None:

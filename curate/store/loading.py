@@ -8,19 +8,19 @@ from curate.errors import StoreError
 from curate.store.columns import Columns, check_columns, num_rows
 from curate.store.hdf5 import find, read_table, reading
 from curate.store.ids import check_ids
-from curate.store.schema import IMAGE_COLUMNS, IMAGES
+from curate.store.schema import IMAGES, Schema
 
 
-def load_file_images(file: h5py.File) -> Columns:
+def load_file_images(file: h5py.File, schema: Schema) -> Columns:
     """Load and check the image table of one HDF5 file."""
     with reading(file.filename):
-        images = read_table(find(file, IMAGES, h5py.Group), IMAGE_COLUMNS)
-    return _checked_images(images, where=file.filename)
+        images = read_table(find(file, IMAGES, h5py.Group), schema.images)
+    return _checked_images(images, schema, where=file.filename)
 
 
-def _checked_images(images: Columns, *, where: str) -> Columns:
+def _checked_images(images: Columns, schema: Schema, *, where: str) -> Columns:
     """Refuse an image table that contradicts itself."""
-    check_columns(images, IMAGE_COLUMNS, where=where)
+    check_columns(images, schema.images, where=where)
     ids = images["id"]
     check_ids(ids)
     if len(set(ids)) < len(ids):

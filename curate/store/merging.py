@@ -9,7 +9,6 @@ import numpy as np
 
 from curate.records import OK
 from curate.store.columns import Columns, concatenate, num_rows, take
-from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.store.origins import Origin
+    from curate.store.schema import Schema
 
 _BLOCK_ROWS: Final = 1_000_000
 
@@ -27,6 +27,7 @@ class Merged:
 
     Attributes
     ----------
+    schema : Schema
     images : Columns
     origins : tuple of Origin
     origin_of, row_in : (N,) int64
@@ -35,6 +36,7 @@ class Merged:
         Rows of its regions in that origin.
     """
 
+    schema: Schema
     images: Columns
     origins: tuple[Origin, ...]
     origin_of: NDArray[np.int64]
@@ -43,16 +45,20 @@ class Merged:
     region_count: NDArray[np.int64]
 
 
-def merge(origins: Sequence[Origin], *, num_classes: int) -> Merged:
-    """Find the newest finished scores of each image; scores never yield to a failure."""
+def merge(origins: Sequence[Origin], schema: Schema, *, num_classes: int) -> Merged:
+    """Find the newest finished scores of each image; scores never yield to a failure.
+
+    All origins have the same schema.
+    """
     loaded = [origin.load() for origin in origins]
     tables = [images for images, _ in loaded]
     counts = [count for _, count in loaded]
     starts = [np.cumsum(count) - count for count in counts]
     lengths = np.array([num_rows(table) for table in tables], np.int64)
-    images = concatenate(tables, IMAGE_COLUMNS, num_classes=num_classes)
+    images = concatenate(tables, schema.images, num_classes=num_classes)
     rows = _newest_rows(images)
     return Merged(
+        schema=schema,
         images=take(images, rows),
         origins=tuple(origins),
         origin_of=np.repeat(np.arange(len(tables)), lengths)[rows],
@@ -72,10 +78,10 @@ def region_blocks(merged: Merged, rows: range) -> Iterator[Columns]:
         block["image"] = np.repeat(np.arange(first, last + 1) - rows.start, count)
         pending.append(block)
         if sum(map(num_rows, pending)) >= _BLOCK_ROWS:
-            yield concatenate(pending, REGION_COLUMNS)
+            yield concatenate(pending, merged.schema.regions)
             pending = []
     if pending:
-        yield concatenate(pending, REGION_COLUMNS)
+        yield concatenate(pending, merged.schema.regions)
 
 
 def _newest_rows(images: Columns) -> NDArray[np.int64]:

@@ -17,8 +17,8 @@ from curate.store.headers import Header, read_h5_header, read_table_headers
 from curate.store.loading import load_file_images
 from curate.store.parquet import read_metadata, read_parquet
 from curate.store.pieces import read_piece_images, read_piece_maps, read_piece_regions
-from curate.store.provenance import decode
-from curate.store.schema import IMAGE_COLUMNS, REGION_COLUMNS, REGIONS
+from curate.store.provenance import decode, schema_of
+from curate.store.schema import REGION_COLUMNS, REGIONS, Schema
 from curate.store.targets import Kind
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class Origin(ABC):
     def header(self) -> Header:
         """Read where the scores come from."""
 
+    @cached_property
+    def schema(self) -> Schema:
+        """Return what the origin holds."""
+        return schema_of(self.header().provenance, where=str(self.path))
+
     @abstractmethod
     def load(self) -> tuple[Columns, NDArray[np.int64]]:
         """Read the image table, and how many regions each image has, (N,)."""
@@ -74,7 +79,7 @@ class H5Origin(Origin):
 
     def load(self) -> tuple[Columns, NDArray[np.int64]]:
         """Read the image table and one column of the other."""
-        images = load_file_images(self._file)
+        images = load_file_images(self._file, self.schema)
         if REGIONS not in self._file:
             return images, np.zeros(num_rows(images), np.int64)
         with reading(self.path):
@@ -86,7 +91,7 @@ class H5Origin(Origin):
         """Read rows of the region table."""
         with reading(self.path):
             group = find(self._file, REGIONS, h5py.Group)
-            return read_table(group, REGION_COLUMNS, slice(first, first + count))
+            return read_table(group, self.schema.regions, slice(first, first + count))
 
     def map_bytes(self, group: str, row: int, image_id: str) -> int:  # noqa: ARG002
         """Ask the file."""
@@ -116,11 +121,11 @@ class PieceOrigin(Origin):
 
     def load(self) -> tuple[Columns, NDArray[np.int64]]:
         """Read the image table."""
-        return read_piece_images(self.path)
+        return read_piece_images(self.path, self.schema)
 
     def regions(self, first: int, count: int) -> Columns:
         """Cut from the table."""
-        regions: Columns = self.cache.recent(read_piece_regions, self.path)
+        regions: Columns = self.cache.recent(read_piece_regions, self.path, self.schema)
         return take(regions, slice(first, first + count))
 
     def map_bytes(self, group: str, row: int, image_id: str) -> int:
@@ -133,7 +138,7 @@ class PieceOrigin(Origin):
 
     def _packed(self, group: str, row: int, image_id: str) -> PackedMap:
         """Find a map."""
-        maps = self.cache.recent(read_piece_maps, self.path).get(group)
+        maps = self.cache.recent(read_piece_maps, self.path, self.schema).get(group)
         if maps is None or (packed := maps[row]) is None:
             msg = f"{self.path}: image '{image_id}' has no {group}. Score again with --overwrite."
             raise StoreError(msg)
@@ -153,7 +158,7 @@ class TableOrigin(Origin):
 
     def load(self) -> tuple[Columns, NDArray[np.int64]]:
         """Read both tables."""
-        images = read_parquet(self.path, IMAGE_COLUMNS)
+        images = read_parquet(self.path, self.schema.images)
         return images, np.bincount(self._regions["image"], minlength=num_rows(images))
 
     def regions(self, first: int, count: int) -> Columns:
@@ -175,8 +180,8 @@ class TableOrigin(Origin):
     @cached_property
     def _regions(self) -> Columns:
         """Load the region table, if there is one."""
-        path = self.target.regions_table
-        return read_parquet(path, REGION_COLUMNS) if path.exists() else empty(REGION_COLUMNS)
+        path, columns = self.target.regions_table, self.schema.regions
+        return read_parquet(path, columns) if path.exists() else empty(columns)
 
 
 def open_origins(target: Target, cache: OriginCache) -> list[Origin]:
@@ -191,7 +196,7 @@ class OriginCache:
 
     def __init__(self) -> None:
         self._files: OrderedDict[Path, h5py.File] = OrderedDict()
-        self._parts: OrderedDict[tuple[object, Path], Any] = OrderedDict()
+        self._parts: OrderedDict[tuple[object, Path, Schema], Any] = OrderedDict()
 
     def file(self, path: Path) -> h5py.File:
         """Return an open HDF5 file."""
@@ -201,10 +206,11 @@ class OriginCache:
             self._files.popitem(last=False)[1].close()
         return file
 
-    def recent(self, read: Callable[[Path], T], path: Path) -> T:
+    def recent(self, read: Callable[[Path, Schema], T], path: Path, schema: Schema) -> T:
         """Return what `read` reads from a piece, from memory if it was read lately."""
-        part: T = self._parts.pop((read, path)) if (read, path) in self._parts else read(path)
-        self._parts[read, path] = part
+        key = (read, path, schema)
+        part: T = self._parts.pop(key) if key in self._parts else read(path, schema)
+        self._parts[key] = part
         while len(self._parts) > _MAX_PARTS:
             self._parts.popitem(last=False)
         return part

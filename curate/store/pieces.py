@@ -28,14 +28,7 @@ from curate.store.parquet import (
     table_metadata,
     to_typed_arrow,
 )
-from curate.store.schema import (
-    IMAGE_COLUMNS,
-    PIXEL_SCORES,
-    REGION_COLUMNS,
-    REGION_IDS,
-    REGIONS,
-    map_shape,
-)
+from curate.store.schema import MAP_DTYPES, REGIONS, Schema, map_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +43,6 @@ _FRESH: Final = "overwrite"
 """Marks a work folder whose pieces replace the finished score file instead of adding to it."""
 
 _NUM_REGIONS: Final = "num_regions"
-
-MAP_DTYPES: Final = {PIXEL_SCORES: ("uint8",), REGION_IDS: ("uint16", "uint32")}
-"""Groups of maps, and the types that they may have."""
 
 _MAP: Final = pa.struct(
     [("height", pa.int32()), ("width", pa.int32()), ("dtype", pa.string()),
@@ -125,6 +115,7 @@ class Piece(NamedTuple):
 
     Attributes
     ----------
+    schema : Schema
     images : Columns
         The image table.
     region_count : (N,) int64
@@ -135,6 +126,7 @@ class Piece(NamedTuple):
         By group, the packed map of each image, None where it has none.
     """
 
+    schema: Schema
     images: Columns
     region_count: NDArray[np.int64]
     regions: Columns
@@ -142,7 +134,12 @@ class Piece(NamedTuple):
 
 
 def make_piece(
-    batch: Sequence[ScoredImage], levels: tuple[str, ...], *, num_classes: int, stride: int | None
+    batch: Sequence[ScoredImage],
+    levels: tuple[str, ...],
+    schema: Schema,
+    *,
+    num_classes: int,
+    stride: int | None,
 ) -> Piece:
     """Arrange scored images as a piece.
 
@@ -156,21 +153,21 @@ def make_piece(
     StoreError
         If a map is missing, or has another shape or type than the file needs.
     """
-    regions = region_columns(batch if "region" in levels else [])
-    groups = {PIXEL_SCORES: "pixel", REGION_IDS: "region"}
+    regions = region_columns(batch if "region" in levels else [], schema)
     return Piece(
-        images=image_columns(batch, num_classes=num_classes),
+        schema=schema,
+        images=image_columns(batch, schema, num_classes=num_classes),
         region_count=np.bincount(regions["image"], minlength=len(batch)),
         regions=regions,
         maps={
-            group: [_checked_map(image, group, stride) for image in batch]
-            for group, level in groups.items()
-            if level in levels and stride is not None
+            group: [_checked_map(image, group, schema, stride) for image in batch]
+            for group in schema.map_groups(levels)
+            if stride is not None
         },
     )
 
 
-def read_piece_images(path: Path) -> tuple[Columns, NDArray[np.int64]]:
+def read_piece_images(path: Path, schema: Schema) -> tuple[Columns, NDArray[np.int64]]:
     """Read the image table of a piece, and how many regions each image has.
 
     Raises
@@ -178,12 +175,12 @@ def read_piece_images(path: Path) -> tuple[Columns, NDArray[np.int64]]:
     StoreError
         If it is missing, damaged or not what it should be.
     """
-    with open_table(path, IMAGE_COLUMNS, verify=True) as file:
-        images = read_columns(file, IMAGE_COLUMNS, path)
+    with open_table(path, schema.images, verify=True) as file:
+        images = read_columns(file, schema.images, path)
         return images, from_arrow(file.read([_NUM_REGIONS]).column(_NUM_REGIONS))
 
 
-def read_piece_regions(path: Path) -> Columns:
+def read_piece_regions(path: Path, schema: Schema) -> Columns:
     """Read the region table of a piece; ``image`` is the row in its image table.
 
     Raises
@@ -193,10 +190,10 @@ def read_piece_regions(path: Path) -> Columns:
     """
     rows = _read(path, [REGIONS]).column(REGIONS).combine_chunks().flatten()
     with reading(path):
-        return {name: from_arrow(rows.field(name)) for name in REGION_COLUMNS}
+        return {name: from_arrow(rows.field(name)) for name in schema.regions}
 
 
-def read_piece_maps(path: Path) -> dict[str, list[PackedMap | None]]:
+def read_piece_maps(path: Path, schema: Schema) -> dict[str, list[PackedMap | None]]:
     """Read the packed maps of a piece: by group, one an image, None where it has none.
 
     Raises
@@ -204,7 +201,7 @@ def read_piece_maps(path: Path) -> dict[str, list[PackedMap | None]]:
     StoreError
         If it is missing, damaged or not what it should be.
     """
-    table = _read(path, list(MAP_DTYPES))
+    table = _read(path, list(schema.map_dtypes))
     maps = {name: list(map(_unwrap, table.column(name).to_pylist())) for name in table.column_names}
     if not all(map(_is_sound, (m for group in maps.values() for m in group if m))):
         msg = f"{path} holds a map that no version of curate wrote. Remove it, then --resume."
@@ -221,9 +218,9 @@ def _read(path: Path, names: list[str]) -> pa.Table:
 def _to_table(piece: Piece) -> Any:  # noqa: ANN401
     """Arrange a piece as one Arrow table, one row an image."""
     num_classes = piece.images["class_px"].shape[1]
-    fields = arrow_fields(IMAGE_COLUMNS, num_classes)
+    fields = arrow_fields(piece.schema.images, num_classes)
     columns = {name: to_typed_arrow(piece.images[name], kind) for name, kind in fields}
-    region_fields = arrow_fields(REGION_COLUMNS)
+    region_fields = arrow_fields(piece.schema.regions)
     rows = pa.StructArray.from_arrays(
         [to_typed_arrow(piece.regions[name], kind) for name, kind in region_fields],
         fields=[pa.field(name, kind) for name, kind in region_fields],
@@ -258,12 +255,17 @@ def _is_sound(packed: PackedMap) -> bool:
     return packed.compression in COMPRESSIONS and packed.dtype in sum(MAP_DTYPES.values(), ())
 
 
-def _checked_map(image: ScoredImage, group: str, stride: int) -> PackedMap | None:
-    """Return a map that fits its image, None for one that was not scored."""
-    if image.status != OK:
+def _checked_map(image: ScoredImage, group: str, schema: Schema, stride: int) -> PackedMap | None:
+    """Return a map that fits its image, None where there is nothing to map."""
+    stream = schema.stream_groups.get(group)
+    is_silent = stream is not None and np.isnan(image.streams.get(stream, np.nan))
+    if image.status != OK or is_silent:
         return None
-    packed: PackedMap | None = getattr(image, group)
-    shape, dtypes = map_shape(image.height, image.width, stride), MAP_DTYPES[group]
+    packed: PackedMap | None = (
+        getattr(image, group) if stream is None else image.stream_scores.get(stream)
+    )
+    shape = map_shape(image.height, image.width, stride)
+    dtypes = schema.map_dtypes[group]
     if packed is not None and packed.shape == shape and packed.dtype in dtypes:
         return packed
     found = "missing" if packed is None else f"{packed.dtype} of shape {packed.shape}"

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate.errors import StoreError
+from curate.store.schema import Schema
 
 
 class _Record(BaseModel):
@@ -61,6 +62,10 @@ class Provenance(_Record):
         Pixels of the original image per cell of a stored map.
     regions : dict or None
         How images were cut into regions.
+    streams : tuple of str
+        Kinds of evidence that the method keeps apart; there is no such key where there are none.
+    stream_maps : bool
+        Whether their maps are kept.
     versions : dict of str to str
         Versions of the software.
     """
@@ -74,6 +79,8 @@ class Provenance(_Record):
     levels: tuple[str, ...]
     stride: int
     regions: str | dict[str, Any] | None = None
+    streams: tuple[str, ...] = ()
+    stream_maps: bool = False
     seed: int | None = None
     versions: dict[str, str] = {}
 
@@ -93,6 +100,22 @@ def parse_provenance(provenance: Mapping[str, Any], *, where: str) -> Provenance
         key = ".".join(map(str, first["loc"]))
         msg = f"{where}: provenance key '{key}': {first['msg']}. Score the data set again."
         raise StoreError(msg) from None
+
+
+def schema_of(provenance: Mapping[str, Any], *, where: str) -> Schema:
+    """Tell what a file of this provenance holds.
+
+    Raises
+    ------
+    StoreError
+        If its streams are not what streams are called.
+    """
+    names, has_maps = provenance.get("streams", ()), provenance.get("stream_maps", False)
+    is_list = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if is_list and all(map(str.isidentifier, names)) and len(set(names)) == len(names):
+        return Schema(tuple(names), stream_maps=has_maps is True)
+    msg = f"{where}: {names!r} are no names of streams. Score the data set again."
+    raise StoreError(msg)
 
 
 def encode(provenance: Mapping[str, Any]) -> str:

@@ -17,18 +17,13 @@ from curate.store.hdf5 import find, open_h5, reading
 from curate.store.headers import read_h5_header, read_table_headers
 from curate.store.maps import read_map
 from curate.store.parquet import to_table
-from curate.store.provenance import refuse_mixing
-from curate.store.schema import (
-    IMAGE_COLUMNS,
-    PIXEL_SCORES,
-    REGION_COLUMNS,
-    REGION_IDS,
-)
+from curate.store.provenance import refuse_mixing, schema_of
+from curate.store.schema import PIXEL_SCORES, REGION_IDS, stream_column, stream_group
 from curate.store.tables import H5Source, ParquetSource, Tables
 from curate.store.targets import Kind, resolve_target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -36,6 +31,7 @@ if TYPE_CHECKING:
 
     from curate.store.chunks import Chunk
     from curate.store.schema import Column
+    from curate.store.tables import TableSource
 
 
 _MAX_FOLDERS: Final = 4096
@@ -87,21 +83,37 @@ class ScoreFile:
         if self.target.kind is Kind.H5:
             self._files = [self.path]
         self.provenance, self.dataset_root = self._read_headers()
+        self._schema = schema_of(self.provenance, where=str(self.path))
 
     @property
     def has_maps(self) -> bool:
         """Tell whether there are maps of pixels and regions, not only tables."""
         return bool(self._files)
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Name the kinds of evidence that were scored apart: columns ``stream_<name>``.
+
+        A stream that is silent in this run is NaN everywhere.
+        """
+        return self._schema.streams
+
+    @property
+    def has_stream_maps(self) -> bool:
+        """Tell whether there are maps of each stream that is not silent."""
+        return self.has_maps and bool(self._schema.stream_groups)
+
     @cached_property
     def images(self) -> pd.DataFrame:
         """Return one row an image, sorted by id; see `class_px` for values by class."""
-        return _to_frame({name: self._tables.images(name) for name in _plain(IMAGE_COLUMNS)})
+        names = _plain(self._schema.images)
+        return _to_frame({name: self._tables.images(name) for name in names})
 
     @cached_property
     def regions(self) -> pd.DataFrame:
         """Return one row a region; ``image`` is its row in `images`. Empty without regions."""
-        return _to_frame({name: self._tables.regions(name) for name in _plain(REGION_COLUMNS)})
+        names = _plain(self._schema.regions)
+        return _to_frame({name: self._tables.regions(name) for name in names})
 
     def images_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return what `images` holds, and the values by class, without Python objects.
@@ -122,12 +134,12 @@ class ScoreFile:
         UsageError
             If there is no such column.
         """
-        names = _known(columns, IMAGE_COLUMNS)
+        names = _known(columns, self._schema.images)
         return to_table({name: self._tables.images(name) for name in names})
 
     def regions_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return what `regions` holds; see `images_arrow`."""
-        names = _known(columns, REGION_COLUMNS)
+        names = _known(columns, self._schema.regions)
         return to_table({name: self._tables.regions(name) for name in names})
 
     def image_column(self, name: str) -> Any:  # noqa: ANN401
@@ -143,11 +155,11 @@ class ScoreFile:
         UsageError
             If there is no such column.
         """
-        return self._tables.images(*_known([name], IMAGE_COLUMNS))
+        return self._tables.images(*_known([name], self._schema.images))
 
     def region_column(self, name: str) -> NDArray[Any]:
         """Return one column of the region table; see `image_column`."""
-        return np.asarray(self._tables.regions(*_known([name], REGION_COLUMNS)))
+        return np.asarray(self._tables.regions(*_known([name], self._schema.regions)))
 
     @property
     def num_images(self) -> int:
@@ -169,8 +181,13 @@ class ScoreFile:
         """Return the mean score of each class in each image, (N, C); NaN where it is absent."""
         return np.asarray(self._tables.images("class_score"))
 
-    def pixel_scores(self, image_id: str) -> NDArray[np.uint8]:
+    def pixel_scores(self, image_id: str, *, stream: str | None = None) -> NDArray[np.uint8]:
         """Return the combined score times 255 of each cell of an image.
+
+        Parameters
+        ----------
+        stream : str, optional
+            One of `streams`, whose own score is returned instead.
 
         Returns
         -------
@@ -178,14 +195,17 @@ class ScoreFile:
 
         Raises
         ------
+        UsageError
+            If there is no such stream.
         StoreError
-            If the image is unknown or was not scored, or the map is not what it should be.
+            If the image is unknown or was not scored, the map is not what it should be, or maps
+            of streams were not kept, or the stream is silent.
         """
-        return self._read_map(PIXEL_SCORES, image_id, ("uint8",)).cells
+        return self._read_map(self._group_of(stream), image_id).cells
 
     def region_ids(self, image_id: str) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """Return the region of each cell of an image, in the shape of `pixel_scores`."""
-        return self._read_map(REGION_IDS, image_id, ("uint16", "uint32")).cells
+        return self._read_map(REGION_IDS, image_id).cells
 
     def score_map(
         self,
@@ -195,6 +215,7 @@ class ScoreFile:
         crop: tuple[int, int, int, int] | None = None,
         hflip: bool = False,
         resize: str = "nearest",
+        stream: str | None = None,
     ) -> NDArray[np.float32]:
         """Return the score of each pixel of an image, or of what a trainer makes of it.
 
@@ -211,6 +232,8 @@ class ScoreFile:
             Whether the output is mirrored left to right.
         resize : str
             ``nearest``, each output pixel takes the score at its centre, or ``bilinear``.
+        stream : str, optional
+            One of `streams`, whose own score is returned instead of the combined one.
 
         Returns
         -------
@@ -220,11 +243,12 @@ class ScoreFile:
         Raises
         ------
         UsageError
-            If the crop reaches beyond the image, or another argument makes no sense.
+            If the crop reaches beyond the image, there is no such stream, or another argument
+            makes no sense.
         StoreError
             As `pixel_scores`.
         """
-        cells, height, width, stride = self._read_map(PIXEL_SCORES, image_id, ("uint8",))
+        cells, height, width, stride = self._read_map(self._group_of(stream), image_id)
         return align_scores(
             cells,
             height=height,
@@ -256,7 +280,10 @@ class ScoreFile:
     @cached_property
     def _tables(self) -> Tables:
         """Return the two tables, unread."""
-        source = H5Source(self._files, self._handle) if self._files else ParquetSource(self.target)
+        if self._files:
+            source: TableSource = H5Source(self._files, self._handle, self._schema)
+        else:
+            source = ParquetSource(self.target, self._schema)
         return Tables(source, str(self.path))
 
     def _handle(self, path: Path) -> h5py.File:
@@ -283,7 +310,20 @@ class ScoreFile:
             )
         return headers[0].provenance, Path(headers[0].dataset_root)
 
-    def _read_map(self, group: str, image_id: str, dtypes: tuple[str, ...]) -> _Map:
+    def _group_of(self, stream: str | None) -> str:
+        """Name the group of the maps of a stream, or of the combined score."""
+        if stream is None:
+            return PIXEL_SCORES
+        _ = _known([stream], self.streams, what="stream")
+        if not self.has_stream_maps:
+            msg = (
+                f"{self.path} was scored without maps of streams. Score again with --stream-maps "
+                "into an .h5 file."
+            )
+            raise StoreError(msg)
+        return stream_group(stream)
+
+    def _read_map(self, group: str, image_id: str) -> _Map:
         """Read a map, for the first time with all checks."""
         known = self._known_maps.get((group, image_id))
         if known is not None:
@@ -294,12 +334,16 @@ class ScoreFile:
         if not self._files:
             msg = f"{self.path} holds tables only, no {group}. Score again with --out NAME.h5."
             raise StoreError(msg)
+        stream = self._schema.stream_groups.get(group)
+        if stream is not None and np.isnan(self._tables.images(stream_column(stream))[row]):
+            msg = f"{self.path}: stream '{stream}' is silent, it has no map of '{image_id}'."
+            raise StoreError(msg)
         path = self._files[self._tables.part_of[row]]
         height, width = (int(self._tables.images(name)[row]) for name in ("height", "width"))
         with reading(path):
             folder = self._folder(path, f"{group}/{image_id}")
             name = image_id.rpartition("/")[2]
-            stored = read_map(folder, name, dtypes, (height, width))
+            stored = read_map(folder, name, self._schema.map_dtypes[group], (height, width))
         found = _Map(stored.cells, height, width, stored.stride)
         if stored.chunk is not None and len(self._known_maps) < _MAX_KNOWN_MAPS:
             without = found._replace(cells=_NO_CELLS)
@@ -352,13 +396,15 @@ def _plain(schema: dict[str, Column]) -> list[str]:
     return [name for name, column in schema.items() if not column.per_class]
 
 
-def _known(columns: Sequence[str] | None, schema: dict[str, Column]) -> Sequence[str]:
-    """Refuse columns that a table does not have."""
-    for name in columns or ():
-        if name not in schema:
-            msg = f"there is no column '{name}': name some of {', '.join(schema)}."
+def _known(
+    names: Sequence[str] | None, known: Collection[str], *, what: str = "column"
+) -> Sequence[str]:
+    """Refuse names of what is not there; all by default."""
+    for name in names or ():
+        if name not in known:
+            msg = f"there is no {what} '{name}': name some of {', '.join(known) or 'none'}."
             raise UsageError(msg)
-    return list(schema) if columns is None else columns
+    return list(known) if names is None else names
 
 
 def _to_frame(columns: dict[str, Any]) -> pd.DataFrame:

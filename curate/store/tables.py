@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import h5py
 import numpy as np
@@ -19,7 +19,7 @@ from curate.store.columns import count_rows, numpy_dtype
 from curate.store.hdf5 import find, find_column, reading
 from curate.store.ids import check_id_column
 from curate.store.parquet import open_table, read_table_column
-from curate.store.schema import IMAGE_COLUMNS, IMAGES, REGION_COLUMNS, REGIONS, TEXT, Column
+from curate.store.schema import IMAGES, REGIONS, TEXT
 from curate.store.strings import read_strings
 
 if TYPE_CHECKING:
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from curate.store.schema import Schema
     from curate.store.targets import Target
 
 Values = Any
 """A column: an array of numbers, (N,) or (N, C), or an Arrow array of strings."""
-
-SCHEMAS: Final[dict[str, dict[str, Column]]] = {IMAGES: IMAGE_COLUMNS, REGIONS: REGION_COLUMNS}
 
 
 class TableSource(Protocol):
@@ -152,7 +151,7 @@ class Tables:
             return self._columns[IMAGES, "id"]
         with reading(self._where):  # parts may have different numbers of classes
             values = _take(_join(self._source.read(IMAGES, name)), order)
-        if IMAGE_COLUMNS[name].dtype != TEXT:
+        if not isinstance(values, pa.Array):
             check_image_column(name, values, self.is_ok, where=self._where)
         return values
 
@@ -169,27 +168,30 @@ class Tables:
 class H5Source:
     """Tables in one or more HDF5 files."""
 
-    def __init__(self, paths: Sequence[Path], open_file: Callable[[Path], h5py.File]) -> None:
+    def __init__(
+        self, paths: Sequence[Path], open_file: Callable[[Path], h5py.File], schema: Schema
+    ) -> None:
         self._paths = paths
         self._open_file = open_file
+        self._schema = schema
 
     def count(self, table: str) -> list[int]:
         """Count the rows of a table in each file; a table of regions may be missing."""
-        counts = []
+        counts, columns = [], self._schema.columns(table)
         for path in self._paths:
             with reading(path):
                 group = self._group(path, table)
                 nodes = {} if group is None else {
                     name: find_column(group, name, column)
-                    for name, column in SCHEMAS[table].items()
+                    for name, column in columns.items()
                 }  # fmt: skip
                 shapes = {name: node.shape for name, node in nodes.items()}
-            counts.append(count_rows(shapes, SCHEMAS[table], where=str(path)) if shapes else 0)
+            counts.append(count_rows(shapes, columns, where=str(path)) if shapes else 0)
         return counts
 
     def read(self, table: str, name: str) -> list[Values]:
         """Read a column from each file."""
-        column = SCHEMAS[table][name]
+        column = self._schema.columns(table)[name]
         blocks = []
         for path in self._paths:
             with reading(path):
@@ -212,7 +214,8 @@ class H5Source:
 class ParquetSource:
     """Tables in Parquet files."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, schema: Schema) -> None:
+        self._schema = schema
         self._paths = {IMAGES: target.images_table, REGIONS: target.regions_table}
 
     def count(self, table: str) -> list[int]:
@@ -220,16 +223,16 @@ class ParquetSource:
         path = self._paths[table]
         if table == REGIONS and not path.exists():
             return [0]
-        with open_table(path, SCHEMAS[table]) as file:
+        with open_table(path, self._schema.columns(table)) as file:
             return [int(file.metadata.num_rows)]
 
     def read(self, table: str, name: str) -> list[Values]:
         """Read a column."""
-        path, column = self._paths[table], SCHEMAS[table][name]
+        path, columns = self._paths[table], self._schema.columns(table)
         if table == REGIONS and not path.exists():
-            return [np.empty(0, numpy_dtype(column))]
-        with open_table(path, SCHEMAS[table]) as file:
-            return [read_table_column(file, name, column, path)]
+            return [np.empty(0, numpy_dtype(columns[name]))]
+        with open_table(path, columns) as file:
+            return [read_table_column(file, name, columns[name], path)]
 
 
 def _rises(ids: pa.LargeStringArray) -> bool:

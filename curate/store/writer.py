@@ -12,7 +12,7 @@ from curate.store.ids import IdBook, check_text
 from curate.store.merging import merge
 from curate.store.origins import Origin, OriginCache, PieceOrigin, open_origins
 from curate.store.pieces import Pieces, make_piece
-from curate.store.provenance import decode, encode, refuse_mixing
+from curate.store.provenance import decode, encode, refuse_mixing, schema_of
 from curate.store.schema import SHARD_BYTES
 from curate.store.targets import Kind, Target, refuse_foreign, resolve_target
 
@@ -34,7 +34,8 @@ class ScoreWriter:
     out : Path
         ``NAME.h5``, ``NAME.parquet`` (tables only) or a folder (shards).
     provenance : dict
-        What the scores depend on; must be JSON.
+        What the scores depend on; must be JSON. Its keys ``streams`` and ``stream_maps``, where
+        they are there, tell which streams have columns, and whether they have maps.
     num_classes : int
     stride : int
         Pixels of the original image per cell of a map.
@@ -83,6 +84,7 @@ class ScoreWriter:
         self.done: set[str] = set()
         self._target = resolve_target(out.absolute())
         self._provenance = encode(provenance)
+        self._schema = schema_of(provenance, where="the provenance")
         self._dataset_root = str(dataset_root.resolve())
         self._num_classes, self._stride = num_classes, stride
         self._levels, self._shard_bytes = tuple(levels), shard_bytes
@@ -119,6 +121,7 @@ class ScoreWriter:
         piece = make_piece(
             batch,
             self._levels,
+            self._schema,
             num_classes=self._num_classes,
             stride=self._stride if has_maps else None,
         )
@@ -133,7 +136,7 @@ class ScoreWriter:
         num_regions : int
             Rows of the region table.
         """
-        merged = merge(self._origins(), num_classes=self._num_classes)
+        merged = merge(self._origins(), self._schema, num_classes=self._num_classes)
         if not self._is_complete():
             assembly = Assembly(
                 merged=merged,

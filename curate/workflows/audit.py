@@ -106,6 +106,7 @@ def audit(
         settings=config.score,
         seed=seed,
         reporter=reporter,
+        streams=networks.method.streams,
     )
     if target:
         write_table(table, target)
@@ -115,6 +116,7 @@ def audit(
         kinds=tuple(faults),
         strengths=STRENGTHS,
         table=table,
+        streams=networks.method.streams,
         seconds=round(time.monotonic() - started, 2),
         out=target,
     )

@@ -14,12 +14,14 @@ from curate.ranking import (
     counted_false_alarms,
     spearman,
 )
-from curate.workflows.audit_tally import SCORE_NAMES, ImageTally
+from curate.records import SCORE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from curate.workflows.audit_tally import ImageTally
 
 FOUND: Final = 0.95
 """Share of the spoiled pixels that the threshold of the false-alarm rate has to find."""
@@ -37,7 +39,10 @@ class PlantedTally:
 
 
 def measure_group(
-    planted: Sequence[PlantedTally], untouched: Sequence[ImageTally], times: NDArray[np.float64]
+    planted: Sequence[PlantedTally],
+    untouched: Sequence[ImageTally],
+    times: NDArray[np.float64],
+    streams: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Measure how well scores find what was planted in a group of images.
 
@@ -49,15 +54,18 @@ def measure_group(
         All images of the audit, as they were.
     times : (1 + B, N) float64
         From `curate.bootstrap.draw_resamples`, for the N images of the audit.
+    streams : sequence of str
+        Names of the run's streams, whose counts the tallies hold.
 
     Returns
     -------
     rows : list of dict
         The combined score at ``pixel``, ``region`` and ``image`` level, then each network's own
-        score at ``pixel`` level. Images in which nothing could be planted take no part.
+        score and each stream at ``pixel`` level, NaN for a silent one. Images in which nothing
+        could be planted take no part.
     """
     spoiled = [item for item in planted if item.tally.share < 1]
-    rows = _measure_pixels(spoiled, untouched, times)
+    rows = _measure_pixels(spoiled, untouched, times, (*SCORE_NAMES, *streams))
     rows[1:1] = [_measure_regions(spoiled, times), _measure_images(spoiled, untouched, times)]
     indices = {item.index for item in spoiled}
     share = float(np.mean([1 - item.tally.share for item in spoiled])) if spoiled else 0.0
@@ -65,7 +73,10 @@ def measure_group(
 
 
 def _measure_pixels(
-    spoiled: Sequence[PlantedTally], untouched: Sequence[ImageTally], times: NDArray[np.float64]
+    spoiled: Sequence[PlantedTally],
+    untouched: Sequence[ImageTally],
+    times: NDArray[np.float64],
+    names: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Unspoiled against spoiled pixels of the planted images, for each score."""
     shape = (len(untouched), *untouched[0].good_px.shape)
@@ -74,7 +85,7 @@ def _measure_pixels(
         good[item.index] += item.tally.good_px
         bad[item.index] += item.tally.bad_px
     rows = []
-    for number, name in enumerate(SCORE_NAMES):
+    for number, name in enumerate(names):
         clean = np.stack([tally.good_px[number] for tally in untouched])
         lost = counted_false_alarms(times @ clean, times @ bad[:, number], found=FOUND)
         measured = _rank(good[:, number], bad[:, number], times)

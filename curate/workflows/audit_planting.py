@@ -58,13 +58,16 @@ def measure(
     settings: ScoreConfig,
     seed: int,
     reporter: Reporter,
+    streams: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Plant every fault in every image, score all of them, and measure.
 
     Parameters
     ----------
     score : callable
-        From a batch of N images to their score maps, (N, 4, h, w) float32.
+        From a batch of N images to their score maps, (N, 4 + S, h, w) float32.
+    streams : sequence of str
+        Names of the S streams.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def measure(
                 for item in items
             ]
             named = {"kind": kind, "strength": strength}
-            rows += [named | row for row in measure_group(group, untouched, times)]
+            rows += [named | row for row in measure_group(group, untouched, times, streams)]
     return pd.DataFrame(rows)
 
 

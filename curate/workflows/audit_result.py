@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from curate.records import LEVELS
+from curate.records import LEVELS, SCORE_NAMES
 from curate.workflows.audit_measures import FOUND
-from curate.workflows.audit_tally import SCORE_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,15 +31,19 @@ class AuditResult:
         Real images that faults were planted in.
     kinds, strengths : tuple of str
     table : DataFrame
-        One row for each level, score, kind and strength. ``level`` is ``pixel`` (unspoiled
-        against spoiled pixels), ``region`` (mostly unspoiled ones against the others) or ``image``
-        (untouched against planted ones). ``auroc``, ``average_precision`` and ``false_alarm``
-        each with ``_low`` and ``_high``, the 95 % interval over images; ``good_share``, the
-        average precision of scores that know nothing; ``spearman``, the rank correlation of an
-        image's score with its share of unspoiled pixels; ``images`` and ``spoiled_share``.
+        One row for each level, score, kind and strength; at ``pixel`` level also for each level's
+        own network and for each stream, NaN for one that is silent. ``level`` is ``pixel``
+        (unspoiled against spoiled pixels), ``region`` (mostly unspoiled ones against the others)
+        or ``image`` (untouched against planted ones). ``auroc``, ``average_precision`` and
+        ``false_alarm`` each with ``_low`` and ``_high``, the 95 % interval over images;
+        ``good_share``, the average precision of scores that know nothing; ``spearman``, the rank
+        correlation of an image's score with its share of unspoiled pixels; ``images`` and
+        ``spoiled_share``.
     seconds : float
     out : Path or None
         Where the table was written.
+    streams : tuple of str
+        The kinds of evidence that the run keeps apart; in the table, scores of their name.
     found : float
         Share of the spoiled pixels that the threshold of ``false_alarm`` finds.
     """
@@ -52,6 +55,7 @@ class AuditResult:
     table: pd.DataFrame
     seconds: float
     out: Path | None = None
+    streams: tuple[str, ...] = ()
     found: float = FOUND
 
     def value(
@@ -97,6 +101,12 @@ class AuditResult:
         """Name the kinds that could be planted in no image."""
         return [kind for kind in self.kinds if self.value("images", "pixel", kind=kind) == 0]
 
+    def best_stream(self, kind: str) -> str | None:
+        """Name the stream that finds a kind best, None where none finds it: AUROC below 0.6."""
+        areas = {n: self.value("auroc", "pixel", kind=kind, score=n) for n in self.streams}
+        found = {name: area for name, area in areas.items() if area >= MIN_AUROC}
+        return max(found, key=found.__getitem__, default=None)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
         levels = {level: self._level(level) for level in reversed(LEVELS)}
@@ -106,6 +116,9 @@ class AuditResult:
             "images": self.images,
             **levels,
             "networks": own,
+            "by_stream": {
+                name: self._by_kind("auroc", "pixel", score=name) for name in self.streams
+            },
             "false_alarm_rate": {
                 "found": self.found,
                 "rate": self._round("false_alarm", "pixel"),

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 NUM_SCORES: Final = 256
 """Pixel scores are counted in steps of 1/255; score files hold them no finer."""
 
-SCORE_NAMES: Final = ("score", "image_score", "region_score", "pixel_score")
-"""The combined score, and what each level's network says by itself; named as in score files."""
-
 
 @dataclass(frozen=True, slots=True)
 class ImageTally:
@@ -25,8 +22,9 @@ class ImageTally:
 
     Attributes
     ----------
-    good_px, bad_px : (4, 256) int64
-        Unspoiled and spoiled pixels by score, a row for each of `SCORE_NAMES`.
+    good_px, bad_px : (4 + S, 256) int64
+        Unspoiled and spoiled pixels by score, a row for each of `SCORE_NAMES` and for each of the
+        run's S streams; 0 for a silent one.
     region_scores, region_shares : (R,) float64
         Mean combined score, and share of unspoiled pixels, of each region with labelled pixels.
     score, share : float
@@ -51,8 +49,9 @@ def tally_image(
 
     Parameters
     ----------
-    maps : (4, h, w) float32
-        Scores in [0, 1], a map for each of `SCORE_NAMES`, on a grid of 4 pixels a cell.
+    maps : (4 + S, h, w) float32
+        Scores in [0, 1], a map for each of `SCORE_NAMES` and of the streams, NaN for a silent one,
+        on a grid of 4 pixels a cell.
     label_map, is_spoiled : (H, W) uint8, (H, W) bool
         255 = ignore: such pixels are in no count.
     region_ids : (h, w) int64
@@ -61,15 +60,16 @@ def tally_image(
     is_valid = label_map != IGNORE_INDEX
     good, bad = _count_px(is_valid & ~is_spoiled), _count_px(is_valid & is_spoiled)
     valid = good + bad
-    steps = np.rint(maps * (NUM_SCORES - 1)).astype(np.int64)
+    steps = np.rint(np.nan_to_num(maps) * (NUM_SCORES - 1)).astype(np.int64)
+    speaks = ~np.isnan(maps[:, :1, :1])[..., 0]  # a silent stream is NaN everywhere
     sums, good_sums, px = (
         np.bincount(region_ids.ravel(), weights=values.ravel())
         for values in (maps[0].astype(np.float64) * valid, good, valid)
     )
     is_known = px > 0
     return ImageTally(
-        good_px=_count_steps(steps, good),
-        bad_px=_count_steps(steps, bad),
+        good_px=_count_steps(steps, good) * speaks,
+        bad_px=_count_steps(steps, bad) * speaks,
         region_scores=sums[is_known] / px[is_known],
         region_shares=good_sums[is_known] / px[is_known],
         score=float(sums.sum() / px.sum()),

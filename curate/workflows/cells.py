@@ -18,6 +18,8 @@ from curate.records import GRID_STRIDE, OK, Pair, RegionTable, ScoredImage
 from curate.regions import REGION_KINDS, outline_regions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 NUM_STEPS: Final = 127
@@ -44,6 +46,8 @@ class CellPlan:
         Side of a region in pixels of the original image.
     compression : str
         Key of `curate.packing.COMPRESSIONS`.
+    stream_maps : bool
+        Whether the maps of streams are kept, too.
     """
 
     size: tuple[int, int]
@@ -51,6 +55,7 @@ class CellPlan:
     regions: str
     region_px: int
     compression: str = "deflate"
+    stream_maps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +168,28 @@ def to_cells(
     )[0]
 
 
-def score_cells(prepared: PreparedImage, maps: NDArray[np.float32], plan: CellPlan) -> ScoredImage:
+def score_cells(
+    prepared: PreparedImage,
+    maps: NDArray[np.float32],
+    plan: CellPlan,
+    streams: Sequence[str] = (),
+) -> ScoredImage:
     """Pool the scores of an image's cells over image, classes and regions.
 
     Parameters
     ----------
-    maps : (4, h, w) float32
-        Scores in [0, 1]: combined, image, region and pixel level.
+    maps : (4 + S, h, w) float32
+        Scores in [0, 1]: combined, image, region and pixel level, then those of each stream, NaN
+        where it is silent.
+    streams : sequence of str
+        Names of the S streams.
     """
-    cells, combined = prepared.cells, maps[0]
+    cells, combined, own = prepared.cells, maps[0], dict(zip(streams, maps[4:], strict=True))
     means = [cells.mean(level) for level in maps]
+
+    def by_region(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        return cells.mean_by(prepared.region_of, scores, len(prepared.regions.score))
+
     return ScoredImage(
         pair=prepared.pair,
         height=prepared.height,
@@ -190,8 +207,15 @@ def score_cells(prepared: PreparedImage, maps: NDArray[np.float32], plan: CellPl
         region_ids=prepared.region_ids,
         regions=replace(
             prepared.regions,
-            score=cells.mean_by(prepared.region_of, combined, len(prepared.regions.score)),
+            score=by_region(combined),
+            streams={name: by_region(scores) for name, scores in own.items()},
         ),
+        streams=dict(zip(streams, means[4:], strict=True)),
+        stream_scores={
+            name: pack(quantise(scores), plan.compression)
+            for name, scores in own.items()
+            if plan.stream_maps and not np.isnan(scores).any()
+        },
     )
 
 

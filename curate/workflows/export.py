@@ -32,6 +32,7 @@ from curate.workflows.subset_settings import (
     ExportSettings,
     check_choice,
     check_levels,
+    check_ranking,
     check_settings,
 )
 from curate.workflows.subset_source import SubsetSource
@@ -53,6 +54,8 @@ class ExportResult:
         The unit that was selected: ``image``, ``region`` or ``pixel``.
     selected, of : int
         Units that are kept, and units that have a score; for ``pixel`` these are images.
+    rank_by : str
+        What ranked them.
     images_selected, images_of : int
         Images of which something is kept, and all images of the score file.
     pixels_kept, pixels_total : int
@@ -68,6 +71,7 @@ class ExportResult:
     by: str
     selected: int
     of: int
+    rank_by: str
     images_selected: int
     images_of: int
     pixels_kept: int
@@ -127,8 +131,9 @@ def export_subset(
         ``image`` the images that show a class are ranked by their score of it, for each class;
         an image is kept if it is among the best for at least one class that it shows.
     rank_by : str
-        Column that ``by="image"`` ranks: ``score``, ``image_score``, ``region_score`` or
-        ``pixel_score``.
+        What ranks: ``score``, or the name of one of the score file's streams (`ScoreFile.streams`);
+        with ``pixel`` that needs their maps. With ``image`` also ``image_score``,
+        ``region_score`` or ``pixel_score``; there `per_class` needs ``score``.
     media : str
         ``symlink``, ``hardlink``, ``copy`` or ``none``: how original files get there. With
         ``none`` they are not even looked at, so that they need not be there; labels are read
@@ -164,16 +169,19 @@ def export_subset(
     check_settings(settings)
     out = Path(os.path.realpath(out))
     with ScoreFile(Path(scores)) as file:
-        source = SubsetSource(file, Path(os.path.realpath(dataset or file.dataset_root)))
+        root = Path(os.path.realpath(dataset or file.dataset_root))
+        source = SubsetSource(file, root, rank_by)
         if not dry_run:
             _check_out(out, source, overwrite=overwrite)
         check_levels(source, settings)
+        check_ranking(source, settings)
         choice, size = _choose(source, settings, reporter)
         result = ExportResult(
             out=out,
             by=by,
             selected=choice.selected,
             of=choice.of,
+            rank_by=rank_by,
             images_selected=int(choice.is_selected.sum()),
             images_of=source.num_images,
             pixels_kept=int(choice.kept_px.sum()),
@@ -194,7 +202,7 @@ def _choose(
     if settings.by == "pixel":  # all labels are about to be read
         check_files(source, np.flatnonzero(source.is_ok), settings.files_needed)
     choosers = CLASS_CHOOSERS if settings.per_class else CHOOSERS
-    choice = choosers[settings.by](source, settings.cut, settings.rank_by, reporter)
+    choice = choosers[settings.by](source, settings.cut, reporter)
     check_choice(choice, settings, reporter)
     if not settings.files_needed:
         return choice, None
@@ -228,7 +236,7 @@ def _write(
             written=written,
         )
         _write_items(source, choice, settings, FORMATS[settings.format](placement), reporter)
-        write_manifest(folder, manifest(source, choice, settings.rank_by))
+        write_manifest(folder, manifest(source, choice))
         write_record(folder, provenance_record(source, settings, result.to_json()))
         written += [folder / MANIFEST_NAME, folder / RECORD_NAME]
 

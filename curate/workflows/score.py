@@ -82,6 +82,7 @@ def score(
     stride: int | None = None,
     regions: str | None = None,
     compression: str | None = None,
+    stream_maps: bool | None = None,
     shard: str = "1/1",
     workers: int | None = None,
     device: str = "auto",
@@ -108,7 +109,7 @@ def score(
         Override what the configuration says of `dataset`.
     levels : tuple of str
         Which of ``image``, ``region``, ``pixel`` to keep in the file.
-    stride, regions, compression : optional
+    stride, regions, compression, stream_maps : optional
         Override ``[score]``.
     shard : str
         ``2/8`` scores the second of eight parts; `curate.merge` puts the files of all together.
@@ -139,7 +140,14 @@ def score(
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
         scorer = Scorer(
             loaded,
-            _plan(config, loaded, stride=stride, regions=regions, compression=compression),
+            _plan(
+                config,
+                loaded,
+                stride=stride,
+                regions=regions,
+                compression=compression,
+                stream_maps=stream_maps,
+            ),
             choose_device(device, loaded.config.fit.precision),
             batch_size=config.score.batch_size,
         )
@@ -150,6 +158,7 @@ def score(
             "levels": levels,
             "dataset_root": source.root,
         }
+        _check_stream_maps(loaded, scorer.plan, levels)
         readers = _count_readers(workers, scorer)
         with _open_writer(world, Path(out), writing, resume=resume, overwrite=overwrite) as writer:
             todo = part.of(source.pairs)
@@ -262,6 +271,23 @@ def _check_levels(levels: tuple[str, ...]) -> None:
         raise UsageError(msg)
 
 
+def _check_stream_maps(run: LoadedRun, plan: CellPlan, levels: tuple[str, ...]) -> None:
+    """Refuse to keep maps of streams where there are none."""
+    if not plan.stream_maps:
+        return
+    problem = ""
+    if not run.networks.method.streams:
+        problem = f"the method '{run.config.fit.method}' of {run.path} has no streams"
+    elif "pixel" not in levels:
+        problem = f"levels = {', '.join(levels)} keep no maps of pixels"
+    if problem:
+        msg = (
+            f"maps of streams are asked for, but {problem}: leave out --stream-maps, or "
+            "stream_maps in [score]."
+        )
+        raise UsageError(msg)
+
+
 def _plan(
     config: Config,
     run: LoadedRun,
@@ -269,6 +295,7 @@ def _plan(
     stride: int | None,
     regions: str | None,
     compression: str | None,
+    stream_maps: bool | None,
 ) -> CellPlan:
     """Choose how images are cut: flags beat ``[score]``."""
     plan = CellPlan(
@@ -277,6 +304,7 @@ def _plan(
         regions=regions or config.score.regions,
         region_px=config.score.region_px,
         compression=compression or config.score.compression,
+        stream_maps=config.score.stream_maps if stream_maps is None else stream_maps,
     )
     check_compression(plan.compression)
     return plan

@@ -23,7 +23,10 @@ def describe_scores(
     described : dict
         The data set, from `describe_source`.
     """
-    return {
+    streams = run.networks.method.streams
+    # without streams the keys of files that know of none, so that these can still be resumed
+    own = {"streams": list(streams), "stream_maps": plan.stream_maps} if streams else {}
+    return own | {
         "run": run.run_id,
         "checkpoint_sha256": run.checkpoint_sha256,
         "dataset": {

@@ -57,8 +57,9 @@ def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor
 
     Returns
     -------
-    maps : (N, 4, gh, gw) float32
-        Scores in [0, 1] on the weighting grid: combined, image, region and pixel level.
+    maps : (N, 4 + S, gh, gw) float32
+        Scores in [0, 1] on the weighting grid: combined, image, region and pixel level, then those
+        of each of the method's S streams, NaN where it is silent.
 
     Raises
     ------
@@ -71,7 +72,9 @@ def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor
         with device.autocast():
             prediction = networks.segmenter(images, networks.stages)
         levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
-        maps = (levels.combined, levels.image, levels.region, levels.pixel)
+        maps = [levels.combined, levels.image, levels.region, levels.pixel]
+        silent = torch.full_like(levels.combined, torch.nan)
+        maps += [levels.streams.get(name, silent) for name in networks.method.streams]
         return torch.stack(maps, dim=1).float().cpu()
     except torch.OutOfMemoryError as error:
         msg = (
@@ -105,10 +108,16 @@ class Scorer:
     device : Device
     batch_size : int
         Images of every batch; shorter ones are filled up.
+
+    Attributes
+    ----------
+    streams : tuple of str
+        The kinds of evidence that the run keeps apart.
     """
 
     def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, batch_size: int) -> None:
         self.plan, self.device, self.batch_size = plan, device, batch_size
+        self.streams = run.networks.method.streams
         self._networks = put_to_use(run.networks, device)
         self._of_thread = threading.local()
 
@@ -143,7 +152,7 @@ class Scorer:
         ]
 
     def compute(self, ready: Sequence[PreparedImage]) -> torch.Tensor:
-        """Run the networks: (batch_size, 4, gh, gw) float32 scores, combined, image, region, pixel.
+        """Run the networks: (batch_size, 4 + S, gh, gw) float32 scores, see `score_maps`.
 
         Rows beyond the given images repeat the last one.
         """
@@ -172,7 +181,7 @@ class Scorer:
             width=item.width,
             stride=self.plan.stride,
         )
-        return score_cells(item, cells.clamp(0, 1).numpy(), self.plan)
+        return score_cells(item, cells.clamp(0, 1).numpy(), self.plan, self.streams)
 
 
 def twin(networks: Networks) -> Networks:

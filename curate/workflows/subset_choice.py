@@ -59,13 +59,12 @@ class Choice:
     mask_of: Callable[[int], NDArray[np.bool_]] | None = None
 
 
-def choose_images(source: SubsetSource, cut: Cut, rank_by: str, _: Reporter) -> Choice:
+def choose_images(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
     """Keep whole images."""
-    scores = source.scores_of(rank_by)
-    return _keep_images(source, scores, select(scores, cut, source.valid_px))
+    return _keep_images(source, select(source.image_scores, cut, source.valid_px))
 
 
-def choose_images_per_class(source: SubsetSource, cut: Cut, _: str, __: Reporter) -> Choice:
+def choose_images_per_class(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
     """Keep the best images of each class.
 
     Of each class, the images that show it are ranked by their score of that class (the column
@@ -78,41 +77,41 @@ def choose_images_per_class(source: SubsetSource, cut: Cut, _: str, __: Reporter
     for index in range(class_score.shape[1]):
         scores = np.where(source.is_ok, class_score[:, index], np.nan)
         is_selected |= select(scores, cut, None if class_px is None else class_px[:, index])
-    return _keep_images(source, source.scores_of("score"), is_selected)
+    return _keep_images(source, is_selected)
 
 
-def choose_regions(source: SubsetSource, cut: Cut, _: str, __: Reporter) -> Choice:
+def choose_regions(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
     """Keep regions, whatever image they are in."""
     regions = source.regions
     return _keep_regions(source, select(regions.score, cut, regions.valid_px))
 
 
-def choose_regions_per_class(source: SubsetSource, cut: Cut, _: str, __: Reporter) -> Choice:
+def choose_regions_per_class(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
     """Keep the best regions of each class, whatever image they are in."""
     regions = source.regions
     class_id = source.scores.region_column("class_id")
     return _keep_regions(source, select_per_class(regions.score, class_id, cut, regions.valid_px))
 
 
-def choose_pixels(source: SubsetSource, cut: Cut, _: str, reporter: Reporter) -> Choice:
+def choose_pixels(source: SubsetSource, cut: Cut, reporter: Reporter) -> Choice:
     """Keep pixels, whatever image they are in; reads all labels twice, one at a time."""
     return _keep_pixels(source, cut, one_group(), reporter)
 
 
-def choose_pixels_per_class(source: SubsetSource, cut: Cut, _: str, reporter: Reporter) -> Choice:
+def choose_pixels_per_class(source: SubsetSource, cut: Cut, reporter: Reporter) -> Choice:
     """Keep the best pixels of each class, whatever image they are in; reads all labels twice."""
     num_classes = len(source.provenance.classes.names)
     return _keep_pixels(source, cut, group_per_class(num_classes), reporter)
 
 
-CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, str, Reporter], Choice]]] = {
+CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, Reporter], Choice]]] = {
     "image": choose_images,
     "region": choose_regions,
     "pixel": choose_pixels,
 }
 """How to choose, by the unit that is kept."""
 
-CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, str, Reporter], Choice]]] = {
+CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, Reporter], Choice]]] = {
     "image": choose_images_per_class,
     "region": choose_regions_per_class,
     "pixel": choose_pixels_per_class,
@@ -120,10 +119,9 @@ CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, str, Reporter], Cho
 """The same where the cut is made within each class."""
 
 
-def _keep_images(
-    source: SubsetSource, scores: NDArray[np.float64], is_selected: NDArray[np.bool_]
-) -> Choice:
+def _keep_images(source: SubsetSource, is_selected: NDArray[np.bool_]) -> Choice:
     """Keep whole images that were selected."""
+    scores = source.image_scores
     return Choice(
         is_selected=is_selected,
         kept_px=np.where(is_selected, source.valid_px, 0),
@@ -173,7 +171,7 @@ def _keep_pixels(
     source: SubsetSource, cut: Cut, group_of: NDArray[np.int64], reporter: Reporter
 ) -> Choice:
     """Keep the best pixels of each group of classes."""
-    rows = np.flatnonzero(source.is_ok).tolist()
+    rows = np.flatnonzero(~np.isnan(source.image_scores)).tolist()
     total = np.zeros((int(group_of.max()) + 1, NUM_LEVELS), np.int64)
     num_images = 0
     reporter.start("count pixels", len(rows))

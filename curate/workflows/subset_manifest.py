@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from curate.workflows.subset_source import SubsetSource
 
 
-def manifest(source: SubsetSource, choice: Choice, rank_by: str) -> pa.Table:
+def manifest(source: SubsetSource, choice: Choice) -> pa.Table:
     """Tabulate why each image is in the subset, or is not."""
-    scores = source.scores_of(rank_by)
+    scores = source.image_scores
     ranks = rank(scores)
     return pa.table(
         {
@@ -31,6 +31,7 @@ def manifest(source: SubsetSource, choice: Choice, rank_by: str) -> pa.Table:
             "selected": to_arrow(choice.is_selected),
             "score": to_arrow(scores, is_null=np.isnan(scores)),
             "rank": to_arrow(ranks, is_null=ranks == 0),
+            "rank_by": pa.repeat(text_scalar(source.rank_by), source.num_images),
             "kept_px": to_arrow(choice.kept_px),
             "valid_px": to_arrow(source.scores.image_column("valid_px")),
             "reason": _reasons(source, choice, scores),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from curate.downstream import FORMATS, MEDIA
 from curate.errors import UsageError
-from curate.records import LEVELS
+from curate.records import LEVELS, SCORE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
     from curate.workflows.subset_choice import Choice
     from curate.workflows.subset_source import SubsetSource
 
-RANKABLE: Final = ("score", "image_score", "region_score", "pixel_score")
-"""Columns of the image table that images can be ranked by."""
+RANKABLE: Final = {"image": SCORE_NAMES, "region": ("score",), "pixel": ("score",)}
+"""Columns that each unit can be ranked by; each stream of the score file is one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,11 @@ def check_settings(settings: ExportSettings) -> None:
     _check_name("--by", settings.by, LEVELS)
     _check_name("--media", settings.media, MEDIA)
     _check_name("--format", settings.format, FORMATS)
-    _check_name("--rank-by", settings.rank_by, RANKABLE)
-    if settings.by != "image" and settings.rank_by != "score":
-        msg = f"--rank-by {settings.rank_by} ranks images, not --by {settings.by}: leave it out."
-        raise UsageError(msg)
-    if settings.per_class and settings.rank_by != "score":
+    if settings.per_class and settings.by == "image" and settings.rank_by != "score":
         msg = (
-            f"--rank-by {settings.rank_by} contradicts --per-class, which ranks images by their "
-            "score of each class: leave one of them out."
+            f"--rank-by {settings.rank_by} is not available for images --per-class: their scores "
+            "by class are those of the combined score alone. Leave one of them out, or use --by "
+            "region or --by pixel."
         )
         raise UsageError(msg)
     if settings.per_class and settings.cut.policy == "threshold" and settings.by != "image":
@@ -94,6 +94,33 @@ def check_levels(source: SubsetSource, settings: ExportSettings) -> None:
             raise UsageError(msg)
     if settings.by != "image" or FORMATS[settings.format].needs_label_maps:
         _ = source.id_map  # raises if labels cannot be read
+
+
+def check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
+    """Refuse to rank by what the score file does not have for the unit."""
+    name, path = settings.rank_by, source.scores.path
+    known = (*RANKABLE[settings.by], *source.scores.streams)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        msg = (
+            f"--rank-by {name} is not among the scores that {path} has for --by {settings.by}: "
+            f"use one of {', '.join(known)}.{f' Did you mean {near[0]!r}?' if near else ''}"
+        )
+        raise UsageError(msg)
+    if source.stream is None:
+        return
+    if settings.by == "pixel" and not source.scores.has_stream_maps:
+        msg = (
+            f"{path} has no maps of streams, which --by pixel --rank-by {name} needs: score again "
+            "with --stream-maps into an .h5 file, or use --by image or --by region."
+        )
+        raise UsageError(msg)
+    if np.isnan(source.image_scores).all():
+        msg = (
+            f"--rank-by {name}: this stream is silent in {path}, it found nothing to tell images "
+            "apart by. Rank by another one, or by score."
+        )
+        raise UsageError(msg)
 
 
 def check_choice(choice: Choice, settings: ExportSettings, reporter: Reporter) -> None:

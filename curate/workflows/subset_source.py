@@ -11,8 +11,9 @@ import numpy as np
 
 from curate.downstream import join_inside
 from curate.errors import DataError
+from curate.records import SCORE_NAMES
 from curate.selection import expand_cells
-from curate.store import Provenance, ScoreFile, parse_provenance
+from curate.store import Provenance, ScoreFile, parse_provenance, stream_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,10 +39,13 @@ class SubsetSource:
     scores : ScoreFile
     root : Path
         Where the data set is now.
+    rank_by : str
+        What ranks: a column of scores, or the name of a stream.
     """
 
     scores: ScoreFile
     root: Path
+    rank_by: str = "score"
 
     @property
     def num_images(self) -> int:
@@ -71,33 +75,41 @@ class SubsetSource:
         """Return the valid pixels of each image, (N,); 0 where it was not scored."""
         return np.where(self.is_ok, self.scores.image_column("valid_px"), 0)
 
+    @property
+    def stream(self) -> str | None:
+        """Name the stream that ranks, if one does."""
+        is_column = self.rank_by in SCORE_NAMES
+        return self.rank_by if self.rank_by in self.scores.streams and not is_column else None
+
     @cached_property
     def regions(self) -> Regions:
-        """Return the region table."""
-        image, valid_px, score = map(self.scores.region_column, ("image", "valid_px", "score"))
+        """Return the region table, with the scores that rank."""
+        names = ("image", "valid_px", self._column)
+        image, valid_px, score = map(self.scores.region_column, names)
         return Regions(image, valid_px, np.where(self.is_ok[image], score, np.nan))
 
     def texts(self, name: str) -> pa.LargeStringArray:
         """Return a column of strings of the image table."""
         return self.scores.image_column(name)
 
-    def scores_of(self, name: str) -> NDArray[np.float64]:
-        """Return a column of scores, NaN for images that were not scored."""
-        return np.where(self.is_ok, self.scores.image_column(name), np.nan)
+    @cached_property
+    def image_scores(self) -> NDArray[np.float64]:
+        """Return the scores that rank images, (N,); NaN for images that were not scored."""
+        return np.where(self.is_ok, self.scores.image_column(self._column), np.nan)
 
     def id_of(self, row: int) -> str:
         """Return the id of an image."""
         return str(self.texts("id")[row].as_py())
 
     def read_pixels(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Read score times 255 and class index of each pixel of an image, (H, W) both.
+        """Read ranking score times 255 and class index of each pixel of an image, (H, W) both.
 
         Raises
         ------
         DataError
             If the label cannot be read, or has another size than when it was scored.
         """
-        cells = self.scores.pixel_scores(self.id_of(row))
+        cells = self.scores.pixel_scores(self.id_of(row), stream=self.stream)
         label_map = self.read_label_of(row)
         return self.to_pixels(cells, row).astype(np.uint8), label_map
 
@@ -134,3 +146,8 @@ class SubsetSource:
         """Repeat the cells of a map over the pixels of the original image."""
         height, width = self.size_of(row)
         return expand_cells(cells, height, width, self.provenance.stride)
+
+    @property
+    def _column(self) -> str:
+        """Name the column that ranks, in both tables."""
+        return stream_column(self.stream) if self.stream else self.rank_by

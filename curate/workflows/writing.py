@@ -78,7 +78,7 @@ class WriterThread:
         piece: list[ScoredImage] = []
         while (images := self._queue.get()) is not None:
             piece += images
-            size = sum(len(packed.data) for image in piece if (packed := image.pixel_scores))
+            size = sum(map(_map_bytes, piece))
             if len(piece) >= PIECE_IMAGES or size >= PIECE_BYTES:
                 self._write(piece)
                 piece = []
@@ -94,3 +94,9 @@ class WriterThread:
         except BaseException as error:  # noqa: BLE001 (raised again by the main thread)
             self._error = error
         self.busy_seconds += time.perf_counter() - started
+
+
+def _map_bytes(image: ScoredImage) -> int:
+    """Count the bytes of an image's packed scores."""
+    maps = (image.pixel_scores, *image.stream_scores.values())
+    return sum(len(packed.data) for packed in maps if packed)

@@ -24,7 +24,7 @@ import numpy as np
 
 from curate.store.h5write import write_header, write_images
 from curate.store.parquet import pair_token, write_parquet
-from curate.store.schema import IMAGE_COLUMNS
+from curate.store.schema import IMAGE_COLUMNS, Schema
 from curate.store.sink import creating_h5
 
 NUM_CLASSES = 19
@@ -74,7 +74,7 @@ def write_files(folder: Path, count: int) -> int:
     }
     with creating_h5(folder / "scores.h5") as (file, _):
         write_header(file, **header)
-        write_images(file, columns)
+        write_images(file, columns, Schema())
     write_parquet(
         folder / "tables.images.parquet", [columns], IMAGE_COLUMNS, num_classes=NUM_CLASSES,
         pair=pair_token(columns), **header,

@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from curate.cli.app import COMMANDS, app
-from curate.cli.options import Compression, Device, Format, Level, Media, Precision, RankBy, Regions
+from curate.cli.options import Compression, Device, Format, Level, Media, Precision, Regions
 from curate.config import FitConfig, ScoreConfig
 from curate.records import LEVELS
 
@@ -19,7 +19,7 @@ OPTIONS = {
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
     "--device --precision --seed --workers --resume --overwrite --json",
     "score": "--out --run --config --layout --labels --levels --stride --regions "
-    "--compression --shard --workers --device --resume --overwrite --json",
+    "--compression --stream-maps --shard --workers --device --resume --overwrite --json",
     "merge": "--out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
     "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
@@ -77,14 +77,12 @@ def test_choices_are_those_of_the_library():
     from curate.downstream import FORMATS, MEDIA
     from curate.packing import COMPRESSIONS
     from curate.regions import REGION_KINDS
-    from curate.workflows.subset_settings import RANKABLE
 
     assert get_args(Level) == LEVELS
     assert get_args(Regions) == tuple(REGION_KINDS)
     assert get_args(Compression) == tuple(COMPRESSIONS)
     assert get_args(Media) == tuple(MEDIA)
     assert get_args(Format) == tuple(FORMATS)
-    assert get_args(RankBy) == RANKABLE
 
 
 def test_version_is_printed(run, monkeypatch):

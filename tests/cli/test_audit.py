@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from curate.config import Config
@@ -62,7 +63,7 @@ def test_result_is_told_to_people(run, calls):
     assert done.stdout.splitlines() == [
         "How well runs/a finds what was planted in 15 real images",
         "(AUROC of the score, 0.5 = chance, with 95% intervals over images)",
-        "          pixel              region             image",
+        "          pixel               region              image",
         "  blur    0.950 [0.92, 0.98]  0.950 [0.92, 0.98]  0.950 [0.92, 0.98]",
         "  style   0.550 [0.52, 0.58]  0.550 [0.52, 0.58]  0.550 [0.52, 0.58]",
         "  noise   0.200 [0.17, 0.23]  0.200 [0.17, 0.23]  0.200 [0.17, 0.23]",
@@ -92,6 +93,49 @@ def test_result_is_told_to_programs(run, calls):
     assert told["inverted"] == ["noise"]
     assert told["false_alarm_rate"]["rate"] == 0.25
     assert set(told["networks"]) == {"image_score", "region_score", "pixel_score"}
+    assert told["by_stream"] == {}
+
+
+def with_streams():
+    """A stream that finds blur and one that finds style; neither finds noise."""
+    import pandas as pd
+
+    areas = {
+        "appearance": {"blur": 0.9, "style": 0.62, "noise": 0.55, "all": 0.7},
+        "planted": {"blur": 0.8, "style": 0.7, "noise": 0.5, "all": 0.71},
+        "mute": {},
+    }
+    plain = make_result().table
+    pixels = plain[(plain["level"] == "pixel") & (plain["score"] == "score")]
+    own = [
+        pixels.assign(score=name, auroc=[by_kind.get(kind, np.nan) for kind in pixels["kind"]])
+        for name, by_kind in areas.items()
+    ]
+    return make_result(table=pd.concat([plain, *own]), streams=tuple(areas))
+
+
+def test_stream_that_sees_a_kind_best_is_named(run, workflow, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workflow("audit", "audit", lambda **_: with_streams())
+    table = run("audit").stdout.splitlines()[2:8]
+    column = table[0].index("best stream")
+    assert [line[column:] for line in table] == [
+        "best stream",
+        "appearance 0.900",
+        "planted 0.700",
+        "-",
+        "-",
+        "planted 0.710",
+    ]
+    assert max(map(len, table)) <= 100
+    told = json.loads(run("audit", "--json").stdout)
+    assert told["by_stream"]["planted"] == {
+        "blur": 0.8,
+        "style": 0.7,
+        "noise": 0.5,
+        "pasted": None,
+    }
+    assert set(told["by_stream"]["mute"].values()) == {None}
 
 
 def test_without_flags_the_run_decides(run, calls):

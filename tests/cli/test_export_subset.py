@@ -9,7 +9,7 @@ import pytest
 
 from curate.store import remember
 from tests.cli.conftest import Result
-from tests.store.making import scored_image, write_scores
+from tests.store.making import STREAM_PROVENANCE, scored_image, write_scores
 
 DONE = Result(
     out=Path("subset"),
@@ -132,10 +132,22 @@ def test_bare_30_is_refused_with_both_right_spellings(run, tmp_path, monkeypatch
     assert "0.3" in done.stderr
 
 
-@pytest.mark.parametrize("flags", ["--by class", "--media move", "--format coco", "--rank-by name"])
+@pytest.mark.parametrize("flags", ["--by class", "--media move", "--format coco"])
 def test_unknown_names_end_with_2(run, calls, flags):
     done = run("export-subset", "--scores", "w.h5", "--top", "30%", *flags.split())
     assert (done.exit_code, done.stdout, calls) == (2, "", [])
+
+
+def test_unknown_ranking_ends_with_2_and_names_the_nearest(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image = scored_image("a", streams={"planted": 0.5, "appearance": 0.6})
+    write_scores(tmp_path / "w.h5", [image], provenance=STREAM_PROVENANCE)
+    command = "export-subset --scores w.h5 --media none --top 50% --rank-by"
+    done = run(*command.split(), "apearance")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "planted, appearance. Did you mean 'appearance'?" in done.stderr
+    done = run(*command.split(), "appearance", "--json")
+    assert json.loads(done.stdout)["rank_by"] == "appearance"
 
 
 @pytest.mark.parametrize(

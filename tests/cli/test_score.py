@@ -51,6 +51,7 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
         "stride": None,
         "regions": None,
         "compression": None,
+        "stream_maps": None,
         "shard": "1/1",
         "workers": None,
         "device": "auto",
@@ -63,7 +64,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     (tmp_path / "my.toml").write_text("[score]\nregion_px = 9\n")
     flags = (
         "--run runs/a --config my.toml --layout gta5 --labels ids.toml --levels image,pixel "
-        "--stride 8 --regions grid --compression zstd --shard 2/3 --workers 3 "
+        "--stride 8 --regions grid --compression zstd --stream-maps --shard 2/3 --workers 3 "
         "--device cpu --resume --overwrite"
     )
     done = run("score", "gta5", "--out", "weights", *flags.split())
@@ -79,6 +80,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
         "stride": 8,
         "regions": "grid",
         "compression": "zstd",
+        "stream_maps": True,
         "shard": "2/3",
         "workers": 3,
         "device": "cpu",

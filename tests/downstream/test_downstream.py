@@ -183,16 +183,16 @@ def test_nothing_is_written_through_a_link_into_the_data_set(tmp_path, data):
 
 def test_manifest_is_plain_csv(tmp_path):
     rows = [
-        ["a,b", True, 0.5, 1, 2, 3, "selected", "x", "y"],
-        ["ü", False, None, None, 0, 0, "unreadable_image", 'say "x"', "two\nlines"],
+        ["a,b", True, 0.5, 1, "score", 2, 3, "selected", "x", "y"],
+        ["ü", False, None, None, "score", 0, 0, "unreadable_image", 'say "x"', "two\nlines"],
     ]
     columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
     write_manifest(tmp_path, pa.table(columns))
     text = (tmp_path / "manifest.csv").read_text()
     assert text == (
-        "id,selected,score,rank,kept_px,valid_px,reason,image_path,label_path\n"
-        '"a,b",True,0.5,1,2,3,selected,x,y\n'
-        'ü,False,,,0,0,unreadable_image,"say ""x""","two\nlines"\n'
+        "id,selected,score,rank,rank_by,kept_px,valid_px,reason,image_path,label_path\n"
+        '"a,b",True,0.5,1,score,2,3,selected,x,y\n'
+        'ü,False,,,score,0,0,unreadable_image,"say ""x""","two\nlines"\n'
     )
     assert list(csv.reader(io.StringIO(text)))[2][-2:] == ['say "x"', "two\nlines"]
 

@@ -10,7 +10,7 @@ from curate.config import parse
 from curate.errors import ConfigError
 from curate.methods import METHODS, MethodContext, Split, find_method
 from curate.models import build_segmenter, build_weighter
-from curate.records import Evidence
+from curate.records import SCORE_NAMES, Evidence
 
 NUM_CLASSES = 3
 KEYS = ("r0:a", "r0:b", "s0:a", "s0:b")
@@ -110,3 +110,12 @@ def test_unknown_settings_are_refused(name):
 def test_unknown_methods_are_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'hierarchical'"):
         find_method("hierarchic")
+
+
+def test_streams_are_named_whether_they_speak_or_not(name):
+    method = build(name)
+    assert len(set(method.streams)) == len(method.streams)
+    assert all(map(str.isidentifier, method.streams))
+    assert not set(method.streams) & set(SCORE_NAMES)
+    if method.gives_scores:
+        assert set(method.scores(evidence_of()).streams) <= set(method.streams)

@@ -24,10 +24,21 @@ PROVENANCE: dict[str, Any] = {
 }
 
 
+STREAM_PROVENANCE = PROVENANCE | {"streams": ["planted", "appearance"], "stream_maps": True}
+
+
 def scored_image(
-    image_id: str, score: float = 0.5, *, size: tuple[int, int] = (3, 4)
+    image_id: str,
+    score: float = 0.5,
+    *,
+    size: tuple[int, int] = (3, 4),
+    streams: dict[str, float] | None = None,
 ) -> ScoredImage:
-    """Two regions, left and right, of 2x1 cells each; `score` goes into every number."""
+    """Two regions, left and right, of 2x1 cells each; `score` goes into every number.
+
+    A stream whose score is NaN is silent.
+    """
+    own = streams or {}
     height, width = size
     rows, columns = -(-height // 2), -(-width // 2)
     region_ids = np.zeros((rows, columns), np.uint16)
@@ -58,7 +69,14 @@ def scored_image(
             bottom=np.full(2, height, np.int32),
             right=np.array([middle, width], np.int32),
             score=np.array([score, 1 - score]),
+            streams={name: np.array([value, 1 - value]) for name, value in own.items()},
         ),
+        streams=own,
+        stream_scores={
+            name: pack(np.full((rows, columns), round(value * 255), np.uint8))
+            for name, value in own.items()
+            if not np.isnan(value)
+        },
     )
 
 

@@ -9,6 +9,7 @@ from curate.store import ScoreFile
 from curate.store.merging import merge, region_blocks
 from curate.store.origins import H5Origin, OriginCache
 from curate.store.pieces import read_piece_maps
+from curate.store.schema import Schema
 from tests.store.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
 
 OUTS = ["w.h5", "w.parquet", "w"]
@@ -205,7 +206,7 @@ def test_maps_are_copied_without_being_packed_again(tmp_path):
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append([scored_image("a", size=(64, 64))])
         piece = next((tmp_path / "w.h5.parts").glob("piece-*"))
-        before = read_piece_maps(piece)["pixel_scores"][0].data
+        before = read_piece_maps(piece, Schema())["pixel_scores"][0].data
         writer.finish()
     with h5py.File(tmp_path / "w.h5") as file:
         assert file["pixel_scores/a"].id.read_direct_chunk((0, 0)) == (0, before)
@@ -222,7 +223,7 @@ def test_regions_are_read_in_blocks_of_a_bounded_size(tmp_path, monkeypatch):
     monkeypatch.setattr("curate.store.merging._BLOCK_ROWS", 4)
     out = write_scores(tmp_path / "w.h5", [scored_image(f"i{n}") for n in range(5)])
     cache = OriginCache()
-    blocks = list(region_blocks(merge([H5Origin(out, cache)], num_classes=2), range(5)))
+    blocks = list(region_blocks(merge([H5Origin(out, cache)], Schema(), num_classes=2), range(5)))
     cache.close()
     assert [block["image"].tolist() for block in blocks] == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4]]
 

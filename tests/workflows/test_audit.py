@@ -7,6 +7,7 @@ from PIL import Image
 
 from curate.errors import DataError, RunError, UsageError
 from curate.faults import FAULTS
+from curate.records import SCORE_NAMES
 from curate.workflows import audit as audit_module
 from curate.workflows.audit import audit
 from curate.workflows.audit_images import held_out_candidates, read_images
@@ -184,3 +185,16 @@ def test_layout_and_labels_of_the_run_are_known(finished_run):
     config, run = finished_run
     bare = config.model_copy(update={"real": (), "synthetic": ()})
     assert audit(config=bare, run=run, kinds=["blur"]).images >= 1
+
+
+def test_streams_of_the_run_are_in_the_table(streams_run, strangers):
+    config, run = streams_run
+    kinds = ["style", "wrong_label"]
+    result = audit(config=config, run=run, real=[strangers], kinds=kinds)
+    method = load_run(run).networks.method
+    assert result.streams == method.streams
+    at_pixels = result.table[result.table["level"] == "pixel"]
+    assert set(at_pixels["score"]) == {*SCORE_NAMES, *method.streams}
+    told = result.to_json()["by_stream"]
+    for name, speaks in zip(method.streams, method.speaks.tolist(), strict=True):
+        assert [np.isnan(told[name][kind]) for kind in kinds] == [not speaks] * 2

@@ -132,3 +132,28 @@ def test_every_network_is_measured_by_itself_at_pixel_level():
         ("pixel", "region_score"),
         ("pixel", "pixel_score"),
     ]
+
+
+def test_every_stream_is_measured_by_its_own_map():
+    masks = random_masks(0)
+    labels, regions = np.zeros(SHAPE, np.uint8), np.arange(24).reshape(CELLS)
+
+    def tally_all(spoiled):
+        found = []
+        for mask in spoiled:
+            truth = (~mask[::4, ::4]).astype(np.float32)
+            maps = np.stack([*[1 - truth] * 4, truth, truth * np.nan, 1 - truth])
+            found.append(tally_image(maps, labels, mask, regions))
+        return found
+
+    planted = [PlantedTally(i, tally) for i, tally in enumerate(tally_all(masks))]
+    times = draw_resamples(NUM, count=100, seed=0)
+    names = ("right", "silent", "wrong")
+    rows = measure_group(planted, tally_all(np.zeros_like(masks)), times, names)
+    streams = {row["score"]: row for row in rows[6:]}
+    assert [(row["level"], row["score"]) for row in rows[6:]] == [("pixel", n) for n in names]
+    assert [streams[name]["auroc"] for name in ("right", "wrong")] == [1.0, 0.0]
+    assert math.isnan(streams["silent"]["auroc"])
+    assert math.isnan(streams["silent"]["false_alarm"])
+    assert rows[0]["auroc"] == 0.0
+    assert {tuple(row) for row in rows[3:]} == {tuple(rows[0])}

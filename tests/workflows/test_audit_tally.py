@@ -35,6 +35,13 @@ def test_each_map_is_counted_by_itself(left_half):
     assert found.good_px.argmax(axis=1).tolist() == [255, 51, 0, 128]
 
 
+def test_silent_stream_is_in_no_count(left_half):
+    maps = np.array([*[[[0.0, 1.0]]] * 4, [[np.nan] * 2], [[0.2, 0.2]]], np.float32)
+    found = tally_image(maps, np.zeros((4, 8), np.uint8), left_half, np.array([[0, 1]]))
+    assert found.good_px.sum(axis=1).tolist() == [12, 12, 12, 12, 0, 12]
+    assert found.bad_px[:, 51].tolist() == [0, 0, 0, 0, 0, 20]
+
+
 def test_ignored_pixels_are_in_no_count(left_half):
     label_map = np.zeros((4, 8), np.uint8)
     label_map[:, :4] = IGNORE_INDEX

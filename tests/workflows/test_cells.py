@@ -2,7 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from curate.workflows.cells import NUM_STEPS, quantise, to_cells
+from curate.cells import count_cell_classes
+from curate.packing import pack
+from curate.records import Pair
+from curate.regions import outline_regions
+from curate.workflows.cells import (
+    NUM_STEPS,
+    CellPlan,
+    PreparedImage,
+    quantise,
+    score_cells,
+    to_cells,
+)
 
 
 def test_a_ramp_over_the_network_grid_is_a_ramp_over_the_original():
@@ -27,3 +38,47 @@ def test_stored_scores_are_rounded_to_few_steps_and_reach_both_ends():
     stored = quantise(scores)
     assert (stored[0], stored[-1], len(np.unique(stored))) == (0, 255, NUM_STEPS + 1)
     assert abs(stored / 255 - scores).max() < 0.0064
+
+
+def prepared_image():
+    """Two cells side by side, a region each; half of the left one is ignored."""
+    labels = np.zeros((2, 4), np.uint8)
+    labels[0, :2] = 255
+    cells = count_cell_classes(labels, num_classes=1, stride=2)
+    region_ids = np.array([[0, 1]])
+    return PreparedImage(
+        pair=Pair("a", "a.png", "b.png"),
+        key="new:a",
+        image=torch.zeros(3, 4, 4),
+        label_map=torch.zeros(4, 4),
+        cells=cells,
+        region_of=region_ids.reshape(-1)[cells.cell].astype(np.uint32),
+        region_ids=pack(region_ids.astype(np.uint16)),
+        regions=outline_regions(region_ids, cells, stride=2, height=2, width=4),
+        height=2,
+        width=4,
+    )
+
+
+def test_each_stream_is_pooled_by_itself():
+    levels = [[[0.5, 0.5]]] * 4
+    maps = np.array([*levels, [[0.3, 0.9]], [[np.nan] * 2]], np.float32)
+    plan = CellPlan((4, 4), 2, "grid", 2, stream_maps=True)
+    image = score_cells(prepared_image(), maps, plan, ("seen", "silent"))
+    # 2 valid pixels in the left cell, 4 in the right one
+    assert image.score == pytest.approx(0.5)
+    assert image.streams == {
+        "seen": pytest.approx(0.7),
+        "silent": pytest.approx(np.nan, nan_ok=True),
+    }
+    assert image.regions.streams["seen"] == pytest.approx([0.3, 0.9])
+    assert np.isnan(image.regions.streams["silent"]).all()
+    assert image.stream_scores == {"seen": pack(quantise(maps[4]))}
+    assert score_cells(prepared_image(), maps[:4], plan).streams == {}
+
+
+def test_maps_of_streams_are_kept_only_on_demand():
+    maps = np.full((5, 1, 2), 0.5, np.float32)
+    image = score_cells(prepared_image(), maps, CellPlan((4, 4), 2, "grid", 2), ("seen",))
+    assert image.stream_scores == {}
+    assert image.streams == {"seen": 0.5}

@@ -180,8 +180,107 @@ def test_subset_reads_as_a_data_set(tmp_path, scores, out):
 
 def test_other_columns_can_rank(scores, out):
     result = export_subset(scores, out=out, count=1, rank_by="image_score")
-    assert result.selected == 1
-    assert manifest(out)["b"]["selected"] == "True"
+    assert (result.selected, result.rank_by) == (1, "image_score")
+    row = manifest(out)["b"]
+    assert (row["selected"], row["score"], row["rank"]) == ("True", "0.8", "1")
+    assert row["rank_by"] == "image_score"
+
+
+STREAMS = {"streams": ["planted", "mute"]}
+PLANTED = {"images/a": [20, 30], "images/b": [210, 40], "images/c": [220, 230]}
+
+
+def with_streams(image_id):
+    """The streams rank in another order: c, b, a."""
+    image, cells = scored(image_id), np.array([PLANTED[image_id]], np.uint8)
+    own = {"planted": cells[0] / 255, "mute": np.full(2, np.nan)}
+    return replace(
+        image,
+        streams={name: float(values.mean()) for name, values in own.items()},
+        stream_scores={"planted": pack(cells)},
+        regions=replace(image.regions, streams=own),
+    )
+
+
+@pytest.fixture
+def explained(tmp_path, root):
+    """A score file with the maps of a stream that speaks and of one that is silent."""
+    images = [*map(with_streams, LABELS), broken()]
+    return write_scores(tmp_path / "w.h5", root, images, **STREAMS, stream_maps=True)
+
+
+def test_stream_ranks_images(explained, out):
+    result = export_subset(explained, out=out, count=1, rank_by="planted")
+    rows = manifest(out)
+    assert [rows[name]["selected"] for name in "abcz"] == ["False", "False", "True", "False"]
+    assert [rows[name]["rank"] for name in "abcz"] == ["3", "2", "1", ""]
+    assert float(rows["c"]["score"]) == pytest.approx(225 / 255)
+    assert {row["rank_by"] for row in rows.values()} == {"planted"}
+    assert result.to_json()["rank_by"] == "planted"
+    record = json.loads((out / "subset.json").read_text())
+    assert record["settings"]["rank_by"] == record["result"]["rank_by"] == "planted"
+    assert export_subset(explained, out=out, count=1, overwrite=True).rank_by == "score"
+    assert manifest(out)["a"]["selected"] == "True"
+
+
+def test_stream_ranks_regions(explained, out):
+    result = export_subset(explained, out=out, by="region", count=3, rank_by="planted")
+    assert (result.selected, result.of, result.images_selected) == (3, 6, 2)
+    assert label_ids(out, "b") == [[7, 7, 255, 255], [0, 0, 255, 255]]
+    assert label_ids(out, "c") == [[8, 8, 8, 8], [8, 8, 8, 8]]
+
+
+def test_stream_ranks_regions_of_each_class(explained, out):
+    with h5py.File(explained, "a") as file:  # left regions are of class 0, right ones of class 1
+        file["regions/class_id"][:] = [0, 1, 0, 1, 0, 1]
+    wanted = {"by": "region", "per_class": True, "pixels": 4 * BLOCK_PX + 1}
+    result = export_subset(explained, out=out, rank_by="planted", **wanted)
+    assert result.selected == 4
+    assert label_ids(out, "b") == LABELS["images/b"]
+    assert label_ids(out, "c") == LABELS["images/c"]
+
+
+def test_stream_ranks_pixels(explained, out):
+    # Blocks by level: c 4 at 230 and 4 at 220, b 2 at 210, b 4 at 40, a 3 at 30, a 4 at 20.
+    result = export_subset(explained, out=out, by="pixel", count=9 * BLOCK_PX, rank_by="planted")
+    assert (result.pixels_kept, result.pixels_total) == (9 * BLOCK_PX, 21 * BLOCK_PX)
+    assert [manifest(out)[name]["kept_px"] for name in "abcz"] == ["0", "16", "128", "0"]
+    # class 0 is in a and b, class 1 in a and c
+    wanted = {"by": "pixel", "per_class": True, "count": 2 * BLOCK_PX}
+    export_subset(explained, out=out, rank_by="planted", overwrite=True, **wanted)
+    assert [manifest(out)[name]["kept_px"] for name in "abcz"] == ["0", "32", "32", "0"]
+
+
+def test_threshold_is_that_of_the_stream(explained, out):
+    with pytest.raises(UsageError, match=r"the best image has a score of 0\.8824"):
+        export_subset(explained, out=out, threshold=0.9, rank_by="planted")
+    wanted = {"by": "pixel", "rank_by": "planted"}
+    result = export_subset(explained, out=out, threshold=0.8, **wanted)
+    assert result.pixels_kept == 10 * BLOCK_PX
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"rank_by": "plant"}, r"pixel_score, planted, mute\. Did you mean 'planted'\?"),
+        ({"rank_by": "stream_planted"}, "Did you mean 'planted'"),
+        ({"rank_by": "mute"}, "stream is silent in .*w.h5"),
+        ({"rank_by": "mute", "by": "region"}, "stream is silent"),
+        ({"rank_by": "mute", "by": "pixel"}, "stream is silent"),
+        ({"rank_by": "planted", "per_class": True}, "use --by region or --by pixel"),
+    ],
+)
+def test_streams_that_cannot_rank_are_refused(explained, out, arguments, text):
+    with pytest.raises(UsageError, match=text):
+        export_subset(explained, out=out, top="50%", **arguments)
+    assert not out.exists()
+
+
+def test_pixels_need_the_maps_of_the_stream(tmp_path, root, out):
+    path = write_scores(tmp_path / "w.h5", root, [*map(with_streams, LABELS)], **STREAMS)
+    with pytest.raises(UsageError, match=r"no maps of streams, .* score again with --stream-maps"):
+        export_subset(path, out=out, by="pixel", top="50%", rank_by="planted")
+    assert export_subset(path, out=out, by="region", count=1, rank_by="planted").selected == 1
 
 
 def test_regions_not_selected_are_ignored_in_new_labels(root, scores, out):
@@ -417,11 +516,24 @@ def test_list_format_points_to_finished_files(root, scores, out):
         ({"top": "50%", "by": "class"}, "--by class is not known: use one of image, region, pixel"),
         ({"top": "50%", "media": "move"}, "--media move is not known"),
         ({"top": "50%", "format": "coco"}, "--format coco is not known: use one of original"),
-        ({"top": "50%", "rank_by": "height"}, "--rank-by height is not known"),
-        ({"top": "50%", "by": "pixel", "rank_by": "image_score"}, "ranks images, not --by pixel"),
+        (
+            {"top": "50%", "rank_by": "height"},
+            r"--rank-by height is not among .* for --by image: use one of score, image_score, reg",
+        ),
+        (
+            {"top": "50%", "rank_by": "imagescore"},
+            "region_score, pixel_score. Did you mean 'image_score'?",
+        ),
+        (
+            {"top": "50%", "by": "pixel", "rank_by": "image_score"},
+            r"rank-by image_score is not among .* for --by pixel: use one of score\.",
+        ),
         ({"top": "50%", "format": "list", "media": "copy"}, "contradicts --media copy"),
         ({"top": "50%", "pixels": 3}, "--top and --pixels given"),
-        ({"top": "50%", "per_class": True, "rank_by": "image_score"}, "contradicts --per-class"),
+        (
+            {"top": "50%", "per_class": True, "rank_by": "image_score"},
+            "not available for images --per",
+        ),
         ({"threshold": 0.5, "per_class": True, "by": "region"}, "keeps the same regions with and"),
         ({"threshold": 0.95}, r"selects nothing: the best image has a score of 0\.9000"),
         ({"threshold": 0.99, "by": "pixel"}, r"the best pixel has a score of 0\.9804"),

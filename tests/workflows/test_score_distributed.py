@@ -106,3 +106,16 @@ def test_parts_of_a_job_array_are_merged_to_the_whole(pool, finished_run, tmp_pa
     assert latest_scores(tmp_path) == tmp_path / "whole.h5"
     assert (result.scored, result.failed, result.missing) == (20, 1, 0)
     assert_same_scores(pool / "alone.h5", tmp_path / "whole.h5")
+
+
+@pytest.mark.slow
+def test_two_processes_score_the_streams_that_one_does(pool, streams_run, tmp_path):
+    config, run = streams_run
+    score(pool / "pool", tmp_path / "alone.h5", config=config, run=run, stream_maps=True)
+    done = launch(pool, run, tmp_path / "two.h5", "--stream-maps")
+    assert done.returncode == 0, done.stderr
+    assert_same_scores(tmp_path / "alone.h5", tmp_path / "two.h5")
+    one, other = ScoreFile(tmp_path / "alone.h5"), ScoreFile(tmp_path / "two.h5")
+    name = next(n for n in one.streams if one.images[f"stream_{n}"].notna().any())
+    cells = [file.pixel_scores("images/000", stream=name) for file in (one, other)]
+    assert np.array_equal(*cells)

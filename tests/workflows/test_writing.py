@@ -40,6 +40,16 @@ def test_pieces_stay_below_a_size(monkeypatch):
     assert recorder.pieces == [["i0", "i1"], ["i2", "i3"], []]
 
 
+def test_maps_of_streams_count_for_the_size(monkeypatch):
+    image = scored_image("i", streams={"planted": 0.5})
+    monkeypatch.setattr(writing, "PIECE_BYTES", 2 * len(image.pixel_scores.data))
+    recorder = Recorder()
+    with WriterThread(recorder) as thread:
+        thread.put([image])
+        thread.put(IMAGES[:1])
+    assert recorder.pieces == [["i"], ["i0"]]
+
+
 def test_what_was_handed_over_is_written_when_interrupted(tmp_path):
     def put_and_stop(writer):
         with WriterThread(writer) as thread:

@@ -99,6 +99,11 @@ class Streams(Method):
         """Cross-fitting folds."""
         return settings.folds
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of all streams."""
+        return tuple(STREAMS)
+
     def train(self, mode: bool = True) -> Streams:
         """Set the mode; encoder and witnesses stay in evaluation mode."""
         super().train(mode)
