@@ -5,10 +5,10 @@
 DATA holds `camvid/train` and `carla`, each with `images/` and `labels/`. 60 images of CamVid
 train are the real set; 240 others, in about half of whose superpixels one kind of fault is planted
 at full strength, are the pool. Measured is the AUROC of the score of a cell for "its centre pixel
-is unspoiled". A kind written ``-style`` is left out of the planted faults; ``none`` leaves the pool
-as it is, and measures the effective sample size of the scores; ``carla`` is the CARLA drive, in
-which the bonnet of the own car (what is labelled car and is connected to the bottom edge) is what
-is to be found.
+is unspoiled"; those of other methods, `tests.benchmarks.rivals`, are measured beside it. A kind
+written ``-style`` is left out of the planted faults; ``none`` leaves the pool as it is, and
+measures the effective sample size of the scores; ``carla`` is the CARLA drive, in which the bonnet
+of the own car (what is labelled car and is connected to the bottom edge) is what is to be found.
 
 One JSON file a cell of the table is kept in WORK, so that an interrupted benchmark goes on.
 Witnesses and the planted stream know real images only: they are learned once a seed, and once
@@ -41,6 +41,7 @@ from curate.seeding import stable_rng
 from curate.workflows.assembling import deal, evenly_spaced
 from curate.workflows.planting import pick_pieces, plant_faults
 from tests.benchmarks.real_data import describe
+from tests.benchmarks.rivals import RIVALS, score_rivals
 
 NUM_REAL, NUM_POOL, CAR = 60, 240, 8
 KNOWN = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
@@ -209,6 +210,7 @@ class Experiment:
             synthetic, spoiled = spoil(self.pool, name, self.seed)
         method = self.teach(synthetic, left_out)
         maps = score(method, synthetic)
+        maps |= score_rivals(synthetic, self.real, method, self.seed)
         labels = centres(synthetic.label_map)
         valid, bad = labels != IGNORE_INDEX, centres(spoiled)
         result = {"seconds": round(time.monotonic() - started, 1)}
@@ -224,7 +226,7 @@ class Experiment:
 
 @torch.no_grad()
 def score(method: Streams, synthetic: Batch) -> dict[str, torch.Tensor]:
-    """Score maps of the method, of its streams, and of rivals, (N, h, w) each."""
+    """Score maps of the method and of its streams, (N, h, w) each."""
     parts: dict[str, list[torch.Tensor]] = {}
     for start in range(0, len(synthetic.keys), 16):
         rows = slice(start, start + 16)
@@ -237,19 +239,10 @@ def score(method: Streams, synthetic: Batch) -> dict[str, torch.Tensor]:
             keys=synthetic.keys[rows],
         )
         levels = method.scores(evidence)
-        found = {"fused": levels.combined} | levels.streams | rivals(method, evidence)
+        found = {"fused": levels.combined} | levels.streams
         for name, values in found.items():
             parts.setdefault(name, []).append(values)
     return {name: torch.cat(values) for name, values in parts.items()}
-
-
-def rivals(method: Streams, evidence: Evidence) -> dict[str, torch.Tensor]:
-    """Probability of the label, and confidence, of a segmenter that did not see the image."""
-    folds = [method._see(f, evidence.images, evidence.label_map) for f in method._folds]
-    seen = [clues.log_predictions.float() for clues in folds]
-    logs = method._pick("planted", seen, evidence.keys)
-    chosen = logs.gather(1, evidence.label_map.clamp(max=10)[:, None])[:, 0]
-    return {"rival: p(label)": chosen, "rival: confidence": logs.amax(dim=1)}
 
 
 def main() -> None:
@@ -274,14 +267,7 @@ def main() -> None:
                 cell.write_text(json.dumps(experiment.measure(kind)))
             table.setdefault(kind, []).append(json.loads(cell.read_text()))
             print(f"seed {seed}  {kind}: {json.dumps(table[kind][-1])}", flush=True)
-    columns = (
-        "fused",
-        "planted",
-        "appearance",
-        "semantics",
-        "rival: p(label)",
-        "rival: confidence",
-    )
+    columns = ("fused", "planted", "appearance", "semantics", *RIVALS)
     print(f"\n| kind | {' | '.join(columns)} | ESS | spoken (seeds) | seconds |")
     print("|---" * (len(columns) + 4) + "|")
     for kind, cells in table.items():

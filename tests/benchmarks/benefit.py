@@ -1,0 +1,276 @@
+"""What the scores of `streams` are worth in training.
+
+    python -m tests.benchmarks.benefit DATA --out WORK [--seeds 5] [--kinds wrong_label ..]
+
+DATA holds `camvid/train` and `camvid/val`, each with `images/` and `labels/`. 20 images of CamVid
+train, evenly spaced and shifted by the seed, are the real set; 240 others, in about half of whose
+superpixels one kind of fault is planted at full strength, are the pool. Every arm trains the same
+segmenter from the same start with the product's own step, on the same batches of 8 real and 8 pool
+images; arms differ in the weights of the pool's cells only:
+
+========== ========================================================================
+real only  The pool is left out of the batches.
+joint      1.
+p(label)   Probability of the label by a segmenter that saw neither the image nor the pool.
+streams    Those of the method, prepared on these real and pool images.
+oracle     Unspoiled share of each cell.
+========== ========================================================================
+
+The weights of the last three have mean 1 over the pool, and are 1 during the warm-up, as in any
+`fit`. Mean IoU is measured at the labels' own size on CamVid val, by which nothing is chosen.
+
+Results are kept in WORK, one JSON file a training, and beside them what `streams` learned, so that
+an interrupted benchmark goes on. Take another WORK for another number of steps or warm-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from curate.config import AugmentConfig, Config, FitConfig
+from curate.data import training_batches
+from curate.methods.base import unit_weights
+from curate.methods.running import RunningWeights
+from curate.methods.streams.evidence import ask_witness, centres, shares
+from curate.methods.uniform import Uniform
+from curate.metrics import confusion_matrix, mean_iou
+from curate.models import build_segmenter
+from curate.records import IGNORE_INDEX, Batch, Evidence
+from curate.seeding import stable_seed
+from curate.workflows.assembling import evenly_spaced
+from curate.workflows.training import Trainer, choose_device
+from tests.benchmarks.gap import describe_closed
+from tests.benchmarks.marked import shrink, store, unmark
+from tests.benchmarks.real_data import WELL_COVERED, describe
+from tests.benchmarks.streams import Experiment, read, spoil, take
+
+if TYPE_CHECKING:
+    from curate.data import DataSource
+    from curate.methods import Method
+    from curate.methods.streams import Streams
+    from curate.models import Segmenter
+
+NUM_REAL, NUM_POOL, NUM_CLASSES, BATCH = 20, 240, 11, 16
+SEGMENTER = "efficientnet_lite0_fpn"
+ARMS = ("real only", "joint", "p(label)", "streams", "oracle")
+SIZE, FINE, NATIVE = (120, 160), (180, 240), (360, 480)
+"""Training size; that of stored images, which no zoom enlarges; that of CamVid's files."""
+
+
+class Pool(Experiment):
+    """The images of one seed and one kind of fault, and `streams` as taught with them."""
+
+    def __init__(self, options: argparse.Namespace, seed: int, kind: str) -> None:
+        learned = options.out / "learned"
+        learned.mkdir(parents=True, exist_ok=True)
+        self.options = argparse.Namespace(data=options.data, out=learned)
+        self.seed, self.kind = seed, kind
+        self.config = Config(fit=FitConfig(size=SIZE, seed=seed))
+        everything = read(options.data / "camvid/train", "camvid11", FINE)
+        count = len(everything.keys)
+        spaced = np.linspace(0, count - 1, NUM_REAL, endpoint=False).round().astype(int)
+        rows = np.sort((spaced + seed) % count)
+        rest = evenly_spaced(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
+        real = take(everything, rows, "r0", is_real=True)
+        pool, spoiled = spoil(take(everything, rest, "s0", is_real=False), kind, seed)
+        nothing = torch.zeros(real.label_map.shape, dtype=torch.bool)
+        self.real_source = store(options.out / f"real-{seed}", real, nothing)
+        self.pool_source = store(options.out / f"pool-{seed}-{kind}", pool, spoiled)
+        self.real, _ = shrink(real, nothing, SIZE)
+        self.pool, self.spoiled = shrink(pool, spoiled, SIZE)
+
+    def draw_real(self, excluded: frozenset[str], steps: int):
+        """Randomly changed real images."""
+        return self._draw((), steps, BATCH // 2, excluded)
+
+    def draw_both(self, steps: int):
+        """Randomly changed images of both domains, labels marked."""
+        return self._draw((self.pool_source,), steps, BATCH, frozenset())
+
+    def learn(self) -> Streams:
+        """Prepare `streams`, or take what an earlier call learned."""
+        method = self.teach(self.pool, None)
+        if not self._finished.exists():
+            torch.save(method.state_dict(), self._finished)
+        return method
+
+    @property
+    def _finished(self) -> Path:
+        return self.options.out / f"streams-{self.seed}-{self.kind}.pt"
+
+    def _restore(self, method: Streams, left_out: str | None) -> None:
+        if self._finished.exists():
+            method.load_state_dict(torch.load(self._finished))
+        else:
+            super()._restore(method, left_out)
+
+    def _draw(
+        self,
+        synthetic: tuple[DataSource, ...],
+        steps: int,
+        batch_size: int,
+        excluded: frozenset[str],
+    ):
+        return training_batches(
+            (self.real_source,),
+            synthetic,
+            size=SIZE,
+            batch_size=batch_size,
+            seed=self.seed,
+            first_step=0,
+            num_steps=steps,
+            augment=AugmentConfig(),
+            workers=0,
+            pin_memory=False,
+            exclude=excluded,
+        )
+
+
+class Oracle(Uniform):
+    """Weighs a cell by its unspoiled share, which it must be told before every step."""
+
+    def __init__(self, pool: Batch, spoiled: torch.Tensor) -> None:
+        super().__init__()
+        self.mean = float(shares(~spoiled)[centres(pool.label_map) != IGNORE_INDEX].mean())
+        self.spoiled = spoiled
+
+    def step(self, evidence: Evidence, *, is_warmup: bool):
+        """Weigh by what was told."""
+        weights = unit_weights(evidence)
+        return (weights if is_warmup else shares(~self.spoiled) / self.mean), {}
+
+
+class LabelProbability(Uniform):
+    """Weighs a cell by the probability of its label, in the eyes of a witness."""
+
+    def __init__(self, streams: Streams) -> None:
+        super().__init__()
+        self.streams = streams
+        self.running = RunningWeights(min_ess=1e-6, max_power=1.0, clip=1e6, uniform=0.0)
+
+    @torch.no_grad()
+    def step(self, evidence: Evidence, *, is_warmup: bool):
+        """Ask the witness of each pool image's fold; none of them knows the pool."""
+        weights = unit_weights(evidence)
+        if is_warmup:
+            return weights, {}
+        for row in torch.nonzero(~evidence.is_real)[:, 0].tolist():
+            fold = self.streams.splits[evidence.keys[row]].fold
+            logs = ask_witness(self.streams.witnesses[fold], evidence.images[row : row + 1])
+            given = evidence.label_map[row].clamp(max=NUM_CLASSES - 1)
+            weights[row] = logs[0].float().gather(0, given[None])[0].exp()
+        synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
+        weights, ess = self.running.weigh(weights, synthetic)
+        return weights, {"ess": float(ess)}
+
+
+def make_method(arm: str, images: Pool) -> Method:
+    """Make what weighs the pool in an arm."""
+    if arm == "oracle":
+        return Oracle(images.pool, images.spoiled)
+    if arm in ("real only", "joint"):
+        return Uniform()
+    streams = images.learn()
+    return streams if arm == "streams" else LabelProbability(streams)
+
+
+def train(arm: str, images: Pool, steps: int, warmup: float) -> Segmenter:
+    """Train the segmenter of an arm."""
+    method = make_method(arm, images)
+    torch.manual_seed(stable_seed(images.seed, "segmenter"))
+    trainer = Trainer(
+        build_segmenter(SEGMENTER, NUM_CLASSES),
+        method,
+        stages=(),
+        settings=FitConfig(size=SIZE, steps=steps, seed=images.seed, warmup=warmup),
+        device=choose_device("cpu", "float32"),
+    )
+    for step, marked in enumerate(images.draw_both(steps)):
+        batch, spoiled = unmark(marked)
+        if arm == "real only":
+            real = batch.is_real
+            keys = batch.keys[: int(real.sum())]  # real images come first
+            batch = Batch(batch.images[real], batch.label_map[real], real[real], keys)
+        if isinstance(method, Oracle):
+            method.spoiled = spoiled
+        trainer.step(step, batch)
+    return trainer.segmenter.eval()
+
+
+@torch.no_grad()
+def measure(segmenter: Segmenter, unseen: Batch) -> dict[str, float]:
+    """Mean IoU, in [0, 1], over all classes and over those that are well covered."""
+    confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
+    for start in range(0, len(unseen.keys), BATCH):
+        rows = slice(start, start + BATCH)
+        images = F.interpolate(unseen.images[rows], SIZE, mode="bilinear", antialias=True)
+        logits = segmenter(images.float() / 255).logits
+        predicted = F.interpolate(logits, NATIVE, mode="bilinear").argmax(dim=1)
+        labels = unseen.label_map[rows].numpy()
+        confusion += confusion_matrix(labels, predicted.numpy(), NUM_CLASSES)
+    return {"miou_8": mean_iou(confusion, WELL_COVERED), "miou_11": mean_iou(confusion)}
+
+
+def run_seed(options: argparse.Namespace, seed: int, kind: str) -> dict[str, dict[str, float]]:
+    """Train the arms of one seed and kind that are not finished; read the others."""
+    results, images, unseen = {}, None, None
+    for arm in options.arms:
+        # without the pool, the kind of its faults changes nothing
+        name = f"{seed}-{arm}" if arm == "real only" else f"{seed}-{kind}-{arm}"
+        cell = options.out / f"{name}.json"
+        if not cell.exists():
+            images = images or Pool(options, seed, kind)
+            unseen = unseen or read(options.data / "camvid/val", "camvid11", NATIVE)
+            started = time.monotonic()
+            values = measure(train(arm, images, options.steps, options.warmup), unseen)
+            values["seconds"] = round(time.monotonic() - started, 1)
+            cell.write_text(json.dumps(values))
+        results[arm] = json.loads(cell.read_text())
+        print(f"seed {seed}  {kind}, {arm}: {json.dumps(results[arm])}", flush=True)
+    return results
+
+
+def print_table(kind: str, rows: list[dict[str, dict[str, float]]]) -> None:
+    """Print mean IoU, differences to joint, and the share of the gap that is closed."""
+    print(f"\n| {kind} | mIoU, 8 classes | 11 classes | minus joint, 8 | gap closed, 8 | 11 |")
+    print("|---" * 6 + "|")
+    for arm in rows[0]:
+        values = {
+            key: {name: np.array([row[name][key] for row in rows]) for name in rows[0]}
+            for key in ("miou_8", "miou_11")
+        }
+        shown = [describe(list(values[key][arm])) for key in values]
+        if "joint" in rows[0]:
+            shown.append(describe(list(values["miou_8"][arm] - values["miou_8"]["joint"])))
+        if {"joint", "oracle"} <= set(rows[0]):
+            shown += [describe_closed(v[arm], v["joint"], v["oracle"]) for v in values.values()]
+        print(f"| {arm} | {' | '.join(shown)} |")
+
+
+def main() -> None:
+    """Train what is missing; print a table for each kind of fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--kinds", nargs="*", default=["wrong_label", "style", "mixture"])
+    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--warmup", type=float, default=FitConfig().warmup)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for kind in options.kinds:
+        rows = [run_seed(options, seed, kind) for seed in range(options.seeds)]
+        print_table(kind, rows)
+
+
+if __name__ == "__main__":
+    main()

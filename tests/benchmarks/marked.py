@@ -1,0 +1,57 @@
+"""Data sets whose labels tell which pixels are spoiled: random changes carry the truth along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+
+from curate.classes import resolve_classes
+from curate.data import DataSource, IdMap, fit_to_size, open_dataset
+from curate.records import IGNORE_INDEX, Batch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+MARK = 100
+"""Added to the class of a spoiled pixel."""
+
+
+def shrink(batch: Batch, spoiled: Tensor, size: tuple[int, int]) -> tuple[Batch, Tensor]:
+    """Bring images and truth to a size."""
+    marked = mark(batch.label_map, spoiled)
+    pairs = [fit_to_size(*pair, size) for pair in zip(batch.images, marked, strict=True)]
+    images, label_map = (torch.stack(part) for part in zip(*pairs, strict=True))
+    return unmark(replace(batch, images=images, label_map=label_map))
+
+
+def mark(label_map: Tensor, spoiled: Tensor) -> Tensor:
+    """Write the truth into labels (N, H, W) uint8; ignored pixels are never spoiled."""
+    return torch.where(spoiled & (label_map != IGNORE_INDEX), label_map + MARK, label_map)
+
+
+def unmark(batch: Batch) -> tuple[Batch, Tensor]:
+    """Take the truth, (N, H, W) bool, out of a batch's labels."""
+    label_map = batch.label_map
+    spoiled = (label_map >= MARK) & (label_map != IGNORE_INDEX)
+    return replace(batch, label_map=torch.where(spoiled, label_map - MARK, label_map)), spoiled
+
+
+def store(folder: Path, batch: Batch, spoiled: Tensor) -> DataSource:
+    """Write a batch as a data set whose labels are marked, and open it."""
+    source = batch.keys[0].partition(":")[0]
+    marked = mark(batch.label_map, spoiled)
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for key, image, label_map in zip(batch.keys, batch.images, marked, strict=True):
+        stem = key.rpartition("/")[2]
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"images/{stem}.png")
+        Image.fromarray(label_map.numpy()).save(folder / f"labels/{stem}.png")
+    classes = resolve_classes("camvid11")
+    opened = open_dataset(folder, layout="folder", labels="camvid11", classes=classes, key=source)
+    ids = {raw: raw for first in (0, MARK) for raw in range(first, first + len(classes))}
+    return replace(opened, id_map=IdMap("marked", ids))

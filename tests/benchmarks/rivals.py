@@ -1,0 +1,229 @@
+"""What else could score the cells of a pool: rivals of `streams`, each in its strongest fair form.
+
+None of them sees the truth or a planted fault. All get what a user of `streams` has: the real
+images, the pool, an ImageNet encoder, and segmenters ("witnesses") that learned from real images
+only, trained to resist pasted content as those of `streams`. Where a form had to be chosen, it was
+the one that did best on pools of seed 0, which favours the rival.
+
+===================== ===========================================================================
+p(label)              Probability of the label, by the witnesses.
+confidence            Highest probability of a class, by the witnesses.
+cleanlab              Score of a pixel by `cleanlab.segmentation.rank`: p(label) in their hands.
+cleanlab, adjusted    Margin between the label and the best other class, after each class's
+                      probability is set against its usual one (Northcutt et al., Confident
+                      Learning, JAIR 2021), by `cleanlab.rank`.
+density ratio         Real over synthetic density of the features that `streams` has for how things
+                      look, by logistic regression of the domain (Sugiyama, Suzuki & Kanamori,
+                      Density Ratio Estimation in Machine Learning, 2012, chapter 4), cross-fitted
+                      over images.
+                      Second-order terms of 32 principal components beat linear ones, and both
+                      beat uLSIF with Gaussian kernels and the Mahalanobis distance.
+ratio and p(label)    Density ratio times p(label): how it looks and what it is called.
+gradient              Cosine between the gradient of a cell's loss by the last layer and the mean
+                      gradient of cells of the same class in real images that the witness did not
+                      see. It beats inner products, the mean gradient of all classes, and a
+                      segmenter trained jointly with the pool, but for wrong labels (.93 to .96).
+===================== ===========================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from curate.methods.streams.evidence import centres, grid_of, see_appearance, to_cells
+from curate.records import IGNORE_INDEX, Batch
+from curate.seeding import stable_rng
+
+try:
+    from cleanlab.rank import get_label_quality_scores as rate_labels
+    from cleanlab.segmentation.rank import get_label_quality_scores as rate_maps
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+except ImportError as error:
+    msg = f"{error.name} is missing. This benchmark needs: pip install 'curate-seg[benchmarks]'."
+    raise SystemExit(msg) from error
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from curate.methods.streams import Streams
+    from curate.models import Segmenter
+
+RIVALS = (
+    "p(label)",
+    "confidence",
+    "cleanlab",
+    "cleanlab, adjusted",
+    "density ratio",
+    "ratio and p(label)",
+    "gradient",
+)
+CHUNK = 16
+LEAST = 1e-6
+NUM_CELLS, NUM_COMPONENTS, INVERSE_PENALTY = 48_000, 32, 1e-2
+"""Of the regression: cells of each domain at most, principal components, scikit-learn's C."""
+
+
+class Seen(NamedTuple):
+    """What a witness makes of N images, on the weighting grid.
+
+    Attributes
+    ----------
+    probabilities : (N, C, h, w) float32
+    features : (N, F + 1, h, w) float16
+        Input of the last layer, and a 1 for its bias.
+    """
+
+    probabilities: Tensor
+    features: Tensor
+
+
+@torch.no_grad()
+def score_rivals(pool: Batch, real: Batch, method: Streams, seed: int) -> dict[str, Tensor]:
+    """Score the cells of a pool by every rival, (N, h, w) each; higher = better.
+
+    Parameters
+    ----------
+    pool, real : Batch
+        At the training size, without random changes.
+    method : Streams
+        Whose witnesses are trained; nothing else of it is used but its encoder and folds.
+    """
+    labels = centres(pool.label_map).long()
+    seen = [watch(witness, pool.images) for witness in method.witnesses]
+    probabilities = torch.stack([each.probabilities for each in seen]).mean(dim=0)
+    logs = torch.stack([each.probabilities.clamp(min=LEAST).log() for each in seen]).mean(dim=0)
+    given = labels.clamp(max=logs.shape[1] - 1)  # what stands at ignored cells is not measured
+    chosen = logs.gather(1, given[:, None])[:, 0]
+    ratio = density_ratio(pool, real, method, seed)
+    found = (
+        chosen,
+        logs.amax(dim=1),
+        torch.from_numpy(rate_maps(given.numpy(), probabilities.numpy(), verbose=False)[1]),
+        _adjusted_margin(given, labels != IGNORE_INDEX, probabilities),
+        ratio,
+        ratio + chosen,
+        gradient_agreement(seen, labels, real, method),
+    )
+    return dict(zip(RIVALS, found, strict=True))
+
+
+def watch(witness: Segmenter, images: Tensor) -> Seen:
+    """Run a witness over images (N, 3, H, W) uint8."""
+    parts = []
+    for start in range(0, len(images), CHUNK):
+        some = images[start : start + CHUNK].float() / 255
+        prediction = witness(some, ("decoder",))
+        features = to_cells(prediction.features["decoder"], grid_of(some))
+        probabilities = to_cells(prediction.logits.softmax(dim=1), grid_of(some))
+        parts.append((probabilities, F.pad(features, (0, 0, 0, 0, 0, 1), value=1.0).half()))
+    return Seen(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def _adjusted_margin(given: Tensor, valid: Tensor, probabilities: Tensor) -> Tensor:
+    """Rate the labels of the valid cells as those of a classification; 0 elsewhere."""
+    cells = probabilities.permute(0, 2, 3, 1)[valid].double()
+    rated = rate_labels(
+        given[valid].numpy(),
+        (cells / cells.sum(dim=1, keepdim=True)).numpy(),
+        method="normalized_margin",
+        adjust_pred_probs=True,
+    )
+    scores = torch.zeros(given.shape, dtype=torch.float64)
+    scores[valid] = torch.from_numpy(rated)
+    return scores
+
+
+def density_ratio(pool: Batch, real: Batch, method: Streams, seed: int) -> Tensor:
+    """Log-ratio of the densities of each cell's features by a regression that never saw the image.
+
+    Each domain counts the same: of each, as many cells are drawn.
+    """
+    features = [_encode(method, batch.images) for batch in (real, pool)]
+    valid = [centres(batch.label_map).numpy() != IGNORE_INDEX for batch in (real, pool)]
+    folds = [np.array([method.splits[key].fold for key in batch.keys]) for batch in (real, pool)]
+    scores = np.zeros(valid[1].shape)
+    for fold in range(method.settings.folds):
+        rng = stable_rng(seed, "density ratio", fold)
+        cells = []
+        for maps, mask, own in zip(features, valid, folds, strict=True):
+            usable = maps[own != fold][mask[own != fold]]
+            cells.append(usable[rng.permutation(len(usable))[:NUM_CELLS]])
+        count = min(map(len, cells))
+        domains = np.repeat([1, 0], count)
+        regression = make_pipeline(
+            StandardScaler(),
+            PCA(NUM_COMPONENTS, random_state=fold),
+            PolynomialFeatures(2, include_bias=False),
+            StandardScaler(),
+            LogisticRegression(C=INVERSE_PENALTY, max_iter=300),
+        )
+        regression.fit(np.concatenate([some[:count] for some in cells]), domains)
+        asked = features[1][folds[1] == fold]
+        logits = regression.decision_function(asked.reshape(-1, asked.shape[-1]))
+        scores[folds[1] == fold] = logits.reshape(asked.shape[:3])
+    return torch.from_numpy(scores)
+
+
+def _encode(method: Streams, images: Tensor) -> np.ndarray:
+    """Features of the frozen encoder's early stages, as `streams` sees them, (N, h, w, F)."""
+    parts = [
+        see_appearance(
+            method.encoder,
+            images[start : start + CHUNK].float() / 255,
+            method.settings.appearance,
+            enlarge=method.settings.enlarge,
+        )
+        for start in range(0, len(images), CHUNK)
+    ]
+    return torch.cat(parts).permute(0, 2, 3, 1).float().numpy()
+
+
+def gradient_agreement(seen: list[Seen], labels: Tensor, real: Batch, method: Streams) -> Tensor:
+    """Mean cosine, over witnesses, between each cell's gradient and that of real cells.
+
+    The gradient of a cell's cross-entropy by the last layer is ``(p - y) f^T``, p being the
+    probabilities, y the label one-hot and f the layer's input. Its inner product with a matrix G
+    is ``(p - y)^T G f``, and its length ``|p - y| |f|``.
+    """
+    total = torch.zeros(labels.shape)
+    for fold, witness in enumerate(method.witnesses):
+        rows = [row for row, key in enumerate(real.keys) if method.splits[key].fold == fold]
+        unseen = watch(witness, real.images[rows])
+        means = class_gradients(unseen, centres(real.label_map[rows]).long())
+        total += cosine_with_class(seen[fold], labels, means)
+    return total / len(seen)
+
+
+def class_gradients(seen: Seen, labels: Tensor) -> Tensor:
+    """Mean gradient of the cells of each class, (C, C, F + 1); 0 where a class has no cell."""
+    errors = _errors(seen, labels)
+    means = []
+    for number in range(errors.shape[1]):
+        mask = labels == number
+        product = torch.einsum("nchw,nfhw->cf", errors * mask[:, None], seen.features.float())
+        means.append(product / mask.sum().clamp(min=1))
+    return torch.stack(means)
+
+
+def cosine_with_class(seen: Seen, labels: Tensor, means: Tensor) -> Tensor:
+    """Cosine of each cell's gradient with the mean one of its class, (N, h, w)."""
+    errors, features = _errors(seen, labels), seen.features.float()
+    inner = torch.zeros(labels.shape)
+    for number, mean in enumerate(means):
+        product = torch.einsum("nchw,cf,nfhw->nhw", errors, F.normalize(mean, dim=(0, 1)), features)
+        inner = torch.where(labels == number, product, inner)
+    return inner / (errors.norm(dim=1) * features.norm(dim=1)).clamp(min=LEAST)
+
+
+def _errors(seen: Seen, labels: Tensor) -> Tensor:
+    """Gradient of the cross-entropy by the logits, (N, C, h, w); ignored cells' are of no use."""
+    num_classes = seen.probabilities.shape[1]
+    one_hot = F.one_hot(labels.clamp(max=num_classes - 1), num_classes)
+    return seen.probabilities - one_hot.permute(0, 3, 1, 2)
