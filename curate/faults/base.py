@@ -80,6 +80,9 @@ class Fault(ABC):
     is_regional: ClassVar[bool] = True
     """Whether it happens in superpixels, which are then drawn for it."""
 
+    parts_label: ClassVar[bool] = False
+    """Whether the label no longer says what is in the image; else it is the look that is wrong."""
+
     @abstractmethod
     def apply(self, scene: Scene, draw: Draw) -> Spoiled:
         """Return the new image and the new label map; the same for the same `draw`.

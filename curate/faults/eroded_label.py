@@ -20,6 +20,7 @@ class ErodedLabel(Fault):
     """
 
     ranges: ClassVar = {"mild": {"reach": (0.01, 0.02)}, "strong": {"reach": (0.04, 0.06)}}
+    parts_label: ClassVar = True
     is_regional: ClassVar = False
 
     def apply(self, scene: Scene, draw: Draw) -> Spoiled:

@@ -22,6 +22,7 @@ class MissingObject(Fault):
     """
 
     ranges: ClassVar = {"mild": {"part": (0.3, 0.5)}, "strong": {"part": (1, 1.4)}}
+    parts_label: ClassVar = True
     is_regional: ClassVar = False
 
     def apply(self, scene: Scene, draw: Draw) -> Spoiled:

@@ -26,6 +26,7 @@ class Pasted(Fault):
         "mild": {"down": (0, 1), "across": (0, 1), "match": (0.7, 1)},
         "strong": {"down": (0, 1), "across": (0, 1), "match": (0, 0)},
     }
+    parts_label: ClassVar = True
 
     def apply(self, scene: Scene, draw: Draw) -> Spoiled:
         """Paste into the place."""

@@ -22,6 +22,7 @@ class ShiftedLabel(Fault):
         "mild": {"distance": (0.015, 0.03), "angle": (0, 1)},
         "strong": {"distance": (0.06, 0.1), "angle": (0, 1)},
     }
+    parts_label: ClassVar = True
     is_regional: ClassVar = False
 
     def apply(self, scene: Scene, draw: Draw) -> Spoiled:

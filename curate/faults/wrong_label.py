@@ -25,6 +25,7 @@ class WrongLabel(Fault):
         "mild": {"near": (1, 1), "part": (0.4, 0.6)},
         "strong": {"near": (0.5, 0.5), "part": (1, 1)},
     }
+    parts_label: ClassVar = True
 
     def apply(self, scene: Scene, draw: Draw) -> Spoiled:
         """Draw a class for each superpixel, never its most frequent one."""

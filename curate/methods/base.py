@@ -61,12 +61,15 @@ class PlantedImage:
     image : (3, H, W) uint8
     label_map : (H, W) uint8
     is_spoiled : (H, W) bool
+    parts_label : bool
+        The fault is that the label no longer says what is in the image; also where there is none.
     """
 
     source: int
     image: Tensor
     label_map: Tensor
     is_spoiled: Tensor
+    parts_label: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def plant_faults(
     images, labels = real.images.numpy(), real.label_map.numpy()
     for row in range(len(images)):
         nothing = torch.zeros(labels[row].shape, dtype=torch.bool)
-        yield PlantedImage(row, real.images[row], real.label_map[row], nothing)
+        yield PlantedImage(row, real.images[row], real.label_map[row], nothing, parts_label=True)
         donors = [other for other, fold in enumerate(folds) if fold == folds[row] and other != row]
         for kind, fault in faults.items():
             for strength in STRENGTHS:
@@ -49,6 +49,7 @@ def plant_faults(
                         torch.from_numpy(planted.image),
                         torch.from_numpy(planted.label_map.astype(np.uint8)),
                         torch.from_numpy(planted.is_spoiled),
+                        fault.parts_label,
                     )
 
 

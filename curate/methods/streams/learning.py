@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +18,27 @@ if TYPE_CHECKING:
     from curate.methods.streams.settings import StreamsSettings
 
     See = Callable[[int, Tensor, Tensor], Clues]
+
+
+class PlantedClues(NamedTuple):
+    """Clues of real images in which faults were planted, or which were left as they are.
+
+    Attributes
+    ----------
+    clues : Clues
+        Of M images.
+    goodness : (M, h, w) float32
+        Unspoiled share of each cell.
+    sources : list of int
+        Row of each one's real image.
+    parts_label : list of bool
+        As of `PlantedImage`.
+    """
+
+    clues: Clues
+    goodness: Tensor
+    sources: list[int]
+    parts_label: list[bool]
 
 
 class Workshop:
@@ -62,8 +83,10 @@ class Workshop:
 
     def domain_lesson(self, fold: int) -> Lesson:
         """Real or synthetic, each domain counting the same."""
-        train = self._rows(fold, range(len(self.folds)), held_out=False)
-        stop = self._rows(fold, range(len(self.folds)), held_out=True)
+        train, stop = (
+            [row for row in range(len(self.folds)) if self._is_for(fold, row, held_out=held_out)]
+            for held_out in (False, True)
+        )
         weight = self.clues.valid.float()
         for rows in (train, stop):
             for is_real in (True, False):
@@ -74,14 +97,21 @@ class Workshop:
 
     def planted_lesson(self, fold: int) -> Lesson:
         """Unspoiled or spoiled, in real images."""
-        clues, goodness, sources = self._planted
-        return Lesson(
-            clues,
-            goodness,
-            clues.valid.float(),
-            self._rows(fold, sources, held_out=False),
-            self._rows(fold, sources, held_out=True),
+        return self._spoiled_lesson(fold, range(len(self._planted.sources)))
+
+    def mismatch_lesson(self, fold: int) -> Lesson:
+        """Unspoiled or spoiled, by faults that part a label from what is in the image."""
+        is_asked = self._planted.parts_label
+        return self._spoiled_lesson(fold, [row for row, is_so in enumerate(is_asked) if is_so])
+
+    def _spoiled_lesson(self, fold: int, planted: Sequence[int]) -> Lesson:
+        """Take some of the planted images as a lesson."""
+        clues, goodness, sources, _ = self._planted
+        train, stop = (
+            [row for row in planted if self._is_for(fold, sources[row], held_out=held_out)]
+            for held_out in (False, True)
         )
+        return Lesson(clues, goodness, clues.valid.float(), train, stop)
 
     def cross_fit(self, networks: Sequence[StreamNetwork]) -> Tensor:
         """Logits of every image from the network of its own fold, (N, h, w)."""
@@ -93,12 +123,12 @@ class Workshop:
         return logits
 
     @cached_property
-    def _planted(self) -> tuple[Clues, Tensor, list[int]]:
-        """Clues of planted images, the unspoiled share of each cell, and rows of their sources."""
+    def _planted(self) -> PlantedClues:
+        """Gather the clues of planted images."""
         settings = self.settings
         num_real = len(self._real.keys)
         planted = self.preparation.plant(settings.faults, settings.plantings, self.folds[:num_real])
-        clues, goodness, sources = [], [], []
+        clues, goodness, sources, parts_label = [], [], [], []
         for group in _groups(planted, CHUNK):
             images = torch.stack([item.image for item in group])
             labels = centres(torch.stack([item.label_map for item in group]))
@@ -106,7 +136,8 @@ class Workshop:
             clues.append(self._gather(images, labels, [self.folds[row] for row in own]))
             goodness.append(1 - shares(torch.stack([item.is_spoiled for item in group])))
             sources += own
-        return join(clues), torch.cat(goodness).to(self._device), sources
+            parts_label += [item.parts_label for item in group]
+        return PlantedClues(join(clues), torch.cat(goodness).to(self._device), sources, parts_label)
 
     @torch.no_grad()
     def _gather(self, images: Tensor, labels: Tensor, folds: Sequence[int]) -> Clues:
@@ -123,13 +154,9 @@ class Workshop:
         back[torch.tensor(order)] = torch.arange(len(order))
         return join(parts).pick(back)
 
-    def _rows(self, fold: int, sources: Sequence[int], *, held_out: bool) -> list[int]:
-        """Rows whose source is in another fold, and held out or not."""
-        return [
-            row
-            for row, source in enumerate(sources)
-            if self.folds[source] != fold and self.is_held_out[source] == held_out
-        ]
+    def _is_for(self, fold: int, source: int, *, held_out: bool) -> bool:
+        """Tell whether a source is in another fold, and held out or not."""
+        return self.folds[source] != fold and self.is_held_out[source] == held_out
 
 
 def _groups(items: Iterable[PlantedImage], size: int) -> Iterable[list[PlantedImage]]:

@@ -6,7 +6,9 @@ before the joint training and then stay as they are:
 
 - *appearance*: real or synthetic, from the features of a frozen encoder's early stages;
 - *semantics*: real or synthetic, from what a witness takes a cell for, and its label;
-- *planted*: spoiled or not, from both, where faults were planted in real images.
+- *layout*: real or synthetic, from where in the image a label stands;
+- *planted*: spoiled or not, from the first two, where faults were planted in real images;
+- *mismatch*: the same from semantics alone, for faults that part a label from what is in the image.
 
 Each image has a fold; its witness and its networks never learned from it.
 """
@@ -14,7 +16,7 @@ Each image has a fold; its witness and its networks never learned from it.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +26,14 @@ from curate.methods.running import RunningWeights
 from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
 from curate.methods.streams.fusion import fuse, measure_trust
 from curate.methods.streams.learning import Workshop
-from curate.methods.streams.networks import APPEARANCE, SEMANTICS, StreamNetwork, fit
+from curate.methods.streams.networks import (
+    APPEARANCE,
+    LAYOUT,
+    SEMANTICS,
+    Lesson,
+    StreamNetwork,
+    fit,
+)
 from curate.methods.streams.opinions import (
     cell_auroc,
     finds_less_good,
@@ -41,12 +50,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PLANTED: Final = "planted"
-STREAMS: Final[dict[str, tuple[tuple[str, ...], str, int]]] = {
-    PLANTED: ((APPEARANCE, SEMANTICS), "neighbour", 32),
-    APPEARANCE: ((APPEARANCE,), "pixel", 64),
-    SEMANTICS: ((SEMANTICS,), "pixel", 64),
+MISMATCH: Final = "mismatch"
+
+
+class Stream(NamedTuple):
+    """A kind of evidence.
+
+    Attributes
+    ----------
+    sees : tuple of str
+        See `StreamNetwork`.
+    network, width : str, int
+        Kind and width of its networks.
+    lesson : callable
+        What the network of a fold learns from.
+    """
+
+    sees: tuple[str, ...]
+    network: str
+    width: int
+    lesson: Callable[[Workshop, int], Lesson]
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether it may see, in a cell, what is wrong with the cells beside it."""
+        return self.sees != (LAYOUT,)
+
+    @property
+    def knows_faults(self) -> bool:
+        """Whether it learns from real images only, in which faults were planted."""
+        return self.lesson is not Workshop.domain_lesson
+
+
+STREAMS: Final[dict[str, Stream]] = {
+    PLANTED: Stream((APPEARANCE, SEMANTICS), "neighbour", 32, Workshop.planted_lesson),
+    MISMATCH: Stream((SEMANTICS,), "neighbour", 32, Workshop.mismatch_lesson),
+    APPEARANCE: Stream((APPEARANCE,), "pixel", 64, Workshop.domain_lesson),
+    SEMANTICS: Stream((SEMANTICS,), "pixel", 64, Workshop.domain_lesson),
+    LAYOUT: Stream((LAYOUT,), "pixel", 64, Workshop.domain_lesson),
 }
-"""What each stream sees, kind and width of its networks; the planted one comes first."""
+"""The planted one comes first; those that look around are trusted as far as they agree with it."""
 
 _ANY_SIZE: Final = (64, 64)
 
@@ -72,7 +115,7 @@ class Streams(Method):
         channels = cast("Any", self.encoder).feature_channels(settings.appearance, _ANY_SIZE)
         num_features = sum(channels.values())
         self.networks = nn.ModuleDict()
-        for name, (sees, kind, width) in STREAMS.items():
+        for name, (sees, kind, width, _) in STREAMS.items():
             num_inputs = StreamNetwork.count_channels(sees, num_features, context.num_classes)
             self.networks[name] = nn.ModuleList(
                 StreamNetwork(
@@ -165,7 +208,7 @@ class Streams(Method):
         image by the mean of all folds. In training, its own fold is enough.
 
         The pixel level is that of the streams that judge a cell by itself, the region level that
-        of planted faults, which sees a cell's surroundings, and the image level the mean of the
+        of planted faults, which see a cell's surroundings, and the image level the mean of the
         combined score over the image.
         """
         labels = evidence.label_map
@@ -180,10 +223,11 @@ class Streams(Method):
         combined = self._fuse(opinions, labels)
         valid = labels != IGNORE_INDEX
         means = (combined * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
-        cellwise = {name: opinion for name, opinion in opinions.items() if name != PLANTED}
+        cellwise = {n: opinion for n, opinion in opinions.items() if not STREAMS[n].knows_faults}
+        by_faults = {n: opinion for n, opinion in opinions.items() if STREAMS[n].knows_faults}
         return LevelScores(
             image=means[:, None, None].expand_as(combined).contiguous(),
-            region=fuse(opinions.get(PLANTED), (), labels),
+            region=self._fuse(by_faults, labels),
             pixel=self._fuse(cellwise, labels),
             combined=combined,
             streams=opinions,
@@ -210,7 +254,7 @@ class Streams(Method):
 
     def _learned_from(self, stream: str, key: str) -> bool:
         """Tell whether the stream's networks of other folds may have learned from an image."""
-        return key in self.splits and (stream != PLANTED or key.startswith("r"))
+        return key in self.splits and (key.startswith("r") or not STREAMS[stream].knows_faults)
 
     def _fuse(self, opinions: Mapping[str, Tensor], like: Tensor) -> Tensor:
         """Fuse what the streams that speak hold of each cell."""
@@ -239,7 +283,9 @@ class Streams(Method):
 
     def _to_opinion(self, index: int, name: str, logits: Tensor) -> Tensor:
         """Turn a stream's logits into the posterior "unspoiled"."""
-        return logits.sigmoid() if name == PLANTED else posterior(logits, self.levels[index])
+        if STREAMS[name].knows_faults:
+            return logits.sigmoid()
+        return posterior(logits, self.levels[index])
 
     def _networks_of(self, name: str) -> list[StreamNetwork]:
         """Networks of a stream, one a fold."""
@@ -259,9 +305,8 @@ class Streams(Method):
 
     def _learn_stream(self, name: str, workshop: Workshop) -> Iterator[object]:
         """Fit the networks of a stream."""
-        make_lesson = workshop.planted_lesson if name == PLANTED else workshop.domain_lesson
         for fold, network in enumerate(self._networks_of(name)):
-            lesson = make_lesson(fold)
+            lesson = STREAMS[name].lesson(workshop, fold)
             network.standardise(lesson.clues)
             seed = stable_seed(workshop.preparation.seed, name, fold)
             yield fit(network, lesson, self.settings, seed=seed)
@@ -275,10 +320,10 @@ class Streams(Method):
             logits = workshop.cross_fit(self._networks_of(name))
             self.levels[index] = real_level(logits, valid, is_real)
             self.aurocs[index] = cell_auroc(logits, valid, is_real)
-            if name == PLANTED:
+            if STREAMS[name].knows_faults:
                 self.speaks[index] = finds_less_good(logits.sigmoid(), valid, is_real)
             else:
                 self.speaks[index] = tells_domains_apart(logits, valid, is_real)
-                if self.speaks[0]:
-                    self.trusts[index] = measure_trust(logits[synthetic], planted[synthetic])
+            if self.speaks[0] and STREAMS[name].looks_around:
+                self.trusts[index] = measure_trust(logits[synthetic], planted[synthetic])
             yield name

@@ -26,6 +26,7 @@ _LOG_SCALE: Final = 3.0
 
 APPEARANCE: Final = "appearance"
 SEMANTICS: Final = "semantics"
+LAYOUT: Final = "layout"
 
 
 class StreamNetwork(nn.Module):
@@ -36,7 +37,7 @@ class StreamNetwork(nn.Module):
     network : Module
         Maps (N, F, h, w) and (N, h, w) bool to (N, 1, h, w).
     sees : sequence of str
-        `APPEARANCE`, `SEMANTICS` or both.
+        Of `APPEARANCE`, `SEMANTICS` and `LAYOUT`.
     num_features : int
         Channels of the appearance.
     """
@@ -54,7 +55,12 @@ class StreamNetwork(nn.Module):
     @staticmethod
     def count_channels(sees: Sequence[str], num_features: int, num_classes: int) -> int:
         """Channels that the inner network gets."""
-        return num_features * (APPEARANCE in sees) + (2 * num_classes + 1) * (SEMANTICS in sees)
+        channels = {
+            APPEARANCE: num_features,
+            SEMANTICS: 2 * num_classes + 1,
+            LAYOUT: num_classes + 4,
+        }
+        return sum(channels[name] for name in sees)
 
     def standardise(self, clues: Clues) -> None:
         """Take mean and spread of the appearance from these images."""
@@ -70,6 +76,8 @@ class StreamNetwork(nn.Module):
             parts.append(centred / self.scale[:, None, None])
         if SEMANTICS in self.sees:
             parts.append(describe_label(clues))
+        if LAYOUT in self.sees:
+            parts.append(describe_place(clues))
         logits: Tensor = self.network(torch.cat(parts, dim=1), clues.valid)[:, 0]
         return logits
 
@@ -79,17 +87,35 @@ def describe_label(clues: Clues) -> Tensor:
     logs = clues.log_predictions.float()
     num_classes = logs.shape[1]
     label_map = clues.label_map.long()
-    one_hot = F.one_hot(label_map.clamp(max=num_classes), num_classes + 1)
     chosen = logs.gather(1, label_map.clamp(max=num_classes - 1)[:, None])
     chosen = chosen * clues.valid[:, None]
     return torch.cat(
         [
             logs / _LOG_SCALE + 1,
-            one_hot[..., :num_classes].permute(0, 3, 1, 2).float(),
+            one_hot(label_map, num_classes),
             chosen / _LOG_SCALE + 1,
         ],
         dim=1,
     )
+
+
+def describe_place(clues: Clues) -> Tensor:
+    """Describe a cell by its label, one-hot, and its place in the image: (N, C + 4, h, w).
+
+    Down and across in [-1, 1], and their squares.
+    """
+    num_images, height, width = clues.label_map.shape
+    labels = one_hot(clues.label_map.long(), clues.log_predictions.shape[1])
+    down = torch.linspace(-1, 1, height, device=labels.device)[:, None].expand(height, width)
+    across = torch.linspace(-1, 1, width, device=labels.device).expand(height, width)
+    place = torch.stack([down, across, down.square(), across.square()])
+    return torch.cat([labels, place.expand(num_images, 4, height, width)], dim=1)
+
+
+def one_hot(label_map: Tensor, num_classes: int) -> Tensor:
+    """Give each class a channel, (N, h, w) int64 to (N, C, h, w) float32; all 0 where ignored."""
+    channels = F.one_hot(label_map.clamp(max=num_classes), num_classes + 1)
+    return channels[..., :num_classes].permute(0, 3, 1, 2).float()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from tests.methods.streams.making import draw_images, make_preparation
 FOLDS = 2
 
 
-def make_workshop():
+def make_workshop(faults=("style",)):
     preparation = make_preparation(draw_images(8, "s0", is_real=False, seed=2))
     keys = (*preparation.real.keys, *preparation.synthetic.keys)
     splits = {key: Split(held_out=i % 4 == 3, fold=i // 4 % FOLDS) for i, key in enumerate(keys)}
@@ -20,7 +20,7 @@ def make_workshop():
         marks = torch.full((len(labels), 1, *labels.shape[1:]), float(fold)).half()
         return Clues(marks, images.mean(dim=(1, 2, 3))[:, None, None, None] + 0 * marks, labels)
 
-    settings = StreamsSettings(faults=("style",), plantings=1, folds=FOLDS)
+    settings = StreamsSettings(faults=faults, plantings=1, folds=FOLDS)
     return Workshop(preparation, splits, settings, see, torch.device("cpu"))
 
 
@@ -64,3 +64,16 @@ def test_cells_are_read_at_their_centre_and_by_share():
     maps[0, 2, 2] = 1
     assert centres(maps).tolist() == [[[1], [0]]]
     assert torch.allclose(shares(maps > 0), torch.tensor([[[1 / 16], [0.0]]]))
+
+
+def test_mismatch_is_learned_from_faults_of_labels_alone():
+    workshop = make_workshop(faults=("style", "wrong_label"))
+    num_real = len(workshop.preparation.real.keys)
+    for fold in range(FOLDS):
+        every, asked = workshop.planted_lesson(fold), workshop.mismatch_lesson(fold)
+        # each real image: as it is, style mild and strong, wrong label mild and strong
+        assert len(every.clues) == 5 * num_real
+        assert {row % 5 for row in (*every.train, *every.stop)} == {0, 1, 2, 3, 4}
+        assert {row % 5 for row in (*asked.train, *asked.stop)} == {0, 3, 4}
+        assert set(asked.train) < set(every.train)
+        assert set(asked.stop) < set(every.stop)

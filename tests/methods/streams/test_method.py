@@ -56,6 +56,25 @@ def test_wrong_labels_are_found():
     assert area(learn(pool).scores(evidence_of(pool)).combined) > 0.9
 
 
+def test_label_in_a_place_of_its_own_is_found_by_layout():
+    pool = draw_pool()
+    corner = torch.zeros(pool.label_map.shape, dtype=torch.bool)
+    corner[:, -12:, :24] = True
+    pool.label_map[corner] = 1  # "sky", where real images have ground only
+    method = learn(pool)
+    layout = method.scores(evidence_of(pool)).streams["layout"]
+    cells = corner[:, 2::4, 2::4]
+    assert auroc(layout, ~cells) > 0.95
+    assert auroc(layout, ~cells.flip(2)) < 0.8
+
+
+def test_mismatch_sees_labels_and_not_colours(restyled):
+    pool = spoil(draw_pool(), labels=True)
+    assert area(learn(pool).scores(evidence_of(pool)).streams["mismatch"]) > 0.9
+    blind = learn(restyled, faults=["style", "blur"])
+    assert "mismatch" not in blind.scores(evidence_of(restyled)).streams
+
+
 def test_kind_that_was_never_planted_is_found(restyled):
     method = learn(restyled, faults=["wrong_label"])
     assert area(method.scores(evidence_of(restyled)).combined) > 0.85
@@ -96,8 +115,8 @@ def test_preparation_goes_on_from_any_finished_part(restyled):
         for progress in whole.prepare(preparation)
         if progress.is_safe
     ]
-    assert [int(state["num_learned"]) for state in states] == [1, 2, 3, 4, 5, 6]
-    for state in (states[0], states[2], states[4]):
+    assert [int(state["num_learned"]) for state in states] == [*range(1, 9)]
+    for state in (states[0], states[2], states[3], states[6]):
         resumed = make_method(preparation)
         resumed.load_state_dict(state)
         for _ in resumed.prepare(preparation):
