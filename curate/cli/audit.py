@@ -8,7 +8,7 @@ import typer
 
 from curate.cli.memory import keep_memory
 from curate.cli.options import AsJson, ConfigFile, DeviceChoice, Overwrite, parse_list
-from curate.cli.results import count, duration, show
+from curate.cli.results import count, duration, show, with_interval
 from curate.cli.seam import seam
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def _lines(result: "AuditResult") -> list[str]:
     ]
     for kind in (*result.kinds, "all"):
         cells = [
-            _cell(
+            with_interval(
                 result.value("auroc", level, kind=kind), *result.interval("auroc", level, kind=kind)
-            )
+            ).ljust(18)
             for level in _LEVELS
         ]
         lines.append("  " + "  ".join([f"{kind:<{width}}", *cells]).rstrip())
@@ -102,13 +102,6 @@ def _lines(result: "AuditResult") -> list[str]:
     if result.out:
         lines.append(f"Table: {result.out}")
     return [*lines, f"Done in {duration(result.seconds)}"]
-
-
-def _cell(value: float, low: float, high: float) -> str:
-    """Write a value and its interval, a dash where it could not be measured."""
-    if math.isnan(value):
-        return f"{'-':<18}"
-    return f"{value:.3f}{'' if math.isnan(low) else f' [{low:.2f}, {high:.2f}]':<13}"
 
 
 def _verdict(result: "AuditResult") -> list[str]:
