@@ -172,6 +172,16 @@ class Method(nn.Module, ABC):
         return ()
 
     @classmethod
+    def encoder_stages(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
+        """Name the backbone stages that an encoder of the method's own is asked for."""
+        return ()
+
+    @classmethod
+    def faults(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
+        """Name the kinds of faults that `prepare` has planted."""
+        return ()
+
+    @classmethod
     def num_folds(cls, settings: Any) -> int:  # noqa: ANN401, ARG003
         """Tell into how many folds the images are dealt."""
         return 1

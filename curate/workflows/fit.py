@@ -20,7 +20,7 @@ from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.store import check_writable, remember
 from curate.workflows.assembling import Task, open_task
-from curate.workflows.building import build_networks, count_folds
+from curate.workflows.building import build_networks, check_method
 from curate.workflows.interrupts import InterruptFlag
 from curate.workflows.metric_log import MetricLog
 from curate.workflows.preparing import prepare_method
@@ -105,7 +105,7 @@ def fit(
     """
     reporter = reporter or LogReporter()
     started = time.monotonic()
-    num_folds = count_folds(config)
+    num_folds = check_method(config)
     if find_method(config.fit.method).gives_scores and not config.synthetic:
         msg = (
             f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "

@@ -95,6 +95,16 @@ class Streams(Method):
         return cls(settings, context)
 
     @classmethod
+    def encoder_stages(cls, settings: StreamsSettings) -> tuple[str, ...]:
+        """Stages that tell how things look."""
+        return settings.appearance
+
+    @classmethod
+    def faults(cls, settings: StreamsSettings) -> tuple[str, ...]:
+        """Kinds that are planted in real images."""
+        return settings.faults
+
+    @classmethod
     def num_folds(cls, settings: StreamsSettings) -> int:
         """Cross-fitting folds."""
         return settings.folds
