@@ -221,6 +221,16 @@ class Method(nn.Module, ABC):
         """Measure the method on held-out images of both domains, and keep what is best so far."""
         return {}
 
+    def doubt(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
+        """Say, once trained, why the weights are worth nothing and what to do; None if they are.
+
+        Parameters
+        ----------
+        measured : dict of str to float
+            What `judge` measured last; empty where nothing is held out.
+        """
+        return None
+
     def scores(self, evidence: Evidence) -> LevelScores:
         """Score images; see `LevelScores`."""
         raise NotImplementedError

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from curate.errors import ConfigError, DataError, RunError, UsageError
 from curate.store import latest_run
-from curate.workflows.fit import _warn_about, fit
+from curate.workflows.fit import _warn_of_collapse, fit
 from curate.workflows.metric_log import MetricLog
 from curate.workflows.training import Trainer
 from tests.workflows.tiny import RecordingReporter, tiny_config, write_dataset
@@ -280,7 +280,7 @@ def test_collapsed_weights_are_warned_of(tmp_path):
     for step in range(60):
         log.add(step, {"ess": 0.1})
     reporter = RecordingReporter()
-    _warn_about({"auroc_pixel": 0.9}, log, reporter)
+    _warn_of_collapse(log, reporter)
     assert reporter.warnings == [
         "The weights collapse on few pixels: effective sample size 0.10 of 1. Raise min_ess in "
         "[method], or look at what scores high with 'curate score'."

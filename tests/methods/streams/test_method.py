@@ -42,6 +42,7 @@ def area(scores, mask=None):
 
 def test_spoiled_colours_are_found(method, restyled):
     assert area(method.scores(evidence_of(restyled)).combined) > 0.9
+    assert method.doubt({"auroc_planted": 0.5}) is None
 
 
 def test_shuffled_cells_are_chance(method, restyled):
@@ -67,8 +68,11 @@ def test_nothing_is_said_where_nothing_is_spoiled():
     assert not method.speaks.any()
     assert torch.equal(method.scores(evidence_of(pool)).combined, torch.full((16, 8, 12), 0.5))
     assert set(method.judge([], is_last=True).values()) == {0.5}
-    weights, _ = method.step(evidence_of(pool), is_warmup=False)
+    weights, metrics = method.step(evidence_of(pool), is_warmup=False)
     assert torch.equal(weights, torch.ones(16, 8, 12))
+    assert metrics == {}
+    assert "no stream finds" in method.doubt({})
+    assert "Weights are uniform" in method.doubt({})
 
 
 def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
