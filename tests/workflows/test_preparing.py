@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from curate.errors import StoreError
+from curate.faults import FAULTS
 from curate.store import load_state
 from curate.workflows.fit import fit
 from curate.workflows.loading import load_run
@@ -48,6 +49,24 @@ def test_silence_of_all_streams_is_told_in_their_words(tmp_path):
     assert "Weights are uniform" in told
     assert "level" not in told
     assert "ess" not in pd.read_parquet(result.run / "metrics.parquet")
+
+
+@pytest.mark.parametrize("faults", [("noise", "wrong_label"), ("noise", "wrong_label", "mixture")])
+def test_kind_that_is_not_named_is_planted_nowhere(tmp_path, monkeypatch, faults):
+    used = set()
+
+    def watch(kind, fault, apply):
+        def watched(self, scene, draw):
+            used.add(kind)
+            return apply(self, scene, draw)
+
+        monkeypatch.setattr(fault, "apply", watched)
+
+    for kind, fault in FAULTS.items():
+        watch(kind, type(fault), type(fault).apply)
+    method = METHOD | {"faults": faults, "witness_steps": 1, "epochs": 1}
+    fit(tiny_config(tmp_path, method=method, steps=2).with_fit(method="streams"))
+    assert used == set(faults)
 
 
 @pytest.mark.parametrize("parts", [1, 3, 6])
