@@ -8,7 +8,7 @@ import typer
 
 from curate.cli.memory import keep_memory
 from curate.cli.options import AsJson, ConfigFile, DeviceChoice, Overwrite, parse_list
-from curate.cli.results import count, duration, show
+from curate.cli.results import count, duration, show, with_interval
 from curate.cli.seam import seam
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def _lines(result: "AuditResult") -> list[str]:
     ]
     for kind in (*result.kinds, "all"):
         cells = [
-            _cell(
+            with_interval(
                 result.value("auroc", level, kind=kind), *result.interval("auroc", level, kind=kind)
-            )
+            ).ljust(18)
             for level in _LEVELS
         ]
         cells += [_best_stream(result, kind)] if result.streams else []
@@ -114,13 +114,6 @@ def _best_stream(result: "AuditResult", kind: str) -> str:
     """Name the stream that sees a kind best, and how well; a dash where none does."""
     name = result.best_stream(kind)
     return f"{name} {result.value('auroc', 'pixel', kind=kind, score=name):.3f}" if name else "-"
-
-
-def _cell(value: float, low: float, high: float) -> str:
-    """Write a value and its interval, a dash where it could not be measured."""
-    if math.isnan(value):
-        return f"{'-':<18}"
-    return f"{value:.3f}{'' if math.isnan(low) else f' [{low:.2f}, {high:.2f}]':<13}"
 
 
 def _verdict(result: "AuditResult") -> list[str]:

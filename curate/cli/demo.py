@@ -7,11 +7,15 @@ import typer
 
 from curate.cli.memory import keep_memory
 from curate.cli.options import AsJson
-from curate.cli.results import duration, show
+from curate.cli.results import count, duration, show, with_interval
 from curate.cli.seam import seam
 
 if TYPE_CHECKING:
+    from curate.workflows.audit_result import AuditResult
     from curate.workflows.demo import DemoResult
+
+_SHOWN = 3
+"""Kinds of fault that the table names as found best, and as found worst."""
 
 
 def demo(
@@ -21,10 +25,10 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Start of all random numbers.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a small pair of data sets, then fit, score and export on it; takes two minutes.
+    """Draw a small pair of data sets, then fit, score, audit and export; takes two minutes.
 
     Parts of the drawn synthetic images are spoiled on purpose, and the table tells how well the
-    scores find them.
+    scores find them, and how well they find other faults in unseen real images.
     """
     with seam() as reporter:
         keep_memory()
@@ -39,14 +43,38 @@ def _table(result: "DemoResult") -> list[str]:
     audit = [(level, f"{area:.3f}") for level, area in result.audit.items()]
     trained = [(kind, f"{miou:.3f}") for kind, miou in result.miou.items()]
     files = [(name, str(getattr(result, name))) for name in ("run", "scores", "subset")]
+    found = result.audit_on_real
     sections = {
         f"{result.spoiled_share:.0%} of the synthetic pixels were spoiled. "
         "How well scores find them (AUROC, 0.5 = chance)": audit,
+        f"{count(len(found.kinds), 'kind')} of fault planted in "
+        f"{count(found.images, 'unseen real image')} (AUROC, 95% intervals)": _audited(found),
         "mIoU on unseen real images after training on": trained,
-        f"Made in {duration(result.seconds)}": files,
+        f"Made in {duration(result.seconds)}": [*files, ("audit", str(found.out))],
     }
     width = max(len(name) for rows in sections.values() for name, _ in rows)
     lines = []
     for title, rows in sections.items():
         lines += [title, *(f"  {name:<{width}}  {value}" for name, value in rows)]
     return lines
+
+
+def _audited(found: "AuditResult") -> list[tuple[str, str]]:
+    """Say in a few rows what an audit found."""
+    rows = [
+        (level, with_interval(found.value("auroc", level), *found.interval("auroc", level)))
+        for level in ("pixel", "region", "image")
+    ]
+    kinds = [
+        f"{kind} {found.value('auroc', 'pixel', kind=kind):.2f}" for kind in found.best_first()
+    ]
+    lost = found.value("false_alarm", "pixel")
+    return [
+        *rows,
+        ("best, by pixel", ", ".join(kinds[:_SHOWN])),
+        ("worst", ", ".join(kinds[: -_SHOWN - 1 : -1])),
+        (
+            "false alarms",
+            f"finding {found.found:.0%} of the spoiled pixels loses {lost:.0%} of the untouched",
+        ),
+    ]

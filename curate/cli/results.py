@@ -51,6 +51,13 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{last:02d}" if hours else f"{minutes}:{last:02d}"
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    """Write a measure: ``0.950 [0.92, 0.98]``, or a dash where it could not be taken."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" + ("" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]")
+
+
 def count(number: int, noun: str) -> str:
     """Write a number of things: ``1 image``, ``2,000 images``."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -175,6 +175,16 @@ class Method(nn.Module, ABC):
         return ()
 
     @classmethod
+    def encoder_stages(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
+        """Name the backbone stages that an encoder of the method's own is asked for."""
+        return ()
+
+    @classmethod
+    def faults(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
+        """Name the kinds of faults that `prepare` has planted."""
+        return ()
+
+    @classmethod
     def num_folds(cls, settings: Any) -> int:  # noqa: ANN401, ARG003
         """Tell into how many folds the images are dealt."""
         return 1
@@ -222,6 +232,16 @@ class Method(nn.Module, ABC):
     def judge(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
         """Measure the method on held-out images of both domains, and keep what is best so far."""
         return {}
+
+    def doubt(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
+        """Say, once trained, why the weights are worth nothing and what to do; None if they are.
+
+        Parameters
+        ----------
+        measured : dict of str to float
+            What `judge` measured last; empty where nothing is held out.
+        """
+        return None
 
     def scores(self, evidence: Evidence) -> LevelScores:
         """Score images; see `LevelScores`."""

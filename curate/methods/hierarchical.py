@@ -8,8 +8,9 @@ this project's.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,10 @@ from curate.methods.running import RunningWeights
 from curate.records import IGNORE_INDEX, LEVELS, Evidence, LevelScores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+NO_SIGNAL_AUROC: Final = 0.55
+"""Below it on held-out images, a level is near chance."""
 
 
 class Hierarchical(Method):
@@ -162,6 +166,18 @@ class Hierarchical(Method):
             values[f"held_out_loss_{level}"] = measured["loss"]
             values[f"auroc_{level}"] = measured["auroc"]
         return values
+
+    def doubt(self, measured: Mapping[str, float]) -> str | None:
+        """Doubt the weights if every level is near chance."""
+        named = (measured.get(f"auroc_{level}", math.nan) for level in self.settings.levels)
+        areas = [area for area in named if not math.isnan(area)]
+        if not areas or max(areas) >= NO_SIGNAL_AUROC:
+            return None
+        return (
+            f"The weights carry no signal: no level tells held-out real from synthetic images "
+            f"(best AUROC {max(areas):.2f}, chance is .50). Weights are near uniform. If the sets "
+            "do differ, try more inputs ([method] inputs), more steps, or more real images."
+        )
 
     @torch.no_grad()
     def scores(self, evidence: Evidence) -> LevelScores:

@@ -172,6 +172,11 @@ class Segmenter(nn.Module):
                 module.training = mode
         return {name: features.shape[1] for name, features in prediction.features.items()}
 
+    def check_stages(self, stages: Sequence[str]) -> None:
+        """Look stages up; a `ConfigError` as in `forward` if one is unknown."""
+        for name in stages:
+            self._find_stage(name)
+
     def _prepare(self, images: Tensor) -> Tensor:
         """Normalise, pad and lay out images."""
         inputs = (images - self.mean) / self.std

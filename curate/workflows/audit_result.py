@@ -107,6 +107,11 @@ class AuditResult:
         found = {name: area for name, area in areas.items() if area >= MIN_AUROC}
         return max(found, key=found.__getitem__, default=None)
 
+    def best_first(self) -> list[str]:
+        """Name the kinds that could be planted, those that pixel scores find best first."""
+        planted = [kind for kind in self.kinds if kind not in self.not_planted()]
+        return sorted(planted, key=lambda kind: -self.value("auroc", "pixel", kind=kind))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
         levels = {level: self._level(level) for level in reversed(LEVELS)}

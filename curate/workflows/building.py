@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from curate.config import Config, parse
+from curate.errors import ConfigError, UsageError
+from curate.faults import choose_faults
 from curate.methods import Method, MethodContext, Split, find_method
 from curate.models import Segmenter, build_segmenter, build_weighter
 from curate.seeding import stable_seed
@@ -61,7 +63,27 @@ def build_networks(
     return Networks(segmenter, kind.build(settings, context), stages)
 
 
-def count_folds(config: Config) -> int:
-    """Folds that the configured method deals its images to; checks the method's settings."""
+def check_method(config: Config) -> int:
+    """Check all that the method's settings name, before there is any work to lose.
+
+    Returns
+    -------
+    num_folds : int
+        Folds that the method deals its images to.
+
+    Raises
+    ------
+    ConfigError
+        If the method, one of its settings, a backbone stage or a kind of fault is unknown.
+    """
     kind = find_method(config.fit.method)
-    return kind.num_folds(parse(kind.Settings, config.method, where="[method]"))
+    settings = parse(kind.Settings, config.method, where="[method]")
+    if kinds := kind.faults(settings):
+        try:
+            choose_faults(kinds)
+        except UsageError as error:
+            msg = f"[method]: faults: {error}"
+            raise ConfigError(msg) from error
+    if stages := (*kind.stages(settings), *kind.encoder_stages(settings)):
+        build_segmenter(config.fit.segmenter, 2, "none").check_stages(stages)
+    return kind.num_folds(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from curate.errors import UsageError
 from curate.metrics import auroc
 from curate.reporting import LogReporter, Reporter
 from curate.store import ScoreFile, check_writable
+from curate.workflows.audit import audit
 from curate.workflows.evaluation import evaluate
 from curate.workflows.export import export_subset
 from curate.workflows.fit import fit
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from curate.workflows.audit_result import AuditResult
+
 NUM_REAL: Final = 40
 NUM_SYNTHETIC: Final = 120
 NUM_TEST: Final = 40
 SIZE: Final = (96, 128)
 KEPT: Final = "60%"
+AUDIT_NAME: Final = "audit.csv"
 
 CURATE_TOML: Final = """\
 # The settings of 'curate demo'; the three product lines work in this folder, too.
@@ -69,6 +73,8 @@ class DemoResult:
         Run folder, score file and exported subset.
     audit : dict of str to float
         AUROC of the pixel, region and image scores against what was spoiled.
+    audit_on_real : AuditResult
+        How well the run finds every kind of fault in unseen real images.
     miou : dict of str to float
         mIoU in [0, 1] on unseen real images by kind of training.
     spoiled_share : float
@@ -80,18 +86,27 @@ class DemoResult:
     scores: Path
     subset: Path
     audit: dict[str, float]
+    audit_on_real: AuditResult
     miou: dict[str, float]
     spoiled_share: float
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
-        paths = {name: str(getattr(self, name)) for name in ("run", "scores", "subset")}
-        return asdict(self) | paths
+        return {
+            "run": str(self.run),
+            "scores": str(self.scores),
+            "subset": str(self.subset),
+            "audit": self.audit,
+            "audit_on_real": self.audit_on_real.to_json(),
+            "miou": self.miou,
+            "spoiled_share": self.spoiled_share,
+            "seconds": self.seconds,
+        }
 
 
 def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoResult:
-    """Draw a world into `out`, then fit, score and export there, and compare with the truth.
+    """Draw a world into `out`, then fit, score, audit and export there, and compare with the truth.
 
     Raises
     ------
@@ -126,6 +141,15 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
     scores = score(
         world.synthetic, out / "weights.h5", config=config, run=run, reporter=reporter
     ).out
+    found = audit(
+        config=config,
+        run=run,
+        real=(world.test,),
+        images=NUM_TEST,
+        seed=seed,
+        out=out / AUDIT_NAME,
+        reporter=reporter,
+    )
     subset = out / "subset"
     export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
     plain = config.model_copy(update={"method": {}}).with_fit(method="uniform")
@@ -133,19 +157,20 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
     everything_run = fit(plain, out=out / "runs" / "everything", reporter=reporter).run
     subset_run = fit(kept, out=out / "runs" / "subset", reporter=reporter).run
     arms = {"all synthetic": everything_run, "weighted": run, f"best {KEPT}": subset_run}
-    audit, spoiled = audit_scores(ScoreFile(scores), world.truth)
+    areas, spoiled = compare_with_truth(ScoreFile(scores), world.truth)
     return DemoResult(
         run=run,
         scores=scores,
         subset=subset,
-        audit=audit,
+        audit=areas,
+        audit_on_real=found,
         miou={name: round(evaluate(path, world.test).miou(), 4) for name, path in arms.items()},
         spoiled_share=round(spoiled, 4),
         seconds=round(time.monotonic() - started, 1),
     )
 
 
-def audit_scores(scores: ScoreFile, truth: Path) -> tuple[dict[str, float], float]:
+def compare_with_truth(scores: ScoreFile, truth: Path) -> tuple[dict[str, float], float]:
     """Compare stored scores with the known truth.
 
     Parameters

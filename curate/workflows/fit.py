@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from curate.data import evaluation_batches, telling_of_dead_workers, training_batches
@@ -20,7 +19,7 @@ from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.store import check_writable, remember
 from curate.workflows.assembling import Task, open_task
-from curate.workflows.building import build_networks, count_folds
+from curate.workflows.building import build_networks, check_method
 from curate.workflows.interrupts import InterruptFlag
 from curate.workflows.metric_log import MetricLog
 from curate.workflows.preparing import prepare_method
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from curate.job import World
     from curate.records import Batch
 
-NO_SIGNAL_AUROC = 0.55
 COLLAPSED_ESS = 0.2
 
 
@@ -105,7 +103,7 @@ def fit(
     """
     reporter = reporter or LogReporter()
     started = time.monotonic()
-    num_folds = count_folds(config)
+    num_folds = check_method(config)
     if find_method(config.fit.method).gives_scores and not config.synthetic:
         msg = (
             f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "
@@ -192,7 +190,9 @@ def _fit_into(
     _train(trainer, task, config, folder, log, held_out, first_step, reporter)
     measured = trainer.judge(held_out, is_last=True)
     log.add(config.fit.steps, measured)
-    _warn_about(measured, log, reporter)
+    if doubt := trainer.method.doubt(measured):
+        reporter.warn(doubt)
+    _warn_of_collapse(log, reporter)
     for root in first_decides(lambda: folder.changed_data(task)):
         reporter.warn(
             f"{root} changed during the training (files were added, removed or resized): the same "
@@ -308,15 +308,8 @@ def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
                 reporter.warn(f"Left out {key}: {message}")
 
 
-def _warn_about(measured: dict[str, float], log: MetricLog, reporter: Reporter) -> None:
-    """Say what is suspicious about the weights, and what to do about it."""
-    areas = [v for k, v in measured.items() if k.startswith("auroc_") and not np.isnan(v)]
-    if areas and max(areas) < NO_SIGNAL_AUROC:
-        reporter.warn(
-            f"The weights carry no signal: no level tells held-out real from synthetic images "
-            f"(best AUROC {max(areas):.2f}, chance is .50). Weights are near uniform. If the sets "
-            "do differ, try more inputs ([method] inputs), more steps, or more real images."
-        )
+def _warn_of_collapse(log: MetricLog, reporter: Reporter) -> None:
+    """Say that the weights leave too little to learn from, and what to do about it."""
     ess = log.recent_mean("ess")
     if ess is not None and ess < COLLAPSED_ESS:
         reporter.warn(

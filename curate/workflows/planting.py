@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from curate.faults import STRENGTHS, Scene, choose_faults
+from curate.faults import STRENGTHS, Fault, Mixture, Scene, choose_faults
 from curate.methods import PlantedImage
 from curate.records import IGNORE_INDEX
 from curate.seeding import stable_rng
@@ -30,7 +30,7 @@ def plant_faults(
 
     Donors are of the same fold: what is pasted is as new to a fold's witness as the image itself.
     """
-    faults = choose_faults(kinds)
+    faults = _choose(kinds)
     images, labels = real.images.numpy(), real.label_map.numpy()
     for row in range(len(images)):
         nothing = torch.zeros(labels[row].shape, dtype=torch.bool)
@@ -51,6 +51,16 @@ def plant_faults(
                         torch.from_numpy(planted.is_spoiled),
                         fault.parts_label,
                     )
+
+
+def _choose(kinds: Sequence[str]) -> dict[str, Fault]:
+    """Look kinds up; a mixture is one of those named beside it, so that no other is planted."""
+    faults = choose_faults(kinds)
+    singles = [fault for fault in faults.values() if not isinstance(fault, Mixture)]
+    return {
+        kind: Mixture(singles) if singles and isinstance(fault, Mixture) else fault
+        for kind, fault in faults.items()
+    }
 
 
 def pick_pieces(

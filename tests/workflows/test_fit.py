@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from curate.errors import ConfigError, DataError, RunError, UsageError
 from curate.store import latest_run
-from curate.workflows.fit import _warn_about, fit
+from curate.workflows.fit import _warn_of_collapse, fit
 from curate.workflows.metric_log import MetricLog
 from curate.workflows.training import Trainer
 from tests.workflows.tiny import RecordingReporter, tiny_config, write_dataset
@@ -159,6 +159,25 @@ def test_cross_fitting_and_adversarial_training_run(tmp_path):
     assert set(result.measured) >= {"auroc_pixel", "auroc_region", "auroc_image"}
 
 
+@pytest.mark.parametrize(
+    ("method", "settings", "text"),
+    [
+        ("streams", {"faults": ["style", "blurr"]}, "'blurr' is no kind .* Did you mean 'blur'"),
+        ("streams", {"appearance": ["0", "stride3"]}, "no stage 'stride3'"),
+        ("hierarchical", {"inputs": ["label", "stride3"]}, "no stage 'stride3'"),
+        ("hierarchical", {"inputz": ["label"]}, "unknown key 'inputz'. Did you mean 'inputs'"),
+    ],
+)
+def test_unknown_names_in_the_methods_settings_are_refused_before_any_work(
+    tmp_path, method, settings, text
+):
+    config = tiny_config(tmp_path, method=settings).with_fit(method=method)
+    (tmp_path / "real").rename(tmp_path / "away")  # what is not there cannot be read
+    with pytest.raises(ConfigError, match=text):
+        fit(config)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_few_real_images_are_warned_of(tmp_path):
     reporter = RecordingReporter()
     fit(tiny_config(tmp_path), reporter=reporter)
@@ -261,7 +280,7 @@ def test_collapsed_weights_are_warned_of(tmp_path):
     for step in range(60):
         log.add(step, {"ess": 0.1})
     reporter = RecordingReporter()
-    _warn_about({"auroc_pixel": 0.9}, log, reporter)
+    _warn_of_collapse(log, reporter)
     assert reporter.warnings == [
         "The weights collapse on few pixels: effective sample size 0.10 of 1. Raise min_ess in "
         "[method], or look at what scores high with 'curate score'."

@@ -1,15 +1,17 @@
 """Methods that learn before the joint training: once, saved part by part, resumed anywhere."""
 
+import pandas as pd
 import pytest
 import torch
 
 from curate.errors import StoreError
+from curate.faults import FAULTS
 from curate.store import load_state
 from curate.workflows.fit import fit
 from curate.workflows.loading import load_run
 from curate.workflows.run_folder import RunFolder
 from curate.workflows.score import score
-from tests.workflows.tiny import RecordingReporter, tiny_config
+from tests.workflows.tiny import RecordingReporter, tiny_config, write_dataset
 
 METHOD = {
     "appearance": ["0"],
@@ -34,6 +36,37 @@ def test_streams_fit_and_score(config, tmp_path):
     assert int(method.num_learned) == 6
     result = score(tmp_path / "synthetic", tmp_path / "w.h5", config=config, run=run)
     assert result.scored == 9
+
+
+def test_silence_of_all_streams_is_told_in_their_words(tmp_path):
+    write_dataset(tmp_path / "synthetic", 6, is_flat=False, seed=1)  # the very same images
+    config = tiny_config(tmp_path, method=METHOD).with_fit(method="streams", steps=4, warmup=0.0)
+    reporter = RecordingReporter()
+    result = fit(config, reporter=reporter)
+    assert set(result.measured.values()) == {0.5}
+    (told,) = [warning for warning in reporter.warnings if "no signal" in warning]
+    assert "no stream finds" in told
+    assert "Weights are uniform" in told
+    assert "level" not in told
+    assert "ess" not in pd.read_parquet(result.run / "metrics.parquet")
+
+
+@pytest.mark.parametrize("faults", [("noise", "wrong_label"), ("noise", "wrong_label", "mixture")])
+def test_kind_that_is_not_named_is_planted_nowhere(tmp_path, monkeypatch, faults):
+    used = set()
+
+    def watch(kind, fault, apply):
+        def watched(self, scene, draw):
+            used.add(kind)
+            return apply(self, scene, draw)
+
+        monkeypatch.setattr(fault, "apply", watched)
+
+    for kind, fault in FAULTS.items():
+        watch(kind, type(fault), type(fault).apply)
+    method = METHOD | {"faults": faults, "witness_steps": 1, "epochs": 1}
+    fit(tiny_config(tmp_path, method=method, steps=2).with_fit(method="streams"))
+    assert used == set(faults)
 
 
 @pytest.mark.parametrize("parts", [1, 3, 6])

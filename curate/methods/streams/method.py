@@ -138,6 +138,16 @@ class Streams(Method):
         return cls(settings, context)
 
     @classmethod
+    def encoder_stages(cls, settings: StreamsSettings) -> tuple[str, ...]:
+        """Stages that tell how things look."""
+        return settings.appearance
+
+    @classmethod
+    def faults(cls, settings: StreamsSettings) -> tuple[str, ...]:
+        """Kinds that are planted in real images."""
+        return settings.faults
+
+    @classmethod
     def num_folds(cls, settings: StreamsSettings) -> int:
         """Cross-fitting folds."""
         return settings.folds
@@ -199,6 +209,17 @@ class Streams(Method):
         """
         measured = zip(STREAMS, self.aurocs.tolist(), self.speaks.tolist(), strict=True)
         return {f"auroc_{name}": area if speaks else 0.5 for name, area, speaks in measured}
+
+    def doubt(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
+        """Doubt the weights if no stream speaks."""
+        if self.speaks.any():
+            return None
+        return (
+            "The weights carry no signal: no stream finds anything in synthetic images that real "
+            "ones do not have, on images that it never learned from. Weights are uniform, all 1. "
+            "If the sets do differ, add real images, or in [method] name more faults, or raise "
+            "witness_steps."
+        )
 
     @torch.no_grad()
     def scores(self, evidence: Evidence) -> LevelScores:

@@ -18,7 +18,8 @@ class StreamsSettings(Strict):
         Images are enlarged so many times before the frozen encoder sees them, so that a cell's
         features come from few pixels around it.
     faults : names
-        Kinds that are planted in real images, see `curate.faults`.
+        Kinds that are planted in real images, see `curate.faults`; ``mixture`` is one of the
+        others that are named.
     plantings : int
         Times that each kind is planted in each real image at each strength.
     folds : int

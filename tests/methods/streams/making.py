@@ -50,8 +50,16 @@ def spoil(batch, *, appearance=False, labels=False):
     return Batch(images, label_map, batch.is_real, batch.keys)
 
 
-def make_preparation(synthetic, *, num_real=12):
-    real = draw_images(num_real, "r0", is_real=True, seed=1)
+def mix(batch, other, is_other):
+    """Take some images of a batch from another batch."""
+    chosen = torch.tensor(is_other)[:, None, None]
+    images = torch.where(chosen[..., None], other.images, batch.images)
+    label_map = torch.where(chosen, other.label_map, batch.label_map)
+    return Batch(images, label_map, batch.is_real, batch.keys)
+
+
+def make_preparation(synthetic, *, real=None):
+    real = real or draw_images(12, "r0", is_real=True, seed=1)
 
     def draw_real(excluded, steps):
         rows = [row for row, key in enumerate(real.keys) if key not in excluded]
@@ -96,8 +104,8 @@ def make_method(preparation, **settings):
     return Streams.build(parse(Streams.Settings, chosen | settings, where="test"), context)
 
 
-def learn(synthetic, **settings):
-    preparation = make_preparation(synthetic)
+def learn(synthetic, *, real=None, **settings):
+    preparation = make_preparation(synthetic, real=real)
     method = make_method(preparation, **settings)
     for _ in method.prepare(preparation):
         pass

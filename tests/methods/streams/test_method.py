@@ -12,6 +12,7 @@ from tests.methods.streams.making import (
     learn,
     make_method,
     make_preparation,
+    mix,
     spoil,
 )
 
@@ -42,6 +43,7 @@ def area(scores, mask=None):
 
 def test_spoiled_colours_are_found(method, restyled):
     assert area(method.scores(evidence_of(restyled)).combined) > 0.9
+    assert method.doubt({"auroc_planted": 0.5}) is None
 
 
 def test_shuffled_cells_are_chance(method, restyled):
@@ -86,8 +88,11 @@ def test_nothing_is_said_where_nothing_is_spoiled():
     assert not method.speaks.any()
     assert torch.equal(method.scores(evidence_of(pool)).combined, torch.full((16, 8, 12), 0.5))
     assert set(method.judge([], is_last=True).values()) == {0.5}
-    weights, _ = method.step(evidence_of(pool), is_warmup=False)
+    weights, metrics = method.step(evidence_of(pool), is_warmup=False)
     assert torch.equal(weights, torch.ones(16, 8, 12))
+    assert metrics == {}
+    assert "no stream finds" in method.doubt({})
+    assert "Weights are uniform" in method.doubt({})
 
 
 def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
@@ -151,3 +156,28 @@ def test_image_is_judged_by_every_fold_that_did_not_learn_from_it(method):
     learned_faults = method._pick("planted", opinions, keys).flatten()
     assert torch.allclose(learned_domains, torch.tensor([0.2, 0.6, 0.4]))
     assert torch.allclose(learned_faults, torch.tensor([0.2, 0.4, 0.4]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shuffled_domains_silence_every_stream_and_weights_are_uniform(seed):
+    generator = torch.Generator().manual_seed(seed)
+    is_spoiled = torch.randperm(32, generator=generator) < 16  # half of both domains together
+    real, pool = (
+        mix(batch, spoil(batch, appearance=True), mask.tolist())
+        for batch, mask in (
+            (draw_images(16, "r0", is_real=True, seed=10 + seed), is_spoiled[:16]),
+            (draw_images(16, "s0", is_real=False, seed=20 + seed), is_spoiled[16:]),
+        )
+    )
+    method = learn(pool, real=real)
+    assert not method.speaks.any()
+    weights, _ = method.step(evidence_of(pool), is_warmup=False)
+    assert torch.equal(weights, torch.ones_like(weights))  # an effective sample size of 1
+
+
+def test_swapped_domains_do_not_find_what_is_spoiled():
+    real = spoil(draw_images(16, "r0", is_real=True, seed=1), appearance=True)
+    method = learn(draw_pool(), real=real)
+    assert method.speaks.any()
+    strangers = spoil(draw_images(16, "new", is_real=False, seed=3), appearance=True)
+    assert area(method.scores(evidence_of(strangers)).combined) < 0.5
