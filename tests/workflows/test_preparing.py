@@ -6,6 +6,7 @@ import torch
 
 from curate.errors import StoreError
 from curate.faults import FAULTS
+from curate.methods.streams.method import STREAMS
 from curate.store import load_state
 from curate.workflows.fit import fit
 from curate.workflows.loading import load_run
@@ -21,6 +22,7 @@ METHOD = {
     "epochs": 2,
     "faults": ["style", "wrong_label"],
 }
+PARTS = METHOD["folds"] + len(STREAMS) + 1
 
 
 @pytest.fixture
@@ -31,9 +33,9 @@ def config(tmp_path):
 def test_streams_fit_and_score(config, tmp_path):
     reporter = RecordingReporter()
     run = fit(config, out=tmp_path / "run", reporter=reporter).run
-    assert ("prepare", 6, 0, "parts") in reporter.tasks
+    assert ("prepare", PARTS, 0, "parts") in reporter.tasks
     method = load_run(run).networks.method
-    assert int(method.num_learned) == 6
+    assert int(method.num_learned) == PARTS
     result = score(tmp_path / "synthetic", tmp_path / "w.h5", config=config, run=run)
     assert result.scored == 9
 
@@ -69,7 +71,7 @@ def test_kind_that_is_not_named_is_planted_nowhere(tmp_path, monkeypatch, faults
     assert used == set(faults)
 
 
-@pytest.mark.parametrize("parts", [1, 3, 6])
+@pytest.mark.parametrize("parts", [1, 3, PARTS])
 def test_preparation_that_was_killed_goes_on_to_the_same_run(config, tmp_path, monkeypatch, parts):
     whole = fit(config, out=tmp_path / "whole").run
     saved = []
@@ -111,4 +113,4 @@ def test_interrupt_between_steps_says_what_is_saved(config, tmp_path, monkeypatc
     reporter = RecordingReporter()
     with pytest.raises(KeyboardInterrupt):
         fit(config, out=tmp_path / "run", reporter=reporter)
-    assert any("0 of 6 parts of the preparation are saved" in w for w in reporter.warnings)
+    assert any(f"0 of {PARTS} parts of the preparation are saved" in w for w in reporter.warnings)

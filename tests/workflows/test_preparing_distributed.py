@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from curate.methods.streams.method import STREAMS
 from curate.store import ScoreFile
 from curate.workflows.fit import fit
 from curate.workflows.score import score
@@ -27,7 +28,7 @@ METHOD = {
     "learning_rate": 0.01,
     "faults": ["style", "blur", "wrong_label"],
 }
-PARTS = 6
+PARTS = METHOD["folds"] + len(STREAMS) + 1
 KILLED_IN, STOPPED_IN = "TEST_KILLED_IN_PART", "TEST_STOPPED_IN_PART"
 
 CODE = """
