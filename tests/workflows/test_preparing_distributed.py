@@ -15,7 +15,12 @@ from curate.methods.streams.method import STREAMS
 from curate.store import ScoreFile
 from curate.workflows.fit import fit
 from curate.workflows.score import score
-from tests.workflows.test_fit_distributed import assert_same_run, told, write_toml
+from tests.workflows.test_fit_distributed import (
+    assert_same_run,
+    assert_says_that_a_process_died,
+    told,
+    write_toml,
+)
 from tests.workflows.tiny import tiny_config, write_dataset
 
 METHOD = {
@@ -161,10 +166,7 @@ def test_job_killed_while_it_prepares_says_so_once_and_resumes_bit_for_bit(whole
     config = config_of(tmp_path)
     dead = launch(config, **{KILLED_IN: str(part)})
     assert dead.returncode == 1
-    errors = [line for line in told(dead) if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert "Another process of this job ended" in errors[0]
-    assert "--resume" in errors[0]
+    assert_says_that_a_process_died(dead)
     resumed = launch(config, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert f"prepare: {part - 1}/{PARTS} parts" in resumed.stderr

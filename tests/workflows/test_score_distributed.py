@@ -10,6 +10,7 @@ import pytest
 from curate.store import ScoreFile, latest_scores
 from curate.workflows.merge import merge
 from curate.workflows.score import score
+from tests.workflows.test_fit_distributed import assert_says_that_a_process_died
 from tests.workflows.tiny import write_dataset
 
 KILLED_AT = "TEST_KILL_RANK_AT_IMAGE"
@@ -82,9 +83,7 @@ def test_two_processes_score_what_one_does_and_a_dead_one_is_made_up_for(pool, f
     _, run = finished_run
     dead = launch(pool, run, "two.h5", **{KILLED_AT: "8"})
     assert dead.returncode == 1
-    errors = [line for line in dead.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert "--resume" in errors[0]
+    assert_says_that_a_process_died(dead)
     assert not (pool / "two.h5").exists()
     done = launch(pool, run, "two.h5", "--resume")
     assert done.returncode == 0, done.stderr
