@@ -11,7 +11,7 @@ from curate.store.atomic import check_writable, remove_stale
 from curate.store.columns import num_rows
 from curate.store.merging import merge
 from curate.store.origins import Origin, OriginCache, open_origins
-from curate.store.provenance import encode, parse_provenance, refuse_mixing, schema_of
+from curate.store.provenance import encode, parse_provenance, refuse_mixing
 from curate.store.schema import SHARD_BYTES
 from curate.store.targets import Target, refuse_foreign, resolve_target
 
@@ -86,8 +86,7 @@ def _join_origins(origins: Sequence[Origin], target: Target) -> Joined:
     provenance = parse_provenance(raw[0].provenance, where=str(origins[0].path))
     num_classes = len(provenance.classes.names)
     _refuse_doubles(origins)
-    schema = schema_of(raw[0].provenance, where=str(origins[0].path))
-    merged = merge(origins, schema, num_classes=num_classes)
+    merged = merge(origins, origins[0].schema, num_classes=num_classes)
     assembly = Assembly(
         merged=merged,
         levels=provenance.levels,

@@ -62,10 +62,6 @@ class Provenance(_Record):
         Pixels of the original image per cell of a stored map.
     regions : dict or None
         How images were cut into regions.
-    streams : tuple of str
-        Kinds of evidence that the method keeps apart; there is no such key where there are none.
-    stream_maps : bool
-        Whether their maps are kept.
     versions : dict of str to str
         Versions of the software.
     """
@@ -79,8 +75,6 @@ class Provenance(_Record):
     levels: tuple[str, ...]
     stride: int
     regions: str | dict[str, Any] | None = None
-    streams: tuple[str, ...] = ()
-    stream_maps: bool = False
     seed: int | None = None
     versions: dict[str, str] = {}
 

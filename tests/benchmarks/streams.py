@@ -36,7 +36,7 @@ from curate.data import evaluation_batches, open_dataset, training_batches
 from curate.faults import FAULTS, Mixture, Scene
 from curate.methods import MethodContext, Preparation
 from curate.methods.streams import Streams
-from curate.methods.streams.method import STREAMS
+from curate.methods.streams.kinds import STREAMS
 from curate.metrics import auroc, effective_sample_size
 from curate.models import build_segmenter, build_weighter
 from curate.ranking import spearman

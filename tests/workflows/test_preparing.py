@@ -6,7 +6,7 @@ import torch
 
 from curate.errors import StoreError
 from curate.faults import FAULTS
-from curate.methods.streams.method import STREAMS
+from curate.methods.streams.kinds import STREAMS
 from curate.store import load_state
 from curate.workflows.fit import fit
 from curate.workflows.loading import load_run

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from curate.methods.streams.method import STREAMS
+from curate.methods.streams.kinds import STREAMS
 from curate.store import ScoreFile
 from curate.workflows.fit import fit
 from curate.workflows.score import score

@@ -16,7 +16,7 @@ Each image has a fold; its witness and its networks never learned from it.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,15 +25,9 @@ from curate.methods.base import Method, MethodContext, Preparation, Progress, un
 from curate.methods.running import RunningWeights
 from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
 from curate.methods.streams.fusion import fuse, measure_trust
+from curate.methods.streams.kinds import PLANTED, STREAMS
 from curate.methods.streams.learning import Workshop
-from curate.methods.streams.networks import (
-    APPEARANCE,
-    LAYOUT,
-    SEMANTICS,
-    Lesson,
-    StreamNetwork,
-    fit,
-)
+from curate.methods.streams.networks import StreamNetwork, fit
 from curate.methods.streams.opinions import (
     cell_auroc,
     finds_less_good,
@@ -48,48 +42,6 @@ from curate.seeding import stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-PLANTED: Final = "planted"
-MISMATCH: Final = "mismatch"
-
-
-class Stream(NamedTuple):
-    """A kind of evidence.
-
-    Attributes
-    ----------
-    sees : tuple of str
-        See `StreamNetwork`.
-    network, width : str, int
-        Kind and width of its networks.
-    lesson : callable
-        What the network of a fold learns from.
-    """
-
-    sees: tuple[str, ...]
-    network: str
-    width: int
-    lesson: Callable[[Workshop, int], Lesson]
-
-    @property
-    def looks_around(self) -> bool:
-        """Whether it may see, in a cell, what is wrong with the cells beside it."""
-        return self.sees != (LAYOUT,)
-
-    @property
-    def knows_faults(self) -> bool:
-        """Whether it learns from real images only, in which faults were planted."""
-        return self.lesson is not Workshop.domain_lesson
-
-
-STREAMS: Final[dict[str, Stream]] = {
-    PLANTED: Stream((APPEARANCE, SEMANTICS), "neighbour", 32, Workshop.planted_lesson),
-    MISMATCH: Stream((SEMANTICS,), "neighbour", 32, Workshop.mismatch_lesson),
-    APPEARANCE: Stream((APPEARANCE,), "pixel", 64, Workshop.domain_lesson),
-    SEMANTICS: Stream((SEMANTICS,), "pixel", 64, Workshop.domain_lesson),
-    LAYOUT: Stream((LAYOUT,), "pixel", 64, Workshop.domain_lesson),
-}
-"""The planted one comes first; those that look around are trusted as far as they agree with it."""
 
 _ANY_SIZE: Final = (64, 64)
 
@@ -115,13 +67,12 @@ class Streams(Method):
         channels = cast("Any", self.encoder).feature_channels(settings.appearance, _ANY_SIZE)
         num_features = sum(channels.values())
         self.networks = nn.ModuleDict()
-        for name, (sees, kind, width, _) in STREAMS.items():
+        for name, stream in STREAMS.items():
+            sees, width = stream.sees, stream.width
             num_inputs = StreamNetwork.count_channels(sees, num_features, context.num_classes)
+            build = partial(context.build_weighter, stream.network, num_inputs, 1, width=width)
             self.networks[name] = nn.ModuleList(
-                StreamNetwork(
-                    context.build_weighter(kind, num_inputs, 1, width=width), sees, num_features
-                )
-                for _ in self._folds
+                StreamNetwork(build(), sees, num_features) for _ in self._folds
             )
         self.running = RunningWeights(
             min_ess=settings.min_ess, max_power=1.0, clip=10.0, uniform=0.0
@@ -338,7 +289,8 @@ class Streams(Method):
         synthetic = valid & ~is_real[:, None, None]
         planted = workshop.cross_fit(self._networks_of(PLANTED))
         for index, name in enumerate(STREAMS):
-            logits = workshop.cross_fit(self._networks_of(name))
+            is_planted = name == PLANTED
+            logits = planted if is_planted else workshop.cross_fit(self._networks_of(name))
             self.levels[index] = real_level(logits, valid, is_real)
             self.aurocs[index] = cell_auroc(logits, valid, is_real)
             if STREAMS[name].knows_faults:

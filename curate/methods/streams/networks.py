@@ -63,7 +63,9 @@ class StreamNetwork(nn.Module):
         return sum(channels[name] for name in sees)
 
     def standardise(self, clues: Clues) -> None:
-        """Take mean and spread of the appearance from these images."""
+        """Take mean and spread of the appearance, if it is seen, from these images."""
+        if APPEARANCE not in self.sees:
+            return
         features = clues.appearance.float()
         self.mean.copy_(features.mean(dim=(0, 2, 3)))
         self.scale.copy_(features.std(dim=(0, 2, 3), correction=0) + 1e-3)
