@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -24,6 +21,7 @@ from curate.distributed import (
 )
 from curate.errors import ConfigError
 from tests.ranks import Ranks
+from tests.torchrun import run_job
 
 PROGRAM = """
 import json, sys
@@ -68,16 +66,7 @@ except RunError as error:
 
 def test_two_processes_talk_and_the_one_that_failed_first_says_why(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
-    command = "-m torch.distributed.run --standalone --nproc-per-node 2 program.py"
-    done = subprocess.run(
-        [sys.executable, *command.split()],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run_job(tmp_path, "program.py")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     told = {line["rank"]: line["told"] for line in lines if "told" in line}

@@ -1,8 +1,5 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -12,6 +9,7 @@ from safetensors.torch import load_file
 from curate.errors import ConfigError
 from curate.job import World
 from curate.workflows.fit import _check_shares, fit
+from tests.torchrun import assert_says_once_that_a_process_died, run_job, told
 from tests.workflows.doubles import DIES_AT, SEGMENTER, STOPS_AT
 from tests.workflows.tiny import tiny_config
 
@@ -53,36 +51,10 @@ def write_toml(config):
     (config.root / "curate.toml").write_text("\n".join(lines))
 
 
-def launch(config, *flags, **variables):
+def launch(config, *flags, **options):
     """Fit in two processes, by the command line."""
     write_toml(config)
-    command = "-m torch.distributed.run --standalone --nproc-per-node 2 -m curate fit --json"
-    return subprocess.run(
-        [sys.executable, *command.split(), *flags],
-        cwd=config.root,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
-def told(done):
-    """Messages of the command line on stderr."""
-    lines = done.stderr.splitlines()
-    return [line for line in lines if line.startswith(("error: ", "warning: "))]
-
-
-def assert_says_that_a_process_died(dead):
-    """Once; torchrun may also stop the survivor before it notices, which is an interrupt to it."""
-    errors = [line for line in told(dead) if line.startswith("error: ")]
-    if errors:
-        assert len(errors) == 1
-        assert "Another process of this job ended" in errors[0]
-        assert "--resume" in errors[0]
-    else:
-        assert "nterrupted" in dead.stderr
+    return run_job(config.root, "-m", "curate", "fit", "--json", *flags, **options)
 
 
 def assert_same_run(run, other, *, atol=1e-6):
@@ -139,10 +111,10 @@ def test_rounding_errors_of_float32_do_not_grow(tmp_path):
 def test_job_with_a_dead_process_ends_with_a_message_and_resumes_bit_for_bit(in_two, tmp_path):
     whole, _ = in_two
     config = config_of(tmp_path, EVERYTHING)
-    dead = launch(config, **{DIES_AT: "8"})
+    dead = launch(config, one_dies=True, **{DIES_AT: "8"})
     assert dead.returncode == 1
     assert dead.stdout == ""
-    assert_says_that_a_process_died(dead)
+    assert_says_once_that_a_process_died(dead)
     assert "/curate/" not in dead.stderr  # torchrun's own traceback has none of our files
     assert (tmp_path / "runs/run-0001/checkpoint.safetensors").exists()
     resumed = launch(config, "--resume")

@@ -1,9 +1,6 @@
 """What a method learns before the joint training, in a job of two processes."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,10 +12,9 @@ from curate.methods.streams.kinds import STREAMS
 from curate.store import ScoreFile
 from curate.workflows.fit import fit
 from curate.workflows.score import score
+from tests.torchrun import assert_says_once_that_a_process_died, run_job, told
 from tests.workflows.test_fit_distributed import (
     assert_same_run,
-    assert_says_that_a_process_died,
-    told,
     write_toml,
 )
 from tests.workflows.tiny import tiny_config, write_dataset
@@ -81,21 +77,12 @@ def config_of(root):
     return config.with_fit(method="streams")
 
 
-def launch(config, *flags, **variables):
+def launch(config, *flags, **options):
     """Fit in two processes that note who prepares and what each has learned."""
     write_toml(config)
     (config.root / "program.py").write_text(CODE)
-    command = "-m torch.distributed.run --standalone --nproc-per-node 2 -- program.py fit --json"
-    paths = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *command.split(), *flags],
-        cwd=config.root,
-        env=os.environ | paths | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    command = ("--", "program.py", "fit", "--json")
+    return run_job(config.root, *command, *flags, OMP_NUM_THREADS="1", **options)
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +151,9 @@ def test_scores_are_those_of_a_run_of_one_process(whole, alone, tmp_path):
 @pytest.mark.parametrize("part", [1, 4])
 def test_job_killed_while_it_prepares_says_so_once_and_resumes_bit_for_bit(whole, tmp_path, part):
     config = config_of(tmp_path)
-    dead = launch(config, **{KILLED_IN: str(part)})
+    dead = launch(config, one_dies=True, **{KILLED_IN: str(part)})
     assert dead.returncode == 1
-    assert_says_that_a_process_died(dead)
+    assert_says_once_that_a_process_died(dead)
     resumed = launch(config, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert f"prepare: {part - 1}/{PARTS} parts" in resumed.stderr

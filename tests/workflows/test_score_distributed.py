@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -10,7 +7,7 @@ import pytest
 from curate.store import ScoreFile, latest_scores
 from curate.workflows.merge import merge
 from curate.workflows.score import score
-from tests.workflows.test_fit_distributed import assert_says_that_a_process_died
+from tests.torchrun import assert_says_once_that_a_process_died, run_job
 from tests.workflows.tiny import write_dataset
 
 KILLED_AT = "TEST_KILL_RANK_AT_IMAGE"
@@ -43,30 +40,10 @@ def pool(finished_run, tmp_path_factory):
     return folder
 
 
-def launch(pool, run, out, *flags, **variables):
+def launch(pool, run, out, *flags, **options):
     """Score in two processes, by the command line."""
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--"]
-    arguments = [
-        "score",
-        pool / "pool",
-        "--out",
-        out,
-        "--run",
-        run,
-        "--device",
-        "cpu",
-        "--json",
-        *flags,
-    ]
-    return subprocess.run(
-        [sys.executable, *command, str(pool / "program.py"), *map(str, arguments), "--json"],
-        cwd=pool,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    command = ("--", pool / "program.py", "score", pool / "pool", "--out", out, "--run", run)
+    return run_job(pool, *command, "--device", "cpu", "--json", *flags, **options)
 
 
 def assert_same_scores(one, other):
@@ -81,9 +58,9 @@ def assert_same_scores(one, other):
 @pytest.mark.slow
 def test_two_processes_score_what_one_does_and_a_dead_one_is_made_up_for(pool, finished_run):
     _, run = finished_run
-    dead = launch(pool, run, "two.h5", **{KILLED_AT: "8"})
+    dead = launch(pool, run, "two.h5", one_dies=True, **{KILLED_AT: "8"})
     assert dead.returncode == 1
-    assert_says_that_a_process_died(dead)
+    assert_says_once_that_a_process_died(dead)
     assert not (pool / "two.h5").exists()
     done = launch(pool, run, "two.h5", "--resume")
     assert done.returncode == 0, done.stderr
