@@ -35,8 +35,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from curate.config import AugmentConfig, Config, FitConfig
-from curate.data import training_batches
+from curate.config import Config, FitConfig
 from curate.methods.base import unit_weights
 from curate.methods.running import RunningWeights
 from curate.methods.streams.evidence import ask_witness, centres, shares
@@ -45,20 +44,18 @@ from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.workflows.assembling import evenly_spaced
 from curate.workflows.training import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark
 from tests.benchmarks.real_data import WELL_COVERED, describe
-from tests.benchmarks.streams import Experiment, read, spoil, take
+from tests.benchmarks.streams import Experiment, read, split, spoil
 
 if TYPE_CHECKING:
-    from curate.data import DataSource
     from curate.methods import Method
     from curate.methods.streams import Streams
     from curate.models import Segmenter
 
-NUM_REAL, NUM_POOL, NUM_CLASSES, BATCH = 20, 240, 11, 16
+NUM_REAL, NUM_CLASSES, BATCH = 20, 11, 16
 SEGMENTER = "efficientnet_lite0_fpn"
 ARMS = ("real only", "joint", "p(label)", "streams", "oracle")
 SIZE, FINE, NATIVE = (120, 160), (180, 240), (360, 480)
@@ -75,12 +72,8 @@ class Pool(Experiment):
         self.seed, self.kind = seed, kind
         self.config = Config(fit=FitConfig(size=SIZE, seed=seed))
         everything = read(options.data / "camvid/train", "camvid11", FINE)
-        count = len(everything.keys)
-        spaced = np.linspace(0, count - 1, NUM_REAL, endpoint=False).round().astype(int)
-        rows = np.sort((spaced + seed) % count)
-        rest = evenly_spaced(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
-        real = take(everything, rows, "r0", is_real=True)
-        pool, spoiled = spoil(take(everything, rest, "s0", is_real=False), kind, seed)
+        real, unspoiled = split(everything, NUM_REAL, seed)
+        pool, spoiled = spoil(unspoiled, kind, seed)
         nothing = torch.zeros(real.label_map.shape, dtype=torch.bool)
         self.real_source = store(options.out / f"real-{seed}", real, nothing)
         self.pool_source = store(options.out / f"pool-{seed}-{kind}", pool, spoiled)
@@ -89,11 +82,11 @@ class Pool(Experiment):
 
     def draw_real(self, excluded: frozenset[str], steps: int):
         """Randomly changed real images."""
-        return self._draw((), steps, BATCH // 2, excluded)
+        return self.draw((self.real_source,), (), steps, BATCH // 2, excluded)
 
     def draw_both(self, steps: int):
         """Randomly changed images of both domains, labels marked."""
-        return self._draw((self.pool_source,), steps, BATCH, frozenset())
+        return self.draw((self.real_source,), (self.pool_source,), steps, BATCH, frozenset())
 
     def learn(self) -> Streams:
         """Prepare `streams`, or take what an earlier call learned."""
@@ -111,27 +104,6 @@ class Pool(Experiment):
             method.load_state_dict(torch.load(self._finished))
         else:
             super()._restore(method, left_out)
-
-    def _draw(
-        self,
-        synthetic: tuple[DataSource, ...],
-        steps: int,
-        batch_size: int,
-        excluded: frozenset[str],
-    ):
-        return training_batches(
-            (self.real_source,),
-            synthetic,
-            size=SIZE,
-            batch_size=batch_size,
-            seed=self.seed,
-            first_step=0,
-            num_steps=steps,
-            augment=AugmentConfig(),
-            workers=0,
-            pin_memory=False,
-            exclude=excluded,
-        )
 
 
 class Oracle(Uniform):

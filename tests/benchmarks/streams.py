@@ -36,6 +36,7 @@ from curate.data import evaluation_batches, open_dataset, training_batches
 from curate.faults import FAULTS, Mixture, Scene
 from curate.methods import MethodContext, Preparation
 from curate.methods.streams import Streams
+from curate.methods.streams.evidence import centres
 from curate.methods.streams.kinds import STREAMS
 from curate.metrics import auroc, effective_sample_size
 from curate.models import build_segmenter, build_weighter
@@ -47,11 +48,11 @@ from curate.workflows.planting import pick_pieces, plant_faults
 from tests.benchmarks.real_data import describe
 from tests.benchmarks.rivals import RIVALS, score_rivals
 
-NUM_POOL, CAR = 240, 8
+NUM_POOL, NUM_DRAWN, CAR = 240, 8, 8
 KNOWN = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
 KINDS = (*KNOWN, "mixture", "graded", "none", "carla")
-UP_TO_PLANTED = sum(stream.knows_faults for stream in STREAMS.values())
-"""Parts after the witnesses that know real images only."""
+NUM_FAULT_STREAMS = sum(stream.knows_faults for stream in STREAMS.values())
+"""They come first, after the witnesses, and like these know real images only."""
 
 
 def read(folder: Path, labels: str, size: tuple[int, int]) -> Batch:
@@ -77,6 +78,16 @@ def take(batch: Batch, rows, prefix: str, *, is_real: bool) -> Batch:
         is_real=torch.full((len(rows),), is_real),
         keys=tuple(f"{prefix}{batch.keys[row][1:]}" for row in rows),
     )
+
+
+def split(everything: Batch, num_real: int, seed: int) -> tuple[Batch, Batch]:
+    """Some evenly spaced images, shifted by the seed, as the real set; of the others, the pool."""
+    count = len(everything.keys)
+    spaced = np.linspace(0, count - 1, num_real, endpoint=False).round().astype(int)
+    rows = np.sort((spaced + seed) % count)
+    rest = evenly_spaced(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
+    real = take(everything, rows, "r0", is_real=True)
+    return real, take(everything, rest, "s0", is_real=False)
 
 
 def spoil(pool: Batch, kind: str, seed: int) -> tuple[Batch, torch.Tensor]:
@@ -113,11 +124,6 @@ def bonnet(label_map: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.stack(masks))
 
 
-def centres(maps: torch.Tensor) -> torch.Tensor:
-    """Centre pixel of each cell."""
-    return maps[:, 2::4, 2::4]
-
-
 class Experiment:
     """The images of one seed, and methods that were taught with them."""
 
@@ -126,14 +132,7 @@ class Experiment:
         size = tuple(options.size)
         self.config = Config(fit=FitConfig(size=size, seed=seed))
         everything = read(options.data / "camvid/train", "camvid11", size)
-        self.all = everything
-        count = len(everything.keys)
-        rows = (
-            np.linspace(0, count - 1, options.real, endpoint=False).round().astype(int) + seed
-        ) % count
-        self.real = take(everything, np.sort(rows), "r0", is_real=True)
-        rest = evenly_spaced(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
-        self.pool = take(everything, rest, "s0", is_real=False)
+        self.real, self.pool = split(everything, options.real, seed)
 
     def teach(self, synthetic: Batch, left_out: str | None) -> Streams:
         """Prepare a method; what knows real images only comes from an earlier call."""
@@ -160,7 +159,7 @@ class Experiment:
         )
         self._restore(method, left_out)
         for progress in method.prepare(preparation):
-            if progress.is_safe and progress.done <= settings.folds + UP_TO_PLANTED:
+            if progress.is_safe and progress.done <= settings.folds + NUM_FAULT_STREAMS:
                 torch.save(
                     method.state_dict(), self._kept(left_out, progress.done > settings.folds)
                 )
@@ -176,18 +175,23 @@ class Experiment:
             key="r0",
         )
         wanted = set(self.real.keys) - excluded
+        unwanted = {key for pair in source.pairs if (key := source.key_of(pair)) not in wanted}
+        return self.draw((source,), (), steps, NUM_DRAWN, frozenset(unwanted))
+
+    def draw(self, real, synthetic, steps: int, batch_size: int, excluded: frozenset[str]):
+        """Randomly changed images of two domains, the same ones at every call."""
         return training_batches(
-            (source,),
-            (),
+            real,
+            synthetic,
             size=self.config.fit.size,
-            batch_size=8,
+            batch_size=batch_size,
             seed=self.seed,
             first_step=0,
             num_steps=steps,
             augment=AugmentConfig(),
             workers=0,
             pin_memory=False,
-            exclude=frozenset(key for p in source.pairs if (key := source.key_of(p)) not in wanted),
+            exclude=excluded,
         )
 
     def _kept(self, left_out: str | None, has_planted: bool) -> Path:
