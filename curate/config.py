@@ -1,6 +1,5 @@
 """curate.toml: what can be set, the defaults, and errors that name the line to mend."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from curate.errors import ConfigError
+from curate.nearest import did_you_mean
 
 CONFIG_NAME = "curate.toml"
 
@@ -271,8 +271,7 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
         return f"{where}: {place}: {first['msg']} (given: {first['input']!r})."
     unknown = str(first["loc"][-1])
     known = _keys_at(model, first["loc"][:-1])
-    near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
+    hint = did_you_mean(unknown, known, cutoff=0.5) or f"Known keys: {', '.join(known)}."
     return f"{where}: unknown key '{place}'. {hint}"
 
 

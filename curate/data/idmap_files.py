@@ -18,7 +18,6 @@ Every key may be left out, as long as one id or colour has a class. 255, and whi
 are ignored unless they have one.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +28,7 @@ from pydantic import AfterValidator, Field
 from curate.config import Strict, parse, read_toml
 from curate.data.idmaps import WHITE, IdMap
 from curate.errors import ConfigError
+from curate.nearest import did_you_mean
 from curate.records import IGNORE_INDEX, ClassSet
 
 _HEX = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
@@ -123,7 +123,6 @@ def _check_names(path: Path, names: Iterable[str], known: tuple[str, ...]) -> No
     """Refuse a name that is no class, and name the nearest one."""
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Use {', '.join(known)}."
+            hint = did_you_mean(name, known) or f"Use {', '.join(known)}."
             msg = f"{path}: '{name}' is none of the classes in use. {hint}"
             raise ConfigError(msg)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +9,7 @@ from curate.data.idmap_files import read_id_map
 from curate.data.idmaps import IdMap
 from curate.data.vocabularies import PUBLISHED_IDS, TRANSLATIONS, VOCABULARIES
 from curate.errors import ConfigError
+from curate.nearest import did_you_mean
 from curate.records import IGNORE_INDEX
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def resolve_id_map(labels: str | None, classes: ClassSet, *, default: str | None
         return _resolve_published(labels, classes)
     if labels == classes.name:
         return IdMap(labels, {index: index for index in range(len(classes))})
-    near = difflib.get_close_matches(labels, PUBLISHED_IDS, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Use {', '.join(PUBLISHED_IDS)}, or a file."
+    hint = did_you_mean(labels, PUBLISHED_IDS) or f"Use {', '.join(PUBLISHED_IDS)}, or a file."
     msg = f"labels = '{labels}' is neither a built-in id map nor the name of a .toml file. {hint}"
     raise ConfigError(msg)
 

@@ -7,7 +7,6 @@ and label come back as they were, and no pixel counts as spoiled.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 from curate.errors import UsageError
@@ -25,6 +24,7 @@ from curate.faults.shifted_label import ShiftedLabel
 from curate.faults.style import Style
 from curate.faults.wrong_label import WrongLabel
 from curate.faults.wrong_scale import WrongScale
+from curate.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,10 +60,9 @@ def choose_faults(names: Iterable[str]) -> dict[str, Fault]:
     chosen = {}
     for name in names:
         if name not in FAULTS:
-            near = difflib.get_close_matches(name, FAULTS, n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            msg = f"'{name}' is no kind of fault. Known kinds: {', '.join(FAULTS)}.{hint}"
-            raise UsageError(msg)
+            hint = did_you_mean(name, FAULTS, cutoff=0.5)
+            msg = f"'{name}' is no kind of fault. Known kinds: {', '.join(FAULTS)}. {hint}"
+            raise UsageError(msg.rstrip())
         chosen[name] = FAULTS[name]
     if not chosen:
         msg = f"No kind of fault is named. Name one or more of {', '.join(FAULTS)}."

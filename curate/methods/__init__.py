@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Final
 
 from curate.errors import ConfigError
@@ -10,6 +9,7 @@ from curate.methods.base import Method, MethodContext, PlantedImage, Preparation
 from curate.methods.hierarchical import Hierarchical
 from curate.methods.streams import Streams
 from curate.methods.uniform import Uniform
+from curate.nearest import did_you_mean
 
 __all__ = [
     "METHODS",
@@ -33,7 +33,6 @@ def find_method(name: str) -> type[Method]:
     """Look up a method by name; a `ConfigError` lists the known ones."""
     if name in METHODS:
         return METHODS[name]
-    near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.5)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    msg = f"method = '{name}' is unknown. Known methods: {', '.join(METHODS)}.{hint}"
-    raise ConfigError(msg)
+    hint = did_you_mean(name, METHODS, cutoff=0.5)
+    msg = f"method = '{name}' is unknown. Known methods: {', '.join(METHODS)}. {hint}"
+    raise ConfigError(msg.rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from curate.models.factory import build_from_factory
 from curate.models.hf import build_hf
 from curate.models.smp import build_smp
 from curate.models.torchvision_models import build_torchvision
+from curate.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,10 +63,10 @@ def build_segmenter(name: str, num_classes: int, backbone_weights: str = "auto")
         return FAMILIES[prefix](rest, num_classes, backbone_weights)
     if rest and prefix:
         return build_from_factory(name, num_classes, backbone_weights)
-    near = difflib.get_close_matches(name, SEGMENTERS, n=1)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
+    hint = did_you_mean(name, SEGMENTERS)
     msg = (
-        f"There is no segmenter '{name}'. {hint}Known: {', '.join(SEGMENTERS)}, "
+        f"There is no segmenter '{name}'. {hint}{' ' if hint else ''}Known: "
+        f"{', '.join(SEGMENTERS)}, "
         "smp:ARCHITECTURE:ENCODER, hf:FOLDER_OR_ID, package.module:factory."
     )
     raise ConfigError(msg)

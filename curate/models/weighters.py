@@ -12,7 +12,6 @@ They only never count by themselves: not in the mean of the image level, nor in 
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 
 from curate.errors import ConfigError
 from curate.models.idle_biases import rest_idle_bias
+from curate.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,10 +193,9 @@ def build_weighter(
         If there is no such level.
     """
     if level not in WEIGHTERS:
-        near = difflib.get_close_matches(level, WEIGHTERS, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        msg = f"There is no level '{level}'; known levels: {', '.join(WEIGHTERS)}.{hint}"
-        raise ConfigError(msg)
+        hint = did_you_mean(level, WEIGHTERS)
+        msg = f"There is no level '{level}'; known levels: {', '.join(WEIGHTERS)}. {hint}"
+        raise ConfigError(msg.rstrip())
     return WEIGHTERS[level](in_channels, num_channels, width, depth)
 
 

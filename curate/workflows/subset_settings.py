@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from curate.downstream import FORMATS, MEDIA
 from curate.errors import UsageError
+from curate.nearest import did_you_mean
 from curate.records import LEVELS, SCORE_NAMES
 
 if TYPE_CHECKING:
@@ -101,12 +101,11 @@ def check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
     name, path = settings.rank_by, source.scores.path
     known = (*RANKABLE[settings.by], *source.scores.streams)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         msg = (
             f"--rank-by {name} is not among the scores that {path} has for --by {settings.by}: "
-            f"use one of {', '.join(known)}.{f' Did you mean {near[0]!r}?' if near else ''}"
+            f"use one of {', '.join(known)}. {did_you_mean(name, known, cutoff=0.5)}"
         )
-        raise UsageError(msg)
+        raise UsageError(msg.rstrip())
     if source.stream is None:
         return
     if settings.by == "pixel" and not source.scores.has_stream_maps:

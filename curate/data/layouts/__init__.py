@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 from curate.data.layouts.base import Evidence, Layout
@@ -13,6 +12,7 @@ from curate.data.layouts.folder import FOLDER
 from curate.data.layouts.gta5 import GTA5
 from curate.data.layouts.synthia import SYNTHIA
 from curate.errors import ConfigError, DataError
+from curate.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +40,7 @@ def get_layout(name: str) -> Layout:
         If there is none of that name; the message lists the names.
     """
     if name not in LAYOUTS:
-        near = difflib.get_close_matches(name, LAYOUTS, n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"Use auto, {', '.join(LAYOUTS)}."
+        hint = did_you_mean(name, LAYOUTS) or f"Use auto, {', '.join(LAYOUTS)}."
         msg = f"layout = '{name}' is not known. {hint}"
         raise ConfigError(msg)
     return LAYOUTS[name]
