@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 NEGATIVE_SLOPE: Final = 0.2
 MIN_WIDTH: Final = 16
 """Channels below which no hidden layer of a trunk is narrowed."""
+DILATIONS: Final = (1, 2, 4, 1, 2)
+DROPPED: Final = 0.1
+"""Probability that a channel is dropped in a step."""
 
 
 class PixelWeighter(nn.Module):
@@ -57,8 +60,11 @@ class PixelWeighter(nn.Module):
         return logits
 
 
-class NeighbourWeighter(nn.Module):
-    """Judges every cell by itself and the 5x5 cells about it, at full resolution.
+class ContextWeighter(nn.Module):
+    """Judges every cell by itself and the 21x21 cells about it, at full resolution.
+
+    Residual 3x3 convolutions, spread out by `DILATIONS`: a cell's own value passes through, and so
+    stays sharp. While it learns, channels are dropped at random.
 
     Parameters
     ----------
@@ -68,20 +74,27 @@ class NeighbourWeighter(nn.Module):
 
     def __init__(self, in_channels: int, num_channels: int, width: int = 32) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
+        self.reduce = nn.Sequential(
             nn.Conv2d(in_channels, width, 1),
             nn.LeakyReLU(NEGATIVE_SLOPE),
-            nn.Conv2d(width, width, 5, padding=2, padding_mode="replicate"),
-            nn.LeakyReLU(NEGATIVE_SLOPE),
-            nn.Conv2d(width, width, 1),
-            nn.LeakyReLU(NEGATIVE_SLOPE),
+            nn.Dropout2d(DROPPED),
+        )
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, 3, padding=reach, dilation=reach, padding_mode="replicate"),
+                nn.LeakyReLU(NEGATIVE_SLOPE),
+            )
+            for reach in DILATIONS
         )
         self.head = _start_at_zero(nn.Conv2d(width, num_channels, 1))
 
     def forward(self, inputs: Tensor, valid: Tensor) -> Tensor:
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
         del valid  # every cell is judged, whether it has a label or not
-        logits: Tensor = self.head(self.trunk(_lay_out(inputs)))
+        found = self.reduce(_lay_out(inputs))
+        for block in self.blocks:
+            found = found + block(found)
+        logits: Tensor = self.head(found)
         return logits
 
 
@@ -163,7 +176,7 @@ WEIGHTERS: Final[dict[str, Callable[[int, int, int, int], nn.Module]]] = {
     "pixel": lambda in_channels, num_channels, width, _depth: PixelWeighter(
         in_channels, num_channels, width
     ),
-    "neighbour": lambda in_channels, num_channels, width, _depth: NeighbourWeighter(
+    "context": lambda in_channels, num_channels, width, _depth: ContextWeighter(
         in_channels, num_channels, width
     ),
 }
@@ -177,7 +190,7 @@ def build_weighter(
     Parameters
     ----------
     level : str
-        ``image``, ``region``, ``neighbour`` or ``pixel``.
+        ``image``, ``region``, ``context`` or ``pixel``.
     in_channels : int
         F, channels of the inputs.
     num_channels : int

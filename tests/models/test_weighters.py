@@ -17,7 +17,7 @@ def make_weighter(level: str, num_channels: int = 2, depth: int = 2) -> nn.Modul
     weighter = build_weighter(level, 3, num_channels, width=4, depth=depth)
     nn.init.normal_(weighter.head.weight)
     nn.init.normal_(weighter.head.bias)
-    return weighter
+    return weighter.eval()
 
 
 def all_valid(inputs: Tensor) -> Tensor:
@@ -96,6 +96,27 @@ def test_pixel_level_sees_single_cells():
     moved = weighter(inputs, all_valid(inputs)) != weighter(changed, all_valid(inputs))
 
     assert moved[0].any(dim=0).nonzero().tolist() == [[1, 2]]
+
+
+def test_context_level_sees_ten_cells_to_every_side():
+    weighter = make_weighter("context", num_channels=1).double()
+    inputs = torch.rand(1, 3, 41, 41, dtype=torch.float64, requires_grad=True)
+
+    weighter(inputs, all_valid(inputs))[0, 0, 20, 20].backward()
+
+    rows, columns = inputs.grad[0].abs().sum(dim=0).nonzero(as_tuple=True)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 30, 10, 30)
+
+
+def test_context_level_drops_channels_only_while_it_learns():
+    weighter = make_weighter("context", num_channels=1)
+    inputs = torch.rand(1, 3, 5, 5)
+    still = [weighter(inputs, all_valid(inputs)) for _ in range(2)]
+    weighter.train()
+    learning = [weighter(inputs, all_valid(inputs)) for _ in range(20)]
+
+    assert torch.equal(*still)
+    assert any(not torch.equal(logits, still[0]) for logits in learning)
 
 
 def test_trunk_halves_and_repeats_edges():

@@ -102,9 +102,3 @@ def centres(maps: Tensor) -> Tensor:
     rows = (torch.arange(0, maps.shape[1], GRID_STRIDE) + half).clamp(max=maps.shape[1] - 1)
     columns = (torch.arange(0, maps.shape[2], GRID_STRIDE) + half).clamp(max=maps.shape[2] - 1)
     return maps[:, rows.to(maps.device)][:, :, columns.to(maps.device)]
-
-
-def shares(mask: Tensor) -> Tensor:
-    """Share of each cell's pixels that a mask (N, H, W) marks: (N, h, w) float32 in [0, 1]."""
-    pooled = F.avg_pool2d(mask[:, None].float(), GRID_STRIDE, ceil_mode=True)
-    return pooled[:, 0]

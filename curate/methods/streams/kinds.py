@@ -46,8 +46,8 @@ class Stream(NamedTuple):
 
 
 STREAMS: Final[dict[str, Stream]] = {
-    PLANTED: Stream((APPEARANCE, SEMANTICS), "neighbour", 32, Workshop.planted_lesson),
-    MISMATCH: Stream((SEMANTICS,), "neighbour", 32, Workshop.mismatch_lesson),
+    PLANTED: Stream((APPEARANCE, SEMANTICS), "context", 32, Workshop.planted_lesson),
+    MISMATCH: Stream((SEMANTICS,), "context", 32, Workshop.mismatch_lesson),
     APPEARANCE: Stream((APPEARANCE,), "pixel", 64, Workshop.domain_lesson),
     SEMANTICS: Stream((SEMANTICS,), "pixel", 64, Workshop.domain_lesson),
     LAYOUT: Stream((LAYOUT,), "pixel", 64, Workshop.domain_lesson),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from curate.methods.streams.evidence import Clues, centres, join, shares
+from curate.methods.streams.evidence import Clues, centres, join
 from curate.methods.streams.networks import CHUNK, Lesson, StreamNetwork, run
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class PlantedClues(NamedTuple):
     ----------
     clues : Clues
         Of M images.
-    goodness : (M, h, w) float32
-        Unspoiled share of each cell.
+    is_good : (M, h, w) bool
+        Whether the centre of each cell is unspoiled.
     sources : list of int
         Row of each one's real image.
     parts_label : list of bool
@@ -36,7 +36,7 @@ class PlantedClues(NamedTuple):
     """
 
     clues: Clues
-    goodness: Tensor
+    is_good: Tensor
     sources: list[int]
     parts_label: list[bool]
 
@@ -106,12 +106,12 @@ class Workshop:
 
     def _spoiled_lesson(self, fold: int, planted: Sequence[int]) -> Lesson:
         """Take some of the planted images as a lesson."""
-        clues, goodness, sources, _ = self._planted
+        clues, is_good, sources, _ = self._planted
         train, stop = (
             [row for row in planted if self._is_for(fold, sources[row], held_out=held_out)]
             for held_out in (False, True)
         )
-        return Lesson(clues, goodness, clues.valid.float(), train, stop)
+        return Lesson(clues, is_good.float(), clues.valid.float(), train, stop)
 
     def cross_fit(self, networks: Sequence[StreamNetwork]) -> Tensor:
         """Logits of every image from the network of its own fold, (N, h, w)."""
@@ -128,16 +128,16 @@ class Workshop:
         settings = self.settings
         num_real = len(self._real.keys)
         planted = self.preparation.plant(settings.faults, settings.plantings, self.folds[:num_real])
-        clues, goodness, sources, parts_label = [], [], [], []
+        clues, is_good, sources, parts_label = [], [], [], []
         for group in _groups(planted, CHUNK):
             images = torch.stack([item.image for item in group])
             labels = centres(torch.stack([item.label_map for item in group]))
             own = [item.source for item in group]
             clues.append(self._gather(images, labels, [self.folds[row] for row in own]))
-            goodness.append(1 - shares(torch.stack([item.is_spoiled for item in group])))
+            is_good.append(~centres(torch.stack([item.is_spoiled for item in group])))
             sources += own
             parts_label += [item.parts_label for item in group]
-        return PlantedClues(join(clues), torch.cat(goodness).to(self._device), sources, parts_label)
+        return PlantedClues(join(clues), torch.cat(is_good).to(self._device), sources, parts_label)
 
     @torch.no_grad()
     def _gather(self, images: Tensor, labels: Tensor, folds: Sequence[int]) -> Clues:

@@ -109,10 +109,10 @@ class Streams(Method):
         return tuple(STREAMS)
 
     def train(self, mode: bool = True) -> Streams:
-        """Set the mode; encoder and witnesses stay in evaluation mode."""
+        """Set the mode; what learns in `prepare` only stays in evaluation mode."""
         super().train(mode)
-        self.encoder.eval()
-        self.witnesses.eval()
+        for part in (self.encoder, self.witnesses, self.networks):
+            part.eval()
         return self
 
     def prepare(self, preparation: Preparation) -> Iterator[Progress]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from curate.schedule import one_cycle
 from curate.seeding import stable_rng, stable_seed
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ class Lesson:
     ----------
     clues : Clues
     target : (N, h, w) float32
-        Share of each cell that is to be called good, in [0, 1].
+        1 for cells that are to be called good, 0 for others.
     weight : (N, h, w) float32
         How much each cell counts; 0 = not at all.
     train, stop : sequences of int
@@ -151,7 +153,7 @@ class Lesson:
 
 
 def fit(network: StreamNetwork, lesson: Lesson, settings: StreamsSettings, *, seed: int) -> float:
-    """Train until the loss on the stopping images no longer falls; keep the best state.
+    """Train for all epochs, and keep the state that does best on the stopping images.
 
     Returns
     -------
@@ -161,24 +163,25 @@ def fit(network: StreamNetwork, lesson: Lesson, settings: StreamsSettings, *, se
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
+    steps = settings.epochs * -(-len(lesson.train) // BATCH)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(one_cycle, steps=steps))
     rng = stable_rng(seed, "order")
     torch.manual_seed(stable_seed(seed, "network"))
-    best, best_state, since_best = math.inf, network.state_dict(), 0
+    best, best_state = math.inf, network.state_dict()
     for _ in range(settings.epochs):
+        network.train()
         order = rng.permutation(np.asarray(lesson.train, dtype=np.int64))
         for start in range(0, len(order), BATCH):
             total, weight = lesson.loss(network, order[start : start + BATCH].tolist())
             optimizer.zero_grad(set_to_none=True)
             (total / weight.clamp(min=1e-6)).backward()
             optimizer.step()
+            schedule.step()
+        network.eval()
         loss = measure(network, lesson)
         if loss < best:
-            best, since_best = loss, 0
+            best = loss
             best_state = {name: value.clone() for name, value in network.state_dict().items()}
-            continue
-        since_best += 1
-        if since_best == settings.patience:
-            break
     network.load_state_dict(best_state)
     return best
 

@@ -28,11 +28,11 @@ class StreamsSettings(Strict):
         Training steps of each witness, a segmenter that learns from real images only.
     witness_learning_rate : float
         Peak of its one-cycle schedule.
-    epochs, patience : int
-        Most passes over the images, and passes in a row without a better held-out loss after
-        which a stream's network returns to its best state.
+    epochs : int
+        Passes over the images; a stream's network keeps the state, after a pass, that did best on
+        held-out images.
     learning_rate, weight_decay : float
-        Of the streams' networks (AdamW).
+        Of the streams' networks (AdamW); the rate is the peak of a one-cycle schedule.
     min_ess : float
         Weights are flattened where their effective sample size would be below it.
     """
@@ -44,9 +44,8 @@ class StreamsSettings(Strict):
     folds: int = Field(3, ge=2, le=10)
     witness_steps: int = Field(250, ge=1)
     witness_learning_rate: float = Field(3e-3, gt=0)
-    epochs: int = Field(30, ge=1)
-    patience: int = Field(3, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    epochs: int = Field(20, ge=1)
+    learning_rate: float = Field(4e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     min_ess: float = Field(0.2, gt=0, le=1)
 

@@ -86,7 +86,7 @@ def make_method(preparation, **settings):
         "witness_steps": 60,
         "witness_learning_rate": 0.03,
         "plantings": 1,
-        "epochs": 12,
+        "epochs": 30,
         "learning_rate": 0.01,
         "faults": ["style", "blur", "wrong_label"],
     }

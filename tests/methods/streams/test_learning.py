@@ -3,7 +3,7 @@
 import torch
 
 from curate.methods import Split
-from curate.methods.streams.evidence import Clues, centres, shares
+from curate.methods.streams.evidence import Clues, centres
 from curate.methods.streams.learning import Workshop
 from curate.methods.streams.settings import StreamsSettings
 from tests.methods.streams.making import draw_images, make_preparation
@@ -59,11 +59,23 @@ def test_planted_lessons_know_real_images_of_other_folds_only():
     assert lesson.target.max() == 1
 
 
-def test_cells_are_read_at_their_centre_and_by_share():
+def test_cells_are_read_at_their_centre():
     maps = torch.zeros(1, 6, 4, dtype=torch.uint8)
     maps[0, 2, 2] = 1
     assert centres(maps).tolist() == [[[1], [0]]]
-    assert torch.allclose(shares(maps > 0), torch.tensor([[[1 / 16], [0.0]]]))
+
+
+def test_planted_cells_are_good_or_not_by_their_centre():
+    workshop = make_workshop()
+    item = next(
+        planted
+        for planted in workshop.preparation.plant(("style",), 1, workshop.folds[:12])
+        if planted.is_spoiled.any() and not planted.is_spoiled.all()
+    )
+    lesson = workshop.planted_lesson(0)
+    rows = [row for row in range(len(lesson.clues)) if row // 3 == item.source]
+    truth = (~item.is_spoiled[2::4, 2::4]).float()
+    assert any(torch.equal(lesson.target[row], truth) for row in rows)
 
 
 def test_mismatch_is_learned_from_faults_of_labels_alone():

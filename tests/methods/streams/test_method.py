@@ -59,11 +59,11 @@ def test_wrong_labels_are_found():
 
 
 def test_label_in_a_place_of_its_own_is_found_by_layout():
-    pool = draw_pool()
+    pool = draw_pool(32)
     corner = torch.zeros(pool.label_map.shape, dtype=torch.bool)
     corner[:, -12:, :24] = True
     pool.label_map[corner] = 1  # "sky", where real images have ground only
-    method = learn(pool)
+    method = learn(pool, real=draw_images(24, "r0", is_real=True, seed=1), epochs=40)
     layout = method.scores(evidence_of(pool)).streams["layout"]
     cells = corner[:, 2::4, 2::4]
     assert auroc(layout, ~cells) > 0.95
