@@ -38,11 +38,11 @@ import torch.nn.functional as F
 from curate.config import Config, FitConfig
 from curate.methods.base import unit_weights
 from curate.methods.running import RunningWeights
-from curate.methods.streams.evidence import ask_witness, centres, shares
+from curate.methods.streams.evidence import ask_witness, centres
 from curate.methods.uniform import Uniform
 from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
-from curate.records import IGNORE_INDEX, Batch, Evidence
+from curate.records import GRID_STRIDE, IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
 from curate.workflows.training import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
@@ -104,6 +104,11 @@ class Pool(Experiment):
             method.load_state_dict(torch.load(self._finished))
         else:
             super()._restore(method, left_out)
+
+
+def shares(mask: torch.Tensor) -> torch.Tensor:
+    """Share of each cell's pixels that a mask (N, H, W) marks: (N, h, w) float32 in [0, 1]."""
+    return F.avg_pool2d(mask[:, None].float(), GRID_STRIDE, ceil_mode=True)[:, 0]
 
 
 class Oracle(Uniform):

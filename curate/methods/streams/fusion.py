@@ -15,22 +15,28 @@ if TYPE_CHECKING:
 
 USUAL: Final = 0.95
 """What the planted stream is taken to hold of every cell where it is silent."""
+LEAST_TRUST: Final = 0.1
+"""The planted stream is never trusted less."""
 _EPSILON: Final = 1e-6
 
 
-def fuse(planted: Tensor | None, others: Sequence[tuple[Tensor, float]], like: Tensor) -> Tensor:
+Opinion = tuple[Tensor, float]
+"""Posterior in (0, 1) of cells, (N, h, w) float32, and the trust in it, in [0, 1]."""
+
+
+def fuse(planted: Opinion | None, others: Sequence[Opinion], like: Tensor) -> Tensor:
     """Let every other stream lower the odds that the planted stream gives a cell.
 
-    The odds "unspoiled" of the planted stream are multiplied by the posterior, at most 1, of each
-    stream, to the power of its trust. So no stream that finds a cell perfect can outvote the one
-    that sees what is wrong with it.
+    The odds "unspoiled" of the planted stream, to the power of its trust, are multiplied by the
+    posterior, at most 1, of each stream, to the power of its own. So no stream that finds a cell
+    perfect can outvote the one that sees what is wrong with it.
 
     Parameters
     ----------
-    planted : (N, h, w) float32 or None
-        Posterior of the planted stream in [0, 1]; None where it is silent.
-    others : sequence of ((N, h, w) float32, float)
-        Posterior in (0, 1] and trust in [0, 1] of each other stream that speaks.
+    planted : Opinion or None
+        None where it is silent.
+    others : sequence of Opinion
+        Of each other stream that speaks.
     like : (N, h, w)
         Of the result's shape and device.
 
@@ -41,8 +47,8 @@ def fuse(planted: Tensor | None, others: Sequence[tuple[Tensor, float]], like: T
     """
     if planted is None and not others:
         return torch.full(like.shape, 0.5, device=like.device)
-    base = torch.full(like.shape, USUAL, device=like.device) if planted is None else planted
-    logits = torch.logit(base, eps=_EPSILON)
+    base, base_trust = planted or (torch.full(like.shape, USUAL, device=like.device), 1.0)
+    logits = base_trust * torch.logit(base, eps=_EPSILON)
     for posterior, trust in others:
         logits = logits + trust * posterior.log()
     return logits.sigmoid()

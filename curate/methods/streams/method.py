@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from curate.methods.base import Method, MethodContext, Preparation, Progress, unit_weights
 from curate.methods.running import RunningWeights
 from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
-from curate.methods.streams.fusion import fuse, measure_trust
+from curate.methods.streams.fusion import LEAST_TRUST, fuse, measure_trust
 from curate.methods.streams.kinds import PLANTED, STREAMS
 from curate.methods.streams.learning import Workshop
 from curate.methods.streams.networks import StreamNetwork, fit
@@ -147,7 +147,7 @@ class Streams(Method):
             ]
             if rows:
                 images, labels = evidence.images[rows], evidence.label_map[rows]
-                opinions = self._opine(fold, images, labels)
+                opinions = self._opine(fold, self._see(fold, images, labels))
                 scores[rows] = self._fuse(opinions, labels)
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
         weights, ess = self.running.weigh(scores, synthetic)
@@ -187,7 +187,11 @@ class Streams(Method):
         opinions: dict[str, Tensor] = {}
         if self.speaks.any():
             # every fold sees all images: what else is in a batch must not change a score
-            folds = [self._opine(fold, evidence.images, labels) for fold in self._folds]
+            appearance = self._look(evidence.images)
+            folds = [
+                self._opine(fold, self._ask(fold, evidence.images, appearance, labels))
+                for fold in self._folds
+            ]
             opinions = {
                 name: self._pick(name, [each[name] for each in folds], evidence.keys)
                 for name in folds[0]
@@ -231,21 +235,28 @@ class Streams(Method):
     def _fuse(self, opinions: Mapping[str, Tensor], like: Tensor) -> Tensor:
         """Fuse what the streams that speak hold of each cell."""
         trusts = dict(zip(STREAMS, self.trusts.tolist(), strict=True))
-        others = [(opinions[name], trusts[name]) for name in opinions if name != PLANTED]
-        return fuse(opinions.get(PLANTED), others, like)
+        trusted = {name: (opinion, trusts[name]) for name, opinion in opinions.items()}
+        planted = trusted.pop(PLANTED, None)
+        return fuse(planted, list(trusted.values()), like)
 
     def _see(self, fold: int, images: Tensor, labels: Tensor) -> Clues:
         """Gather the clues about images (N, 3, H, W) in [0, 1] and labels (N, h, w), for a fold."""
+        return self._ask(fold, images, self._look(images), labels)
+
+    def _look(self, images: Tensor) -> Tensor:
+        """Encode images: their appearance, the same for all folds."""
         settings = self.settings
-        appearance = see_appearance(
+        return see_appearance(
             cast("Any", self.encoder), images, settings.appearance, enlarge=settings.enlarge
         )
+
+    def _ask(self, fold: int, images: Tensor, appearance: Tensor, labels: Tensor) -> Clues:
+        """Ask the witness of a fold what it takes the images for."""
         log_predictions = ask_witness(cast("Any", self.witnesses[fold]), images)
         return Clues(appearance, log_predictions, labels.to(torch.uint8))
 
-    def _opine(self, fold: int, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _opine(self, fold: int, clues: Clues) -> dict[str, Tensor]:
         """Return what each stream that speaks holds of each cell: "unspoiled", (N, h, w)."""
-        clues = self._see(fold, images, labels)
         opinions = {}
         for index, name in enumerate(STREAMS):
             if self.speaks[index]:
@@ -288,6 +299,7 @@ class Streams(Method):
         valid, is_real = workshop.clues.valid, workshop.is_real
         synthetic = valid & ~is_real[:, None, None]
         planted = workshop.cross_fit(self._networks_of(PLANTED))
+        agreements: list[float] = []
         for index, name in enumerate(STREAMS):
             is_planted = name == PLANTED
             logits = planted if is_planted else workshop.cross_fit(self._networks_of(name))
@@ -297,6 +309,10 @@ class Streams(Method):
                 self.speaks[index] = finds_less_good(logits.sigmoid(), valid, is_real)
             else:
                 self.speaks[index] = tells_domains_apart(logits, valid, is_real)
-            if self.speaks[0] and STREAMS[name].looks_around:
+            if self.speaks[0] and not is_planted and STREAMS[name].looks_around:
                 self.trusts[index] = measure_trust(logits[synthetic], planted[synthetic])
+                if self.speaks[index]:
+                    agreements.append(float(self.trusts[index]))
             yield name
+        # where nobody agrees with it, synthetic images are beyond what planted faults can teach
+        self.trusts[0] = max(LEAST_TRUST, *agreements) if agreements else 1.0

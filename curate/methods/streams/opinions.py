@@ -13,6 +13,8 @@ from curate.metrics import auroc
 
 STANDARD_ERRORS: Final = 3.0
 """By how many standard errors, over images, a stream must beat having no opinion."""
+BELOW: Final = 0.25
+"""Share of the real cells that is below the level from which a stream has nothing to object."""
 LEAST: Final = 0.005
 """No stream that learned the domains holds less than this of a cell."""
 
@@ -66,9 +68,11 @@ def _is_positive(samples: list[Tensor]) -> bool:
 
 
 def real_level(logits: Tensor, valid: Tensor, is_real: Tensor) -> Tensor:
-    """Take the usual logit of real cells, their median: real cells are all unspoiled."""
-    cells = logits[is_real][valid[is_real]]
-    return cells.median() if cells.numel() else torch.zeros((), device=logits.device)
+    """Take the logit that most real cells reach: they are all unspoiled."""
+    cells = logits[is_real][valid[is_real]].sort().values
+    if not len(cells):
+        return torch.zeros((), device=logits.device)
+    return cells[int(BELOW * (len(cells) - 1))]
 
 
 def posterior(logits: Tensor, level: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from curate.methods.streams.fusion import LEAST_TRUST
+from curate.methods.streams.kinds import STREAMS
 from curate.metrics import auroc
 from tests.methods.streams.making import (
     draw_images,
@@ -51,6 +53,19 @@ def test_shuffled_cells_are_chance(method, restyled):
     order = torch.randperm(len(scores), generator=torch.Generator().manual_seed(0))
     mask = is_right(method.scores(evidence_of(restyled)).combined).flatten()
     assert abs(auroc(scores[order], mask) - 0.5) < 0.06
+
+
+@pytest.mark.parametrize("agreements", [(0.9, 0.3, 0.6), (0.0, 0.0, 0.0)])
+def test_planted_stream_is_trusted_as_far_as_the_one_that_agrees_most(monkeypatch, agreements):
+    given = iter(agreements)
+    monkeypatch.setattr("curate.methods.streams.method.measure_trust", lambda *_logits: next(given))
+    method = learn(spoil(draw_pool(), labels=True))
+    speaks = dict(zip(STREAMS, method.speaks.tolist(), strict=True))
+    asked = dict(zip(("mismatch", "appearance", "semantics"), agreements, strict=True))
+    heard = [agreement for name, agreement in asked.items() if speaks[name]]
+    assert speaks["planted"]
+    assert heard
+    assert float(method.trusts[0]) == pytest.approx(max(LEAST_TRUST, *heard))
 
 
 def test_wrong_labels_are_found():

@@ -63,19 +63,28 @@ def test_posterior_is_the_density_ratio_relative_to_real_cells():
     assert torch.allclose(posterior(logits, level), expected)
 
 
-def test_real_level_is_the_median_of_labelled_real_cells():
-    logits = torch.tensor([[[1.0, 2.0, 9.0]], [[7.0, 7.0, 7.0]]])
-    valid = torch.tensor([[[True, True, True]], [[True, True, True]]])
+def test_three_in_four_labelled_real_cells_reach_the_real_level():
+    logits = torch.tensor([[[9.0, 2.0, 1.0, 5.0, 4.0, -3.0]], [[-7.0] * 6]])
+    valid = torch.tensor([[[True] * 5 + [False]], [[True] * 6]])
     assert real_level(logits, valid, torch.tensor([True, False])) == 2.0
+    assert real_level(logits, ~valid & False, torch.tensor([True, False])) == 0.0
 
 
 def test_fusion_lowers_the_odds_of_the_planted_stream():
     like = torch.zeros(1, 1, 2)
     planted, other = torch.tensor([[[0.5, 0.75]]]), torch.tensor([[[0.25, 1.0]]])
+    known = (planted, 1.0)
     # odds 1 times 1/4 is 1/5; odds 3 times 1 is 3/4; half the trust: odds 1 times 1/2 is 1/3
-    assert torch.allclose(fuse(planted, [(other, 1.0)], like), torch.tensor([[[0.2, 0.75]]]))
-    assert torch.allclose(fuse(planted, [(other, 0.5)], like), torch.tensor([[[1 / 3, 0.75]]]))
-    assert torch.allclose(fuse(planted, [(other, 0.0)], like), planted)
+    assert torch.allclose(fuse(known, [(other, 1.0)], like), torch.tensor([[[0.2, 0.75]]]))
+    assert torch.allclose(fuse(known, [(other, 0.5)], like), torch.tensor([[[1 / 3, 0.75]]]))
+    assert torch.allclose(fuse(known, [(other, 0.0)], like), planted)
+
+
+def test_fusion_flattens_a_planted_stream_that_is_not_trusted():
+    like = torch.zeros(1, 1, 1)
+    planted = torch.tensor([[[0.9]]])
+    # odds 9, to the power of a half, are 3
+    assert torch.allclose(fuse((planted, 0.5), [], like), torch.tensor(0.75))
 
 
 def test_fusion_without_the_planted_stream_begins_with_what_is_usual():
