@@ -130,7 +130,7 @@ class LabelProbability(Uniform):
 
     def __init__(self, streams: Streams) -> None:
         super().__init__()
-        self.streams = streams
+        self.taught = streams
         self.running = RunningWeights(min_ess=1e-6, max_power=1.0, clip=1e6, uniform=0.0)
 
     @torch.no_grad()
@@ -140,8 +140,8 @@ class LabelProbability(Uniform):
         if is_warmup:
             return weights, {}
         for row in torch.nonzero(~evidence.is_real)[:, 0].tolist():
-            fold = self.streams.splits[evidence.keys[row]].fold
-            logs = ask_witness(self.streams.witnesses[fold], evidence.images[row : row + 1])
+            fold = self.taught.splits[evidence.keys[row]].fold
+            logs = ask_witness(self.taught.witnesses[fold], evidence.images[row : row + 1])
             given = evidence.label_map[row].clamp(max=NUM_CLASSES - 1)
             weights[row] = logs[0].float().gather(0, given[None])[0].exp()
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
