@@ -28,7 +28,7 @@ gradient              Cosine between the gradient of a cell's loss by the last l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ import torch.nn.functional as F
 from curate.methods.streams.evidence import centres, grid_of, see_appearance, to_cells
 from curate.records import IGNORE_INDEX, Batch
 from curate.seeding import stable_rng
+from tests.benchmarks.last_layer import Seen, class_gradients, cosine_with_class
 
 try:
     from cleanlab.rank import get_label_quality_scores as rate_labels
@@ -68,20 +69,6 @@ CHUNK = 16
 LEAST = 1e-6
 NUM_CELLS, NUM_COMPONENTS, INVERSE_PENALTY = 48_000, 32, 1e-2
 """Of the regression: cells of each domain at most, principal components, scikit-learn's C."""
-
-
-class Seen(NamedTuple):
-    """What a witness makes of N images, on the weighting grid.
-
-    Attributes
-    ----------
-    probabilities : (N, C, h, w) float32
-    features : (N, F + 1, h, w) float16
-        Input of the last layer, and a 1 for its bias.
-    """
-
-    probabilities: Tensor
-    features: Tensor
 
 
 @torch.no_grad()
@@ -186,12 +173,7 @@ def _encode(method: Streams, images: Tensor) -> np.ndarray:
 
 
 def gradient_agreement(seen: list[Seen], labels: Tensor, real: Batch, method: Streams) -> Tensor:
-    """Mean cosine, over witnesses, between each cell's gradient and that of real cells.
-
-    The gradient of a cell's cross-entropy by the last layer is ``(p - y) f^T``, p being the
-    probabilities, y the label one-hot and f the layer's input. Its inner product with a matrix G
-    is ``(p - y)^T G f``, and its length ``|p - y| |f|``.
-    """
+    """Mean cosine, over witnesses, between each cell's gradient and that of real cells."""
     total = torch.zeros(labels.shape)
     for fold, witness in enumerate(method.witnesses):
         rows = [row for row, key in enumerate(real.keys) if method.splits[key].fold == fold]
@@ -199,31 +181,3 @@ def gradient_agreement(seen: list[Seen], labels: Tensor, real: Batch, method: St
         means = class_gradients(unseen, centres(real.label_map[rows]).long())
         total += cosine_with_class(seen[fold], labels, means)
     return total / len(seen)
-
-
-def class_gradients(seen: Seen, labels: Tensor) -> Tensor:
-    """Mean gradient of the cells of each class, (C, C, F + 1); 0 where a class has no cell."""
-    errors = _errors(seen, labels)
-    means = []
-    for number in range(errors.shape[1]):
-        mask = labels == number
-        product = torch.einsum("nchw,nfhw->cf", errors * mask[:, None], seen.features.float())
-        means.append(product / mask.sum().clamp(min=1))
-    return torch.stack(means)
-
-
-def cosine_with_class(seen: Seen, labels: Tensor, means: Tensor) -> Tensor:
-    """Cosine of each cell's gradient with the mean one of its class, (N, h, w)."""
-    errors, features = _errors(seen, labels), seen.features.float()
-    inner = torch.zeros(labels.shape)
-    for number, mean in enumerate(means):
-        product = torch.einsum("nchw,cf,nfhw->nhw", errors, F.normalize(mean, dim=(0, 1)), features)
-        inner = torch.where(labels == number, product, inner)
-    return inner / (errors.norm(dim=1) * features.norm(dim=1)).clamp(min=LEAST)
-
-
-def _errors(seen: Seen, labels: Tensor) -> Tensor:
-    """Gradient of the cross-entropy by the logits, (N, C, h, w); ignored cells' are of no use."""
-    num_classes = seen.probabilities.shape[1]
-    one_hot = F.one_hot(labels.clamp(max=num_classes - 1), num_classes)
-    return seen.probabilities - one_hot.permute(0, 3, 1, 2)
