@@ -54,12 +54,12 @@ def fuse(planted: Opinion | None, others: Sequence[Opinion], like: Tensor) -> Te
     return logits.sigmoid()
 
 
-def measure_trust(logits: Tensor, planted: Tensor) -> float:
-    """Tell how far a stream that learned the domains is to be trusted with single cells.
+def measure_agreement(logits: Tensor, planted: Tensor) -> float:
+    """Tell how far a stream ranks single cells as the planted one does.
 
-    Such a stream may tell domains apart by a clue that lies beside the cells that are spoiled: a
-    part of the image is spoiled, and all of it looks synthetic. The planted stream has learned
-    where faults end. So the other is trusted as far as it ranks cells the same way.
+    A stream that learned the domains may tell them apart by a clue that lies beside the cells that
+    are spoiled: a part of the image is spoiled, and all of it looks synthetic. The planted stream
+    has learned where faults end.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def measure_trust(logits: Tensor, planted: Tensor) -> float:
 
     Returns
     -------
-    trust : float
+    agreement : float
         In [0, 1]: twice the AUROC for the decision of the planted stream, less 1; at least 0. It
         is 1 where the planted stream decides for all cells alike.
     """

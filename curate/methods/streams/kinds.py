@@ -52,5 +52,4 @@ STREAMS: Final[dict[str, Stream]] = {
     SEMANTICS: Stream((SEMANTICS,), "pixel", 64, Workshop.domain_lesson),
     LAYOUT: Stream((LAYOUT,), "pixel", 64, Workshop.domain_lesson),
 }
-"""The planted one comes first; those that look around are trusted as far as they agree with it, and
-it is trusted as far as the one of them that agrees most."""
+"""The planted one comes first: those that look around are trusted as far as they agree with it."""

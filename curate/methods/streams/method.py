@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from curate.methods.base import Method, MethodContext, Preparation, Progress, unit_weights
 from curate.methods.running import RunningWeights
 from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
-from curate.methods.streams.fusion import LEAST_TRUST, fuse, measure_trust
+from curate.methods.streams.fusion import LEAST_TRUST, fuse, measure_agreement
 from curate.methods.streams.kinds import PLANTED, STREAMS
 from curate.methods.streams.learning import Workshop
 from curate.methods.streams.networks import StreamNetwork, fit
@@ -33,7 +33,9 @@ from curate.methods.streams.opinions import (
     finds_less_good,
     posterior,
     real_level,
+    relative_to,
     tells_domains_apart,
+    usual_scores,
 )
 from curate.methods.streams.settings import StreamsSettings
 from curate.methods.streams.witnesses import train_witness
@@ -57,6 +59,7 @@ class Streams(Method):
     trusts: Tensor
     levels: Tensor
     aurocs: Tensor
+    usual: Tensor
 
     def __init__(self, settings: StreamsSettings, context: MethodContext) -> None:
         super().__init__()
@@ -82,6 +85,7 @@ class Streams(Method):
         self.register_buffer("trusts", torch.ones(len(STREAMS)))
         self.register_buffer("levels", torch.zeros(len(STREAMS)))
         self.register_buffer("aurocs", torch.full((len(STREAMS),), 0.5))
+        self.register_buffer("usual", torch.ones(context.num_classes))
 
     @classmethod
     def build(cls, settings: StreamsSettings, context: MethodContext) -> Streams:
@@ -134,7 +138,11 @@ class Streams(Method):
 
     @torch.no_grad()
     def step(self, evidence: Evidence, *, is_warmup: bool) -> tuple[Tensor, dict[str, float]]:
-        """Weigh the batch's synthetic cells; nothing is learned."""
+        """Weigh the batch's synthetic cells; nothing is learned.
+
+        A score is taken relative to what real cells of its class usually reach. Small and rare
+        classes are hard to be sure of, and would count for less, however good their cells are.
+        """
         weights = unit_weights(evidence)
         if is_warmup or not self.speaks.any():
             return weights, {}
@@ -148,7 +156,7 @@ class Streams(Method):
             if rows:
                 images, labels = evidence.images[rows], evidence.label_map[rows]
                 opinions = self._opine(fold, self._see(fold, images, labels))
-                scores[rows] = self._fuse(opinions, labels)
+                scores[rows] = relative_to(self.usual, self._fuse(opinions, labels), labels)
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
         weights, ess = self.running.weigh(scores, synthetic)
         return weights, {"ess": float(ess)}
@@ -297,22 +305,39 @@ class Streams(Method):
     def _listen(self, workshop: Workshop) -> Iterator[object]:
         """Find out which streams may speak, by what they say of images they never learned from."""
         valid, is_real = workshop.clues.valid, workshop.is_real
-        synthetic = valid & ~is_real[:, None, None]
-        planted = workshop.cross_fit(self._networks_of(PLANTED))
-        agreements: list[float] = []
-        for index, name in enumerate(STREAMS):
-            is_planted = name == PLANTED
-            logits = planted if is_planted else workshop.cross_fit(self._networks_of(name))
-            self.levels[index] = real_level(logits, valid, is_real)
-            self.aurocs[index] = cell_auroc(logits, valid, is_real)
+        logits = {name: workshop.cross_fit(self._networks_of(name)) for name in STREAMS}
+        for index, (name, found) in enumerate(logits.items()):
+            self.levels[index] = real_level(found, valid, is_real)
+            self.aurocs[index] = cell_auroc(found, valid, is_real)
             if STREAMS[name].knows_faults:
-                self.speaks[index] = finds_less_good(logits.sigmoid(), valid, is_real)
+                self.speaks[index] = finds_less_good(found.sigmoid(), valid, is_real)
             else:
-                self.speaks[index] = tells_domains_apart(logits, valid, is_real)
-            if self.speaks[0] and not is_planted and STREAMS[name].looks_around:
-                self.trusts[index] = measure_trust(logits[synthetic], planted[synthetic])
-                if self.speaks[index]:
-                    agreements.append(float(self.trusts[index]))
-            yield name
-        # where nobody agrees with it, synthetic images are beyond what planted faults can teach
+                self.speaks[index] = tells_domains_apart(found, valid, is_real)
+        self._settle_trusts(logits, valid & ~is_real[:, None, None])
+        self._settle_usual({n: found[is_real] for n, found in logits.items()}, workshop)
+        yield logits
+
+    def _settle_trusts(self, logits: Mapping[str, Tensor], synthetic: Tensor) -> None:
+        """Trust each stream as far as it and the planted one agree on the synthetic cells.
+
+        Where nobody agrees with the planted stream, synthetic images are beyond what planted
+        faults can teach, and it is not trusted either.
+        """
+        if not self.speaks[0]:
+            return
+        planted, agreements = logits[PLANTED][synthetic], []
+        for index, (name, stream) in enumerate(STREAMS.items()):
+            if name != PLANTED and stream.looks_around and self.speaks[index]:
+                agreements.append(measure_agreement(logits[name][synthetic], planted))
+                self.trusts[index] = agreements[-1] ** 2
         self.trusts[0] = max(LEAST_TRUST, *agreements) if agreements else 1.0
+
+    def _settle_usual(self, logits: Mapping[str, Tensor], workshop: Workshop) -> None:
+        """Find out what real cells of each class usually score, all of them being good."""
+        labels = workshop.clues.label_map[workshop.is_real]
+        opinions = {
+            name: self._to_opinion(index, name, logits[name])
+            for index, name in enumerate(STREAMS)
+            if self.speaks[index]
+        }
+        self.usual.copy_(usual_scores(self._fuse(opinions, labels), labels, len(self.usual)))

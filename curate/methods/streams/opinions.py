@@ -10,11 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from curate.metrics import auroc
+from curate.records import IGNORE_INDEX
 
 STANDARD_ERRORS: Final = 3.0
 """By how many standard errors, over images, a stream must beat having no opinion."""
 BELOW: Final = 0.25
 """Share of the real cells that is below the level from which a stream has nothing to object."""
+ENOUGH: Final = 100
+"""Cells below which a class has no usual score of its own."""
 LEAST: Final = 0.005
 """No stream that learned the domains holds less than this of a cell."""
 
@@ -90,6 +93,36 @@ def posterior(logits: Tensor, level: Tensor) -> Tensor:
         From `real_level`.
     """
     return (logits - level).clamp(max=0).exp().clamp(min=LEAST)
+
+
+def usual_scores(scores: Tensor, label_map: Tensor, num_classes: int) -> Tensor:
+    """Average the scores of real cells by class.
+
+    Parameters
+    ----------
+    scores : (N, h, w) float32
+        In [0, 1].
+    label_map : (N, h, w) uint8
+        255 = ignore.
+
+    Returns
+    -------
+    usual : (C,) float32
+        Above 0; of a class with fewer than `ENOUGH` cells, the average of all.
+    """
+    valid = label_map != IGNORE_INDEX
+    classes = label_map[valid].long()
+    counts = torch.bincount(classes, minlength=num_classes)
+    sums = torch.bincount(classes, scores[valid].double(), minlength=num_classes)
+    mean = sums.sum() / counts.sum().clamp(min=1)
+    usual = torch.where(counts < ENOUGH, mean, sums / counts.clamp(min=1))
+    return usual.clamp(min=LEAST).float()
+
+
+def relative_to(usual: Tensor, scores: Tensor, label_map: Tensor) -> Tensor:
+    """Divide scores (N, h, w) by the usual ones (C,) of their classes; at most 1."""
+    classes = label_map.long().clamp(max=len(usual) - 1)  # what is ignored does not count anyway
+    return (scores / usual[classes]).clamp(max=1)
 
 
 def cell_auroc(logits: Tensor, valid: Tensor, is_real: Tensor) -> float:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from curate.methods.streams.fusion import LEAST_TRUST
-from curate.methods.streams.kinds import STREAMS
+from curate.methods.streams.kinds import PLANTED, STREAMS
 from curate.metrics import auroc
 from tests.methods.streams.making import (
     draw_images,
@@ -55,17 +55,22 @@ def test_shuffled_cells_are_chance(method, restyled):
     assert abs(auroc(scores[order], mask) - 0.5) < 0.06
 
 
-@pytest.mark.parametrize("agreements", [(0.9, 0.3, 0.6), (0.0, 0.0, 0.0)])
-def test_planted_stream_is_trusted_as_far_as_the_one_that_agrees_most(monkeypatch, agreements):
+@pytest.mark.parametrize("agreements", [(0.3, 0.9, 0.6), (0.0, 0.0, 0.0)])
+def test_streams_are_trusted_as_far_as_they_agree(monkeypatch, agreements):
     given = iter(agreements)
-    monkeypatch.setattr("curate.methods.streams.method.measure_trust", lambda *_logits: next(given))
+    monkeypatch.setattr(
+        "curate.methods.streams.method.measure_agreement", lambda *_logits: next(given)
+    )
     method = learn(spoil(draw_pool(), labels=True))
     speaks = dict(zip(STREAMS, method.speaks.tolist(), strict=True))
-    asked = dict(zip(("mismatch", "appearance", "semantics"), agreements, strict=True))
-    heard = [agreement for name, agreement in asked.items() if speaks[name]]
-    assert speaks["planted"]
-    assert heard
-    assert float(method.trusts[0]) == pytest.approx(max(LEAST_TRUST, *heard))
+    trusts = dict(zip(STREAMS, method.trusts.tolist(), strict=True))
+    asked = [n for n in STREAMS if speaks[n] and n != PLANTED and STREAMS[n].looks_around]
+    assert speaks[PLANTED]
+    assert len(asked) >= 2
+    heard = dict(zip(asked, agreements, strict=False))
+    assert trusts.pop(PLANTED) == pytest.approx(max(LEAST_TRUST, *heard.values()))
+    expected = {name: heard.get(name, 1.0) ** 2 for name in trusts}
+    assert trusts == pytest.approx(expected)
 
 
 def test_wrong_labels_are_found():

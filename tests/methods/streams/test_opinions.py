@@ -5,13 +5,16 @@ import math
 import pytest
 import torch
 
-from curate.methods.streams.fusion import USUAL, fuse, measure_trust
+from curate.methods.streams.fusion import USUAL, fuse, measure_agreement
 from curate.methods.streams.opinions import (
+    ENOUGH,
     LEAST,
     finds_less_good,
     posterior,
     real_level,
+    relative_to,
     tells_domains_apart,
+    usual_scores,
 )
 
 IS_REAL = torch.tensor([True] * 8 + [False] * 8)
@@ -70,6 +73,20 @@ def test_three_in_four_labelled_real_cells_reach_the_real_level():
     assert real_level(logits, ~valid & False, torch.tensor([True, False])) == 0.0
 
 
+def test_usual_scores_are_the_means_of_classes_with_enough_cells():
+    labels = torch.tensor([[0] * ENOUGH + [1] * ENOUGH + [2, 255]]).view(1, 1, -1)
+    scores = torch.tensor([[0.5] * ENOUGH + [0.8] * ENOUGH + [0.1, 0.9]]).view(1, 1, -1)
+    mean = (1.3 * ENOUGH + 0.1) / (2 * ENOUGH + 1)
+    assert torch.allclose(usual_scores(scores, labels, 4), torch.tensor([0.5, 0.8, mean, mean]))
+    assert usual_scores(0 * scores, labels, 4).min() > 0
+
+
+def test_scores_are_taken_relative_to_those_of_their_class():
+    usual, labels = torch.tensor([0.5, 0.25]), torch.tensor([[[0, 1, 1, 255]]])
+    scores = torch.tensor([[[0.25, 0.25, 0.1, 0.1]]])
+    assert torch.allclose(relative_to(usual, scores, labels)[..., :3], torch.tensor([0.5, 1, 0.4]))
+
+
 def test_fusion_lowers_the_odds_of_the_planted_stream():
     like = torch.zeros(1, 1, 2)
     planted, other = torch.tensor([[[0.5, 0.75]]]), torch.tensor([[[0.25, 1.0]]])
@@ -97,9 +114,9 @@ def test_fusion_is_even_where_nobody_speaks():
     assert torch.equal(fuse(None, [], like), torch.full((1, 1, 2), 0.5))
 
 
-def test_trust_is_agreement_on_the_ranking():
+def test_agreement_is_that_on_the_ranking():
     planted = torch.tensor([-1.0, -2.0, 3.0, 4.0])
-    assert measure_trust(torch.tensor([0.0, 1.0, 2.0, 3.0]), planted) == 1
-    assert measure_trust(torch.tensor([0.0, 2.0, 1.0, 3.0]), planted) == 0.5  # 3 of 4 pairs
-    assert measure_trust(torch.tensor([3.0, 2.0, 1.0, 0.0]), planted) == 0
-    assert measure_trust(torch.zeros(4), planted.abs()) == 1
+    assert measure_agreement(torch.tensor([0.0, 1.0, 2.0, 3.0]), planted) == 1
+    assert measure_agreement(torch.tensor([0.0, 2.0, 1.0, 3.0]), planted) == 0.5  # 3 of 4 pairs
+    assert measure_agreement(torch.tensor([3.0, 2.0, 1.0, 0.0]), planted) == 0
+    assert measure_agreement(torch.zeros(4), planted.abs()) == 1
