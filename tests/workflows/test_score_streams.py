@@ -47,7 +47,7 @@ def scored(two_a_batch, pool):
 def speaking(two_a_batch):
     """Names of the streams that have something to say; at least one has."""
     method = load_run(two_a_batch[1]).networks.method
-    names = [n for n, speaks in zip(method.streams, method.speaks, strict=True) if speaks]
+    names = [n for n, speaks in zip(method.streams, method.panel.speaks, strict=True) if speaks]
     assert names
     return names
 

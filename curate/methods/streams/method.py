@@ -24,19 +24,10 @@ from torch import Tensor, nn
 from curate.methods.base import Method, MethodContext, Preparation, Progress, unit_weights
 from curate.methods.running import RunningWeights
 from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
-from curate.methods.streams.fusion import LEAST_TRUST, fuse, measure_agreement
-from curate.methods.streams.kinds import PLANTED, STREAMS
+from curate.methods.streams.kinds import STREAMS
 from curate.methods.streams.learning import Workshop
 from curate.methods.streams.networks import StreamNetwork, fit
-from curate.methods.streams.opinions import (
-    cell_auroc,
-    finds_less_good,
-    posterior,
-    real_level,
-    relative_to,
-    tells_domains_apart,
-    usual_scores,
-)
+from curate.methods.streams.panel import Panel
 from curate.methods.streams.settings import StreamsSettings
 from curate.methods.streams.witnesses import train_witness
 from curate.records import IGNORE_INDEX, Evidence, LevelScores
@@ -55,11 +46,6 @@ class Streams(Method):
     prepares = True
 
     num_learned: Tensor
-    speaks: Tensor
-    trusts: Tensor
-    levels: Tensor
-    aurocs: Tensor
-    usual: Tensor
 
     def __init__(self, settings: StreamsSettings, context: MethodContext) -> None:
         super().__init__()
@@ -80,12 +66,8 @@ class Streams(Method):
         self.running = RunningWeights(
             min_ess=settings.min_ess, max_power=1.0, clip=10.0, uniform=0.0
         )
+        self.panel = Panel(context.num_classes)
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("speaks", torch.zeros(len(STREAMS), dtype=torch.bool))
-        self.register_buffer("trusts", torch.ones(len(STREAMS)))
-        self.register_buffer("levels", torch.zeros(len(STREAMS)))
-        self.register_buffer("aurocs", torch.full((len(STREAMS),), 0.5))
-        self.register_buffer("usual", torch.ones(context.num_classes))
 
     @classmethod
     def build(cls, settings: StreamsSettings, context: MethodContext) -> Streams:
@@ -144,7 +126,7 @@ class Streams(Method):
         classes are hard to be sure of, and would count for less, however good their cells are.
         """
         weights = unit_weights(evidence)
-        if is_warmup or not self.speaks.any():
+        if is_warmup or not self.panel.speaking:
             return weights, {}
         scores = torch.full_like(weights, 0.5)
         for fold in self._folds:
@@ -156,7 +138,7 @@ class Streams(Method):
             if rows:
                 images, labels = evidence.images[rows], evidence.label_map[rows]
                 opinions = self._opine(fold, self._see(fold, images, labels))
-                scores[rows] = relative_to(self.usual, self._fuse(opinions, labels), labels)
+                scores[rows] = self.panel.compare(self.panel.fuse(opinions, labels), labels)
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
         weights, ess = self.running.weigh(scores, synthetic)
         return weights, {"ess": float(ess)}
@@ -166,12 +148,13 @@ class Streams(Method):
 
         A stream that does not speak counts as chance, 0.5.
         """
-        measured = zip(STREAMS, self.aurocs.tolist(), self.speaks.tolist(), strict=True)
-        return {f"auroc_{name}": area if speaks else 0.5 for name, area, speaks in measured}
+        speaking = self.panel.speaking
+        measured = zip(STREAMS, self.panel.aurocs.tolist(), strict=True)
+        return {f"auroc_{name}": area if name in speaking else 0.5 for name, area in measured}
 
     def doubt(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
         """Doubt the weights if no stream speaks."""
-        if self.speaks.any():
+        if self.panel.speaking:
             return None
         return (
             "The weights carry no signal: no stream finds anything in synthetic images that real "
@@ -193,7 +176,7 @@ class Streams(Method):
         """
         labels = evidence.label_map
         opinions: dict[str, Tensor] = {}
-        if self.speaks.any():
+        if self.panel.speaking:
             # every fold sees all images: what else is in a batch must not change a score
             appearance = self._look(evidence.images)
             folds = [
@@ -204,15 +187,15 @@ class Streams(Method):
                 name: self._pick(name, [each[name] for each in folds], evidence.keys)
                 for name in folds[0]
             }
-        combined = self._fuse(opinions, labels)
+        combined = self.panel.fuse(opinions, labels)
         valid = labels != IGNORE_INDEX
         means = (combined * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
         cellwise = {n: opinion for n, opinion in opinions.items() if not STREAMS[n].knows_faults}
         by_faults = {n: opinion for n, opinion in opinions.items() if STREAMS[n].knows_faults}
         return LevelScores(
             image=means[:, None, None].expand_as(combined).contiguous(),
-            region=self._fuse(by_faults, labels),
-            pixel=self._fuse(cellwise, labels),
+            region=self.panel.fuse(by_faults, labels),
+            pixel=self.panel.fuse(cellwise, labels),
             combined=combined,
             streams=opinions,
         )
@@ -240,13 +223,6 @@ class Streams(Method):
         """Tell whether the stream's networks of other folds may have learned from an image."""
         return key in self.splits and (key.startswith("r") or not STREAMS[stream].knows_faults)
 
-    def _fuse(self, opinions: Mapping[str, Tensor], like: Tensor) -> Tensor:
-        """Fuse what the streams that speak hold of each cell."""
-        trusts = dict(zip(STREAMS, self.trusts.tolist(), strict=True))
-        trusted = {name: (opinion, trusts[name]) for name, opinion in opinions.items()}
-        planted = trusted.pop(PLANTED, None)
-        return fuse(planted, list(trusted.values()), like)
-
     def _see(self, fold: int, images: Tensor, labels: Tensor) -> Clues:
         """Gather the clues about images (N, 3, H, W) in [0, 1] and labels (N, h, w), for a fold."""
         return self._ask(fold, images, self._look(images), labels)
@@ -265,18 +241,10 @@ class Streams(Method):
 
     def _opine(self, fold: int, clues: Clues) -> dict[str, Tensor]:
         """Return what each stream that speaks holds of each cell: "unspoiled", (N, h, w)."""
-        opinions = {}
-        for index, name in enumerate(STREAMS):
-            if self.speaks[index]:
-                logits = self._networks_of(name)[fold](clues)
-                opinions[name] = self._to_opinion(index, name, logits)
-        return opinions
-
-    def _to_opinion(self, index: int, name: str, logits: Tensor) -> Tensor:
-        """Turn a stream's logits into the posterior "unspoiled"."""
-        if STREAMS[name].knows_faults:
-            return logits.sigmoid()
-        return posterior(logits, self.levels[index])
+        return {
+            name: self.panel.opine(name, self._networks_of(name)[fold](clues))
+            for name in self.panel.speaking
+        }
 
     def _networks_of(self, name: str) -> list[StreamNetwork]:
         """Networks of a stream, one a fold."""
@@ -303,41 +271,7 @@ class Streams(Method):
             yield fit(network, lesson, self.settings, seed=seed)
 
     def _listen(self, workshop: Workshop) -> Iterator[object]:
-        """Find out which streams may speak, by what they say of images they never learned from."""
-        valid, is_real = workshop.clues.valid, workshop.is_real
+        """Find out which streams may speak."""
         logits = {name: workshop.cross_fit(self._networks_of(name)) for name in STREAMS}
-        for index, (name, found) in enumerate(logits.items()):
-            self.levels[index] = real_level(found, valid, is_real)
-            self.aurocs[index] = cell_auroc(found, valid, is_real)
-            if STREAMS[name].knows_faults:
-                self.speaks[index] = finds_less_good(found.sigmoid(), valid, is_real)
-            else:
-                self.speaks[index] = tells_domains_apart(found, valid, is_real)
-        self._settle_trusts(logits, valid & ~is_real[:, None, None])
-        self._settle_usual({n: found[is_real] for n, found in logits.items()}, workshop)
+        self.panel.listen(logits, workshop.clues.label_map, workshop.is_real)
         yield logits
-
-    def _settle_trusts(self, logits: Mapping[str, Tensor], synthetic: Tensor) -> None:
-        """Trust each stream as far as it and the planted one agree on the synthetic cells.
-
-        Where nobody agrees with the planted stream, synthetic images are beyond what planted
-        faults can teach, and it is not trusted either.
-        """
-        if not self.speaks[0]:
-            return
-        planted, agreements = logits[PLANTED][synthetic], []
-        for index, (name, stream) in enumerate(STREAMS.items()):
-            if name != PLANTED and stream.looks_around and self.speaks[index]:
-                agreements.append(measure_agreement(logits[name][synthetic], planted))
-                self.trusts[index] = agreements[-1] ** 2
-        self.trusts[0] = max(LEAST_TRUST, *agreements) if agreements else 1.0
-
-    def _settle_usual(self, logits: Mapping[str, Tensor], workshop: Workshop) -> None:
-        """Find out what real cells of each class usually score, all of them being good."""
-        labels = workshop.clues.label_map[workshop.is_real]
-        opinions = {
-            name: self._to_opinion(index, name, logits[name])
-            for index, name in enumerate(STREAMS)
-            if self.speaks[index]
-        }
-        self.usual.copy_(usual_scores(self._fuse(opinions, labels), labels, len(self.usual)))

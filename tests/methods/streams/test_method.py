@@ -59,11 +59,11 @@ def test_shuffled_cells_are_chance(method, restyled):
 def test_streams_are_trusted_as_far_as_they_agree(monkeypatch, agreements):
     given = iter(agreements)
     monkeypatch.setattr(
-        "curate.methods.streams.method.measure_agreement", lambda *_logits: next(given)
+        "curate.methods.streams.panel.measure_agreement", lambda *_logits: next(given)
     )
     method = learn(spoil(draw_pool(), labels=True))
-    speaks = dict(zip(STREAMS, method.speaks.tolist(), strict=True))
-    trusts = dict(zip(STREAMS, method.trusts.tolist(), strict=True))
+    speaks = dict(zip(STREAMS, method.panel.speaks.tolist(), strict=True))
+    trusts = dict(zip(STREAMS, method.panel.trusts.tolist(), strict=True))
     asked = [n for n in STREAMS if speaks[n] and n != PLANTED and STREAMS[n].looks_around]
     assert speaks[PLANTED]
     assert len(asked) >= 2
@@ -105,7 +105,7 @@ def test_kind_that_was_never_planted_is_found(restyled):
 def test_nothing_is_said_where_nothing_is_spoiled():
     pool = draw_pool()
     method = learn(pool)
-    assert not method.speaks.any()
+    assert not method.panel.speaking
     assert torch.equal(method.scores(evidence_of(pool)).combined, torch.full((16, 8, 12), 0.5))
     assert set(method.judge([], is_last=True).values()) == {0.5}
     weights, metrics = method.step(evidence_of(pool), is_warmup=False)
@@ -190,7 +190,7 @@ def test_shuffled_domains_silence_every_stream_and_weights_are_uniform(seed):
         )
     )
     method = learn(pool, real=real)
-    assert not method.speaks.any()
+    assert not method.panel.speaking
     weights, _ = method.step(evidence_of(pool), is_warmup=False)
     assert torch.equal(weights, torch.ones_like(weights))  # an effective sample size of 1
 
@@ -198,6 +198,6 @@ def test_shuffled_domains_silence_every_stream_and_weights_are_uniform(seed):
 def test_swapped_domains_do_not_find_what_is_spoiled():
     real = spoil(draw_images(16, "r0", is_real=True, seed=1), appearance=True)
     method = learn(draw_pool(), real=real)
-    assert method.speaks.any()
+    assert method.panel.speaking
     strangers = spoil(draw_images(16, "new", is_real=False, seed=3), appearance=True)
     assert area(method.scores(evidence_of(strangers)).combined) < 0.5
