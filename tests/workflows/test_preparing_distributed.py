@@ -65,7 +65,7 @@ main()
 """
 
 
-def config_of(root):
+def config_of(root, **settings):
     """Draw a world whose synthetic images are posterised in their left half, and configure it."""
     write_dataset(root / "real", 12, is_flat=False, seed=1)
     write_dataset(root / "synthetic", 12, is_flat=False, seed=2)
@@ -73,7 +73,7 @@ def config_of(root):
         image = np.array(Image.open(path))
         image[:, :28] = image[:, :28] // 64 * 64
         Image.fromarray(image).save(path)
-    config = tiny_config(root, method=METHOD, steps=10, warmup=0.2)
+    config = tiny_config(root, method=METHOD | settings, steps=10, warmup=0.2)
     return config.with_fit(method="streams")
 
 
