@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from curate.distributed import stack_ranks
+from curate.grid import to_grid
 from curate.records import GRID_STRIDE, Evidence
 
 if TYPE_CHECKING:
@@ -119,16 +120,6 @@ class InputStack(nn.Module):
 
     def _features(self, evidence: Evidence) -> Tensor:
         """Concatenate the features of the stages on the grid of the labels."""
-        grid = evidence.label_map.shape[1:]
-        return torch.cat(
-            [_to_grid(evidence.features[name], grid) for name in stage_names(self.inputs)], dim=1
-        )
-
-
-def _to_grid(features: Tensor, grid: torch.Size) -> Tensor:
-    """Average finer features, interpolate coarser ones."""
-    if features.shape[2:] == grid:
-        return features.float()
-    if features.shape[2] > grid[0]:
-        return F.adaptive_avg_pool2d(features.float(), (grid[0], grid[1]))
-    return F.interpolate(features.float(), size=list(grid), mode="bilinear", align_corners=False)
+        height, width = evidence.label_map.shape[1:]
+        stages = (evidence.features[name].float() for name in stage_names(self.inputs))
+        return torch.cat([to_grid(features, (height, width)) for features in stages], dim=1)

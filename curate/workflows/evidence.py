@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
+from curate.grid import centres, grid_size, to_grid
 from curate.records import GRID_STRIDE, Batch, Evidence
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from curate.models import Prediction
-
-
-def grid_size(height: int, width: int) -> tuple[int, int]:
-    """Cells of the weighting grid for an image size, rounded up."""
-    return -(-height // GRID_STRIDE), -(-width // GRID_STRIDE)
-
-
-def grid_labels(label_map: Tensor) -> Tensor:
-    """Label at the centre of each cell, (N, H, W) to (N, h, w) int64."""
-    height, width = label_map.shape[1:]
-    rows = (torch.arange(0, height, GRID_STRIDE) + GRID_STRIDE // 2).clamp(max=height - 1)
-    columns = (torch.arange(0, width, GRID_STRIDE) + GRID_STRIDE // 2).clamp(max=width - 1)
-    return label_map[:, rows][:, :, columns].long()
 
 
 def grid_predictions(logits: Tensor, grid: tuple[int, int]) -> Tensor:
     """Class probabilities on the weighting grid, (N, C, h, w) float32."""
-    predictions = logits.float().softmax(dim=1)
-    if predictions.shape[2:] == grid:
-        return predictions
-    if predictions.shape[2] > grid[0]:
-        return F.adaptive_avg_pool2d(predictions, grid)
-    return F.interpolate(predictions, size=list(grid), mode="bilinear", align_corners=False)
+    return to_grid(logits.float().softmax(dim=1), grid)
 
 
 def gather_evidence(batch: Batch, images: Tensor, prediction: Prediction) -> Evidence:
@@ -52,7 +34,7 @@ def gather_evidence(batch: Batch, images: Tensor, prediction: Prediction) -> Evi
     grid = grid_size(*batch.label_map.shape[1:])
     return Evidence(
         predictions=grid_predictions(prediction.logits.detach(), grid),
-        label_map=grid_labels(batch.label_map),
+        label_map=centres(batch.label_map).long(),
         images=images,
         is_real=batch.is_real,
         keys=batch.keys,

@@ -36,9 +36,10 @@ import torch
 import torch.nn.functional as F
 
 from curate.config import Config, FitConfig
+from curate.grid import centres
 from curate.methods.base import unit_weights
 from curate.methods.running import RunningWeights
-from curate.methods.streams.evidence import ask_witness, centres
+from curate.methods.streams.evidence import ask_witness
 from curate.methods.uniform import Uniform
 from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter

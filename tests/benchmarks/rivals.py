@@ -34,7 +34,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from curate.methods.streams.evidence import centres, grid_of, see_appearance, to_cells
+from curate.grid import centres, grid_size, to_grid
+from curate.methods.streams.evidence import see_appearance
 from curate.records import IGNORE_INDEX, Batch
 from curate.seeding import stable_rng
 from tests.benchmarks.last_layer import Seen, class_gradients, cosine_with_class
@@ -107,8 +108,9 @@ def watch(witness: Segmenter, images: Tensor) -> Seen:
     for start in range(0, len(images), CHUNK):
         some = images[start : start + CHUNK].float() / 255
         prediction = witness(some, ("decoder",))
-        features = to_cells(prediction.features["decoder"], grid_of(some))
-        probabilities = to_cells(prediction.logits.softmax(dim=1), grid_of(some))
+        grid = grid_size(*some.shape[2:])
+        features = to_grid(prediction.features["decoder"], grid)
+        probabilities = to_grid(prediction.logits.softmax(dim=1), grid)
         parts.append((probabilities, F.pad(features, (0, 0, 0, 0, 0, 1), value=1.0).half()))
     return Seen(*(torch.cat(part) for part in zip(*parts, strict=True)))
 

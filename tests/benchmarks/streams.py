@@ -34,9 +34,9 @@ from curate.classes import resolve_classes
 from curate.config import AugmentConfig, Config, FitConfig, parse
 from curate.data import evaluation_batches, open_dataset, training_batches
 from curate.faults import FAULTS, Mixture, Scene
+from curate.grid import centres
 from curate.methods import MethodContext, Preparation
 from curate.methods.streams import Streams
-from curate.methods.streams.evidence import centres
 from curate.methods.streams.kinds import STREAMS
 from curate.metrics import auroc, effective_sample_size
 from curate.models import build_segmenter, build_weighter

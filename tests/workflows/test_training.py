@@ -5,7 +5,7 @@ import torch
 
 from curate.errors import ConfigError
 from curate.schedule import one_cycle
-from curate.workflows.evidence import grid_labels, spread_to_pixels
+from curate.workflows.evidence import spread_to_pixels
 from curate.workflows.training import choose_device, segmentation_loss
 from tests.ranks import Ranks
 
@@ -64,11 +64,6 @@ def test_learning_rate_rises_then_falls_to_zero():
     assert max(rates) == 1.0
     assert rates[5] == 1.0
     assert rates[100] == pytest.approx(0.0, abs=1e-9)
-
-
-def test_cell_labels_are_those_at_the_centre():
-    label_map = torch.arange(36).view(1, 6, 6)
-    assert grid_labels(label_map).tolist() == [[[14, 17], [32, 35]]]
 
 
 def test_weights_are_repeated_over_their_pixels():

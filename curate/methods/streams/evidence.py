@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from curate.records import GRID_STRIDE, IGNORE_INDEX
+from curate.grid import grid_size, to_grid
+from curate.records import IGNORE_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,15 +61,6 @@ def join(parts: Sequence[Clues]) -> Clues:
     )
 
 
-def to_cells(values: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Average finer maps (N, F, h', w') on the grid, interpolate coarser ones."""
-    if values.shape[2:] == grid:
-        return values
-    if values.shape[2] > grid[0]:
-        return F.adaptive_avg_pool2d(values, grid)
-    return F.interpolate(values, size=list(grid), mode="bilinear", align_corners=False)
-
-
 def see_appearance(
     encoder: SegmentationNetwork, images: Tensor, stages: Sequence[str], *, enlarge: int
 ) -> Tensor:
@@ -77,28 +69,15 @@ def see_appearance(
     Enlarging brings the features of an early stage down to the few pixels about a cell: else what
     is wrong with a cell's neighbours would count against the cell.
     """
-    grid = grid_of(images)
+    grid = grid_size(*images.shape[2:])
     if enlarge > 1:
         images = F.interpolate(images, scale_factor=float(enlarge), mode="bilinear")
     features = encoder.encode(images, stages)
-    return torch.cat([to_cells(features[name], grid) for name in stages], dim=1).half()
+    return torch.cat([to_grid(features[name], grid) for name in stages], dim=1).half()
 
 
 def ask_witness(witness: SegmentationNetwork, images: Tensor) -> Tensor:
     """Predict images (N, 3, H, W) in [0, 1]: (N, C, h, w) float16 log-probabilities."""
     probabilities = witness(images).logits.float().softmax(dim=1)
-    cells = to_cells(probabilities, grid_of(images))
+    cells = to_grid(probabilities, grid_size(*images.shape[2:]))
     return cells.clamp(min=SMALLEST_PROBABILITY).log().half()
-
-
-def grid_of(images: Tensor) -> tuple[int, int]:
-    """Cells of the weighting grid for images (N, 3, H, W)."""
-    return -(-images.shape[2] // GRID_STRIDE), -(-images.shape[3] // GRID_STRIDE)
-
-
-def centres(maps: Tensor) -> Tensor:
-    """Value at the centre pixel of each cell, (N, H, W) to (N, h, w)."""
-    half = GRID_STRIDE // 2
-    rows = (torch.arange(0, maps.shape[1], GRID_STRIDE) + half).clamp(max=maps.shape[1] - 1)
-    columns = (torch.arange(0, maps.shape[2], GRID_STRIDE) + half).clamp(max=maps.shape[2] - 1)
-    return maps[:, rows.to(maps.device)][:, :, columns.to(maps.device)]

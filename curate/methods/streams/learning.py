@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from curate.methods.streams.evidence import Clues, centres, join
+from curate.grid import centres
+from curate.methods.streams.evidence import Clues, join
 from curate.methods.streams.networks import CHUNK, Lesson, StreamNetwork, run
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import torch
 
 from curate.methods import Split
-from curate.methods.streams.evidence import Clues, centres
+from curate.methods.streams.evidence import Clues
 from curate.methods.streams.learning import Workshop
 from curate.methods.streams.settings import StreamsSettings
 from tests.methods.streams.making import draw_images, make_preparation
@@ -57,12 +57,6 @@ def test_planted_lessons_know_real_images_of_other_folds_only():
         assert all(marks[row] != fold for row in (*lesson.train, *lesson.stop))
     assert lesson.target.min() == 0
     assert lesson.target.max() == 1
-
-
-def test_cells_are_read_at_their_centre():
-    maps = torch.zeros(1, 6, 4, dtype=torch.uint8)
-    maps[0, 2, 2] = 1
-    assert centres(maps).tolist() == [[[1], [0]]]
 
 
 def test_planted_cells_are_good_or_not_by_their_centre():
