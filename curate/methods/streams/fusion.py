@@ -19,12 +19,11 @@ LEAST_TRUST: Final = 0.1
 """The planted stream is never trusted less."""
 _EPSILON: Final = 1e-6
 
-
-Opinion = tuple[Tensor, float]
+Trusted = tuple[Tensor, float]
 """Posterior in (0, 1) of cells, (N, h, w) float32, and the trust in it, in [0, 1]."""
 
 
-def fuse(planted: Opinion | None, others: Sequence[Opinion], like: Tensor) -> Tensor:
+def fuse(planted: Trusted | None, others: Sequence[Trusted], like: Tensor) -> Tensor:
     """Let every other stream lower the odds that the planted stream gives a cell.
 
     The odds "unspoiled" of the planted stream, to the power of its trust, are multiplied by the
@@ -33,9 +32,9 @@ def fuse(planted: Opinion | None, others: Sequence[Opinion], like: Tensor) -> Te
 
     Parameters
     ----------
-    planted : Opinion or None
+    planted : Trusted or None
         None where it is silent.
-    others : sequence of Opinion
+    others : sequence of Trusted
         Of each other stream that speaks.
     like : (N, h, w)
         Of the result's shape and device.

@@ -272,6 +272,8 @@ class Streams(Method):
 
     def _listen(self, workshop: Workshop) -> Iterator[object]:
         """Find out which streams may speak."""
-        logits = {name: workshop.cross_fit(self._networks_of(name)) for name in STREAMS}
+        logits = {}
+        for name in STREAMS:
+            logits[name] = workshop.cross_fit(self._networks_of(name))
+            yield name
         self.panel.listen(logits, workshop.clues.label_map, workshop.is_real)
-        yield logits

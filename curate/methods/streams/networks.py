@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from curate.schedule import one_cycle
 from curate.seeding import stable_rng, stable_seed
@@ -164,7 +165,7 @@ def fit(network: StreamNetwork, lesson: Lesson, settings: StreamsSettings, *, se
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     steps = settings.epochs * -(-len(lesson.train) // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(one_cycle, steps=steps))
+    schedule = LambdaLR(optimizer, partial(one_cycle, steps=steps))
     rng = stable_rng(seed, "order")
     torch.manual_seed(stable_seed(seed, "network"))
     best, best_state = math.inf, network.state_dict()

@@ -7,11 +7,13 @@ images are pasted together with their labels: the surroundings no longer tell wh
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from curate.records import IGNORE_INDEX
 from curate.schedule import one_cycle
@@ -57,10 +59,9 @@ def train_witness(
         As of `Preparation`.
     """
     module: nn.Module = witness  # type: ignore[assignment]
-    steps = settings.witness_steps
     groups = witness.parameter_groups(settings.witness_learning_rate, WEIGHT_DECAY)
     optimizer = torch.optim.AdamW(groups)
-    peaks = [group["lr"] for group in optimizer.param_groups]
+    schedule = LambdaLR(optimizer, partial(one_cycle, steps=settings.witness_steps))
     for step, batch in enumerate(batches):
         torch.manual_seed(stable_seed(seed, "step", step))
         images, labels = paste_pieces(batch, pick_pieces, stable_rng(seed, "pieces", step))
@@ -71,11 +72,10 @@ def train_witness(
             pixels, labels.long().to(device), ignore_index=IGNORE_INDEX, reduction="none"
         )
         loss = losses.sum() / (labels != IGNORE_INDEX).sum().clamp(min=1).to(device)
-        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * one_cycle(step, steps)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        schedule.step()
         module.eval()
         yield step + 1
 
