@@ -152,7 +152,7 @@ class Command:
         """Wait until the command has worker processes that load torch; none if it ends before."""
         while self._state() != "Z":
             children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-            workers = [int(pid) for pid in children if _has_torch(pid)]
+            workers = [int(pid) for pid in children if _loads_torch(pid)]
             if workers:
                 return workers
             time.sleep(0.002)
@@ -169,10 +169,15 @@ class Command:
         return Done(code, *texts, {"all": int(every), "writes": int(writes)})
 
 
-def _has_torch(pid: str) -> bool:
-    """Tell whether a process has got so far as to load torch."""
+def _loads_torch(pid: str) -> bool:
+    """Tell whether a process is a worker that has got so far as to load torch.
+
+    Between its fork and its exec, any child still shows the memory of its parent, which has.
+    """
+    process = Path(f"/proc/{pid}")
     try:
-        return "libtorch_cpu" in Path(f"/proc/{pid}/maps").read_text()
+        is_worker = b"spawn_main" in (process / "cmdline").read_bytes()
+        return is_worker and "libtorch_cpu" in (process / "maps").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
 
