@@ -1,6 +1,6 @@
 """What the scores of `streams` are worth in training.
 
-    python -m tests.benchmarks.benefit DATA --out WORK [--seeds 5] [--kinds wrong_label ..]
+    python -m tests.benchmarks.benefit DATA --out WORK [--seeds 1 2 3] [--kinds wrong_label ..]
 
 DATA holds `camvid/train` and `camvid/val`, each with `images/` and `labels/`. 20 images of CamVid
 train, evenly spaced and shifted by the seed, are the real set; 240 others, in about half of whose
@@ -8,15 +8,16 @@ superpixels one kind of fault is planted at full strength, are the pool. Every a
 segmenter from the same start with the product's own step, on the same batches of 8 real and 8 pool
 images; arms differ in the weights of the pool's cells only:
 
-========== ========================================================================
-real only  The pool is left out of the batches.
-joint      1.
-p(label)   Probability of the label by a segmenter that saw neither the image nor the pool.
-streams    Those of the method, prepared on these real and pool images.
-oracle     Unspoiled share of each cell.
-========== ========================================================================
+============ ========================================================================
+real only    The pool is left out of the batches.
+joint        1.
+hierarchical Those of the method with its default settings, learned beside the segmenter.
+p(label)     Probability of the label by a segmenter that saw neither the image nor the pool.
+streams      Those of the method, prepared on these real and pool images.
+oracle       Unspoiled share of each cell.
+============ ========================================================================
 
-The weights of the last three have mean 1 over the pool, and are 1 during the warm-up, as in any
+The weights of the last four have mean 1 over the pool, and are 1 during the warm-up, as in any
 `fit`. Mean IoU is measured at the labels' own size on CamVid val, by which nothing is chosen.
 
 Results are kept in WORK, one JSON file a training, and beside them what `streams` learned, so that
@@ -38,6 +39,7 @@ import torch.nn.functional as F
 from curate.config import Config, FitConfig
 from curate.grid import centres
 from curate.methods.base import unit_weights
+from curate.methods.hierarchical_settings import HierarchicalSettings
 from curate.methods.running import RunningWeights
 from curate.methods.streams.evidence import ask_witness
 from curate.methods.uniform import Uniform
@@ -45,6 +47,7 @@ from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
 from curate.records import GRID_STRIDE, IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
+from curate.workflows.building import build_networks
 from curate.workflows.training import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark
@@ -56,9 +59,9 @@ if TYPE_CHECKING:
     from curate.methods.streams import Streams
     from curate.models import Segmenter
 
-NUM_REAL, NUM_CLASSES, BATCH = 20, 11, 16
+NUM_REAL, NUM_CLASSES, BATCH, JUDGE_EVERY = 20, 11, 16, 50
 SEGMENTER = "efficientnet_lite0_fpn"
-ARMS = ("real only", "joint", "p(label)", "streams", "oracle")
+ARMS = ("real only", "joint", "hierarchical", "p(label)", "streams", "oracle")
 SIZE, FINE, NATIVE = (120, 160), (180, 240), (360, 480)
 """Training size; that of stored images, which no zoom enlarges; that of CamVid's files."""
 
@@ -95,6 +98,29 @@ class Pool(Experiment):
         if not self._finished.exists():
             torch.save(method.state_dict(), self._finished)
         return method
+
+    def make_hierarchical(self) -> Method:
+        """Build the method with its default settings."""
+        pixels = self.real.label_map[self.real.label_map != IGNORE_INDEX].long()
+        networks = build_networks(
+            self.config.with_fit(method="hierarchical"),
+            num_classes=NUM_CLASSES,
+            real_class_px=torch.bincount(pixels, minlength=NUM_CLASSES).tolist(),
+            splits=self.deal(self.pool, HierarchicalSettings().folds),
+            backbone_weights="auto",
+        )
+        return networks.method
+
+    def held_out(self) -> list[Batch]:
+        """Images of both domains that tell weighting networks when to stop."""
+        splits, batches = self.deal(self.pool, num_folds=1), []
+        for domain in (self.real, self.pool):
+            rows = [row for row, key in enumerate(domain.keys) if splits[key].held_out]
+            keys = tuple(domain.keys[row] for row in rows)
+            batches.append(
+                Batch(domain.images[rows], domain.label_map[rows], domain.is_real[rows], keys)
+            )
+        return batches
 
     @property
     def _finished(self) -> Path:
@@ -156,6 +182,8 @@ def make_method(arm: str, images: Pool) -> Method:
         return Oracle(images.pool, images.spoiled)
     if arm in ("real only", "joint"):
         return Uniform()
+    if arm == "hierarchical":
+        return images.make_hierarchical()
     streams = images.learn()
     return streams if arm == "streams" else LabelProbability(streams)
 
@@ -171,6 +199,7 @@ def train(arm: str, images: Pool, steps: int, warmup: float) -> Segmenter:
         settings=FitConfig(size=SIZE, steps=steps, seed=images.seed, warmup=warmup),
         device=choose_device("cpu", "float32"),
     )
+    held_out = images.held_out() if arm == "hierarchical" else []
     for step, marked in enumerate(images.draw_both(steps)):
         batch, spoiled = unmark(marked)
         if arm == "real only":
@@ -180,6 +209,8 @@ def train(arm: str, images: Pool, steps: int, warmup: float) -> Segmenter:
         if isinstance(method, Oracle):
             method.spoiled = spoiled
         trainer.step(step, batch)
+        if held_out and (step + 1) % JUDGE_EVERY == 0:
+            trainer.judge(held_out, is_last=step + 1 == steps)
     return trainer.segmenter.eval()
 
 
@@ -238,7 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--kinds", nargs="*", default=["wrong_label", "style", "mixture"])
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
     parser.add_argument("--steps", type=int, default=250)
@@ -246,7 +277,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for kind in options.kinds:
-        rows = [run_seed(options, seed, kind) for seed in range(options.seeds)]
+        rows = [run_seed(options, seed, kind) for seed in options.seeds]
         print_table(kind, rows)
 
 

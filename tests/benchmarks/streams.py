@@ -35,7 +35,7 @@ from curate.config import AugmentConfig, Config, FitConfig, parse
 from curate.data import evaluation_batches, open_dataset, training_batches
 from curate.faults import FAULTS, Mixture, Scene
 from curate.grid import centres
-from curate.methods import MethodContext, Preparation
+from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams import Streams
 from curate.methods.streams.kinds import STREAMS
 from curate.metrics import auroc, effective_sample_size
@@ -138,9 +138,6 @@ class Experiment:
         """Prepare a method; what knows real images only comes from an earlier call."""
         faults = [kind for kind in KNOWN if kind != left_out]
         settings = parse(Streams.Settings, {"faults": faults}, where="benchmark")
-        splits = {}
-        for batch in (self.real, synthetic):
-            splits |= deal(batch.keys, 0.25, settings.folds, self.seed)
         torch.manual_seed(self.seed)
         method = Streams.build(
             settings,
@@ -148,7 +145,7 @@ class Experiment:
                 num_classes=11,
                 feature_channels={},
                 real_class_px=[10_000] * 11,
-                splits=splits,
+                splits=self.deal(synthetic, settings.folds),
                 build_weighter=build_weighter,
                 build_segmenter=partial(build_segmenter, "efficientnet_lite0_fpn", 11, "auto"),
             ),
@@ -164,6 +161,12 @@ class Experiment:
                     method.state_dict(), self._kept(left_out, progress.done > settings.folds)
                 )
         return method.eval()
+
+    def deal(self, synthetic: Batch, num_folds: int) -> dict[str, Split]:
+        """Deal the images of both domains as `fit` does."""
+        batches = (self.real, synthetic)
+        parts = [deal(b.keys, FitConfig().held_out, num_folds, self.seed) for b in batches]
+        return parts[0] | parts[1]
 
     def draw_real(self, excluded: frozenset[str], steps: int):
         """Randomly changed real images."""
