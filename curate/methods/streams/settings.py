@@ -18,7 +18,7 @@ class StreamsSettings(Strict):
         Images are enlarged so many times before the frozen encoder sees them, so that a cell's
         features come from few pixels around it.
     faults : names
-        Kinds that are planted in real images, see `curate.faults`; ``mixture`` is one of the
+        Kinds that are planted in real images, see `curate.faults`; ``mixture`` is several of the
         others that are named.
     plantings : int
         Times that each kind is planted in each real image at each strength.
@@ -38,8 +38,16 @@ class StreamsSettings(Strict):
     """
 
     appearance: tuple[str, ...] = ("stride2", "stride4", "stride8")
-    enlarge: int = Field(2, ge=1, le=4)
-    faults: tuple[str, ...] = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
+    enlarge: int = Field(3, ge=1, le=4)
+    faults: tuple[str, ...] = (
+        "style",
+        "blur",
+        "noise",
+        "flat",
+        "wrong_label",
+        "pasted",
+        "mixture",
+    )
     plantings: int = Field(2, ge=1)
     folds: int = Field(3, ge=2, le=10)
     witness_steps: int = Field(250, ge=1)
