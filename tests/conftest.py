@@ -3,7 +3,7 @@ import signal
 import pytest
 
 from curate.workflows.fit import fit
-from tests.workflows.tiny import tiny_config
+from tests.workflows.tiny import SEGMENTER, tiny_config
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,6 +26,7 @@ def streams_run(tmp_path_factory):
     """A finished tiny run of the method `streams`: its config and its folder."""
     root = tmp_path_factory.mktemp("streams")
     method = {
+        "encoder": SEGMENTER,
         "appearance": ["0"],
         "folds": 2,
         "witness_steps": 40,
@@ -35,5 +36,5 @@ def streams_run(tmp_path_factory):
         "learning_rate": 0.01,
         "faults": ["style", "blur"],
     }
-    config = tiny_config(root, method=method, steps=4).with_fit(method="streams")
+    config = tiny_config(root, method=method, steps=40).with_fit(method="streams")
     return config, fit(config).run

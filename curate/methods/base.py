@@ -92,6 +92,8 @@ class Preparation:
         bool, or None where it has no class at all.
     seed : int
         Start of all random numbers.
+    num_steps : int
+        Steps of the joint training.
     """
 
     real: Batch
@@ -100,6 +102,7 @@ class Preparation:
     plant: Callable[[Sequence[str], int, Sequence[int]], Iterator[PlantedImage]]
     pick_pieces: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
     seed: int
+    num_steps: int
 
 
 class Progress(NamedTuple):
@@ -137,6 +140,8 @@ class MethodContext:
         (N, F, h, w) and (N, h, w) bool to logits (N, K, h, w).
     build_segmenter : callable
         Makes one more segmenter like the one that is trained, with its pretrained backbone.
+    build_encoder : callable
+        Makes a segmenter, by its name, for its pretrained backbone alone.
     """
 
     num_classes: int
@@ -145,6 +150,7 @@ class MethodContext:
     splits: Mapping[str, Split]
     build_weighter: Callable[..., nn.Module]
     build_segmenter: Callable[[], nn.Module]
+    build_encoder: Callable[[str], nn.Module]
 
 
 class Method(nn.Module, ABC):
@@ -175,9 +181,12 @@ class Method(nn.Module, ABC):
         return ()
 
     @classmethod
-    def encoder_stages(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
-        """Name the backbone stages that an encoder of the method's own is asked for."""
-        return ()
+    def encoder_stages(
+        cls,
+        settings: Any,  # noqa: ANN401, ARG003
+    ) -> tuple[str, tuple[str, ...]] | None:
+        """Name the encoder of the method's own, if it has one, and the stages it is asked for."""
+        return None
 
     @classmethod
     def faults(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003

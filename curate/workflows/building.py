@@ -34,9 +34,14 @@ def build_networks(
     num_classes: int,
     real_class_px: Sequence[int],
     splits: Mapping[str, Split],
-    backbone_weights: str,
+    is_restored: bool,
 ) -> Networks:
     """Build untrained networks; the same seed gives the same ones.
+
+    Parameters
+    ----------
+    is_restored : bool
+        Whether weights will be loaded into all of them: no pretrained ones are looked for.
 
     Raises
     ------
@@ -47,7 +52,8 @@ def build_networks(
     settings = parse(kind.Settings, config.method, where="[method]")
     stages = kind.stages(settings)
     torch.manual_seed(stable_seed(config.fit.seed, "segmenter"))
-    segmenter = build_segmenter(config.fit.segmenter, num_classes, backbone_weights)
+    weights = "none" if is_restored else config.fit.backbone_weights
+    segmenter = build_segmenter(config.fit.segmenter, num_classes, weights)
     channels = segmenter.feature_channels(stages, config.fit.size) if stages else {}
     torch.manual_seed(stable_seed(config.fit.seed, "method"))
     context = MethodContext(
@@ -56,8 +62,11 @@ def build_networks(
         real_class_px=real_class_px,
         splits=splits,
         build_weighter=build_weighter,
-        build_segmenter=partial(
-            build_segmenter, config.fit.segmenter, num_classes, backbone_weights
+        build_segmenter=partial(build_segmenter, config.fit.segmenter, num_classes, weights),
+        build_encoder=partial(
+            build_segmenter,
+            num_classes=num_classes,
+            backbone_weights="none" if is_restored else "auto",
         ),
     )
     return Networks(segmenter, kind.build(settings, context), stages)
@@ -84,6 +93,8 @@ def check_method(config: Config) -> int:
         except UsageError as error:
             msg = f"[method]: faults: {error}"
             raise ConfigError(msg) from error
-    if stages := (*kind.stages(settings), *kind.encoder_stages(settings)):
+    if stages := kind.stages(settings):
         build_segmenter(config.fit.segmenter, 2, "none").check_stages(stages)
+    if encoder := kind.encoder_stages(settings):
+        build_segmenter(encoder[0], 2, "none").check_stages(encoder[1])
     return kind.num_folds(settings)

@@ -171,7 +171,7 @@ def _fit_into(
         num_classes=len(task.classes),
         real_class_px=task.real_class_px.tolist(),
         splits=task.splits,
-        backbone_weights="none" if has_checkpoint else config.fit.backbone_weights,
+        is_restored=has_checkpoint,
     )
     trainer = Trainer(
         networks.segmenter,

@@ -76,7 +76,7 @@ def load_run(path: Path) -> LoadedRun:
         num_classes=len(classes),
         real_class_px=real_class_px,
         splits=read_splits(path),
-        backbone_weights="none",
+        is_restored=True,
     )
     _load_into(networks.segmenter, path / SEGMENTER_NAME)
     _load_into(networks.method, path / METHOD_NAME)

@@ -67,6 +67,7 @@ def _prepare(
         plant=partial(plant_faults, real, config.fit.seed),
         pick_pieces=pick_pieces,
         seed=config.fit.seed,
+        num_steps=config.fit.steps,
     )
     is_begun = False
     with InterruptFlag() as interrupt:

@@ -107,7 +107,7 @@ class Pool(Experiment):
             num_classes=NUM_CLASSES,
             real_class_px=torch.bincount(pixels, minlength=NUM_CLASSES).tolist(),
             splits=self.deal(self.pool, HierarchicalSettings().folds),
-            backbone_weights="auto",
+            is_restored=False,
         )
         return networks.method
 

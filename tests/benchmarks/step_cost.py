@@ -39,7 +39,7 @@ def make_trainer(method: str, options: argparse.Namespace, settings: dict[str, o
         num_classes=NUM_CLASSES,
         real_class_px=[100_000] * NUM_CLASSES,
         splits={key: Split(held_out=i % 4 == 0, fold=0) for i, key in enumerate(keys)},
-        backbone_weights="none",
+        is_restored=True,
     )
     return Trainer(
         networks.segmenter,

@@ -147,12 +147,19 @@ class Experiment:
                 real_class_px=[10_000] * 11,
                 splits=self.deal(synthetic, settings.folds),
                 build_weighter=build_weighter,
-                build_segmenter=partial(build_segmenter, "efficientnet_lite0_fpn", 11, "auto"),
+                build_segmenter=partial(build_segmenter, "efficientnet_lite0_fpn", 11),
+                build_encoder=partial(build_segmenter, num_classes=11),
             ),
         )
         plant = partial(plant_faults, self.real, self.seed)
         preparation = Preparation(
-            self.real, synthetic, self.draw_real, plant, pick_pieces, self.seed
+            self.real,
+            synthetic,
+            self.draw_real,
+            plant,
+            pick_pieces,
+            self.seed,
+            self.config.fit.steps,
         )
         self._restore(method, left_out)
         for progress in method.prepare(preparation):

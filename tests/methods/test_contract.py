@@ -14,8 +14,9 @@ from curate.records import SCORE_NAMES, Evidence
 
 NUM_CLASSES = 3
 KEYS = ("r0:a", "r0:b", "s0:a", "s0:b")
-SETTINGS = {"streams": {"appearance": ["0"]}}
-"""What the tiny segmenter makes necessary."""
+SEGMENTER = "tests.workflows.tiny:make_segmenter"
+SETTINGS = {"streams": {"encoder": SEGMENTER, "appearance": ["0"]}}
+"""What makes them quick."""
 
 
 def evidence_of(seed=0, *, shift=0.0):
@@ -41,9 +42,8 @@ def build(name, splits=None, **settings):
         real_class_px=[10_000] * NUM_CLASSES,
         splits=splits or {key: Split(held_out=False, fold=0) for key in KEYS},
         build_weighter=build_weighter,
-        build_segmenter=partial(
-            build_segmenter, "tests.workflows.tiny:make_segmenter", NUM_CLASSES
-        ),
+        build_segmenter=partial(build_segmenter, SEGMENTER, NUM_CLASSES),
+        build_encoder=partial(build_segmenter, num_classes=NUM_CLASSES),
     )
     settings = SETTINGS.get(name, {}) | settings
     return kind.build(parse(kind.Settings, settings, where="test"), context)

@@ -163,7 +163,8 @@ def test_cross_fitting_and_adversarial_training_run(tmp_path):
     ("method", "settings", "text"),
     [
         ("streams", {"faults": ["style", "blurr"]}, "'blurr' is no kind .* Did you mean 'blur'"),
-        ("streams", {"appearance": ["0", "stride3"]}, "no stage 'stride3'"),
+        ("streams", {"appearance": ["stride2", "stride3"]}, "no stage 'stride3'"),
+        ("streams", {"encoder": "resnet"}, "no segmenter 'resnet'"),
         ("hierarchical", {"inputs": ["label", "stride3"]}, "no stage 'stride3'"),
         ("hierarchical", {"inputz": ["label"]}, "unknown key 'inputz'. Did you mean 'inputs'"),
     ],

@@ -17,9 +17,10 @@ from tests.workflows.test_fit_distributed import (
     assert_same_run,
     write_toml,
 )
-from tests.workflows.tiny import tiny_config, write_dataset
+from tests.workflows.tiny import SEGMENTER, tiny_config, write_dataset
 
 METHOD = {
+    "encoder": SEGMENTER,
     "appearance": ["0"],
     "folds": 2,
     "witness_steps": 20,

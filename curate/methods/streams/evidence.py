@@ -69,11 +69,11 @@ def see_appearance(
     Enlarging brings the features of an early stage down to the few pixels about a cell: else what
     is wrong with a cell's neighbours would count against the cell.
     """
-    grid = grid_size(*images.shape[2:])
-    parts = []
+    grid, parts = grid_size(*images.shape[2:]), []
+    together = len(images) if images.is_cuda else 1
     # On a CPU one by one, up to three times as fast: glibc gives tensors above 32 MiB back to the
     # system after every layer, and each page of the next one has to be fetched anew.
-    for part in images.split(len(images) if images.is_cuda else 1):
+    for part in images.split(together):  # type: ignore[no-untyped-call]
         large = F.interpolate(part, scale_factor=float(enlarge), mode="bilinear")
         features = encoder.encode(large, stages)
         parts.append(torch.cat([to_grid(features[name], grid) for name in stages], dim=1).half())

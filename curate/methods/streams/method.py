@@ -51,7 +51,7 @@ class Streams(Method):
         super().__init__()
         self.settings = settings
         self.splits = dict(context.splits)
-        self.encoder = context.build_segmenter().requires_grad_(False)
+        self.encoder = context.build_encoder(settings.encoder).requires_grad_(False)
         self.witnesses = nn.ModuleList(context.build_segmenter() for _ in self._folds)
         channels = cast("Any", self.encoder).feature_channels(settings.appearance, _ANY_SIZE)
         num_features = sum(channels.values())
@@ -75,9 +75,9 @@ class Streams(Method):
         return cls(settings, context)
 
     @classmethod
-    def encoder_stages(cls, settings: StreamsSettings) -> tuple[str, ...]:
-        """Stages that tell how things look."""
-        return settings.appearance
+    def encoder_stages(cls, settings: StreamsSettings) -> tuple[str, tuple[str, ...]]:
+        """Frozen encoder and its stages that tell how things look."""
+        return settings.encoder, settings.appearance
 
     @classmethod
     def faults(cls, settings: StreamsSettings) -> tuple[str, ...]:
@@ -253,11 +253,13 @@ class Streams(Method):
     def _learn_witness(self, fold: int, preparation: Preparation) -> Iterator[object]:
         """Train the witness of a fold on the real images of the others."""
         excluded = frozenset(key for key, split in self.splits.items() if split.fold == fold)
+        steps = min(self.settings.witness_steps, preparation.num_steps)
         yield from train_witness(
             cast("Any", self.witnesses[fold]),
-            preparation.draw_real(excluded, self.settings.witness_steps),
+            preparation.draw_real(excluded, steps),
             preparation.pick_pieces,
-            self.settings,
+            steps=steps,
+            learning_rate=self.settings.witness_learning_rate,
             seed=stable_seed(preparation.seed, "witness", fold),
             device=self.num_learned.device,
         )

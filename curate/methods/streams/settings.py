@@ -12,11 +12,13 @@ class StreamsSettings(Strict):
 
     Attributes
     ----------
+    encoder : str
+        Segmenter whose pretrained backbone, frozen, tells how things look.
     appearance : names
-        Stages of the frozen encoder whose features tell how things look.
+        Stages of this encoder whose features are taken.
     enlarge : int
-        Images are enlarged so many times before the frozen encoder sees them, so that a cell's
-        features come from few pixels around it.
+        Images are enlarged so many times before the encoder sees them, so that a cell's features
+        come from few pixels around it.
     faults : names
         Kinds that are planted in real images, see `curate.faults`; ``mixture`` is several of the
         others that are named.
@@ -25,7 +27,8 @@ class StreamsSettings(Strict):
     folds : int
         Cross-fitting: each image is scored by networks that did not see it.
     witness_steps : int
-        Training steps of each witness, a segmenter that learns from real images only.
+        Training steps of each witness, a segmenter that learns from real images only; no more
+        than the joint training has.
     witness_learning_rate : float
         Peak of its one-cycle schedule.
     epochs : int
@@ -37,6 +40,7 @@ class StreamsSettings(Strict):
         Weights are flattened where their effective sample size would be below it.
     """
 
+    encoder: str = "efficientnet_lite0_fpn"
     appearance: tuple[str, ...] = ("stride2", "stride4", "stride8")
     enlarge: int = Field(3, ge=1, le=4)
     faults: tuple[str, ...] = (

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from curate.methods.base import SegmentationNetwork
-    from curate.methods.streams.settings import StreamsSettings
     from curate.records import Batch
 
     PickPieces = Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
@@ -42,12 +41,13 @@ def train_witness(
     witness: SegmentationNetwork,
     batches: Iterator[Batch],
     pick_pieces: PickPieces,
-    settings: StreamsSettings,
     *,
+    steps: int,
+    learning_rate: float,
     seed: int,
     device: torch.device,
 ) -> Iterator[int]:
-    """Train for ``settings.witness_steps`` batches; yields the number of finished steps.
+    """Train a step a batch; yields the number of finished steps.
 
     Parameters
     ----------
@@ -57,11 +57,15 @@ def train_witness(
         Randomly changed real images.
     pick_pieces : callable
         As of `Preparation`.
+    steps : int
+        How many batches there are.
+    learning_rate : float
+        Peak of a one-cycle schedule.
     """
     module: nn.Module = witness  # type: ignore[assignment]
-    groups = witness.parameter_groups(settings.witness_learning_rate, WEIGHT_DECAY)
+    groups = witness.parameter_groups(learning_rate, WEIGHT_DECAY)
     optimizer = torch.optim.AdamW(groups)
-    schedule = LambdaLR(optimizer, partial(one_cycle, steps=settings.witness_steps))
+    schedule = LambdaLR(optimizer, partial(one_cycle, steps=steps))
     for step, batch in enumerate(batches):
         torch.manual_seed(stable_seed(seed, "step", step))
         images, labels = paste_pieces(batch, pick_pieces, stable_rng(seed, "pieces", step))

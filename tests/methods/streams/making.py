@@ -73,7 +73,7 @@ def make_preparation(synthetic, *, real=None):
             )
 
     return Preparation(
-        real, synthetic, draw_real, partial(plant_faults, real, 0), pick_pieces, seed=0
+        real, synthetic, draw_real, partial(plant_faults, real, 0), pick_pieces, 0, num_steps=100
     )
 
 
@@ -81,6 +81,7 @@ def make_method(preparation, **settings):
     keys = (*preparation.real.keys, *preparation.synthetic.keys)
     torch.manual_seed(0)
     chosen = {
+        "encoder": SEGMENTER,
         "appearance": ["1"],
         "folds": 2,
         "witness_steps": 60,
@@ -100,6 +101,7 @@ def make_method(preparation, **settings):
         },
         build_weighter=build_weighter,
         build_segmenter=partial(build_segmenter, SEGMENTER, 2),
+        build_encoder=partial(build_segmenter, num_classes=2),
     )
     return Streams.build(parse(Streams.Settings, chosen | settings, where="test"), context)
 
