@@ -113,7 +113,7 @@ class FitConfig(Strict):
         Whether to write curves for TensorBoard, too.
     """
 
-    method: str = "hierarchical"
+    method: str = "streams"
     segmenter: str = "efficientnet_lite0_fpn"
     backbone_weights: str = "auto"
     size: tuple[int, int] = (180, 240)

@@ -18,6 +18,7 @@ path = "real"
 [[synthetic]]
 path = "synthetic"
 [fit]
+method = "hierarchical"
 segmenter = "{SEGMENTER}"
 size = [32, 48]
 steps = 3

@@ -36,7 +36,8 @@ def fit(
         typer.Option("--out", metavar="RUN", help="Folder of the run; a new one below runs/."),
     ] = None,
     method: Annotated[
-        str | None, typer.Option("--method", metavar="NAME", help="How weights are learned.")
+        str | None,
+        typer.Option("--method", metavar="NAME", help="streams, hierarchical or uniform."),
     ] = None,
     segmenter: Annotated[
         str | None,

@@ -49,7 +49,7 @@ def build_networks(
         If the method, its settings, the segmenter or a backbone stage is unknown.
     """
     kind = find_method(config.fit.method)
-    settings = parse(kind.Settings, config.method, where="[method]")
+    settings = parse(kind.Settings, config.method, where=f"[method] of {config.fit.method}")
     stages = kind.stages(settings)
     torch.manual_seed(stable_seed(config.fit.seed, "segmenter"))
     weights = "none" if is_restored else config.fit.backbone_weights
@@ -86,7 +86,7 @@ def check_method(config: Config) -> int:
         If the method, one of its settings, a backbone stage or a kind of fault is unknown.
     """
     kind = find_method(config.fit.method)
-    settings = parse(kind.Settings, config.method, where="[method]")
+    settings = parse(kind.Settings, config.method, where=f"[method] of {config.fit.method}")
     if kinds := kind.faults(settings):
         try:
             choose_faults(kinds)

@@ -1,4 +1,4 @@
-"""What the scores of two methods find in real images: CamVid as real, CARLA as synthetic.
+"""What the scores of several methods find in real images: CamVid as real, CARLA as synthetic.
 
     python -m tests.benchmarks.audit_real DATA --out WORK [--steps 120] [--seed 0]
 
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from curate.workflows.audit_result import AuditResult
 
 ARMS = {
-    "predictions (default)": {},
-    "all inputs": {"inputs": ["predictions", "label", "stride2", "stride4", "stride8"]},
+    "streams": ("streams", {}),
+    "predictions (the paper's)": ("hierarchical", {}),
+    "all inputs": (
+        "hierarchical",
+        {"inputs": ["predictions", "label", "stride2", "stride4", "stride8"]},
+    ),
 }
 
 
-def audit_arm(method: dict, run: Path, options: argparse.Namespace) -> AuditResult:
+def audit_arm(method: str, settings: dict, run: Path, options: argparse.Namespace) -> AuditResult:
     """Train one arm, unless it is finished, and audit it."""
     data = options.data.resolve()
     config = Config(
@@ -35,8 +39,9 @@ def audit_arm(method: dict, run: Path, options: argparse.Namespace) -> AuditResu
         classes="camvid11",
         real=(DatasetConfig(path=link_real(data, options.out.resolve()), labels="camvid11"),),
         synthetic=(DatasetConfig(path=data / "carla", labels="carla"),),
-        method=method,
+        method=settings,
         fit=FitConfig(
+            method=method,
             size=(120, 160),
             steps=options.steps,
             seed=options.seed,
@@ -68,9 +73,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    for number, (name, method) in enumerate(ARMS.items()):
+    for number, (name, (method, settings)) in enumerate(ARMS.items()):
         run = options.out.resolve() / f"audit{number}-seed{options.seed}"
-        result = audit_arm(method, run, options)
+        result = audit_arm(method, settings, run, options)
         print(f"\n{name}: {result.images} images, {result.seconds:.0f} s for the audit")
         print("| kind | pixel | region | image | pixel, mild | pixel, strong | false alarms |")
         print("|---|---|---|---|---|---|---|")

@@ -93,7 +93,7 @@ def train(folder: Path, size: tuple[int, int], device: str) -> tuple[Config, Pat
         classes=CLASS_NAMES,
         real=(DatasetConfig(path=folder / "world/real"),),
         synthetic=(DatasetConfig(path=folder / "world/synthetic"),),
-    ).with_fit(size=(96, 128), steps=60, evaluate_every=20, device=device)
+    ).with_fit(method="hierarchical", size=(96, 128), steps=60, evaluate_every=20, device=device)
     run = fit(config).run
     path = run / "config.json"
     settings = json.loads(path.read_text())

@@ -17,6 +17,7 @@ method = {{ inputs = ["image"], min_class_px = 10 }}
 augment = {{ scale = [0.8, 1.2], colour = 0.0 }}
 
 [fit]
+method = "hierarchical"
 segmenter = "{SEGMENTER}"
 size = [32, 48]
 steps = 6

@@ -39,7 +39,7 @@ def test_every_shown_setting_is_a_known_one(tmp_path):
     assert shown.count(" = ") > text.count("\n[") + 40
     path.write_text(shown)
     config = load_config(path)
-    assert config.method["folds"] == 1
+    assert config.method["folds"] == 3
     assert [item.path.name for item in config.synthetic] == ["synthetic"]
 
 

@@ -59,6 +59,7 @@ def tiny_config(root: Path, *, method=None, **settings) -> Config:
         augment=AugmentConfig(scale=(0.8, 1.2), colour=0.0),
     )
     chosen = {
+        "method": "hierarchical",
         "segmenter": SEGMENTER,
         "size": (32, 48),
         "steps": 8,
