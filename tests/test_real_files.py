@@ -48,7 +48,7 @@ def test_the_pipeline_keeps_the_better_third_of_carla(tmp_path):
         classes="camvid11",
         real=(DatasetConfig(path=DATA / "camvid/train", labels="camvid11"),),
         synthetic=(DatasetConfig(path=DATA / "carla", labels="carla"),),
-    ).with_fit(size=(96, 128), steps=30, device="cpu", evaluate_every=10)
+    ).with_fit(method="hierarchical", size=(96, 128), steps=30, device="cpu", evaluate_every=10)
     result = fit(config)
     assert result.measured["auroc_image"] > 0.8
     scores = score(DATA / "carla", tmp_path / "weights.h5", config=config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from curate.methods.streams.settings import StreamsSettings
 
     See = Callable[[int, Tensor, Tensor], Clues]
+
+MANY_REAL: Final = 60
+"""Of more real images, faults are planted in each in proportion less often, but at least once."""
 
 
 class PlantedClues(NamedTuple):
@@ -128,7 +131,8 @@ class Workshop:
         """Gather the clues of planted images."""
         settings = self.settings
         num_real = len(self._real.keys)
-        planted = self.preparation.plant(settings.faults, settings.plantings, self.folds[:num_real])
+        times = max(1, settings.plantings * MANY_REAL // max(num_real, MANY_REAL))
+        planted = self.preparation.plant(settings.faults, times, self.folds[:num_real])
         clues, is_good, sources, parts_label = [], [], [], []
         for group in _groups(planted, CHUNK):
             images = torch.stack([item.image for item in group])

@@ -1,8 +1,10 @@
 """Who learns from what."""
 
+import pytest
 import torch
 
 from curate.methods import Split
+from curate.methods.streams import learning
 from curate.methods.streams.evidence import Clues
 from curate.methods.streams.learning import Workshop
 from curate.methods.streams.settings import StreamsSettings
@@ -11,7 +13,7 @@ from tests.methods.streams.making import draw_images, make_preparation
 FOLDS = 2
 
 
-def make_workshop(faults=("style",)):
+def make_workshop(faults=("style",), plantings=1):
     preparation = make_preparation(draw_images(8, "s0", is_real=False, seed=2))
     keys = (*preparation.real.keys, *preparation.synthetic.keys)
     splits = {key: Split(held_out=i % 4 == 3, fold=i // 4 % FOLDS) for i, key in enumerate(keys)}
@@ -20,7 +22,7 @@ def make_workshop(faults=("style",)):
         marks = torch.full((len(labels), 1, *labels.shape[1:]), float(fold)).half()
         return Clues(marks, images.mean(dim=(1, 2, 3))[:, None, None, None] + 0 * marks, labels)
 
-    settings = StreamsSettings(faults=faults, plantings=1, folds=FOLDS)
+    settings = StreamsSettings(faults=faults, plantings=plantings, folds=FOLDS)
     return Workshop(preparation, splits, settings, see, torch.device("cpu"))
 
 
@@ -57,6 +59,15 @@ def test_planted_lessons_know_real_images_of_other_folds_only():
         assert all(marks[row] != fold for row in (*lesson.train, *lesson.stop))
     assert lesson.target.min() == 0
     assert lesson.target.max() == 1
+
+
+@pytest.mark.parametrize(("plantings", "times"), [(1, 1), (4, 2)])
+def test_faults_are_planted_less_often_in_each_of_many_images(monkeypatch, plantings, times):
+    monkeypatch.setattr(learning, "MANY_REAL", 6)
+    workshop = make_workshop(plantings=plantings)
+    num_real = len(workshop.preparation.real.keys)
+    assert num_real == 12
+    assert len(workshop.planted_lesson(0).clues) == (1 + 2 * times) * num_real
 
 
 def test_planted_cells_are_good_or_not_by_their_centre():
