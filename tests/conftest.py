@@ -3,7 +3,7 @@ import signal
 import pytest
 
 from curate.workflows.fit import fit
-from tests.workflows.tiny import SEGMENTER, tiny_config
+from tests.workflows.tiny import STREAMS_METHOD, tiny_config
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,13 +25,9 @@ def finished_run(tmp_path_factory):
 def streams_run(tmp_path_factory):
     """A finished tiny run of the method `streams`: its config and its folder."""
     root = tmp_path_factory.mktemp("streams")
-    method = {
-        "encoder": SEGMENTER,
-        "appearance": ["0"],
-        "folds": 2,
+    method = STREAMS_METHOD | {
         "witness_steps": 40,
         "witness_learning_rate": 0.03,
-        "plantings": 1,
         "epochs": 8,
         "learning_rate": 0.01,
         "faults": ["style", "blur"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from curate.config import Config, parse
+from curate.config import Config, Strict, parse
 from curate.errors import ConfigError, UsageError
 from curate.faults import choose_faults
 from curate.methods import Method, MethodContext, Split, find_method
@@ -48,8 +48,7 @@ def build_networks(
     ConfigError
         If the method, its settings, the segmenter or a backbone stage is unknown.
     """
-    kind = find_method(config.fit.method)
-    settings = parse(kind.Settings, config.method, where=f"[method] of {config.fit.method}")
+    kind, settings = _choose_method(config)
     stages = kind.stages(settings)
     torch.manual_seed(stable_seed(config.fit.seed, "segmenter"))
     weights = "none" if is_restored else config.fit.backbone_weights
@@ -85,8 +84,7 @@ def check_method(config: Config) -> int:
     ConfigError
         If the method, one of its settings, a backbone stage or a kind of fault is unknown.
     """
-    kind = find_method(config.fit.method)
-    settings = parse(kind.Settings, config.method, where=f"[method] of {config.fit.method}")
+    kind, settings = _choose_method(config)
     if kinds := kind.faults(settings):
         try:
             choose_faults(kinds)
@@ -98,3 +96,10 @@ def check_method(config: Config) -> int:
     if encoder := kind.encoder_stages(settings):
         build_segmenter(encoder[0], 2, "none").check_stages(encoder[1])
     return kind.num_folds(settings)
+
+
+def _choose_method(config: Config) -> tuple[type[Method], Strict]:
+    """Look up the method and check its settings."""
+    name = config.fit.method
+    kind = find_method(name)
+    return kind, parse(kind.Settings, config.method, where=f"[method] of {name}")

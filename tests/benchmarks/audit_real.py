@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from curate.workflows.audit_result import AuditResult
 
 ARMS = {
-    "streams": ("streams", {}),
     "predictions (the paper's)": ("hierarchical", {}),
     "all inputs": (
         "hierarchical",
         {"inputs": ["predictions", "label", "stride2", "stride4", "stride8"]},
     ),
+    "streams": ("streams", {}),
 }
 
 

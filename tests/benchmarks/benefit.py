@@ -52,7 +52,7 @@ from curate.workflows.training import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark
 from tests.benchmarks.real_data import WELL_COVERED, describe
-from tests.benchmarks.streams import Experiment, read, split, spoil
+from tests.benchmarks.streams import Experiment, pick, read, split, spoil
 
 if TYPE_CHECKING:
     from curate.methods import Method
@@ -116,10 +116,7 @@ class Pool(Experiment):
         splits, batches = self.deal(self.pool, num_folds=1), []
         for domain in (self.real, self.pool):
             rows = [row for row, key in enumerate(domain.keys) if splits[key].held_out]
-            keys = tuple(domain.keys[row] for row in rows)
-            batches.append(
-                Batch(domain.images[rows], domain.label_map[rows], domain.is_real[rows], keys)
-            )
+            batches.append(pick(domain, rows))
         return batches
 
     @property
@@ -203,9 +200,7 @@ def train(arm: str, images: Pool, steps: int, warmup: float) -> Segmenter:
     for step, marked in enumerate(images.draw_both(steps)):
         batch, spoiled = unmark(marked)
         if arm == "real only":
-            real = batch.is_real
-            keys = batch.keys[: int(real.sum())]  # real images come first
-            batch = Batch(batch.images[real], batch.label_map[real], real[real], keys)
+            batch = pick(batch, batch.is_real.nonzero()[:, 0].tolist())
         if isinstance(method, Oracle):
             method.spoiled = spoiled
         trainer.step(step, batch)

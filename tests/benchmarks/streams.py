@@ -23,6 +23,7 @@ import argparse
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -70,13 +71,19 @@ def read(folder: Path, labels: str, size: tuple[int, int]) -> Batch:
     )
 
 
+def pick(batch: Batch, rows) -> Batch:
+    """Some images of a batch."""
+    keys = tuple(batch.keys[row] for row in rows)
+    return Batch(batch.images[rows], batch.label_map[rows], batch.is_real[rows], keys)
+
+
 def take(batch: Batch, rows, prefix: str, *, is_real: bool) -> Batch:
     """Some images as one domain."""
-    return Batch(
-        images=batch.images[rows],
-        label_map=batch.label_map[rows],
+    picked = pick(batch, rows)
+    return replace(
+        picked,
         is_real=torch.full((len(rows),), is_real),
-        keys=tuple(f"{prefix}{batch.keys[row][1:]}" for row in rows),
+        keys=tuple(f"{prefix}{key[1:]}" for key in picked.keys),
     )
 
 

@@ -12,14 +12,10 @@ from curate.workflows.fit import fit
 from curate.workflows.loading import load_run
 from curate.workflows.run_folder import RunFolder
 from curate.workflows.score import score
-from tests.workflows.tiny import SEGMENTER, RecordingReporter, tiny_config, write_dataset
+from tests.workflows.tiny import STREAMS_METHOD, RecordingReporter, tiny_config, write_dataset
 
-METHOD = {
-    "encoder": SEGMENTER,
-    "appearance": ["0"],
-    "folds": 2,
+METHOD = STREAMS_METHOD | {
     "witness_steps": 4,
-    "plantings": 1,
     "epochs": 2,
     "faults": ["style", "wrong_label"],
 }

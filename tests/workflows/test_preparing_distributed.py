@@ -17,15 +17,11 @@ from tests.workflows.test_fit_distributed import (
     assert_same_run,
     write_toml,
 )
-from tests.workflows.tiny import SEGMENTER, tiny_config, write_dataset
+from tests.workflows.tiny import STREAMS_METHOD, tiny_config, write_dataset
 
-METHOD = {
-    "encoder": SEGMENTER,
-    "appearance": ["0"],
-    "folds": 2,
+METHOD = STREAMS_METHOD | {
     "witness_steps": 20,
     "witness_learning_rate": 0.03,
-    "plantings": 1,
     "epochs": 12,
     "learning_rate": 0.01,
     "faults": ["style", "blur", "wrong_label"],

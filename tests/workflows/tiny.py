@@ -9,6 +9,8 @@ from torch import nn
 from curate.config import AugmentConfig, Config, DatasetConfig
 
 SEGMENTER = "tests.workflows.tiny:make_segmenter"
+STREAMS_METHOD = {"encoder": SEGMENTER, "appearance": ["0"], "folds": 2, "plantings": 1}
+"""Settings that make the method `streams` quick."""
 CLASSES = ("ground", "thing", "sky")
 
 
