@@ -10,7 +10,8 @@ beside it. A kind written ``-style`` is left out of the planted faults. ``graded
 another share of each image, for the rank correlation of the images' scores with it; ``none`` leaves
 the pool as it is, and measures the effective sample size of the scores; ``carla`` is the CARLA
 drive, in which the bonnet of the own car (what is labelled car and is connected to the bottom edge)
-is what is to be found. Seeds 0 to 2 were used to develop the recipe.
+is what is to be found. Seeds 0 to 2 were used to develop the recipe. ``--no-rivals`` measures the
+streams alone.
 
 One JSON file a cell of the table is kept in WORK, so that an interrupted benchmark goes on.
 Witnesses and the planted stream know real images only: they are learned once a seed, and once
@@ -237,7 +238,8 @@ class Experiment:
             synthetic, spoiled = spoil(self.pool, name, self.seed)
         method = self.teach(synthetic, left_out)
         maps = score(method, synthetic)
-        maps |= score_rivals(synthetic, self.real, method, self.seed)
+        if self.options.rivals:
+            maps |= score_rivals(synthetic, self.real, method, self.seed)
         labels = centres(synthetic.label_map)
         valid, bad = labels != IGNORE_INDEX, centres(spoiled)
         result = {"seconds": round(time.monotonic() - started, 1)}
@@ -290,6 +292,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=list(KINDS))
     parser.add_argument("--left-out", nargs="*", default=["style", "wrong_label", "pasted"])
     parser.add_argument("--size", type=int, nargs=2, default=(120, 160))
+    parser.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     table: dict[str, list[dict]] = {}
@@ -303,7 +306,7 @@ def main() -> None:
                 cell.write_text(json.dumps(experiment.measure(kind)))
             table.setdefault(kind, []).append(json.loads(cell.read_text()))
             print(f"seed {seed}  {kind}: {json.dumps(table[kind][-1])}", flush=True)
-    columns = ("fused", *STREAMS, *RIVALS)
+    columns = ("fused", *STREAMS, *(RIVALS if options.rivals else ()))
     print(f"\n| kind | {' | '.join(columns)} | Spearman | ESS | spoken (seeds) | seconds |")
     print("|---" * (len(columns) + 5) + "|")
     for kind, cells in table.items():

@@ -278,4 +278,5 @@ class Streams(Method):
         for name in STREAMS:
             logits[name] = workshop.cross_fit(self._networks_of(name))
             yield name
-        self.panel.listen(logits, workshop.clues.label_map, workshop.is_real)
+        folds = torch.tensor(workshop.folds, device=workshop.is_real.device)
+        self.panel.listen(logits, workshop.clues.label_map, workshop.is_real, folds)

@@ -18,6 +18,8 @@ BELOW: Final = 0.25
 """Share of the real cells that is below the level from which a stream has nothing to object."""
 ENOUGH: Final = 100
 """Cells below which a class has no usual score of its own."""
+PULL: Final = 1e-3
+"""How strongly `calibrate` holds on to what a stream said itself."""
 LEAST: Final = 0.005
 """No stream that learned the domains holds less than this of a cell."""
 
@@ -29,21 +31,77 @@ def mean_of_images(cells: Tensor, valid: Tensor) -> Tensor:
     return ((cells * valid).sum(dim=(1, 2)) / counts.clamp(min=1))[has_any]
 
 
-def tells_domains_apart(logits: Tensor, valid: Tensor, is_real: Tensor) -> bool:
+def calibrate(logits: Tensor, valid: Tensor, is_real: Tensor, folds: Tensor) -> Tensor:
+    """Bring logits of "real" to the scale and offset that suit images nobody learned from.
+
+    Networks are surer of the few real images that they learned from than of others: those look
+    synthetic to them by an offset, which says nothing of what they can tell apart. What suits the
+    images of a fold is read from those of all other folds by Platt's method (Probabilistic outputs
+    for support vector machines, 1999): logistic regression of the domain on the logit. Each domain
+    counts the same, and so does each image of it.
+
+    Parameters
+    ----------
+    logits : (N, h, w) float32
+        Of each image, by networks that did not learn from it.
+    valid : (N, h, w) bool
+    is_real : (N,) bool
+    folds : (N,) int64
+
+    Returns
+    -------
+    calibrated : (N, h, w) float32
+        No logit is turned upside down: the scale is at least 0.
+    """
+    counts = valid.sum(dim=(1, 2), keepdim=True).clamp(min=1)
+    weight = valid.double() / counts
+    for domain in (is_real, ~is_real):
+        weight[domain] /= max(1, int(domain.sum()))
+    target = is_real[:, None, None].expand_as(logits).double()
+    calibrated = logits.clone()
+    for fold in sorted(set(folds.tolist())):
+        own = folds == fold
+        scale, offset = _regress(logits[~own].double(), target[~own], weight[~own])
+        calibrated[own] = scale * logits[own] + offset
+    return calibrated
+
+
+def _regress(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[float, float]:
+    """Fit scale, at least 0, and offset of logits to a target, with a pull towards 1 and 0."""
+    untouched = torch.tensor([1.0, 0.0], dtype=torch.float64, device=logits.device)
+    found = untouched.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([found], max_iter=30, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        fitted = found[0] * logits + found[1]
+        value = F.binary_cross_entropy_with_logits(fitted, target, weight, reduction="sum")
+        value = value + PULL * (found - untouched).square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    scale, offset = found.tolist()
+    return max(0.0, scale), offset
+
+
+def tells_domains_apart(logits: Tensor, valid: Tensor, is_real: Tensor, folds: Tensor) -> bool:
     """Decide whether a stream that learned the domains found anything.
 
-    It did if its log-loss on images that it did not learn from, each domain counting the same, is
-    below log 2 by more than `STANDARD_ERRORS`.
+    It did if its log-loss on images that it did not learn from, calibrated on those of other folds
+    and each domain counting the same, is below log 2 by more than `STANDARD_ERRORS`.
 
     Parameters
     ----------
     logits : (N, h, w) float32
         Of "real".
     valid : (N, h, w) bool
-    is_real : (N,) bool
+    is_real, folds : (N,) bool, (N,) int64
     """
-    target = is_real[:, None, None].expand_as(logits).float()
-    gains = math.log(2) - F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    fair = calibrate(logits, valid, is_real, folds)
+    target = is_real[:, None, None].expand_as(fair).float()
+    gains = math.log(2) - F.binary_cross_entropy_with_logits(fair, target, reduction="none")
     return _is_positive([mean_of_images(gains[d], valid[d]) for d in (is_real, ~is_real)])
 
 

@@ -73,7 +73,9 @@ class Panel(nn.Module):
         """Take scores (N, h, w) relative to what real cells of their class usually reach."""
         return relative_to(self.usual, scores, label_map)
 
-    def listen(self, logits: Mapping[str, Tensor], label_map: Tensor, is_real: Tensor) -> None:
+    def listen(
+        self, logits: Mapping[str, Tensor], label_map: Tensor, is_real: Tensor, folds: Tensor
+    ) -> None:
         """Judge all streams by what they say of images that they never learned from.
 
         Parameters
@@ -82,7 +84,7 @@ class Panel(nn.Module):
             Of every stream.
         label_map : (N, h, w) uint8
             255 = ignore.
-        is_real : (N,) bool
+        is_real, folds : (N,) bool, (N,) int64
         """
         valid = label_map != IGNORE_INDEX
         for index, (name, stream) in enumerate(STREAMS.items()):
@@ -92,7 +94,7 @@ class Panel(nn.Module):
             if stream.knows_faults:
                 self.speaks[index] = finds_less_good(found.sigmoid(), valid, is_real)
             else:
-                self.speaks[index] = tells_domains_apart(found, valid, is_real)
+                self.speaks[index] = tells_domains_apart(found, valid, is_real, folds)
         self._settle_trusts(logits, valid & ~is_real[:, None, None])
         real = {name: self.opine(name, logits[name][is_real]) for name in self.speaking}
         labels = label_map[is_real]
