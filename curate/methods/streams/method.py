@@ -278,5 +278,4 @@ class Streams(Method):
         for name in STREAMS:
             logits[name] = workshop.cross_fit(self._networks_of(name))
             yield name
-        folds = torch.tensor(workshop.folds, device=workshop.is_real.device)
-        self.panel.listen(logits, workshop.clues.label_map, workshop.is_real, folds)
+        self.panel.listen(logits, workshop.clues.label_map, workshop.is_real)

@@ -14,6 +14,8 @@ from curate.records import IGNORE_INDEX
 
 STANDARD_ERRORS: Final = 3.0
 """By how many standard errors, over images, a stream must beat having no opinion."""
+ROUNDING: Final = 1e-6
+"""What is no more than this, in nats or probability, is nothing, however sure it is."""
 BELOW: Final = 0.25
 """Share of the real cells that is below the level from which a stream has nothing to object."""
 ENOUGH: Final = 100
@@ -31,14 +33,13 @@ def mean_of_images(cells: Tensor, valid: Tensor) -> Tensor:
     return ((cells * valid).sum(dim=(1, 2)) / counts.clamp(min=1))[has_any]
 
 
-def calibrate(logits: Tensor, valid: Tensor, is_real: Tensor, folds: Tensor) -> Tensor:
+def calibrate(logits: Tensor, valid: Tensor, is_real: Tensor) -> Tensor:
     """Bring logits of "real" to the scale and offset that suit images nobody learned from.
 
     Networks are surer of the few real images that they learned from than of others: those look
-    synthetic to them by an offset, which says nothing of what they can tell apart. What suits the
-    images of a fold is read from those of all other folds by Platt's method (Probabilistic outputs
-    for support vector machines, 1999): logistic regression of the domain on the logit. Each domain
-    counts the same, and so does each image of it.
+    synthetic to them by an offset, which says nothing of what they can tell apart. Platt's method
+    (Probabilistic outputs for support vector machines, 1999): logistic regression of the domain on
+    the logit. Each domain counts the same, and so does each image of it.
 
     Parameters
     ----------
@@ -46,7 +47,6 @@ def calibrate(logits: Tensor, valid: Tensor, is_real: Tensor, folds: Tensor) -> 
         Of each image, by networks that did not learn from it.
     valid : (N, h, w) bool
     is_real : (N,) bool
-    folds : (N,) int64
 
     Returns
     -------
@@ -58,12 +58,8 @@ def calibrate(logits: Tensor, valid: Tensor, is_real: Tensor, folds: Tensor) -> 
     for domain in (is_real, ~is_real):
         weight[domain] /= max(1, int(domain.sum()))
     target = is_real[:, None, None].expand_as(logits).double()
-    calibrated = logits.clone()
-    for fold in sorted(set(folds.tolist())):
-        own = folds == fold
-        scale, offset = _regress(logits[~own].double(), target[~own], weight[~own])
-        calibrated[own] = scale * logits[own] + offset
-    return calibrated
+    scale, offset = _regress(logits.double(), target, weight)
+    return scale * logits + offset
 
 
 def _regress(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[float, float]:
@@ -86,20 +82,21 @@ def _regress(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[float, flo
     return max(0.0, scale), offset
 
 
-def tells_domains_apart(logits: Tensor, valid: Tensor, is_real: Tensor, folds: Tensor) -> bool:
+def tells_domains_apart(logits: Tensor, valid: Tensor, is_real: Tensor) -> bool:
     """Decide whether a stream that learned the domains found anything.
 
-    It did if its log-loss on images that it did not learn from, calibrated on those of other folds
-    and each domain counting the same, is below log 2 by more than `STANDARD_ERRORS`.
+    It did if its log-loss on images that it did not learn from, calibrated and each domain counting
+    the same, is below log 2 by more than `STANDARD_ERRORS`. Noise does not gain as much by the two
+    numbers of the calibration: its gain is half their own, in standard errors.
 
     Parameters
     ----------
     logits : (N, h, w) float32
         Of "real".
     valid : (N, h, w) bool
-    is_real, folds : (N,) bool, (N,) int64
+    is_real : (N,) bool
     """
-    fair = calibrate(logits, valid, is_real, folds)
+    fair = calibrate(logits, valid, is_real)
     target = is_real[:, None, None].expand_as(fair).float()
     gains = math.log(2) - F.binary_cross_entropy_with_logits(fair, target, reduction="none")
     return _is_positive([mean_of_images(gains[d], valid[d]) for d in (is_real, ~is_real)])
@@ -125,7 +122,7 @@ def _is_positive(samples: list[Tensor]) -> bool:
         return False
     total = sum(float(sample.mean()) for sample in samples)
     variance = sum(float(sample.var()) / len(sample) for sample in samples)
-    return total > STANDARD_ERRORS * math.sqrt(variance)
+    return total > max(STANDARD_ERRORS * math.sqrt(variance), ROUNDING)
 
 
 def real_level(logits: Tensor, valid: Tensor, is_real: Tensor) -> Tensor:

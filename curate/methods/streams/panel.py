@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from curate.methods.streams.fusion import LEAST_TRUST, fuse, measure_agreement
+from curate.methods.streams.fusion import (
+    LEAST_TRUST,
+    PLANTED_TRUST_POWER,
+    TRUST_POWER,
+    fuse,
+    measure_agreement,
+)
 from curate.methods.streams.kinds import PLANTED, STREAMS
 from curate.methods.streams.opinions import (
     cell_auroc,
@@ -73,9 +79,7 @@ class Panel(nn.Module):
         """Take scores (N, h, w) relative to what real cells of their class usually reach."""
         return relative_to(self.usual, scores, label_map)
 
-    def listen(
-        self, logits: Mapping[str, Tensor], label_map: Tensor, is_real: Tensor, folds: Tensor
-    ) -> None:
+    def listen(self, logits: Mapping[str, Tensor], label_map: Tensor, is_real: Tensor) -> None:
         """Judge all streams by what they say of images that they never learned from.
 
         Parameters
@@ -84,7 +88,7 @@ class Panel(nn.Module):
             Of every stream.
         label_map : (N, h, w) uint8
             255 = ignore.
-        is_real, folds : (N,) bool, (N,) int64
+        is_real : (N,) bool
         """
         valid = label_map != IGNORE_INDEX
         for index, (name, stream) in enumerate(STREAMS.items()):
@@ -94,7 +98,7 @@ class Panel(nn.Module):
             if stream.knows_faults:
                 self.speaks[index] = finds_less_good(found.sigmoid(), valid, is_real)
             else:
-                self.speaks[index] = tells_domains_apart(found, valid, is_real, folds)
+                self.speaks[index] = tells_domains_apart(found, valid, is_real)
         self._settle_trusts(logits, valid & ~is_real[:, None, None])
         real = {name: self.opine(name, logits[name][is_real]) for name in self.speaking}
         labels = label_map[is_real]
@@ -103,14 +107,20 @@ class Panel(nn.Module):
     def _settle_trusts(self, logits: Mapping[str, Tensor], synthetic: Tensor) -> None:
         """Trust each stream as far as it and the planted one agree on the synthetic cells.
 
-        Where nobody agrees with the planted stream, synthetic images are beyond what planted
-        faults can teach, and it is not trusted either.
+        The planted stream is trusted as far as the one that agrees best with it, or all of them
+        together, for each may see another part of what it sees. Where nobody agrees with it,
+        synthetic images are beyond what planted faults can teach.
         """
         if PLANTED not in self.speaking:
             return
-        planted, agreements = logits[PLANTED][synthetic], []
+        planted = logits[PLANTED][synthetic]
+        together, agreements = torch.zeros_like(planted), []
         for index, (name, stream) in enumerate(STREAMS.items()):
             if name != PLANTED and stream.looks_around and self.speaks[index]:
-                agreements.append(measure_agreement(logits[name][synthetic], planted))
-                self.trusts[index] = agreements[-1] ** 2
-        self.trusts[0] = max(LEAST_TRUST, *agreements) if agreements else 1.0
+                found = logits[name][synthetic]
+                agreements.append(measure_agreement(found, planted))
+                self.trusts[index] = agreements[-1] ** TRUST_POWER
+                together += self.opine(name, found).log()
+        if agreements:
+            agreements.append(measure_agreement(together, planted))
+            self.trusts[0] = max(LEAST_TRUST, max(agreements) ** PLANTED_TRUST_POWER)

@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from curate.methods.streams.fusion import LEAST_TRUST
-from curate.methods.streams.kinds import PLANTED, STREAMS
 from curate.metrics import auroc
 from tests.methods.streams.making import (
     draw_images,
@@ -53,24 +51,6 @@ def test_shuffled_cells_are_chance(method, restyled):
     order = torch.randperm(len(scores), generator=torch.Generator().manual_seed(0))
     mask = is_right(method.scores(evidence_of(restyled)).combined).flatten()
     assert abs(auroc(scores[order], mask) - 0.5) < 0.06
-
-
-@pytest.mark.parametrize("agreements", [(0.3, 0.9, 0.6), (0.0, 0.0, 0.0)])
-def test_streams_are_trusted_as_far_as_they_agree(monkeypatch, agreements):
-    given = iter(agreements)
-    monkeypatch.setattr(
-        "curate.methods.streams.panel.measure_agreement", lambda *_logits: next(given)
-    )
-    method = learn(spoil(draw_pool(), labels=True))
-    speaking = method.panel.speaking
-    trusts = dict(zip(STREAMS, method.panel.trusts.tolist(), strict=True))
-    asked = [n for n in speaking if n != PLANTED and STREAMS[n].looks_around]
-    assert PLANTED in speaking
-    assert len(asked) >= 2
-    heard = dict(zip(asked, agreements, strict=False))
-    assert trusts.pop(PLANTED) == pytest.approx(max(LEAST_TRUST, *heard.values()))
-    expected = {name: heard.get(name, 1.0) ** 2 for name in trusts}
-    assert trusts == pytest.approx(expected)
 
 
 def test_wrong_labels_are_found():

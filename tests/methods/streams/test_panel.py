@@ -1,0 +1,65 @@
+"""Which streams may speak, and how far each is trusted."""
+
+import pytest
+import torch
+
+from curate.methods.streams.fusion import (
+    LEAST_TRUST,
+    PLANTED_TRUST_POWER,
+    TRUST_POWER,
+    measure_agreement,
+)
+from curate.methods.streams.kinds import STREAMS
+from curate.methods.streams.panel import Panel
+
+IS_REAL = torch.tensor([True] * 8 + [False] * 8)
+LABELS = torch.zeros(16, 4, 6, dtype=torch.uint8)
+
+
+def find(*columns, seed=0):
+    """Logits that are low, in synthetic images, in some columns alone."""
+    logits = 2 + 0.1 * torch.randn(16, 4, 6, generator=torch.Generator().manual_seed(seed))
+    for column in columns:
+        logits[~IS_REAL, :, column] -= 4
+    return logits
+
+
+def listen(**finds):
+    """Trust by stream, where those that are not named find nothing."""
+    panel = Panel(num_classes=1)
+    nothing = torch.zeros(16, 4, 6)
+    panel.listen({name: finds.get(name, nothing) for name in STREAMS}, LABELS, IS_REAL)
+    assert set(panel.speaking) == set(finds)
+    return dict(zip(STREAMS, panel.trusts.tolist(), strict=True))
+
+
+def test_streams_that_agree_are_trusted():
+    trusts = listen(planted=find(0, 1), appearance=find(0, 1, seed=1))
+    assert trusts["planted"] == trusts["appearance"] == pytest.approx(1, abs=1e-3)
+
+
+def test_streams_that_find_something_else_are_not():
+    trusts = listen(planted=find(0, 1), appearance=find(3, 4, seed=1))
+    assert trusts["appearance"] == 0
+    assert trusts["planted"] == pytest.approx(LEAST_TRUST)
+
+
+def test_planted_stream_is_trusted_where_the_others_agree_with_it_together():
+    halves = {"appearance": find(0, seed=1), "semantics": find(1, seed=2)}
+    trusts = listen(planted=find(0, 1), **halves)
+    assert trusts["planted"] > 0.9
+    assert 0.1 < trusts["appearance"] < 0.5
+    assert listen(planted=find(0, 1), appearance=halves["appearance"])["planted"] < 0.5
+
+
+def test_trust_is_a_power_of_the_agreement():
+    planted, appearance = find(0, 1), find(0, 1, 3, seed=1)
+    trusts = listen(planted=planted, appearance=appearance)
+    agreement = measure_agreement(appearance[~IS_REAL], planted[~IS_REAL])
+    assert trusts["appearance"] == pytest.approx(agreement**TRUST_POWER)
+    assert trusts["planted"] == pytest.approx(agreement**PLANTED_TRUST_POWER, rel=0.02)
+
+
+def test_layout_is_trusted_by_itself():
+    trusts = listen(planted=find(0, 1), layout=find(3, 4, seed=1))
+    assert trusts["layout"] == trusts["planted"] == 1
