@@ -27,12 +27,15 @@ class Stream(NamedTuple):
         Kind and width of its networks.
     lesson : callable
         What the network of a fold learns from.
+    passes : int
+        It learns for so many times the epochs of the settings.
     """
 
     sees: tuple[str, ...]
     network: str
     width: int
     lesson: Callable[[Workshop, int], Lesson]
+    passes: int = 1
 
     @property
     def looks_around(self) -> bool:
@@ -50,6 +53,7 @@ STREAMS: Final[dict[str, Stream]] = {
     MISMATCH: Stream((SEMANTICS,), "context", 32, Workshop.mismatch_lesson),
     APPEARANCE: Stream((APPEARANCE,), "pixel", 64, Workshop.domain_lesson),
     SEMANTICS: Stream((SEMANTICS,), "pixel", 64, Workshop.domain_lesson),
-    LAYOUT: Stream((LAYOUT,), "pixel", 64, Workshop.domain_lesson),
+    # four coordinates say little to a linear layer: bounds in the image take long to learn
+    LAYOUT: Stream((LAYOUT,), "pixel", 64, Workshop.domain_lesson, passes=3),
 }
 """The planted one comes first: those that look around are trusted as far as they agree with it."""

@@ -267,10 +267,11 @@ class Streams(Method):
     def _learn_stream(self, name: str, workshop: Workshop) -> Iterator[object]:
         """Fit the networks of a stream."""
         for fold, network in enumerate(self._networks_of(name)):
-            lesson = STREAMS[name].lesson(workshop, fold)
+            stream = STREAMS[name]
+            lesson = stream.lesson(workshop, fold)
             network.standardise(lesson.clues)
             seed = stable_seed(workshop.preparation.seed, name, fold)
-            yield fit(network, lesson, self.settings, seed=seed)
+            yield fit(network, lesson, self.settings, seed=seed, passes=stream.passes)
 
     def _listen(self, workshop: Workshop) -> Iterator[object]:
         """Find out which streams may speak."""

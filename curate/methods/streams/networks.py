@@ -153,8 +153,15 @@ class Lesson:
         return torch.stack([(losses * weight).sum(), weight.sum()])
 
 
-def fit(network: StreamNetwork, lesson: Lesson, settings: StreamsSettings, *, seed: int) -> float:
-    """Train for all epochs, and keep the state that does best on the stopping images.
+def fit(
+    network: StreamNetwork,
+    lesson: Lesson,
+    settings: StreamsSettings,
+    *,
+    seed: int,
+    passes: int = 1,
+) -> float:
+    """Train for `passes` times all epochs; keep the state that does best on the stopping images.
 
     Returns
     -------
@@ -164,12 +171,13 @@ def fit(network: StreamNetwork, lesson: Lesson, settings: StreamsSettings, *, se
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    steps = settings.epochs * -(-len(lesson.train) // BATCH)
+    epochs = passes * settings.epochs
+    steps = epochs * -(-len(lesson.train) // BATCH)
     schedule = LambdaLR(optimizer, partial(one_cycle, steps=steps))
     rng = stable_rng(seed, "order")
     torch.manual_seed(stable_seed(seed, "network"))
     best, best_state = math.inf, network.state_dict()
-    for _ in range(settings.epochs):
+    for _ in range(epochs):
         network.train()
         order = rng.permutation(np.asarray(lesson.train, dtype=np.int64))
         for start in range(0, len(order), BATCH):

@@ -33,8 +33,8 @@ class StreamsSettings(Strict):
     witness_learning_rate : float
         Peak of its one-cycle schedule.
     epochs : int
-        Passes over the images; a stream's network keeps the state, after a pass, that did best on
-        held-out images.
+        Passes over the images, three times as many of *layout*; a stream's network keeps the
+        state, after a pass, that did best on held-out images.
     learning_rate, weight_decay : float
         Of the streams' networks (AdamW); the rate is the peak of a one-cycle schedule.
     min_ess : float

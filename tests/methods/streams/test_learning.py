@@ -1,5 +1,7 @@
 """Who learns from what."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,7 +9,9 @@ from curate.methods import Split
 from curate.methods.streams import learning
 from curate.methods.streams.evidence import Clues
 from curate.methods.streams.learning import Workshop
+from curate.methods.streams.networks import LAYOUT, StreamNetwork, fit
 from curate.methods.streams.settings import StreamsSettings
+from curate.models import build_weighter
 from tests.methods.streams.making import draw_images, make_preparation
 
 FOLDS = 2
@@ -94,3 +98,16 @@ def test_mismatch_is_learned_from_faults_of_labels_alone():
         assert {row % 5 for row in (*asked.train, *asked.stop)} == {0, 3, 4}
         assert set(asked.train) < set(every.train)
         assert set(asked.stop) < set(every.stop)
+
+
+def test_passes_multiply_the_epochs():
+    lesson, heads = make_workshop().domain_lesson(0), []
+    for epochs, passes in ((6, 1), (2, 3), (2, 1)):
+        torch.manual_seed(0)
+        channels = StreamNetwork.count_channels((LAYOUT,), 1, 1)
+        network = StreamNetwork(build_weighter("pixel", channels, 1, width=8), (LAYOUT,), 1)
+        learned = replace(lesson, stop=lesson.train)  # so that the last state is kept
+        fit(network, learned, StreamsSettings(epochs=epochs), seed=0, passes=passes)
+        heads.append(network.network.head.weight)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[1], heads[2])
