@@ -18,9 +18,10 @@ USUAL: Final = 0.95
 LEAST_TRUST: Final = 0.1
 """The planted stream is never trusted less."""
 TRUST_POWER: Final = 2
+"""Trust is agreement to this power."""
 PLANTED_TRUST_POWER: Final = 3
-"""Trust is agreement to this power. The planted stream's logits spread widest, and would drown
-the others where it half knows what it is looking at."""
+"""That of the planted stream: its logits spread widest, and would drown the others where it half
+knows what it is looking at."""
 _EPSILON: Final = 1e-6
 
 Trusted = tuple[Tensor, float]

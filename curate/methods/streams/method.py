@@ -266,8 +266,8 @@ class Streams(Method):
 
     def _learn_stream(self, name: str, workshop: Workshop) -> Iterator[object]:
         """Fit the networks of a stream."""
+        stream = STREAMS[name]
         for fold, network in enumerate(self._networks_of(name)):
-            stream = STREAMS[name]
             lesson = stream.lesson(workshop, fold)
             network.standardise(lesson.clues)
             seed = stable_seed(workshop.preparation.seed, name, fold)

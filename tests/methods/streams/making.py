@@ -15,6 +15,8 @@ from curate.workflows.planting import pick_pieces, plant_faults
 
 SEGMENTER = "tests.methods.streams.making:make_segmenter"
 SIZE = (32, 48)
+IS_REAL = torch.tensor([True] * 8 + [False] * 8)
+"""Of sixteen images of which nothing but logits is known."""
 
 
 def make_segmenter(num_classes):

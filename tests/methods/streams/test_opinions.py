@@ -17,8 +17,8 @@ from curate.methods.streams.opinions import (
     tells_domains_apart,
     usual_scores,
 )
+from tests.methods.streams.making import IS_REAL
 
-IS_REAL = torch.tensor([True] * 8 + [False] * 8)
 VALID = torch.ones(16, 2, 2, dtype=torch.bool)
 
 

@@ -11,8 +11,8 @@ from curate.methods.streams.fusion import (
 )
 from curate.methods.streams.kinds import STREAMS
 from curate.methods.streams.panel import Panel
+from tests.methods.streams.making import IS_REAL
 
-IS_REAL = torch.tensor([True] * 8 + [False] * 8)
 LABELS = torch.zeros(16, 4, 6, dtype=torch.uint8)
 
 
