@@ -8,6 +8,9 @@ from torch import Tensor
 
 from curate.records import GRID_STRIDE
 
+_NEAR = 1e-3
+"""Share of cells that count, among those that a value is interpolated from, to take it."""
+
 
 def grid_size(height: int, width: int) -> tuple[int, int]:
     """Cells down and across for an image size, rounded up."""
@@ -20,6 +23,36 @@ def centres(maps: Tensor) -> Tensor:
     rows = (torch.arange(0, maps.shape[1], GRID_STRIDE) + half).clamp(max=maps.shape[1] - 1)
     columns = (torch.arange(0, maps.shape[2], GRID_STRIDE) + half).clamp(max=maps.shape[2] - 1)
     return maps[:, rows.to(maps.device)][:, :, columns.to(maps.device)]
+
+
+def look_through(cells: Tensor, valid: Tensor, views: Tensor, size: tuple[int, int]) -> Tensor:
+    """Take cells of whole images to the cells of the views that were made of them.
+
+    Parameters
+    ----------
+    cells : (M, h, w) float32
+    valid : (M, h, w) bool
+        Cells that count; between cells it is interpolated.
+    views : (M, 2, 3) float32
+        See `curate.records.Whole`.
+    size : (int, int)
+        Height and width of whole images, and of the views, in pixels.
+
+    Returns
+    -------
+    seen : (M, h, w) float32
+        1 where no cell that counts is near.
+    """
+    height, width = cells.shape[1:]
+    # the last cells may reach beyond the image, and with them 1 in the coordinates of the grid
+    reach = cells.new_tensor([size[1] / width, size[0] / height]) / GRID_STRIDE
+    theta = views.to(cells, copy=True)
+    turned = theta[:, :, :2].sum(dim=2)
+    theta[:, :, 2] = turned * (1 - reach) + (theta[:, :, 2] + 1) * reach - 1
+    places = F.affine_grid(theta, [len(cells), 1, height, width], align_corners=False)
+    layers = torch.stack([cells * valid, valid.to(cells)], dim=1)
+    found = F.grid_sample(layers, places, padding_mode="border", align_corners=False)
+    return torch.where(found[:, 1] > _NEAR, found[:, 0] / found[:, 1].clamp(min=_NEAR), 1.0)
 
 
 def to_grid(values: Tensor, grid: tuple[int, int]) -> Tensor:

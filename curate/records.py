@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -60,6 +62,24 @@ class ClassSet:
         return len(self.names)
 
 
+class Whole(NamedTuple):
+    """Synthetic images of a batch before their random changes, at the batch's size.
+
+    Attributes
+    ----------
+    images : (M, 3, H, W) uint8
+        Of the M synthetic ones, in the batch's order.
+    label_map : (M, H, W) uint8
+    views : (M, 2, 3) float32
+        Where in the whole image a place of the changed one lies, across and down, each from -1 to
+        1: ``theta`` of `torch.nn.functional.affine_grid`.
+    """
+
+    images: Tensor
+    label_map: Tensor
+    views: Tensor
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Images of one training step, real ones first.
@@ -74,6 +94,8 @@ class Batch:
         ``"<source>:<id>"`` of each image, `source` being ``r0, r1, ..`` or ``s0, s1, ..``.
     problems : tuple of (str, str)
         ``(key, message)`` of each unreadable image that another one was drawn for.
+    whole : Whole, optional
+        Where it was asked for.
     """
 
     images: Tensor
@@ -81,6 +103,7 @@ class Batch:
     is_real: Tensor
     keys: tuple[str, ...]
     problems: tuple[tuple[str, str], ...] = ()
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +131,18 @@ class Evidence:
     is_real: Tensor
     keys: tuple[str, ...]
     features: dict[str, Tensor] = field(default_factory=dict)
+
+    def pick(self, rows: Sequence[int]) -> Evidence:
+        """Keep some of the images, in the given order."""
+        index = list(rows)
+        return Evidence(
+            predictions=self.predictions[index],
+            label_map=self.label_map[index],
+            images=self.images[index],
+            is_real=self.is_real[index],
+            keys=tuple(self.keys[row] for row in index),
+            features={name: values[index] for name, values in self.features.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

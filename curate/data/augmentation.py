@@ -81,11 +81,11 @@ def augment(
         255 where the image does not reach.
     """
     image, label_map = _cut(image, label_map, change)
-    shrink = min(change.scale, 1.0)
-    inner = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
+    inset = _inset(size, change)
+    inner = inset[0][1], inset[1][1]
     image, label_map = fit_to_size(image, label_map, inner)
     if inner != tuple(size):
-        image, label_map = _pad(image, label_map, size, change)
+        image, label_map = _pad(image, label_map, size, inset)
     if change.is_flipped:
         image, label_map = image.flip(-1), label_map.flip(-1)
     return _recolour(image, change), label_map
@@ -108,26 +108,67 @@ def fit_to_size(image: Tensor, label_map: Tensor, size: tuple[int, int]) -> tupl
     return resized[0], labels[0, 0]
 
 
+def view_of(shape: tuple[int, int], size: tuple[int, int], change: Augmentation) -> Tensor:
+    """Tell where in an image lies what `augment` shows of it.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the image.
+    size : (int, int)
+        Of the result of `augment`.
+
+    Returns
+    -------
+    view : (2, 3) float32
+        As in `Whole.views`.
+    """
+    view = torch.zeros(2, 3)
+    section, inset = _section(shape, change), _inset(size, change)
+    for row, axis in ((0, 1), (1, 0)):  # across, down
+        start, length = section[axis]
+        placed, inner = inset[axis]
+        # of 0..1 in the result, what 0..1 in the section and then in the image is
+        scale = size[axis] / inner * length / shape[axis]
+        offset = (start - placed / inner * length) / shape[axis]
+        view[row, row], view[row, 2] = scale, 2 * offset + scale - 1
+    if change.is_flipped:
+        view[0, 0] = -view[0, 0]
+    return view
+
+
+Span = tuple[int, int]
+"""Start and length along an axis."""
+
+
+def _section(shape: tuple[int, int], change: Augmentation) -> tuple[Span, Span]:
+    """Rows and columns of an image that are shown."""
+    zoom = max(change.scale, 1.0)
+    inner = [max(1, round(length / zoom)) for length in shape]
+    starts = (change.top * (shape[0] - inner[0]), change.left * (shape[1] - inner[1]))
+    return (round(starts[0]), inner[0]), (round(starts[1]), inner[1])
+
+
+def _inset(size: tuple[int, int], change: Augmentation) -> tuple[Span, Span]:
+    """Rows and columns of the result in which they are shown."""
+    shrink = min(change.scale, 1.0)
+    inner = [max(1, round(length * shrink)) for length in size]
+    starts = (change.top * (size[0] - inner[0]), change.left * (size[1] - inner[1]))
+    return (round(starts[0]), inner[0]), (round(starts[1]), inner[1])
+
+
 def _cut(image: Tensor, label_map: Tensor, change: Augmentation) -> tuple[Tensor, Tensor]:
     """Cut out the section that is zoomed in on: cheaper than enlarging all of the image first."""
-    if change.scale <= 1:
-        return image, label_map
     height, width = label_map.shape
-    inner_height = max(1, round(height / change.scale))
-    inner_width = max(1, round(width / change.scale))
-    top = round(change.top * (height - inner_height))
-    left = round(change.left * (width - inner_width))
-    rows, columns = slice(top, top + inner_height), slice(left, left + inner_width)
+    rows, columns = (slice(a, a + n) for a, n in _section((height, width), change))
     return image[:, rows, columns], label_map[rows, columns]
 
 
 def _pad(
-    image: Tensor, label_map: Tensor, size: tuple[int, int], change: Augmentation
+    image: Tensor, label_map: Tensor, size: tuple[int, int], inset: tuple[Span, Span]
 ) -> tuple[Tensor, Tensor]:
     """Place an image in a larger one."""
-    height, width = label_map.shape
-    top = round(change.top * (size[0] - height))
-    left = round(change.left * (size[1] - width))
+    (top, height), (left, width) = inset
     rows = (torch.arange(size[0]) - top).clamp(0, height - 1)
     columns = (torch.arange(size[1]) - left).clamp(0, width - 1)
     padded = label_map.new_full(size, IGNORE_INDEX)

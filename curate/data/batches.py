@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.utils.data import Dataset
 
-from curate.data.augmentation import augment, fit_to_size, sample_augmentation
+from curate.data.augmentation import augment, fit_to_size, sample_augmentation, view_of
 from curate.data.drawing import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.reading import LoadedPair, read_files, read_pair
 from curate.data.workers import load_ahead
 from curate.errors import DataError
 from curate.job import ALONE, World
-from curate.records import Batch
+from curate.records import Batch, Whole
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def training_batches(
     pin_memory: bool,
     exclude: frozenset[str] = frozenset(),
     world: World = ALONE,
+    with_whole: bool = False,
 ) -> Generator[Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
@@ -65,6 +66,8 @@ def training_batches(
     world : World
         Of several processes, each gets its share of a batch: `batch_size` is that of all. Their
         shares together are the batch of a single process, unless an image cannot be read.
+    with_whole : bool
+        Whether each batch holds its synthetic images without random changes, too.
 
     Raises
     ------
@@ -82,7 +85,9 @@ def training_batches(
     steps = range(first_step, first_step + num_steps)
     plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps, world=world)
     domains = (_Domain.of("real", real), _Domain.of("synthetic", synthetic))
-    return _load(_Reader(domains, size, seed, augment), plans, workers, pin_memory)
+    return _load(
+        _Reader(domains, size, seed, augment, with_whole=with_whole), plans, workers, pin_memory
+    )
 
 
 def evaluation_batches(
@@ -129,6 +134,8 @@ class _Sample(NamedTuple):
     image: Tensor
     label_map: Tensor
     is_real: bool
+    whole: Whole | None = None
+    """Of this image alone, without the first axis."""
 
 
 class _Domain(NamedTuple):
@@ -166,7 +173,10 @@ class _Reader(Dataset[Any]):
         size: tuple[int, int],
         seed: int,
         augment: AugmentConfig,
+        *,
+        with_whole: bool,
     ) -> None:
+        self._with_whole = with_whole
         self._domains = domains
         self._size = size
         self._seed = seed
@@ -199,8 +209,14 @@ class _Reader(Dataset[Any]):
                 continue
             rng = stable_rng(self._seed, "augment", domain.name, draw.position)
             change = sample_augmentation(rng, self._augment)
+            is_real = domain.name == "real"
+            whole = None
+            if self._with_whole and not is_real:
+                shape = (label_map.shape[0], label_map.shape[1])
+                view = view_of(shape, self._size, change)
+                whole = Whole(*fit_to_size(image, label_map, self._size), view)
             image, label_map = augment(image, label_map, self._size, change)
-            samples.append(_Sample(key, image, label_map, domain.name == "real"))
+            samples.append(_Sample(key, image, label_map, is_real, whole))
         if len(samples) < count:
             msg = (
                 f"More than {NUM_SPARE} of {len(draws)} {domain.name} images in a row cannot be "
@@ -224,10 +240,12 @@ def _load(
 
 def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:
     """Put images together."""
+    wholes = [sample.whole for sample in samples if sample.whole]
     return Batch(
         images=torch.stack([sample.image for sample in samples]),
         label_map=torch.stack([sample.label_map for sample in samples]),
         is_real=torch.tensor([sample.is_real for sample in samples]),
         keys=tuple(sample.key for sample in samples),
         problems=tuple(problems),
+        whole=Whole(*map(torch.stack, zip(*wholes, strict=True))) if wholes else None,
     )

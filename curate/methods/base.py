@@ -160,6 +160,9 @@ class Method(nn.Module, ABC):
     `step` on every batch and `judge` now and then; scoring calls `scores`. Networks are
     submodules, so ``state_dict`` holds whatever scoring needs.
 
+    `step` of a method that `weighs_whole` gets the synthetic images as they are before their random
+    changes, without predictions (N, C, 0, 0), and its weights are laid over what was made of them.
+
     Where several processes train together, `step` and `penalty` get this process's share of a
     step and take sums over the whole step with `curate.distributed`; `penalty` returns this
     process's part of the term. `judge` runs in the first process alone, and what it changed in
@@ -169,6 +172,7 @@ class Method(nn.Module, ABC):
     Settings: ClassVar[type[Strict]]
     gives_scores: ClassVar[bool] = True
     prepares: ClassVar[bool] = False
+    weighs_whole: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from curate.grid import centres, grid_size, to_grid
-from curate.records import GRID_STRIDE, Batch, Evidence
+from curate.records import GRID_STRIDE, Batch, Evidence, Whole
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from curate.models import Prediction
@@ -42,6 +43,19 @@ def gather_evidence(batch: Batch, images: Tensor, prediction: Prediction) -> Evi
     )
 
 
+def gather_whole_evidence(batch: Batch, whole: Whole, num_classes: int) -> Evidence:
+    """Put together what can be known of the synthetic images before their random changes."""
+    label_map = centres(whole.label_map).long()
+    synthetic = [row for row, is_real in enumerate(batch.is_real.tolist()) if not is_real]
+    return Evidence(
+        predictions=label_map.new_empty((len(label_map), num_classes, 0, 0), dtype=torch.float32),
+        label_map=label_map,
+        images=to_unit_range(whole.images),
+        is_real=torch.zeros(len(label_map), dtype=torch.bool, device=label_map.device),
+        keys=tuple(batch.keys[row] for row in synthetic),
+    )
+
+
 def spread_to_pixels(cells: Tensor, height: int, width: int) -> Tensor:
     """Repeat each cell's value over its pixels, (N, h, w) to (N, H, W)."""
     pixels = cells.repeat_interleave(GRID_STRIDE, dim=1).repeat_interleave(GRID_STRIDE, dim=2)
@@ -61,4 +75,5 @@ def move(batch: Batch, device: torch.device) -> Batch:
         is_real=batch.is_real.to(device, non_blocking=True),
         keys=batch.keys,
         problems=batch.problems,
+        whole=batch.whole and Whole(*(part.to(device, non_blocking=True) for part in batch.whole)),
     )

@@ -235,6 +235,7 @@ def _train(
         pin_memory=trainer.device.device.type == "cuda",
         exclude=task.unusable,
         world=trainer.world,
+        with_whole=trainer.method.weighs_whole,
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0

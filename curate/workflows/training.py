@@ -11,6 +11,7 @@ from torch import Tensor
 
 from curate.distributed import first_decides, sum_over_ranks
 from curate.errors import ConfigError
+from curate.grid import look_through
 from curate.job import ALONE, World
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.schedule import one_cycle
@@ -18,6 +19,7 @@ from curate.seeding import stable_seed
 from curate.store import pack, unpack
 from curate.workflows.evidence import (
     gather_evidence,
+    gather_whole_evidence,
     grid_predictions,
     move,
     spread_to_pixels,
@@ -132,7 +134,7 @@ class Trainer:
             prediction = self.predict(images, self.stages)  # logits (N, C, H/4, W/4)
         evidence = gather_evidence(batch, images, prediction)
         is_warmup = number < self.settings.warmup * self.settings.steps
-        cell_weights, metrics = self.method.step(evidence, is_warmup=is_warmup)  # (N, h, w)
+        cell_weights, metrics = self._weigh(batch, evidence, is_warmup=is_warmup)  # (N, h, w)
         weights = spread_to_pixels(cell_weights, *label_map.shape[1:])  # (N, H, W)
         loss, parts = segmentation_loss(
             prediction.logits,
@@ -155,6 +157,21 @@ class Trainer:
         self.optimizer.step()
         real, synthetic = parts.tolist()
         return {"loss_real": real, "loss_synthetic": synthetic} | metrics
+
+    def _weigh(
+        self, batch: Batch, evidence: Evidence, *, is_warmup: bool
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Let the method weigh the batch, or the whole images that it was made from."""
+        whole = batch.whole
+        if whole is None:
+            return self.method.step(evidence, is_warmup=is_warmup)
+        before = gather_whole_evidence(batch, whole, evidence.predictions.shape[1])
+        found, metrics = self.method.step(before, is_warmup=is_warmup)
+        valid = before.label_map != IGNORE_INDEX
+        height, width = whole.label_map.shape[1:]
+        weights = torch.ones_like(evidence.label_map, dtype=torch.float32)
+        weights[~batch.is_real] = look_through(found, valid, whole.views, (height, width))
+        return weights, metrics
 
     def judge(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
         """Measure the method on held-out images, if there are any; the first process decides.

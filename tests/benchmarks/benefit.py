@@ -88,9 +88,9 @@ class Pool(Experiment):
         """Randomly changed real images."""
         return self.draw((self.real_source,), (), steps, BATCH // 2, excluded)
 
-    def draw_both(self, steps: int):
+    def draw_both(self, steps: int, *, whole: bool):
         """Randomly changed images of both domains, labels marked."""
-        return self.draw((self.real_source,), (self.pool_source,), steps, BATCH, frozenset())
+        return self.draw((self.real_source,), (self.pool_source,), steps, BATCH, whole=whole)
 
     def learn(self) -> Streams:
         """Prepare `streams`, or take what an earlier call learned."""
@@ -152,6 +152,8 @@ class Oracle(Uniform):
 class LabelProbability(Uniform):
     """Weighs a cell by the probability of its label, in the eyes of a witness."""
 
+    weighs_whole = True
+
     def __init__(self, streams: Streams) -> None:
         super().__init__()
         self.taught = streams
@@ -197,7 +199,7 @@ def train(arm: str, images: Pool, steps: int, warmup: float) -> Segmenter:
         device=choose_device("cpu", "float32"),
     )
     held_out = images.held_out() if arm == "hierarchical" else []
-    for step, marked in enumerate(images.draw_both(steps)):
+    for step, marked in enumerate(images.draw_both(steps, whole=method.weighs_whole)):
         batch, spoiled = unmark(marked)
         if arm == "real only":
             batch = pick(batch, batch.is_real.nonzero()[:, 0].tolist())

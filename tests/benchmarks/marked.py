@@ -36,9 +36,14 @@ def mark(label_map: Tensor, spoiled: Tensor) -> Tensor:
 
 def unmark(batch: Batch) -> tuple[Batch, Tensor]:
     """Take the truth, (N, H, W) bool, out of a batch's labels."""
-    label_map = batch.label_map
+    label_map, spoiled = _unmark(batch.label_map)
+    whole = batch.whole and batch.whole._replace(label_map=_unmark(batch.whole.label_map)[0])
+    return replace(batch, label_map=label_map, whole=whole), spoiled
+
+
+def _unmark(label_map: Tensor) -> tuple[Tensor, Tensor]:
     spoiled = (label_map >= MARK) & (label_map != IGNORE_INDEX)
-    return replace(batch, label_map=torch.where(spoiled, label_map - MARK, label_map)), spoiled
+    return torch.where(spoiled, label_map - MARK, label_map), spoiled
 
 
 def store(folder: Path, batch: Batch, spoiled: Tensor) -> DataSource:

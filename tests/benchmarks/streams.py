@@ -196,7 +196,9 @@ class Experiment:
         unwanted = {key for pair in source.pairs if (key := source.key_of(pair)) not in wanted}
         return self.draw((source,), (), steps, NUM_DRAWN, frozenset(unwanted))
 
-    def draw(self, real, synthetic, steps: int, batch_size: int, excluded: frozenset[str]):
+    def draw(
+        self, real, synthetic, steps: int, batch_size: int, excluded=frozenset(), *, whole=False
+    ):
         """Randomly changed images of two domains, the same ones at every call."""
         return training_batches(
             real,
@@ -210,6 +212,7 @@ class Experiment:
             workers=0,
             pin_memory=False,
             exclude=excluded,
+            with_whole=whole,
         )
 
     def _kept(self, left_out: str | None, has_planted: bool) -> Path:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from curate.config import AugmentConfig
 from curate.data import Augmentation, augment, fit_to_size, sample_augmentation
+from curate.data.augmentation import view_of
 
 LABELS = torch.arange(16, dtype=torch.uint8).reshape(4, 4)
 IMAGE = LABELS.expand(3, 4, 4) * 10
@@ -114,3 +116,19 @@ def test_switched_off_augmentation_changes_nothing():
 def test_same_generator_state_gives_the_same_parameters():
     config = AugmentConfig()
     assert sample_augmentation(rng(), config) == sample_augmentation(rng(), config)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.8, 1.0, 1.37, 2.0])
+@pytest.mark.parametrize("is_flipped", [False, True])
+def test_view_tells_where_in_the_image_a_pixel_comes_from(scale, is_flipped):
+    change = Augmentation(scale=scale, top=0.3, left=0.9, is_flipped=is_flipped)
+    shape, size = (50, 70), (40, 60)
+    places = torch.stack(torch.meshgrid(*map(torch.arange, shape), indexing="ij")).to(torch.uint8)
+    view = view_of(shape, size, change)
+    grid = F.affine_grid(view[None], [1, 1, *size], align_corners=False)[0]
+    for axis, length in enumerate(shape):
+        _, came_from = augment(places.new_zeros(3, *shape), places[axis], size, change)
+        told = (grid[..., 1 - axis] + 1) / 2 * length - 0.5
+        shown = came_from != 255
+        error = (told - came_from)[shown].abs().max()
+        assert error <= 0.5 + 1e-3  # labels are taken from the nearest pixel

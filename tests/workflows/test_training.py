@@ -3,10 +3,14 @@ import math
 import pytest
 import torch
 
+from curate.config import FitConfig
 from curate.errors import ConfigError
+from curate.methods.uniform import Uniform
+from curate.models import build_segmenter
+from curate.records import Batch, Whole
 from curate.schedule import one_cycle
-from curate.workflows.evidence import spread_to_pixels
-from curate.workflows.training import choose_device, segmentation_loss
+from curate.workflows.evidence import gather_evidence, spread_to_pixels, to_unit_range
+from curate.workflows.training import Trainer, choose_device, segmentation_loss
 from tests.ranks import Ranks
 
 REAL_AND_SYNTHETIC = torch.tensor([True, False])
@@ -80,3 +84,41 @@ def test_cuda_is_refused_where_there_is_none():
 def test_precision_follows_the_device():
     assert not choose_device("cpu", "auto").use_bfloat16
     assert choose_device("cpu", "bfloat16").use_bfloat16
+
+
+class LeftHalf(Uniform):
+    """Weighs the left half of what it gets 2, the rest 0."""
+
+    weighs_whole = True
+
+    def step(self, evidence, *, is_warmup):
+        self.asked = evidence
+        weights = torch.zeros_like(evidence.label_map, dtype=torch.float32)
+        weights[:, :, : weights.shape[2] // 2] = 2
+        return weights, {}
+
+
+def test_weights_of_whole_images_are_laid_over_what_was_made_of_them():
+    method = LeftHalf()
+    trainer = Trainer(
+        build_segmenter("tests.workflows.tiny:make_segmenter", 2),
+        method,
+        stages=(),
+        settings=FitConfig(size=(32, 32)),
+        device=choose_device("cpu", "float32"),
+    )
+    shown = torch.tensor([[-0.5, 0, -0.5], [0, 1, 0]])  # the left half, flipped
+    unchanged = torch.tensor([[1.0, 0, 0], [0, 1, 0]])
+    images = torch.randint(0, 256, (3, 3, 16, 32), dtype=torch.uint8)
+    labels = torch.zeros(3, 16, 32, dtype=torch.uint8)
+    whole = Whole(images[1:].flip(0), labels[1:], torch.stack([shown, unchanged]))
+    is_real = torch.tensor([True, False, False])
+    batch = Batch(images, labels, is_real, ("r0:a", "s0:a", "s0:b"), whole=whole)
+    evidence = gather_evidence(batch, to_unit_range(images), trainer.predict(images / 255.0, ()))
+    weights, _ = trainer._weigh(batch, evidence, is_warmup=False)
+    assert weights[0].unique().tolist() == [1]  # real
+    assert weights[1].mean() > 1.8
+    assert weights[2, 0].tolist() == [2, 2, 2, 2, 0, 0, 0, 0]
+    assert torch.equal(method.asked.images, whole.images / 255.0)
+    assert method.asked.keys == ("s0:a", "s0:b")
+    assert not method.asked.is_real.any()

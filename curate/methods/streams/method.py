@@ -36,6 +36,8 @@ from curate.seeding import stable_seed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+MAX_SEEN: Final = 50_000_000
+"""Scores of cells that the joint training keeps in mind; 200 MB."""
 _ANY_SIZE: Final = (64, 64)
 
 
@@ -44,6 +46,7 @@ class Streams(Method):
 
     Settings = StreamsSettings
     prepares = True
+    weighs_whole = True
 
     num_learned: Tensor
 
@@ -67,6 +70,7 @@ class Streams(Method):
             min_ess=settings.min_ess, max_power=1.0, clip=10.0, uniform=0.0
         )
         self.panel = Panel(context.num_classes)
+        self._seen: dict[str, Tensor] = {}
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
 
     @classmethod
@@ -120,7 +124,10 @@ class Streams(Method):
 
     @torch.no_grad()
     def step(self, evidence: Evidence, *, is_warmup: bool) -> tuple[Tensor, dict[str, float]]:
-        """Weigh the batch's synthetic cells; nothing is learned.
+        """Weigh the batch's synthetic cells by their scores; nothing is learned.
+
+        Images are weighed whole: random changes enlarge, crop and recolour, and what is wrong is
+        found less well in what they leave. So an image has one score, however often it is drawn.
 
         A score is taken relative to what real cells of its class usually reach. Small and rare
         classes are hard to be sure of, and would count for less, however good their cells are.
@@ -128,17 +135,7 @@ class Streams(Method):
         weights = unit_weights(evidence)
         if is_warmup or not self.panel.speaking:
             return weights, {}
-        scores = torch.full_like(weights, 0.5)
-        for fold in self._folds:
-            rows = [
-                row
-                for row, key in enumerate(evidence.keys)
-                if not evidence.is_real[row] and self._fold_of(key) == fold
-            ]
-            if rows:
-                images, labels = evidence.images[rows], evidence.label_map[rows]
-                opinions = self._opine(fold, self._see(fold, images, labels))
-                scores[rows] = self.panel.compare(self.panel.fuse(opinions, labels), labels)
+        scores = self.panel.compare(self._recall(evidence), evidence.label_map)
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
         weights, ess = self.running.weigh(scores, synthetic)
         return weights, {"ess": float(ess)}
@@ -168,7 +165,7 @@ class Streams(Method):
         """Score each image by all folds that did not learn from it.
 
         Witnesses and the planted stream learn from real images only, and so judge a synthetic
-        image by the mean of all folds. In training, its own fold is enough.
+        image by the mean of all folds.
 
         The pixel level is that of the streams that judge a cell by itself, the region level that
         of planted faults, which see a cell's surroundings, and the image level the mean of the
@@ -200,15 +197,28 @@ class Streams(Method):
             streams=opinions,
         )
 
+    def _recall(self, evidence: Evidence) -> Tensor:
+        """Score the synthetic images, those that were seen before from memory: (N, h, w)."""
+        found = torch.full_like(unit_weights(evidence), 0.5)
+        rows = torch.nonzero(~evidence.is_real)[:, 0].tolist()
+        new = [row for row in rows if evidence.keys[row] not in self._seen]
+        # On a CPU one by one: what else has to be scored then must not change a bit of a score,
+        # or a run that goes on, and has forgotten, would not be the same.
+        together = max(1, len(new)) if found.is_cuda else 1
+        for start in range(0, len(new), together):
+            some = new[start : start + together]
+            for row, score in zip(some, self.scores(evidence.pick(some)).combined, strict=True):
+                self._seen[evidence.keys[row]] = score
+        for row in rows:
+            found[row] = self._seen[evidence.keys[row]]
+        while len(self._seen) * found[0].numel() > MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
+        return found
+
     @property
     def _folds(self) -> range:
         """Numbers of the folds."""
         return range(self.settings.folds)
-
-    def _fold_of(self, key: str) -> int:
-        """Fold of a training image; any will do for others."""
-        split = self.splits.get(key)
-        return split.fold if split else 0
 
     def _pick(self, stream: str, opinions: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
         """Read each image from the folds whose networks did not learn from it."""

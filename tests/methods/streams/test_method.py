@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from curate.methods.streams import method as streams_method
 from curate.metrics import auroc
+from curate.ranking import spearman
 from tests.methods.streams.making import (
     draw_images,
     evidence_of,
@@ -101,6 +103,25 @@ def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
     assert weights[~right].mean() < 0.8 < 1.2 < weights[right].mean()
     assert weights.mean() == pytest.approx(1, abs=0.05)
     assert 0.2 <= metrics["ess"] <= 1
+
+
+def test_weights_follow_the_scores_and_are_kept_in_mind(restyled):
+    method = learn(restyled)
+    evidence = evidence_of(restyled)
+    expected = method.panel.compare(method.scores(evidence).combined, evidence.label_map)
+    weights, _ = method.step(evidence, is_warmup=False)
+    assert spearman(weights.flatten(), expected.flatten()) > 0.999
+    asked = []
+    method.scores = asked.append
+    again, _ = method.step(evidence, is_warmup=False)
+    assert asked == []
+    torch.testing.assert_close(again, weights, rtol=0.1, atol=0.01)  # the mean is a running one
+
+
+def test_memory_for_scores_is_bounded(method, restyled, monkeypatch):
+    monkeypatch.setattr(streams_method, "MAX_SEEN", 5 * 8 * 12)
+    method.step(evidence_of(restyled), is_warmup=False)
+    assert len(method._seen) == 5
 
 
 def test_score_of_an_image_does_not_depend_on_its_batch(method, restyled):
