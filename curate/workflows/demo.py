@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NUM_REAL: Final = 40
 NUM_SYNTHETIC: Final = 120
 NUM_TEST: Final = 40
-NUM_AUDITED: Final = 24
+NUM_AUDITED: Final = 16
 SIZE: Final = (96, 128)
 KEPT: Final = "60%"
 AUDIT_NAME: Final = "audit.csv"
@@ -49,8 +49,8 @@ path = "synthetic"
 
 [fit]
 size = [{height}, {width}]
-steps = 120
-evaluate_every = 30
+steps = 100
+evaluate_every = 25
 seed = {seed}
 
 [augment]
@@ -61,6 +61,7 @@ folds = 2
 witness_steps = 60
 plantings = 1
 epochs = 6
+enlarge = 2
 
 [score]
 region_px = 16
