@@ -176,11 +176,11 @@ class _Reader(Dataset[Any]):
         *,
         with_whole: bool,
     ) -> None:
-        self._with_whole = with_whole
         self._domains = domains
         self._size = size
         self._seed = seed
         self._augment = augment
+        self._with_whole = with_whole
 
     def __getitem__(self, plan: Plan) -> dict[str, Any] | DataError:
         """Return the fields of a `Batch`, or the error that the step ends with."""

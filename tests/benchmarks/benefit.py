@@ -18,7 +18,8 @@ oracle       Unspoiled share of each cell.
 ============ ========================================================================
 
 The weights of the last four have mean 1 over the pool, and are 1 during the warm-up, as in any
-`fit`. Mean IoU is measured at the labels' own size on CamVid val, by which nothing is chosen.
+`fit`; `p(label)` and `streams` weigh an image whole, before its random changes. Mean IoU is
+measured at the labels' own size on CamVid val, by which nothing is chosen.
 
 Results are kept in WORK, one JSON file a training, and beside them what `streams` learned, so that
 an interrupted benchmark goes on. Take another WORK for another number of steps or warm-up.

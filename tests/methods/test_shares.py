@@ -7,21 +7,8 @@ from curate.methods import Split
 from curate.methods.channels import balance
 from curate.methods.inputs import InputStack
 from curate.methods.running import RunningWeights
-from curate.records import Evidence
 from tests.methods.test_contract import KEYS, build, evidence_of
 from tests.ranks import Ranks
-
-
-def take(evidence, rows):
-    """Keep some images of an evidence."""
-    return Evidence(
-        predictions=evidence.predictions[rows],
-        label_map=evidence.label_map[rows],
-        images=evidence.images[rows],
-        is_real=evidence.is_real[rows],
-        keys=tuple(evidence.keys[row] for row in rows),
-        features={name: value[rows] for name, value in evidence.features.items()},
-    )
 
 
 def away_from_zero(method):
@@ -39,7 +26,7 @@ def shares():
     assert KEYS[2].startswith("s")
     evidence = evidence_of(3, shift=1.0)
     evidence.label_map[0, :4] = 255  # so that the shares differ in number of cells
-    return evidence, [take(evidence, [0, 2]), take(evidence, [1, 3])]
+    return evidence, [evidence.pick([0, 2]), evidence.pick([1, 3])]
 
 
 def test_domains_and_classes_are_balanced_over_all_shares(monkeypatch):
