@@ -129,13 +129,12 @@ class Streams(Method):
         Images are weighed whole: random changes enlarge, crop and recolour, and what is wrong is
         found less well in what they leave. So an image has one score, however often it is drawn.
 
-        A score is taken relative to what real cells of its class usually reach. Small and rare
-        classes are hard to be sure of, and would count for less, however good their cells are.
+        Scores choose among the cells of a class; how much a class counts, see `class_factors`.
         """
         weights = unit_weights(evidence)
         if is_warmup or not self.panel.speaking:
             return weights, {}
-        scores = self.panel.compare(self._recall(evidence), evidence.label_map)
+        scores = self.panel.balance(self._recall(evidence), evidence.label_map)
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
         weights, ess = self.running.weigh(scores, synthetic)
         return weights, {"ess": float(ess)}

@@ -19,7 +19,9 @@ ROUNDING: Final = 1e-6
 BELOW: Final = 0.25
 """Share of the real cells that is below the level from which a stream has nothing to object."""
 ENOUGH: Final = 100
-"""Cells below which a class has no usual score of its own."""
+"""Cells below which a class has no factor of its own."""
+MOST: Final = 10.0
+"""No class's scores are raised further, relative to those of all cells."""
 PULL: Final = 1e-3
 """How strongly `calibrate` holds on to what a stream said itself."""
 LEAST: Final = 0.005
@@ -150,34 +152,39 @@ def posterior(logits: Tensor, level: Tensor) -> Tensor:
     return (logits - level).clamp(max=0).exp().clamp(min=LEAST)
 
 
-def usual_scores(scores: Tensor, label_map: Tensor, num_classes: int) -> Tensor:
-    """Average the scores of real cells by class.
+def class_factors(
+    scores: Tensor, shares: Tensor, label_map: Tensor, num_classes: int
+) -> Tensor:
+    """Find what to multiply the scores of each class by, so that it keeps its share of the weight.
+
+    Every stream sees the label, and so every one of them lowers the odds of a class whose labels
+    are often wrong. In their product this counts several times: of small and rare classes, which
+    suffer most, next to nothing would be left. It is to count once.
 
     Parameters
     ----------
-    scores : (N, h, w) float32
-        In [0, 1].
+    scores, shares : (N, h, w) float32
+        In [0, 1]: what all streams together hold of synthetic cells, and what is to be taken, in
+        the mean of a class, for its unspoiled share.
     label_map : (N, h, w) uint8
         255 = ignore.
 
     Returns
     -------
-    usual : (C,) float32
-        Above 0; of a class with fewer than `ENOUGH` cells, the average of all.
+    factors : (C,) float32
+        In (0, 1], the largest 1: no class is raised more than `MOST` times as far as all cells.
     """
     valid = label_map != IGNORE_INDEX
     classes = label_map[valid].long()
     counts = torch.bincount(classes, minlength=num_classes)
-    sums = torch.bincount(classes, scores[valid].double(), minlength=num_classes)
-    mean = sums.sum() / counts.sum().clamp(min=1)
-    usual = torch.where(counts < ENOUGH, mean, sums / counts.clamp(min=1))
-    return usual.clamp(min=LEAST).float()
 
+    def average(cells: Tensor) -> Tensor:
+        sums = torch.bincount(classes, cells[valid].double(), minlength=num_classes)
+        mean = sums.sum() / counts.sum().clamp(min=1)
+        return torch.where(counts < ENOUGH, mean, sums / counts.clamp(min=1)) / mean
 
-def relative_to(usual: Tensor, scores: Tensor, label_map: Tensor) -> Tensor:
-    """Divide scores (N, h, w) by the usual ones (C,) of their classes; at most 1."""
-    classes = label_map.long().clamp(max=len(usual) - 1)  # what is ignored does not count anyway
-    return (scores / usual[classes]).clamp(max=1)
+    factors = (average(shares) / average(scores)).nan_to_num(nan=1.0).clamp(max=MOST)
+    return (factors / factors.max()).float()
 
 
 def cell_auroc(logits: Tensor, valid: Tensor, is_real: Tensor) -> float:

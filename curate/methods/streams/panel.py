@@ -17,12 +17,11 @@ from curate.methods.streams.fusion import (
 from curate.methods.streams.kinds import PLANTED, STREAMS
 from curate.methods.streams.opinions import (
     cell_auroc,
+    class_factors,
     finds_less_good,
     posterior,
     real_level,
-    relative_to,
     tells_domains_apart,
-    usual_scores,
 )
 from curate.records import IGNORE_INDEX
 
@@ -39,15 +38,15 @@ class Panel(nn.Module):
         By stream, in the order of `STREAMS`.
     trusts, levels, aurocs : (S,) float32
         See `fuse`, `real_level` and `cell_auroc`.
-    usual : (C,) float32
-        See `usual_scores`.
+    factors : (C,) float32
+        See `class_factors`.
     """
 
     speaks: Tensor
     trusts: Tensor
     levels: Tensor
     aurocs: Tensor
-    usual: Tensor
+    factors: Tensor
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -55,7 +54,7 @@ class Panel(nn.Module):
         self.register_buffer("trusts", torch.ones(len(STREAMS)))
         self.register_buffer("levels", torch.zeros(len(STREAMS)))
         self.register_buffer("aurocs", torch.full((len(STREAMS),), 0.5))
-        self.register_buffer("usual", torch.ones(num_classes))
+        self.register_buffer("factors", torch.ones(num_classes))
 
     @property
     def speaking(self) -> tuple[str, ...]:
@@ -75,9 +74,9 @@ class Panel(nn.Module):
         planted = trusted.pop(PLANTED, None)
         return fuse(planted, list(trusted.values()), like)
 
-    def compare(self, scores: Tensor, label_map: Tensor) -> Tensor:
-        """Take scores (N, h, w) relative to what real cells of their class usually reach."""
-        return relative_to(self.usual, scores, label_map)
+    def balance(self, scores: Tensor, label_map: Tensor) -> Tensor:
+        """Multiply scores (N, h, w) in [0, 1] by the factors of their classes."""
+        return scores * self.factors[label_map.long().clamp(max=len(self.factors) - 1)]
 
     def listen(self, logits: Mapping[str, Tensor], label_map: Tensor, is_real: Tensor) -> None:
         """Judge all streams by what they say of images that they never learned from.
@@ -100,9 +99,12 @@ class Panel(nn.Module):
             else:
                 self.speaks[index] = tells_domains_apart(found, valid, is_real)
         self._settle_trusts(logits, valid & ~is_real[:, None, None])
-        real = {name: self.opine(name, logits[name][is_real]) for name in self.speaking}
-        labels = label_map[is_real]
-        self.usual.copy_(usual_scores(self.fuse(real, labels), labels, len(self.usual)))
+        opinions = {name: self.opine(name, logits[name][~is_real]) for name in self.speaking}
+        labels = label_map[~is_real]
+        # as much of a class is unspoiled as the planted stream says, as far as it is trusted
+        planted = {name: opinion for name, opinion in opinions.items() if name == PLANTED}
+        scores, shares = self.fuse(opinions, labels), self.fuse(planted, labels)
+        self.factors.copy_(class_factors(scores, shares, labels, len(self.factors)))
 
     def _settle_trusts(self, logits: Mapping[str, Tensor], synthetic: Tensor) -> None:
         """Trust each stream as far as it and the planted one agree on the synthetic cells.

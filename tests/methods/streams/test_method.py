@@ -108,7 +108,7 @@ def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
 def test_weights_follow_the_scores_and_are_kept_in_mind(restyled):
     method = learn(restyled)
     evidence = evidence_of(restyled)
-    expected = method.panel.compare(method.scores(evidence).combined, evidence.label_map)
+    expected = method.panel.balance(method.scores(evidence).combined, evidence.label_map)
     weights, _ = method.step(evidence, is_warmup=False)
     assert spearman(weights.flatten(), expected.flatten()) > 0.999
     asked = []

@@ -9,13 +9,13 @@ from curate.methods.streams.fusion import USUAL, fuse, measure_agreement
 from curate.methods.streams.opinions import (
     ENOUGH,
     LEAST,
+    MOST,
     calibrate,
+    class_factors,
     finds_less_good,
     posterior,
     real_level,
-    relative_to,
     tells_domains_apart,
-    usual_scores,
 )
 from tests.methods.streams.making import IS_REAL
 
@@ -93,18 +93,36 @@ def test_three_in_four_labelled_real_cells_reach_the_real_level():
     assert real_level(logits, ~valid & False, torch.tensor([True, False])) == 0.0
 
 
-def test_usual_scores_are_the_means_of_classes_with_enough_cells():
+def factors_of(scores, shares):
+    """Factors of classes with enough cells each, of a given score and share."""
+    labels = torch.arange(len(scores)).repeat_interleave(ENOUGH).view(1, 1, -1)
+    cells = [torch.tensor(v).repeat_interleave(ENOUGH).view(1, 1, -1) for v in (scores, shares)]
+    return class_factors(*cells, labels, len(scores))
+
+
+def test_factors_bring_the_weight_of_each_class_to_its_unspoiled_share():
+    scores, shares = [0.5, 0.1, 0.4], [0.5, 0.3, 0.2]
+    weights = factors_of(scores, shares) * torch.tensor(scores)
+    assert torch.allclose(weights / weights.sum(), torch.tensor(shares))
+    assert torch.allclose(factors_of(scores, scores), torch.ones(3))
+
+
+def test_factors_are_bounded():
+    few = factors_of([0.5, 0.5, 0.5, 1e-5], [0.5, 0.5, 0.5, 0.5])
+    ratio = 4 * 0.5 / (3 * 0.5 + 1e-5)  # of all cells
+    assert torch.allclose(few, torch.tensor([1 / ratio, 1 / ratio, 1 / ratio, MOST]) / MOST)
+
+
+def test_few_cells_have_the_factor_of_all():
     labels = torch.tensor([[0] * ENOUGH + [1] * ENOUGH + [2, 255]]).view(1, 1, -1)
-    scores = torch.tensor([[0.5] * ENOUGH + [0.8] * ENOUGH + [0.1, 0.9]]).view(1, 1, -1)
-    mean = (1.3 * ENOUGH + 0.1) / (2 * ENOUGH + 1)
-    assert torch.allclose(usual_scores(scores, labels, 4), torch.tensor([0.5, 0.8, mean, mean]))
-    assert usual_scores(0 * scores, labels, 4).min() > 0
+    scores = torch.tensor([[0.4] * ENOUGH + [0.2] * ENOUGH + [1e-6, 0.9]]).view(1, 1, -1)
+    factors = class_factors(scores, torch.full_like(scores, 0.3), labels, 4)
+    assert torch.allclose(factors, torch.tensor([0.5, 1, 2 / 3, 2 / 3]), atol=1e-2)
 
 
-def test_scores_are_taken_relative_to_those_of_their_class():
-    usual, labels = torch.tensor([0.5, 0.25]), torch.tensor([[[0, 1, 1, 255]]])
-    scores = torch.tensor([[[0.25, 0.25, 0.1, 0.1]]])
-    assert torch.allclose(relative_to(usual, scores, labels)[..., :3], torch.tensor([0.5, 1, 0.4]))
+def test_scores_of_nothing_have_factors_of_one():
+    cells = torch.zeros(1, 2, 2)
+    assert torch.equal(class_factors(cells, cells, cells.byte(), 3), torch.ones(3))
 
 
 def test_fusion_lowers_the_odds_of_the_planted_stream():

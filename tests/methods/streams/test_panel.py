@@ -63,3 +63,26 @@ def test_trust_is_a_power_of_the_agreement():
 def test_layout_is_trusted_by_itself():
     trusts = listen(planted=find(0, 1), layout=find(3, 4, seed=1))
     assert trusts["layout"] == trusts["planted"] == 1
+
+
+def test_how_much_a_class_counts_is_for_the_planted_stream_to_say():
+    labels = torch.zeros(16, 10, 20, dtype=torch.uint8)
+    labels[:, 5:] = 1
+    generator = torch.Generator().manual_seed(0)
+    logits = {name: 0.1 * torch.randn(labels.shape, generator=generator) for name in STREAMS}
+    for name in ("planted", "semantics"):
+        logits[name] += 2
+        logits[name][~IS_REAL, 5:, :15] -= 4  # three quarters of class 1
+        logits[name][~IS_REAL, :5, :5] -= 4  # a quarter of class 0
+    logits["semantics"][~IS_REAL, 5:] -= 2  # and all of class 1 once more
+    panel = Panel(num_classes=2)
+    panel.listen(logits, labels, IS_REAL)
+    assert panel.speaking == ("planted", "semantics")
+    opinions = {name: panel.opine(name, logits[name][~IS_REAL]) for name in panel.speaking}
+    labels = labels[~IS_REAL]
+    scores = panel.fuse(opinions, labels)
+    shares = panel.fuse({"planted": opinions["planted"]}, labels)
+    weights = panel.balance(scores, labels)
+    by_class = [float(x[:, 5:].mean() / x[:, :5].mean()) for x in (scores, weights, shares)]
+    assert by_class[0] < 0.7 * by_class[2]
+    assert by_class[1] == pytest.approx(by_class[2], rel=1e-3)
