@@ -152,9 +152,7 @@ def posterior(logits: Tensor, level: Tensor) -> Tensor:
     return (logits - level).clamp(max=0).exp().clamp(min=LEAST)
 
 
-def class_factors(
-    scores: Tensor, shares: Tensor, label_map: Tensor, num_classes: int
-) -> Tensor:
+def class_factors(scores: Tensor, shares: Tensor, label_map: Tensor, num_classes: int) -> Tensor:
     """Find what to multiply the scores of each class by, so that it keeps its share of the weight.
 
     Every stream sees the label, and so every one of them lowers the odds of a class whose labels
