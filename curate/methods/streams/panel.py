@@ -76,7 +76,8 @@ class Panel(nn.Module):
 
     def balance(self, scores: Tensor, label_map: Tensor) -> Tensor:
         """Multiply scores (N, h, w) in [0, 1] by the factors of their classes."""
-        return scores * self.factors[label_map.long().clamp(max=len(self.factors) - 1)]
+        classes = label_map.long().clamp(max=len(self.factors) - 1)  # what is ignored never counts
+        return scores * self.factors[classes]
 
     def listen(self, logits: Mapping[str, Tensor], label_map: Tensor, is_real: Tensor) -> None:
         """Judge all streams by what they say of images that they never learned from.
