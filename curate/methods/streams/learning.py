@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from torch import Tensor
 
-from curate.grid import centres
+from curate.grid import centres, grid_size
 from curate.methods.streams.evidence import Clues, join
 from curate.methods.streams.networks import CHUNK, Lesson, StreamNetwork, run
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
     See = Callable[[int, Tensor, Tensor], Clues]
 
-MANY_REAL: Final = 60
-"""Of more real images, faults are planted in each in proportion less often, but at least once."""
+MANY_CELLS: Final = 72_000
+"""Of more cells of real images, faults are planted in each image in proportion less often, but at
+least once; 60 images of 120x160 pixels have as many."""
 
 
 class PlantedClues(NamedTuple):
@@ -131,7 +133,8 @@ class Workshop:
         """Gather the clues of planted images."""
         settings = self.settings
         num_real = len(self._real.keys)
-        times = max(1, settings.plantings * MANY_REAL // max(num_real, MANY_REAL))
+        num_cells = num_real * math.prod(grid_size(*self._real.label_map.shape[1:]))
+        times = max(1, settings.plantings * MANY_CELLS // max(num_cells, MANY_CELLS))
         planted = self.preparation.plant(settings.faults, times, self.folds[:num_real])
         clues, is_good, sources, parts_label = [], [], [], []
         for group in _groups(planted, CHUNK):

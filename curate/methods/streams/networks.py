@@ -69,9 +69,17 @@ class StreamNetwork(nn.Module):
         """Take mean and spread of the appearance, if it is seen, from these images."""
         if APPEARANCE not in self.sees:
             return
-        features = clues.appearance.float()
-        self.mean.copy_(features.mean(dim=(0, 2, 3)))
-        self.scale.copy_(features.std(dim=(0, 2, 3), correction=0) + 1e-3)
+        # some at a time: all of them in double precision may be more than fits into memory
+        starts = range(0, len(clues), CHUNK)
+        parts = (clues.appearance[start : start + CHUNK].double() for start in starts)
+        totals = [
+            torch.stack([part.sum(dim=(0, 2, 3)), part.square().sum(dim=(0, 2, 3))])
+            for part in parts
+        ]
+        count = clues.appearance.numel() / clues.appearance.shape[1]
+        mean, square = torch.stack(totals).sum(dim=0) / count
+        self.mean.copy_(mean)
+        self.scale.copy_((square - mean.square()).clamp(min=0).sqrt() + 1e-3)
 
     def forward(self, clues: Clues) -> Tensor:
         """Return logits, (N, h, w) float32."""

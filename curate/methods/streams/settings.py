@@ -23,8 +23,8 @@ class StreamsSettings(Strict):
         Kinds that are planted in real images, see `curate.faults`; ``mixture`` is several of the
         others that are named.
     plantings : int
-        Times that each kind is planted in each real image at each strength; of more than 60 images
-        in proportion less often, but at least once.
+        Times that each kind is planted in each real image at each strength; where real images have
+        more cells than 60 of 120x160 pixels, in proportion less often, but at least once.
     folds : int
         Cross-fitting: each image is scored by networks that did not see it.
     witness_steps : int

@@ -9,7 +9,7 @@ from curate.methods import Split
 from curate.methods.streams import learning
 from curate.methods.streams.evidence import Clues
 from curate.methods.streams.learning import Workshop
-from curate.methods.streams.networks import LAYOUT, StreamNetwork, fit
+from curate.methods.streams.networks import APPEARANCE, LAYOUT, StreamNetwork, fit
 from curate.methods.streams.settings import StreamsSettings
 from curate.models import build_weighter
 from tests.methods.streams.making import draw_images, make_preparation
@@ -65,9 +65,14 @@ def test_planted_lessons_know_real_images_of_other_folds_only():
     assert lesson.target.max() == 1
 
 
-@pytest.mark.parametrize(("plantings", "times"), [(1, 1), (4, 2)])
-def test_faults_are_planted_less_often_in_each_of_many_images(monkeypatch, plantings, times):
-    monkeypatch.setattr(learning, "MANY_REAL", 6)
+@pytest.mark.parametrize(
+    ("plantings", "share", "times"), [(4, 1, 4), (4, 2, 2), (4, 3, 1), (1, 2, 1)]
+)
+def test_faults_are_planted_less_often_in_images_of_many_cells(
+    monkeypatch, plantings, share, times
+):
+    num_cells = make_workshop().planted_lesson(0).target[0].numel() * 12
+    monkeypatch.setattr(learning, "MANY_CELLS", num_cells // share)
     workshop = make_workshop(plantings=plantings)
     num_real = len(workshop.preparation.real.keys)
     assert num_real == 12
@@ -111,3 +116,14 @@ def test_passes_multiply_the_epochs():
         heads.append(network.network.head.weight)
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[1], heads[2])
+
+
+def test_appearance_is_standardised_by_all_images_of_a_lesson():
+    appearance = 5 + 3 * torch.randn(70, 2, 4, 6, generator=torch.Generator().manual_seed(0))
+    label_map = torch.zeros(70, 4, 6, dtype=torch.uint8)
+    clues = Clues(appearance.half(), torch.zeros(70, 1, 4, 6).half(), label_map)
+    network = StreamNetwork(torch.nn.Identity(), (APPEARANCE,), 2)
+    network.standardise(clues)
+    seen = clues.appearance.float()
+    assert torch.allclose(network.mean, seen.mean(dim=(0, 2, 3)), atol=1e-5)
+    assert torch.allclose(network.scale, seen.std(dim=(0, 2, 3), correction=0) + 1e-3, atol=1e-5)
