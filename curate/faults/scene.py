@@ -60,9 +60,9 @@ class Scene:
         if min(coarse.shape[:2]) < 4:  # SLIC needs room for a cluster
             return np.zeros(self.label_map.shape, np.int64)
         cut = slic(coarse, n_segments=NUM_PIECES, compactness=10.0, start_label=0)
-        fine = cut.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
-        _, numbers = np.unique(fine, return_inverse=True)
-        return np.asarray(numbers, np.int64).reshape(height, width)
+        _, numbers = np.unique(cut, return_inverse=True)
+        numbers = np.asarray(numbers, np.int64).reshape(cut.shape)
+        return numbers.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
 
     @cached_property
     def objects(self) -> NDArray[np.int64]:
@@ -88,7 +88,8 @@ class Scene:
         place : (H, W) bool
             All False where everything is ignored.
         """
-        return self._pick(self.pieces, np.unique(self.pieces[self.is_valid]), rng, share)
+        with_class = np.flatnonzero(np.bincount(self.pieces[self.is_valid]))
+        return self._pick(self.pieces, with_class, rng, share)
 
     def pick_objects(self, rng: np.random.Generator, share: float) -> NDArray[np.bool_]:
         """Choose about `share` of the objects, at least one; all False where there is none."""
