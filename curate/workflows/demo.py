@@ -49,8 +49,8 @@ path = "synthetic"
 
 [fit]
 size = [{height}, {width}]
-steps = 100
-evaluate_every = 25
+steps = 60
+evaluate_every = 20
 seed = {seed}
 
 [augment]

@@ -18,7 +18,7 @@ from tests.store.making import scored_image, write_scores
 def test_small_demo_runs_every_step(tmp_path, monkeypatch):
     for name, value in (("NUM_REAL", 6), ("NUM_SYNTHETIC", 8), ("NUM_TEST", 2)):
         monkeypatch.setattr(demo_module, name, value)
-    few_steps = demo_module.CURATE_TOML.replace("steps = 100", "steps = 4")
+    few_steps = demo_module.CURATE_TOML.replace("steps = 60", "steps = 4")
     monkeypatch.setattr(demo_module, "CURATE_TOML", few_steps)
     asked = []
 
