@@ -85,8 +85,9 @@ class Preparation:
         ``(excluded, steps) -> iterator of Batch``: randomly changed real images without the
         keys in the set `excluded`, the same ones at every call.
     plant : callable
-        ``(kinds, times, folds) -> iterator of PlantedImage``: every real image as it is, then with
-        every kind of fault at every strength, `times` over; donors are of the image's own fold.
+        ``(kinds, times, most, folds) -> iterator of PlantedImage``: every real image as it is, then
+        with every kind of fault at every strength, `times` over, or where these would be more than
+        `most` with some of them, all equally often; donors are of the image's own fold.
     pick_pieces : callable
         ``(image, label_map, share, rng)``: about that share of an image's superpixels, (H, W)
         bool, or None where it has no class at all.
@@ -99,7 +100,7 @@ class Preparation:
     real: Batch
     synthetic: Batch
     draw_real: Callable[[frozenset[str], int], Iterator[Batch]]
-    plant: Callable[[Sequence[str], int, Sequence[int]], Iterator[PlantedImage]]
+    plant: Callable[[Sequence[str], int, int, Sequence[int]], Iterator[PlantedImage]]
     pick_pieces: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
     seed: int
     num_steps: int

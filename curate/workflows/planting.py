@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,33 +25,35 @@ SHARES: Final = (0.2, 0.7)
 
 
 def plant_faults(
-    real: Batch, seed: int, kinds: Sequence[str], times: int, folds: Sequence[int]
+    real: Batch, seed: int, kinds: Sequence[str], times: int, most: int, folds: Sequence[int]
 ) -> Iterator[PlantedImage]:
     """Yield every real image as it is, then with every kind at every strength, `times` over.
 
-    Donors are of the same fold: what is pasted is as new to a fold's witness as the image itself.
+    Where these would be more than `most`, each image gets some of them in turn, so that all are
+    planted about equally often. Donors are of the same fold: what is pasted is as new to a fold's
+    witness as the image itself.
     """
     faults = _choose(kinds)
+    plans = list(product(faults, STRENGTHS, range(times)))
     images, labels = real.images.numpy(), real.label_map.numpy()
+    every = -(-len(images) * len(plans) // most)
     for row in range(len(images)):
         nothing = torch.zeros(labels[row].shape, dtype=torch.bool)
         yield PlantedImage(row, real.images[row], real.label_map[row], nothing, parts_label=True)
         donors = [other for other, fold in enumerate(folds) if fold == folds[row] and other != row]
-        for kind, fault in faults.items():
-            for strength in STRENGTHS:
-                for number in range(times):
-                    rng = stable_rng(seed, real.keys[row], kind, strength, number)
-                    donor = int(rng.choice(donors)) if donors else row
-                    scene = Scene(images[row], labels[row], images[donor], labels[donor])
-                    share = rng.uniform(*SHARES)
-                    planted = fault.plant(scene, rng, strength=strength, share=share)
-                    yield PlantedImage(
-                        row,
-                        torch.from_numpy(planted.image),
-                        torch.from_numpy(planted.label_map.astype(np.uint8)),
-                        torch.from_numpy(planted.is_spoiled),
-                        fault.parts_label,
-                    )
+        for kind, strength, number in plans[-row % every :: every]:
+            rng = stable_rng(seed, real.keys[row], kind, strength, number)
+            donor = int(rng.choice(donors)) if donors else row
+            scene = Scene(images[row], labels[row], images[donor], labels[donor])
+            share = rng.uniform(*SHARES)
+            planted = faults[kind].plant(scene, rng, strength=strength, share=share)
+            yield PlantedImage(
+                row,
+                torch.from_numpy(planted.image),
+                torch.from_numpy(planted.label_map.astype(np.uint8)),
+                torch.from_numpy(planted.is_spoiled),
+                faults[kind].parts_label,
+            )
 
 
 def _choose(kinds: Sequence[str]) -> dict[str, Fault]:

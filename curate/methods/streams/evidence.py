@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SMALLEST_PROBABILITY: Final = 1e-6
 
+_TOGETHER_PX: Final = 2**24
+"""Enlarged pixels that a GPU encodes at a time; their early features take some gigabytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clues:
@@ -70,7 +73,8 @@ def see_appearance(
     is wrong with a cell's neighbours would count against the cell.
     """
     grid, parts = grid_size(*images.shape[2:]), []
-    together = len(images) if images.is_cuda else 1
+    enlarged_px = images.shape[2] * images.shape[3] * enlarge**2
+    together = max(1, _TOGETHER_PX // enlarged_px) if images.is_cuda else 1
     # On a CPU one by one, up to three times as fast: glibc gives tensors above 32 MiB back to the
     # system after every layer, and each page of the next one has to be fetched anew.
     for part in images.split(together):  # type: ignore[no-untyped-call]

@@ -25,6 +25,9 @@ MANY_CELLS: Final = 72_000
 """Of more cells of real images, faults are planted in each image in proportion less often, but at
 least once; 60 images of 120x160 pixels have as many."""
 
+MOST_CELLS: Final = 5_000_000
+"""Cells of planted images, at most; about a gigabyte of clues. Larger images get fewer faults."""
+
 
 class PlantedClues(NamedTuple):
     """Clues of real images in which faults were planted, or which were left as they are.
@@ -133,9 +136,11 @@ class Workshop:
         """Gather the clues of planted images."""
         settings = self.settings
         num_real = len(self._real.keys)
-        num_cells = num_real * math.prod(grid_size(*self._real.label_map.shape[1:]))
+        cells_each = math.prod(grid_size(*self._real.label_map.shape[1:]))
+        num_cells = num_real * cells_each
         times = max(1, settings.plantings * MANY_CELLS // max(num_cells, MANY_CELLS))
-        planted = self.preparation.plant(settings.faults, times, self.folds[:num_real])
+        most = max(1, MOST_CELLS // cells_each)
+        planted = self.preparation.plant(settings.faults, times, most, self.folds[:num_real])
         clues, is_good, sources, parts_label = [], [], [], []
         for group in _groups(planted, CHUNK):
             images = torch.stack([item.image for item in group])

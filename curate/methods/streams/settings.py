@@ -24,7 +24,8 @@ class StreamsSettings(Strict):
         others that are named.
     plantings : int
         Times that each kind is planted in each real image at each strength; where real images have
-        more cells than 60 of 120x160 pixels, in proportion less often, but at least once.
+        more cells than 60 of 120x160 pixels, in proportion less often, but at least once; of large
+        images, of which too much would have to be kept, in some only.
     folds : int
         Cross-fitting: each image is scored by networks that did not see it.
     witness_steps : int

@@ -79,11 +79,25 @@ def test_faults_are_planted_less_often_in_images_of_many_cells(
     assert len(workshop.planted_lesson(0).clues) == (1 + 2 * times) * num_real
 
 
+def test_no_more_cells_are_planted_than_may_be_kept(monkeypatch):
+    every = make_workshop(faults=("style", "wrong_label")).planted_lesson(0)
+    num_cells = every.target[0].numel()
+    monkeypatch.setattr(learning, "MOST_CELLS", 16 * num_cells)
+    assert len(every.clues) == 12 + 12 * 4
+    workshop = make_workshop(faults=("style", "wrong_label"))
+    lesson = workshop.planted_lesson(0)
+    assert len(lesson.clues) == 12 + 16
+    assert lesson.train
+    assert lesson.stop
+    is_label = workshop.mismatch_lesson(0)
+    assert len(is_label.train) + len(is_label.stop) < len(lesson.train) + len(lesson.stop)
+
+
 def test_planted_cells_are_good_or_not_by_their_centre():
     workshop = make_workshop()
     item = next(
         planted
-        for planted in workshop.preparation.plant(("style",), 1, workshop.folds[:12])
+        for planted in workshop.preparation.plant(("style",), 1, 99, workshop.folds[:12])
         if planted.is_spoiled.any() and not planted.is_spoiled.all()
     )
     lesson = workshop.planted_lesson(0)
