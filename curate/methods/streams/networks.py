@@ -69,17 +69,12 @@ class StreamNetwork(nn.Module):
         """Take mean and spread of the appearance, if it is seen, from these images."""
         if APPEARANCE not in self.sees:
             return
-        # some at a time: all of them in double precision may be more than fits into memory
-        starts = range(0, len(clues), CHUNK)
-        parts = (clues.appearance[start : start + CHUNK].double() for start in starts)
-        totals = [
-            torch.stack([part.sum(dim=(0, 2, 3)), part.square().sum(dim=(0, 2, 3))])
-            for part in parts
-        ]
-        count = clues.appearance.numel() / clues.appearance.shape[1]
-        mean, square = torch.stack(totals).sum(dim=0) / count
+        # a channel at a time: all of them in single precision may be more than fits into memory
+        channels = clues.appearance.unbind(dim=1)
+        found = [torch.stack(torch.std_mean(c.float(), correction=0)) for c in channels]
+        scale, mean = torch.stack(found, dim=1)
         self.mean.copy_(mean)
-        self.scale.copy_((square - mean.square()).clamp(min=0).sqrt() + 1e-3)
+        self.scale.copy_(scale + 1e-3)
 
     def forward(self, clues: Clues) -> Tensor:
         """Return logits, (N, h, w) float32."""
