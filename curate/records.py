@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from curate.packing import PackedMap
+    from curate.scores.packing import PackedMap
 
 IGNORE_INDEX: Final = 255
 """Class index of pixels without a usable label."""

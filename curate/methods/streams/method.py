@@ -22,14 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from curate.methods.base import Method, MethodContext, Preparation, Progress, unit_weights
-from curate.methods.running import RunningWeights
-from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
-from curate.methods.streams.kinds import STREAMS
-from curate.methods.streams.learning import Workshop
+from curate.methods.running_weights import RunningWeights
+from curate.methods.streams.features import Clues, ask_witness, see_appearance
 from curate.methods.streams.networks import StreamNetwork, fit
 from curate.methods.streams.panel import Panel
+from curate.methods.streams.reference import train_witness
 from curate.methods.streams.settings import StreamsSettings
-from curate.methods.streams.witnesses import train_witness
+from curate.methods.streams.streams import STREAMS
+from curate.methods.streams.training_sets import Workshop
 from curate.records import IGNORE_INDEX, Evidence, LevelScores
 from curate.seeding import stable_seed
 
