@@ -258,8 +258,8 @@ def _is_sound(packed: PackedMap) -> bool:
 def _checked_map(image: ScoredImage, group: str, schema: Schema, stride: int) -> PackedMap | None:
     """Return a map that fits its image, None where there is nothing to map."""
     stream = schema.stream_groups.get(group)
-    is_silent = stream is not None and np.isnan(image.streams.get(stream, np.nan))
-    if image.status != OK or is_silent:
+    is_inactive = stream is not None and np.isnan(image.streams.get(stream, np.nan))
+    if image.status != OK or is_inactive:
         return None
     packed: PackedMap | None = (
         getattr(image, group) if stream is None else image.stream_scores.get(stream)

@@ -26,8 +26,8 @@ COLUMNS = ["stream_planted", "stream_appearance"]
 KINDS = {"h5": ".h5", "tables": ".parquet", "shards": ""}
 
 
-def with_streams(image_id, planted, appearance=SILENT, score=0.5):
-    return scored_image(image_id, score, streams={"planted": planted, "appearance": appearance})
+def with_streams(image_id, injected, appearance=SILENT, score=0.5):
+    return scored_image(image_id, score, streams={"planted": injected, "appearance": appearance})
 
 
 IMAGES = [with_streams("a", 0.2, 0.6), failed_image("b"), with_streams("c", 0.4, 0.8)]
