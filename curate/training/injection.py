@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from curate.corruptions import STRENGTHS, Corruption, Mixture, Scene, choose_corruptions
+from curate.corruptions import STRENGTHS, Corruption, LabelledImage, Mixture, choose_corruptions
 from curate.methods import CorruptedImage
 from curate.records import IGNORE_INDEX
 from curate.seeding import stable_rng
@@ -44,15 +44,15 @@ def inject_corruptions(
         for kind, strength, number in plans[-row % every :: every]:
             rng = stable_rng(seed, real.keys[row], kind, strength, number)
             donor = int(rng.choice(donors)) if donors else row
-            scene = Scene(images[row], labels[row], images[donor], labels[donor])
+            source = LabelledImage(images[row], labels[row], images[donor], labels[donor])
             share = rng.uniform(*SHARES)
-            injected = corruptions[kind].inject(scene, rng, strength=strength, share=share)
+            injected = corruptions[kind].inject(source, rng, strength=strength, share=share)
             yield CorruptedImage(
                 row,
                 torch.from_numpy(injected.image),
                 torch.from_numpy(injected.label_map.astype(np.uint8)),
                 torch.from_numpy(injected.is_corrupted),
-                corruptions[kind].parts_label,
+                corruptions[kind].is_mismatch,
             )
 
 
@@ -75,4 +75,4 @@ def pick_pieces(
     own = image.numpy(), label_map.numpy()
     if (own[1] == IGNORE_INDEX).all():
         return None
-    return torch.from_numpy(Scene(*own, *own).pick_pieces(rng, share))
+    return torch.from_numpy(LabelledImage(*own, *own).choose_superpixels(rng, share))
