@@ -1,8 +1,8 @@
-"""Witnesses: segmenters that learn from real images only, and say what a cell looks like.
+"""Reference segmenters: trained on real images only, they predict what a cell looks like.
 
-A segmenter takes a patch for what its surroundings suggest, and so believes a wrong label or a
-pasted piece that fits in. Witnesses therefore learn from images in which superpixels of other
-images are pasted together with their labels: the surroundings no longer tell what a piece is.
+A segmenter predicts what the surroundings of a patch suggest, and so agrees with a wrong label or
+pasted content that fits in. Reference segmenters are therefore trained on images into which
+superpixels of others are pasted together with their labels: the surroundings no longer tell.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from curate.models.schedule import warmup_cosine
@@ -20,27 +19,26 @@ from curate.records import IGNORE_INDEX
 from curate.seeding import stable_rng, stable_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import numpy as np
-    from torch import nn
+    from torch import Tensor
 
-    from curate.methods.base import SegmentationNetwork
+    from curate.methods.protocol import Preparation
+    from curate.models import Segmenter
     from curate.records import Batch
-
-    PickPieces = Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
 
 PASTED_SHARE: Final = 0.75
 """Share of the images of a step into which others are pasted."""
-_PIECES: Final = (0.2, 0.6)
+SUPERPIXEL_SHARES: Final = (0.2, 0.6)
 """Range of the share of an image's superpixels that is pasted over."""
 WEIGHT_DECAY: Final = 1e-2
 
 
 def train_reference(
-    reference: SegmentationNetwork,
-    batches: Iterator[Batch],
-    pick_pieces: PickPieces,
+    reference: Segmenter,
+    preparation: Preparation,
+    excluded: frozenset[str],
     *,
     steps: int,
     learning_rate: float,
@@ -51,25 +49,21 @@ def train_reference(
 
     Parameters
     ----------
-    witness : Module
+    reference : Segmenter
         On the device; ends in evaluation mode.
-    batches : iterator of Batch
-        Randomly changed real images.
-    pick_pieces : callable
-        As of `Preparation`.
-    steps : int
-        How many batches there are.
+    preparation : Preparation
+    excluded : frozenset of str
+        Keys of the images that it is not to be trained on.
     learning_rate : float
-        Peak of a one-cycle schedule.
+        Peak of `warmup_cosine`.
     """
-    module: nn.Module = reference  # type: ignore[assignment]
     groups = reference.parameter_groups(learning_rate, WEIGHT_DECAY)
     optimizer = torch.optim.AdamW(groups)
     schedule = LambdaLR(optimizer, partial(warmup_cosine, steps=steps))
-    for step, batch in enumerate(batches):
+    for step, batch in enumerate(preparation.draw_real(excluded, steps)):
         torch.manual_seed(stable_seed(seed, "step", step))
-        images, labels = paste_pieces(batch, pick_pieces, stable_rng(seed, "pieces", step))
-        module.train()
+        images, labels = paste_superpixels(batch, preparation, stable_rng(seed, "pieces", step))
+        reference.train()
         logits = reference(images.to(device).float() / 255).logits.float()
         pixels = F.interpolate(logits, size=list(labels.shape[1:]), mode="bilinear")
         losses = F.cross_entropy(
@@ -80,12 +74,12 @@ def train_reference(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        module.eval()
+        reference.eval()
         yield step + 1
 
 
-def paste_pieces(
-    batch: Batch, pick_pieces: PickPieces, rng: np.random.Generator
+def paste_superpixels(
+    batch: Batch, preparation: Preparation, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Paste superpixels of other images of the batch, with their labels, into most images.
 
@@ -101,11 +95,11 @@ def paste_pieces(
     for row in range(round(PASTED_SHARE * len(images))):
         donor = int(rng.integers(len(images)))
         move = (int(rng.integers(height)), int(rng.integers(width)))
-        share = rng.uniform(*_PIECES)
-        place = pick_pieces(batch.images[row], batch.label_map[row], share, rng)
-        if place is None:
+        share = rng.uniform(*SUPERPIXEL_SHARES)
+        mask = preparation.choose_superpixels(batch.images[row], batch.label_map[row], share, rng)
+        if mask is None:
             continue
         other = batch.images[donor].roll(move, (1, 2)), batch.label_map[donor].roll(move, (0, 1))
-        images[row] = torch.where(place, other[0], images[row])
-        labels[row] = torch.where(place, other[1], labels[row])
+        images[row] = torch.where(mask, other[0], images[row])
+        labels[row] = torch.where(mask, other[1], labels[row])
     return images, labels

@@ -13,31 +13,32 @@ class StreamsSettings(Strict):
     Attributes
     ----------
     encoder : str
-        Segmenter whose pretrained backbone, frozen, tells how things look.
+        Segmenter whose pretrained backbone, frozen, gives the features of appearance.
     appearance : names
         Stages of this encoder whose features are taken.
     enlarge : int
-        Images are enlarged so many times before the encoder sees them, so that a cell's features
-        come from few pixels around it.
-    faults : names
-        Kinds that are planted in real images, see `curate.corruptions`; ``mixture`` is several of
-        the others that are named.
-    plantings : int
-        Times that each kind is planted in each real image at each strength; where real images have
-        more cells than 60 of 120x160 pixels, in proportion less often, but at least once; of large
-        images, of which too much would have to be kept, in some only.
+        Images are enlarged so many times before they are encoded, so that a cell's features come
+        from few pixels around it.
+    corruptions : names
+        What is injected into real images, see `curate.corruptions`; ``mixture`` is several of the
+        others that are named.
+    injections : int
+        Times that each one is injected into each real image at each strength; where real images
+        have more cells than 60 of 120x160 pixels, in proportion less often, but at least once; of
+        large images, of which too much would have to be kept, into some only.
     folds : int
         Cross-fitting: each image is scored by networks that did not see it.
     reference_steps : int
-        Training steps of each witness, a segmenter that learns from real images only; no more
+        Training steps of each reference segmenter, which learns from real images only; no more
         than the joint training has.
     reference_learning_rate : float
-        Peak of its one-cycle schedule.
+        Peak of its schedule: a linear warm-up, then a cosine.
     epochs : int
-        Passes over the images, three times as many of *layout*; a stream's network keeps the
+        Passes over the images, three times as many for *layout*; a stream's network keeps the
         state, after a pass, that did best on held-out images.
     learning_rate, weight_decay : float
-        Of the streams' networks (AdamW); the rate is the peak of a one-cycle schedule.
+        Of the streams' networks (AdamW); the rate is the peak of the same
+        kind of schedule.
     min_ess : float
         Weights are flattened where their effective sample size would be below it.
     """

@@ -1,4 +1,4 @@
-"""The kinds of evidence: what each stream sees, and what it learns from."""
+"""The streams: the inputs of each one, and what it is trained on."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ MISMATCH: Final = "mismatch"
 
 
 class Stream(NamedTuple):
-    """A kind of evidence.
+    """A kind of features with networks of its own.
 
     Attributes
     ----------
-    sees : tuple of str
+    inputs : tuple of str
         See `StreamNetwork`.
     network, width : str, int
-        Kind and width of its networks.
-    lesson : callable
-        What the network of a fold learns from.
-    passes : int
-        It learns for so many times the epochs of the settings.
+        Kind and width of its networks, see `build_weighter`.
+    training_set : callable
+        What the network of a fold is trained on.
+    epoch_factor : int
+        It is trained for so many times the epochs of the settings.
     """
 
-    sees: tuple[str, ...]
+    inputs: tuple[str, ...]
     network: str
     width: int
     training_set: Callable[[StreamTraining, int], TrainingSet]
-    passes: int = 1
+    epoch_factor: int = 1
 
     @property
-    def looks_around(self) -> bool:
-        """Whether it may see, in a cell, what is wrong with the cells beside it."""
-        return self.sees != (LAYOUT,)
+    def has_context(self) -> bool:
+        """Whether its inputs in a cell depend on the image in the cells beside it."""
+        return self.inputs != (LAYOUT,)
 
     @property
-    def sees_corruptions(self) -> bool:
-        """Whether it learns from real images only, in which faults were planted."""
+    def is_real_only(self) -> bool:
+        """Whether it is trained on real images only, into which corruptions were injected."""
         return self.training_set is not StreamTraining.domain_training_set
 
 
@@ -55,7 +55,8 @@ STREAMS: Final[dict[str, Stream]] = {
     MISMATCH: Stream((SEMANTICS,), "context", 32, StreamTraining.mismatch_training_set),
     APPEARANCE: Stream((APPEARANCE,), "pixel", 64, StreamTraining.domain_training_set),
     SEMANTICS: Stream((SEMANTICS,), "pixel", 64, StreamTraining.domain_training_set),
-    # four coordinates say little to a linear layer: bounds in the image take long to learn
-    LAYOUT: Stream((LAYOUT,), "pixel", 64, StreamTraining.domain_training_set, passes=3),
+    # of four coordinates, bounds in the image take long to learn
+    LAYOUT: Stream((LAYOUT,), "pixel", 64, StreamTraining.domain_training_set, epoch_factor=3),
 }
-"""The planted one comes first: those that look around are trusted as far as they agree with it."""
+"""By name; the corruption stream comes first: those with context are trusted as far as they agree
+with it."""
