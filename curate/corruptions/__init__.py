@@ -10,14 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from curate.corruptions import appearance, content, label_errors
-from curate.corruptions.corruption import (
-    STRENGTHS,
-    Corrupted,
-    Corruption,
-    LabelledImage,
-    Mixture,
-    Parameters,
-)
+from curate.corruptions.corruption import STRENGTHS, Corrupted, Corruption, LabelledImage, Mixture
 from curate.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -30,7 +23,6 @@ __all__ = [
     "Corruption",
     "LabelledImage",
     "Mixture",
-    "Parameters",
     "choose_corruptions",
 ]
 

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from skimage.filters import gaussian
 
-from curate.corruptions.corruption import (
-    Corruption,
-    ImageAndLabel,
-    LabelledImage,
-    Parameters,
-    repaint,
-)
+from curate.corruptions.corruption import Corruption, ImageAndLabel, LabelledImage, Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +26,7 @@ class Style(Corruption):
         step = 255 / (round(parameters.values["levels"]) - 1)
         turn = _hue_turn(parameters.values["turn"])
         turned = np.tensordot(turn, source.image.astype(np.float32), 1)
-        return repaint(source, parameters, np.rint(turned / step) * step)
+        return source.repaint(parameters.mask, np.rint(turned / step) * step)
 
 
 def _hue_turn(turn: float) -> NDArray[np.float32]:
@@ -53,7 +47,7 @@ class Blur(Corruption):
         """Blur the image, and keep what is in the mask."""
         sigma, image = parameters.values["sigma"], source.image.astype(np.float32)
         blurred = gaussian(image, sigma=sigma, channel_axis=0, mode="nearest")
-        return repaint(source, parameters, blurred)
+        return source.repaint(parameters.mask, blurred)
 
 
 class Noise(Corruption):
@@ -65,7 +59,7 @@ class Noise(Corruption):
         """Add read noise and shot noise."""
         grain = parameters.rng().standard_normal(source.image.shape, dtype=np.float32)
         deviation = np.float32(parameters.values["sigma"]) * np.sqrt(0.2 + 0.8 * source.image / 255)
-        return repaint(source, parameters, source.image + grain * deviation)
+        return source.repaint(parameters.mask, source.image + grain * deviation)
 
 
 class Flat(Corruption):
@@ -84,7 +78,7 @@ class Flat(Corruption):
         sums = np.stack([np.bincount(number, weights=channel) for channel in pixels])
         means = (sums / np.bincount(number))[:, number].reshape(source.image.shape)
         loss = parameters.values["loss"]
-        return repaint(source, parameters, (1 - loss) * source.image + loss * means)
+        return source.repaint(parameters.mask, (1 - loss) * source.image + loss * means)
 
 
 class Light(Corruption):
@@ -107,4 +101,4 @@ class Light(Corruption):
         gains = (1 - parameters.values["shadow"]) * np.array([1 + warmth, 1, 1 - warmth])
         curves = 255 * gains[:, None] * grey**2 ** (darker * parameters.values["gamma"])
         channels = [curve[channel] for curve, channel in zip(curves, source.image, strict=True)]
-        return repaint(source, parameters, np.stack(channels))
+        return source.repaint(parameters.mask, np.stack(channels))

@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from curate.corruptions.corruption import (
-    Corruption,
-    ImageAndLabel,
-    LabelledImage,
-    Parameters,
-    repaint,
-)
+from curate.corruptions.corruption import Corruption, ImageAndLabel, LabelledImage, Parameters
 from curate.records import IGNORE_INDEX
 
 if TYPE_CHECKING:
@@ -30,7 +24,7 @@ class WrongScale(Corruption):
         rows, columns = np.mgrid[:height, :width]
         y = _shrink(rows, source.superpixels, parameters.values["factor"])
         x = _shrink(columns, source.superpixels, parameters.values["factor"])
-        return repaint(source, parameters, _interpolate(source.image, y, x))
+        return source.repaint(parameters.mask, _interpolate(source.image, y, x))
 
 
 def _shrink(

@@ -87,6 +87,11 @@ class LabelledImage:
         numbers = np.where(is_object, np.cumsum(is_object), 0)
         return np.asarray(numbers[components], np.int64)
 
+    def repaint(self, mask: NDArray[np.bool_], colours: NDArray[np.floating]) -> ImageAndLabel:
+        """Put new colours, (3, H, W) in 0 .. 255 and rounded here, into a mask (H, W)."""
+        painted = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)
+        return np.where(mask, painted, self.image), self.label_map
+
     def choose_superpixels(self, rng: np.random.Generator, share: float) -> NDArray[np.bool_]:
         """Choose about `share` of the superpixels that have a class somewhere, at least one.
 
@@ -245,11 +250,3 @@ class Mixture(Corruption):
             )
             image, label_map = corrupted.image, corrupted.label_map
         return image, label_map
-
-
-def repaint(
-    source: LabelledImage, parameters: Parameters, colours: NDArray[np.floating]
-) -> ImageAndLabel:
-    """Put new colours, (3, H, W) in 0 .. 255 and rounded here, into the mask that was drawn."""
-    painted = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)
-    return np.where(parameters.mask, painted, source.image), source.label_map

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from curate.corruptions import CORRUPTIONS, LabelledImage, Parameters
+from curate.corruptions import CORRUPTIONS, LabelledImage
+from curate.corruptions.corruption import Parameters
 
 EVERYWHERE = np.ones((8, 8), bool)
 

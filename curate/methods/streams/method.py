@@ -27,10 +27,8 @@ from curate.methods.running_weights import RunningWeights
 from curate.methods.streams import features
 from curate.methods.streams.fusion import Fusion
 from curate.methods.streams.networks import StreamNetwork, fit_network
-from curate.methods.streams.reference import train_reference
 from curate.methods.streams.settings import StreamsSettings
-from curate.methods.streams.streams import STREAMS
-from curate.methods.streams.training_sets import StreamTraining
+from curate.methods.streams.streams import STREAMS, StreamTraining
 from curate.models import Segmenter, build_weighter
 from curate.records import IGNORE_INDEX, Evidence, LevelScores
 from curate.seeding import stable_seed
@@ -271,7 +269,7 @@ class Streams(protocol.Method):
 
     def _train_reference(self, fold: int, preparation: protocol.Preparation) -> Iterator[object]:
         """Train the reference segmenter of a fold on the real images of the others."""
-        yield from train_reference(
+        yield from features.train_reference(
             self._reference(fold),
             preparation,
             frozenset(key for key, split in self.splits.items() if split.fold == fold),

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from curate.methods import Split
-from curate.methods.streams import training_sets
+from curate.methods.streams import streams
 from curate.methods.streams.features import StreamFeatures
 from curate.methods.streams.networks import APPEARANCE, LAYOUT, StreamNetwork, fit_network
 from curate.methods.streams.settings import StreamsSettings
-from curate.methods.streams.training_sets import StreamTraining
+from curate.methods.streams.streams import StreamTraining
 from curate.models import build_weighter
 from tests.methods.streams.making import draw_images, make_preparation
 
@@ -74,7 +74,7 @@ def test_corruptions_are_injected_less_often_in_images_of_many_cells(
     monkeypatch, injections, share, times
 ):
     num_cells = make_training().corruption_training_set(0).target[0].numel() * 12
-    monkeypatch.setattr(training_sets, "MANY_CELLS", num_cells // share)
+    monkeypatch.setattr(streams, "MANY_CELLS", num_cells // share)
     training = make_training(injections=injections)
     num_real = len(training.preparation.real.keys)
     assert num_real == 12
@@ -84,7 +84,7 @@ def test_corruptions_are_injected_less_often_in_images_of_many_cells(
 def test_no_more_cells_are_injected_than_may_be_kept(monkeypatch):
     every = make_training(corruptions=("style", "wrong_label")).corruption_training_set(0)
     num_cells = every.target[0].numel()
-    monkeypatch.setattr(training_sets, "MAX_INJECTED_CELLS", 16 * num_cells)
+    monkeypatch.setattr(streams, "MAX_INJECTED_CELLS", 16 * num_cells)
     assert len(every.features) == 12 + 12 * 4
     training = make_training(corruptions=("style", "wrong_label"))
     training_set = training.corruption_training_set(0)
