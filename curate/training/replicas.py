@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from curate.models import Prediction, Segmenter, synchronise_batchnorm
+from curate.models import Prediction, Segmenter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,20 +22,21 @@ def replicate(
 ) -> Callable[[Tensor, Sequence[str]], Prediction]:
     """Return what to call instead of the segmenter in training.
 
-    Its batch normalisation becomes that of all processes, and ``backward`` leaves in each
-    process the mean over the processes of what their losses give. In a process that is alone it
-    is the segmenter itself.
+    ``backward`` leaves in each process the mean over the processes of what their losses give.
+    Batch normalisation is over the images of all processes on GPUs, and over those of each by
+    itself on CPUs, where torch has no other. In a process that is alone it is the segmenter itself.
 
     Parameters
     ----------
     segmenter : Segmenter
         On its device; its copies in the other processes take over the first one's state.
     """
-    if world.is_alone and device.type == "cuda":
-        return segmenter
-    synchronise_batchnorm(segmenter, device)
     if world.is_alone:
         return segmenter
+    if device.type == "cuda":
+        from timm.layers import convert_sync_batchnorm  # knows its own layers beside torch's
+
+        convert_sync_batchnorm(segmenter)
     with warnings.catch_warnings():  # the new name of `broadcast_buffers` came after torch 2.11
         warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
         parallel = DistributedDataParallel(

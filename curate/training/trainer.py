@@ -95,8 +95,8 @@ class Trainer:
 
     Everything random in a step is keyed by its number, so that a trainer restored from `state`
     continues exactly as it would have. Processes that train together end every step with the
-    same weights, those of one process with the whole batch; only dropout, where a segmenter has
-    it, draws other masks than one process would.
+    same weights, those of one process with the whole batch, except for dropout, which draws
+    other masks than one process would, and for batch normalisation on CPUs; see `replicate`.
     """
 
     def __init__(

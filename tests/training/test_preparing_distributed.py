@@ -12,7 +12,7 @@ from curate.methods.streams.streams import STREAMS
 from curate.scores.score_file import ScoreFile
 from curate.scoring.score import score
 from curate.training.fit import fit
-from tests.tiny import STREAMS_METHOD, tiny_config, write_dataset
+from tests.tiny import SHAREABLE_SEGMENTER, STREAMS_METHOD, tiny_config, write_dataset
 from tests.torchrun import assert_says_once_that_a_process_died, run_job, told
 from tests.training.test_fit_distributed import assert_same_run, write_toml
 
@@ -68,7 +68,7 @@ def config_of(root, **settings):
         image[:, :28] = image[:, :28] // 64 * 64
         Image.fromarray(image).save(path)
     config = tiny_config(root, method=METHOD | settings, steps=10, warmup=0.2)
-    return config.with_fit(method="streams")
+    return config.with_fit(method="streams", segmenter=SHAREABLE_SEGMENTER)
 
 
 def launch(config, *flags, **options):
