@@ -48,7 +48,7 @@ from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
 from curate.records import GRID_STRIDE, IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.training.building import build_networks
+from curate.training.networks import build_networks
 from curate.training.trainer import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark

@@ -41,7 +41,7 @@ from curate.scoring.score import score
 from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead
 from curate.training.fit import fit
-from curate.training.loading import load_run
+from curate.training.loaded_run import load_run
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:

@@ -30,7 +30,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from curate.training.injection import inject_corruptions, pick_pieces
 from skimage.measure import label as connected
 
 from curate.auditing.ranking import spearman
@@ -47,6 +46,7 @@ from curate.metrics import auroc, effective_sample_size
 from curate.models import build_segmenter, build_weighter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
+from curate.training.injection import inject_corruptions, pick_pieces
 from curate.training.task import deal, evenly_spaced
 from tests.benchmarks.real_data import describe
 from tests.benchmarks.rivals import RIVALS, score_rivals

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from curate.training.injection import inject_corruptions, pick_pieces
 from torch import nn
 
 from curate.config import parse
@@ -12,6 +11,7 @@ from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams import Streams
 from curate.models import build_segmenter, build_weighter
 from curate.records import Batch, Evidence
+from curate.training.injection import inject_corruptions, pick_pieces
 
 SEGMENTER = "tests.methods.streams.making:make_segmenter"
 SIZE = (32, 48)
