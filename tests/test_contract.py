@@ -236,6 +236,10 @@ def test_nothing_is_printed_or_unpickled():
         assert all("weights_only=True" in ast.unparse(node) for node in loads), name
 
 
+def test_type_checkers_may_read_it():
+    assert (ROOT / "py.typed").is_file()
+
+
 def test_front_door_offers_these_names():
     assert curate.__all__ == sorted(curate.__all__)
     assert set(curate.__all__) == {
