@@ -1,4 +1,4 @@
-"""The seam between command line and library: here exceptions become messages and exit codes."""
+"""Between command line and library: exceptions become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from curate.cli.progress import open_reporter
 from curate.errors import ConfigError, CurateError, UsageError
 from curate.job import this_process
 
@@ -33,6 +32,8 @@ def command_errors() -> Iterator[TerminalReporter]:
     A `UsageError` or `ConfigError` ends with 2, any other `CurateError` with 1, an interruption
     with 130. Anything else is a bug and keeps its traceback.
     """
+    from curate.cli.progress import open_reporter
+
     with open_reporter() as reporter, _stop_signals_interrupt():
         try:
             yield reporter
@@ -47,12 +48,12 @@ def command_errors() -> Iterator[TerminalReporter]:
 def _leave(reporter: TerminalReporter, message: str, code: int) -> NoReturn:
     """Say why, and exit: the only way out of a command that failed."""
     process = this_process()
-    if process.is_alone or _speaks_for_job(process, is_interrupted=code == EXIT_INTERRUPTED):
+    if process.is_alone or _reports_for_job(process, is_interrupted=code == EXIT_INTERRUPTED):
         reporter.fail(message)
     raise typer.Exit(code)
 
 
-def _speaks_for_job(process: World, *, is_interrupted: bool) -> bool:
+def _reports_for_job(process: World, *, is_interrupted: bool) -> bool:
     """Tell whether this process of a job is the one that says why the job ends."""
     if is_interrupted:  # as all are, together
         return process.is_first

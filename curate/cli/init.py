@@ -26,7 +26,7 @@ def init(
 ) -> None:
     """Write a curate.toml with every setting, its default, and what it means."""
     with command_errors():
-        from curate.init import init as run_init
+        from curate.template import init as run_init
 
         path = run_init(folder, real=real or (), synthetic=synthetic or ())
         show({"config": path}, [f"Settings: {path}"], as_json=as_json)

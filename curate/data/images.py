@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
+import warnings
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import torch
+from PIL.JpegImagePlugin import JpegImageFile
 
-from curate.data.jpeg import Jpeg, decode_jpeg, parse_jpeg
 from curate.data.png import SIGNATURE, Png, parse_png
 from curate.data.png_pixels import decode_png
 from curate.errors import DataError, LabelError
@@ -24,6 +26,7 @@ What = Literal["image", "label"]
 MIN_SIDE_PX: Final = 8
 MAX_PIXELS: Final = 2**27
 MAX_FILE_BYTES: Final = 2**30
+_JPEG_START: Final = b"\xff\xd8\xff"
 
 
 def read_image(path: Path) -> Tensor:
@@ -42,7 +45,7 @@ def read_image(path: Path) -> Tensor:
     return decode_image(open_image(read_file(path, "image"), path), path)
 
 
-def open_image(data: bytearray, path: Path) -> Png | Jpeg:
+def open_image(data: bytearray, path: Path) -> Png | JpegImageFile:
     """Check size and structure of an image without decoding it.
 
     Raises
@@ -51,14 +54,14 @@ def open_image(data: bytearray, path: Path) -> Png | Jpeg:
         As `read_image`.
     """
     try:
-        opened = parse_png(data) if data.startswith(SIGNATURE) else parse_jpeg(data)
+        opened = parse_png(data) if data.startswith(SIGNATURE) else _open_jpeg(data)
     except ValueError as error:
         raise broken_file(path, "image", str(error)) from error
     check_size(path, opened.height, opened.width)
     return opened
 
 
-def decode_image(opened: Png | Jpeg, path: Path) -> Tensor:
+def decode_image(opened: Png | JpegImageFile, path: Path) -> Tensor:
     """Decode what `open_image` returned: (3, H, W) uint8.
 
     Raises
@@ -67,7 +70,7 @@ def decode_image(opened: Png | Jpeg, path: Path) -> Tensor:
         With code ``unreadable_image``.
     """
     try:
-        rgb = decode_jpeg(opened) if isinstance(opened, Jpeg) else _decode_png_as_rgb(opened)
+        rgb = _decode_png(opened) if isinstance(opened, Png) else _decode_jpeg(opened)
     except ValueError as error:
         raise broken_file(path, "image", str(error)) from error
     return torch.from_numpy(rgb).permute(2, 0, 1)
@@ -128,7 +131,29 @@ def _error(what: What) -> type[DataError]:
     return LabelError if what == "label" else DataError
 
 
-def _decode_png_as_rgb(png: Png) -> NDArray[np.uint8]:
+def _open_jpeg(data: bytearray) -> JpegImageFile:
+    """Read the header; Pillow's class itself, because `check_size` is the limit of pixels."""
+    if not data.startswith(_JPEG_START):
+        msg = "it is neither a PNG nor a JPEG file"
+        raise ValueError(msg)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of EXIF that is damaged
+            return JpegImageFile(BytesIO(data))
+    except (SyntaxError, OSError) as error:
+        msg = f"its JPEG header is damaged or cut off ({error})"
+        raise ValueError(msg) from error
+
+
+def _decode_jpeg(jpeg: JpegImageFile) -> NDArray[np.uint8]:
+    """Decode to (H, W, 3) uint8, grey repeated and CMYK converted."""
+    try:
+        return np.array(jpeg if jpeg.mode == "RGB" else jpeg.convert("RGB"))
+    except OSError as error:
+        msg = f"it is damaged or cut off ({error})"
+        raise ValueError(msg) from error
+
+
+def _decode_png(png: Png) -> NDArray[np.uint8]:
     """Decode a PNG of any mode to (H, W, 3) uint8."""
     samples = decode_png(png)
     if png.palette is not None:

@@ -17,7 +17,7 @@ from curate.data.reading import read_pair
 from curate.errors import DataError
 from curate.metrics import class_iou, confusion_matrix, mean_iou
 from curate.training.evidence import to_unit_range
-from curate.training.loading import load_run
+from curate.training.loaded_run import load_run
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Run folders: ``runs/run-0001/run.json`` and whatever a workflow puts beside it."""
+"""``run.json``: which state a training run is in, and what came out of it."""
 
 import hashlib
 import json
@@ -14,9 +14,9 @@ from curate.files.disk_errors import disk_errors
 
 RUN_FORMAT: Final = "curate-run"
 RUN_FORMAT_VERSION: Final = 1
-RUN_FILE: Final = "run.json"
+RUN_NAME: Final = "run.json"
 
-_NAME: Final = re.compile(r"run-(\d{4,9})")
+_NUMBERED: Final = re.compile(r"run-(\d{4,9})")
 
 
 class RunRecord(BaseModel):
@@ -57,10 +57,10 @@ def write_run(folder: Path, *, status: Literal["running", "finished"], **values:
     Raises
     ------
     StoreError
-        If the disk does not let us.
+        If the disk refuses it.
     """
     record = RunRecord(status=status, **values)
-    write_bytes(folder / RUN_FILE, (record.model_dump_json(indent=2) + "\n").encode())
+    write_bytes(folder / RUN_NAME, (record.model_dump_json(indent=2) + "\n").encode())
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -71,9 +71,9 @@ def read_run(folder: Path) -> RunRecord:
     RunError
         If there is none, it is damaged or foreign, or a newer version wrote it.
     """
-    path = folder / RUN_FILE
+    path = folder / RUN_NAME
     if not path.is_file():
-        msg = f"{folder} is no run: it has no {RUN_FILE}. Name a folder that 'curate fit' made."
+        msg = f"{folder} is no run: it has no {RUN_NAME}. Name a folder that 'curate fit' made."
         raise RunError(msg)
     with disk_errors("read", path):
         content = path.read_bytes()
@@ -94,12 +94,27 @@ def read_run(folder: Path) -> RunRecord:
         raise RunError(msg) from None
 
 
+def read_finished(folder: Path) -> RunRecord:
+    """Read ``run.json`` of a finished run; any other state of it is a `RunError`."""
+    record = read_run(folder)
+    if record.status != "finished":
+        msg = f"{folder} is not finished. Finish it with: curate fit --resume --out {folder}"
+        raise RunError(msg)
+    return record
+
+
+def newest_run(folder: Path) -> Path | None:
+    """Find the run with the highest number; None where there is none."""
+    found = [path for path in folder.glob("run-*") if (path / RUN_NAME).exists()]
+    return max(found, key=lambda path: (len(path.name), path.name), default=None)
+
+
 def next_run_name(folder: Path) -> str:
     """Return the name after the highest one in use: ``run-0001``, ``run-0002``, ..."""
     numbers = []
     if folder.is_dir():
         with disk_errors("read", folder):
-            matches = [_NAME.fullmatch(path.name) for path in folder.iterdir()]
+            matches = [_NUMBERED.fullmatch(path.name) for path in folder.iterdir()]
         numbers = [int(match[1]) for match in matches if match]
     return f"run-{1 + max(numbers, default=0):04d}"
 

@@ -1,10 +1,9 @@
 """What the scores of `streams` are worth in training.
 
-    python -m tests.benchmarks.benefit DATA --out WORK [--seeds 1 2 3]
-        [--corruptions wrong_label ..]
+    python -m tests.benchmarks.benefit DATA --out WORK [--seeds 1 2] [--corruptions wrong_label ..]
 
 DATA holds `camvid/train` and `camvid/val`, each with `images/` and `labels/`. 20 images of CamVid
-train, evenly spaced and shifted by the seed, are the real set; 240 others, into about half of whose
+train, evenly spaced and shifted by the seed, are the real set; 240 others, in about half of whose
 superpixels one corruption is injected at full strength, are the pool. Every arm trains the same
 segmenter from the same start with the product's own step, on the same batches of 8 real and 8 pool
 images; arms differ in the weights of the pool's cells only:
@@ -19,7 +18,7 @@ oracle       Sound share of each cell.
 ============ ========================================================================
 
 The weights of the last four have mean 1 over the pool, and are 1 during the warm-up, as in any
-`fit`; `p(label)` and `streams` weigh an image uncropped, before its random changes. Mean IoU is
+`fit`; `p(label)` and `streams` weigh an uncropped image, before its random changes. Mean IoU is
 measured at the labels' own size on CamVid val, by which nothing is chosen.
 
 Results are kept in WORK, one JSON file a training, and beside them what `streams` learned, so that
@@ -49,7 +48,7 @@ from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
 from curate.records import GRID_STRIDE, IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.training.building import build_networks
+from curate.training.networks import build_networks
 from curate.training.trainer import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark
@@ -152,7 +151,7 @@ class Oracle(Uniform):
 
 
 class LabelProbability(Uniform):
-    """Weighs a cell by the probability of its label by a reference segmenter."""
+    """Weighs a cell by the probability of its label, by a reference segmenter."""
 
     weighs_uncropped = True
 

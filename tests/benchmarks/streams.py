@@ -1,22 +1,21 @@
 """What `streams` finds in a pool of real images of which a known part is corrupted.
 
-    python -m tests.benchmarks.streams DATA --out WORK [--seeds 1 2 3]
-        [--corruptions style blur ..]
+    python -m tests.benchmarks.streams DATA --out WORK [--seeds 1 2 3] [--corruptions style ..]
 
 DATA holds `camvid/train` and `carla`, each with `images/` and `labels/`. 60 images of CamVid
-train (``--real``) are the real set; 240 others, into about half of whose superpixels one
+train (``--real``) are the real set; 240 others, in about half of whose superpixels one
 corruption is injected at full strength, are the pool. Measured is the AUROC of the score of a cell
 for "its centre pixel is sound"; those of other methods, `tests.benchmarks.rivals`, are measured
-beside it. One written ``-style`` is left out of the injected ones. ``graded`` is a mixture in
-another share of each image, for the rank correlation of the images' scores with it; ``none`` leaves
-the pool as it is, and measures the effective sample size of the scores; ``carla`` is the CARLA
-drive, in which the bonnet of the own car (what is labelled car and is connected to the bottom edge)
-is what is to be found. Seeds 0 to 2 were used to develop the recipe. ``--no-rivals`` measures the
-streams alone.
+beside it. A corruption written ``-style`` is left out of those that `streams` learns from.
+``graded`` is a mixture in another share of each image, for the rank correlation of the images'
+scores with it; ``none`` leaves the pool as it is, and measures the effective sample size of the
+scores; ``carla`` is the CARLA drive, in which the bonnet of the own car (what is labelled car and
+is connected to the bottom edge) is what is to be found. Seeds 0 to 2 were used to develop the
+recipe. ``--no-rivals`` measures the streams alone.
 
 One JSON file a cell of the table is kept in WORK, so that an interrupted benchmark goes on.
-Reference segmenters and the streams of corruptions are trained on real images only: once a seed,
-and once more for every corruption that is left out.
+Reference segmenters and the streams that learn from corruptions use real images only: they are
+trained once a seed, and once more for every corruption that is left out.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from curate.grid import centres
 from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams.method import Streams
 from curate.methods.streams.streams import STREAMS
-from curate.metrics import auroc, effective_sample_size
+from curate.metrics import auroc
 from curate.models import build_segmenter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
@@ -54,7 +53,7 @@ from tests.benchmarks.rivals import RIVALS, score_rivals
 
 NUM_POOL, NUM_DRAWN, CAR = 240, 8, 8
 KNOWN = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
-NAMES = (*KNOWN, "mixture", "graded", "none", "carla")
+POOLS = (*KNOWN, "mixture", "graded", "none", "carla")
 NUM_CORRUPTION_STREAMS = sum(stream.is_real_only for stream in STREAMS.values())
 """They come first, after the reference segmenters, and like these are trained on real images."""
 
@@ -146,7 +145,7 @@ class Experiment:
 
     def prepare(self, synthetic: Batch, left_out: str | None) -> Streams:
         """Prepare a method; what is trained on real images only comes from an earlier call."""
-        corruptions = [each for each in Streams.Settings().corruptions if each != left_out]
+        corruptions = [name for name in Streams.Settings().corruptions if name != left_out]
         settings = parse(Streams.Settings, {"corruptions": corruptions}, where="benchmark")
         torch.manual_seed(self.seed)
         method = Streams.build(
@@ -228,10 +227,10 @@ class Experiment:
                 method.load_state_dict(torch.load(path))
                 return
 
-    def measure(self, row: str) -> dict:
+    def measure(self, pool_name: str) -> dict:
         """Fill one cell of the table."""
-        left_out = row[1:] if row.startswith("-") else None
-        name = left_out or row
+        left_out = pool_name[1:] if pool_name.startswith("-") else None
+        name = left_out or pool_name
         started = time.monotonic()
         if name == "carla":
             drive = read(self.options.data / "carla", "carla", self.config.fit.size)
@@ -251,10 +250,10 @@ class Experiment:
             maps |= score_rivals(synthetic, self.real, method, self.seed)
         labels = centres(synthetic.label_map)
         valid, is_corrupted = labels != IGNORE_INDEX, centres(corrupted)
+        has_any = bool(is_corrupted.any())
         result = {"seconds": round(time.monotonic() - started, 1)}
-        has_any = is_corrupted.any()
-        for score_name, values in maps.items():
-            result[score_name] = auroc(values[valid], ~is_corrupted[valid]) if has_any else None
+        for column, values in maps.items():
+            result[column] = auroc(values[valid], ~is_corrupted[valid]) if has_any else None
         fused = maps["fused"][valid]
         result["spearman"] = (
             rank_correlation(maps["fused"], ~is_corrupted, valid) if has_any else None
@@ -264,6 +263,11 @@ class Experiment:
         result["corrupted"] = float(fused[is_corrupted[valid]].mean()) if has_any else None
         result["active"] = [n for n in method.networks if n in maps]
         return result
+
+
+def effective_sample_size(scores: torch.Tensor) -> float:
+    """Effective sample size of scores as weights, ``(sum w)^2 / (n sum w^2)``, in (0, 1]."""
+    return float(scores.sum() ** 2 / (scores.numel() * (scores**2).sum()))
 
 
 def rank_correlation(scores: torch.Tensor, sound: torch.Tensor, valid: torch.Tensor) -> float:
@@ -301,7 +305,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--real", type=int, default=60, help="number of real images")
-    parser.add_argument("--corruptions", nargs="*", default=list(NAMES))
+    parser.add_argument("--corruptions", nargs="*", default=list(POOLS))
     parser.add_argument("--left-out", nargs="*", default=["style", "wrong_label", "pasted"])
     parser.add_argument("--size", type=int, nargs=2, default=(120, 160))
     parser.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True)

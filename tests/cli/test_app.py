@@ -77,7 +77,7 @@ def test_choices_are_those_of_the_library():
     from curate.scores.packing import COMPRESSIONS
     from curate.scoring.regions import REGION_KINDS
     from curate.selection.formats import FORMATS
-    from curate.selection.media import MEDIA
+    from curate.selection.placement import MEDIA
 
     assert get_args(Level) == LEVELS
     assert get_args(Regions) == tuple(REGION_KINDS)

@@ -92,6 +92,19 @@ def test_jpeg_that_is_cut_off_is_refused(tmp_path, share, progressive):
     assert caught.value.code == "unreadable_image"
 
 
+def test_jpeg_with_a_damaged_header_is_refused(tmp_path):
+    data = bytearray(jpeg())
+    data[data.index(b"\xff\xc0") + 4] = 12  # bits a sample
+    with pytest.raises(DataError, match=r"header is damaged or cut off .*12-bit") as caught:
+        read(tmp_path, data)
+    assert caught.value.code == "unreadable_image"
+
+
+def test_damaged_exif_is_no_hindrance(tmp_path):
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x09\1\x1a\0\5\0\0\0\1\0\0\xff\xff"
+    assert read(tmp_path, jpeg(exif=exif)).shape == (3, 8, 8)
+
+
 @pytest.mark.parametrize(
     ("data", "match"),
     [(b"", "it is empty"), (b"GIF89a...", "neither a PNG nor a JPEG"), (b"\0" * 99, "neither")],

@@ -1,29 +1,24 @@
-"""Open a finished run for scoring or evaluation."""
+"""A finished run, loaded for scoring, auditing or evaluation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.config import Config, parse
+from curate.data.dataset import DataSource, open_dataset
 from curate.errors import RunError
 from curate.files.checkpoint import load_state
 from curate.files.digest import sha256_file
+from curate.files.state import latest_run
 from curate.records import ClassSet
-from curate.training.building import Networks, build_networks
-from curate.training.run_folder import (
-    CONFIG_JSON,
-    METHOD_NAME,
-    PROVENANCE_JSON,
-    SEGMENTER_NAME,
-    read_finished,
-    read_json,
-)
-from curate.training.splits import read_splits
+from curate.training import run_inputs
+from curate.training.networks import Networks, build_networks
+from curate.training.run_folder import METHOD_NAME, SEGMENTER_NAME
+from curate.training.run_record import read_finished
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
 
@@ -63,20 +58,21 @@ def load_run(path: Path) -> LoadedRun:
                 f"{path / name} is not the file that was written (its SHA-256 differs). Fit again."
             )
             raise RunError(msg)
-    config = parse(Config, read_json(path / CONFIG_JSON), where=str(path / CONFIG_JSON))
-    provenance = read_json(path / PROVENANCE_JSON)
+    config_path, provenance_path = path / run_inputs.CONFIG_NAME, path / run_inputs.PROVENANCE_NAME
+    config = parse(Config, run_inputs.read_json(config_path), where=str(config_path))
+    provenance = run_inputs.read_json(provenance_path)
     try:
         named = provenance["classes"]
         real_class_px = provenance["real_class_px"]
     except (KeyError, TypeError) as error:
-        msg = f"{path / PROVENANCE_JSON} lacks {error}. The run is damaged: fit again."
+        msg = f"{provenance_path} lacks {error}. The run is damaged: fit again."
         raise RunError(msg) from error
     classes = ClassSet(named["name"], tuple(named["names"]))
     networks = build_networks(
         config,
         num_classes=len(classes),
         real_class_px=real_class_px,
-        splits=read_splits(path),
+        splits=run_inputs.read_splits(path),
         is_restored=True,
     )
     _load_into(networks.segmenter, path / SEGMENTER_NAME)
@@ -89,6 +85,44 @@ def load_run(path: Path) -> LoadedRun:
         classes=classes,
         networks=networks,
         provenance=provenance,
+    )
+
+
+def open_scoring_run(run: Path | str | None, config: Config) -> LoadedRun:
+    """Load a run, by default the newest finished one of the project.
+
+    Raises
+    ------
+    UsageError
+        If none is named and none is known.
+    RunError
+        If it is unfit, or its method gives no scores.
+    """
+    loaded = load_run(Path(run) if run else latest_run(config.root))
+    if not loaded.networks.method.gives_scores:
+        name = loaded.config.fit.method
+        msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
+        raise RunError(msg)
+    return loaded
+
+
+def open_known_dataset(
+    dataset: Path, config: Config, run: LoadedRun, *, layout: str | None, labels: str | None
+) -> DataSource:
+    """Open a data set as flags, curate.toml, or the run that knows it say."""
+    listed = next(
+        (
+            item
+            for item in (*config.synthetic, *config.real, *run.config.synthetic, *run.config.real)
+            if item.path.resolve() == dataset.resolve()
+        ),
+        None,
+    )
+    if listed is not None:
+        layout = layout or listed.layout
+        labels = labels or listed.labels
+    return open_dataset(
+        dataset, layout=layout or "auto", labels=labels, classes=run.classes, key="new"
     )
 
 

@@ -1,4 +1,4 @@
-"""Build the networks of a run from its configuration, and load those of a finished one."""
+"""The networks of a run, built from its configuration."""
 
 from __future__ import annotations
 

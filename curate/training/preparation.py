@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from curate.data.batches import evaluation_batches, training_batches
-from curate.distributed import first_decides
+from curate.distributed import by_first_rank
 from curate.errors import DataError
 from curate.interrupts import InterruptFlag
 from curate.methods import Preparation
@@ -46,10 +46,11 @@ def prepare_method(
     KeyboardInterrupt
         On Ctrl-C or SIGTERM. The finished parts are saved; the one that was begun is lost.
     """
-    first_decides(partial(_prepare, trainer, task, config, folder, log, reporter))
+    _prepare(trainer, task, config, folder, log, reporter)
     trainer.share_method()
 
 
+@by_first_rank
 def _prepare(
     trainer: Trainer,
     task: Task,

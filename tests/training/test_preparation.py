@@ -10,7 +10,7 @@ from curate.files.checkpoint import load_state
 from curate.methods.streams.streams import STREAMS
 from curate.scoring.score import score
 from curate.training.fit import fit
-from curate.training.loading import load_run
+from curate.training.loaded_run import load_run
 from curate.training.run_folder import RunFolder
 from tests.tiny import STREAMS_METHOD, RecordingReporter, tiny_config, write_dataset
 
@@ -108,7 +108,7 @@ def test_interrupt_between_steps_says_what_is_saved(config, tmp_path, monkeypatc
         def __exit__(self, *_):
             return None
 
-    monkeypatch.setattr("curate.training.preparing.InterruptFlag", SetFlag)
+    monkeypatch.setattr("curate.training.preparation.InterruptFlag", SetFlag)
     reporter = RecordingReporter()
     with pytest.raises(KeyboardInterrupt):
         fit(config, out=tmp_path / "run", reporter=reporter)
