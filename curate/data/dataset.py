@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from curate.data.classes import resolve_classes
+from curate.data.idmap_files import resolve_id_map
 from curate.data.layouts import detect_layout, get_layout
 from curate.data.listing import list_pairs
-from curate.data.resolution import resolve_id_map
 from curate.errors import DataError
 
 if TYPE_CHECKING:

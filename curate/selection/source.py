@@ -73,7 +73,7 @@ class SubsetSource:
     def id_map(self) -> IdMap:
         """Return the id map that the labels were read with."""
         # Reading labels brings torch along, which choosing whole images has no need of.
-        from curate.data.subset_labels import restore_id_map
+        from curate.data.idmap_files import restore_id_map
 
         return restore_id_map(self.provenance.id_map, where=str(self.scores.path))
 
