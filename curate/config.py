@@ -1,7 +1,7 @@
 """curate.toml: what can be set, the defaults, and errors that name the line to mend."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -198,6 +198,15 @@ class Config(Strict):
     def with_fit(self, **settings: object) -> Self:
         """Return a copy in which the given ``[fit]`` settings that are not None are replaced."""
         return self._with("fit", settings)
+
+    def with_datasets(self, **folders: Sequence[Path] | None) -> Self:
+        """Return a copy with other folders as ``real`` or ``synthetic``, where some are given."""
+        given = {
+            domain: tuple(DatasetConfig(path=path.absolute()) for path in paths)
+            for domain, paths in folders.items()
+            if paths
+        }
+        return self.model_copy(update=given)
 
     def with_score(self, **settings: object) -> Self:
         """Return a copy in which the given ``[score]`` settings that are not None are replaced."""

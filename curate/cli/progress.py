@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.text import Text
 
-from curate.cli.results import duration
+from curate.cli.results import discard, duration
 from curate.job import this_process
 
 if TYPE_CHECKING:
@@ -173,9 +172,7 @@ class _PatientConsole(Console):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stderr.fileno())
-        os.close(nowhere)
+        discard(sys.stderr)
 
 
 class _WarningHandler(logging.Handler):
