@@ -31,7 +31,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from curate.cli.memory import keep_memory
+from curate.cli.process import keep_memory
 from curate.config import Config, DatasetConfig
 from curate.data.dataset import DataSource, open_dataset
 from curate.data.reading import read_pair
