@@ -109,7 +109,7 @@ def fit_killed(check):
     while not checkpoint.exists() and time.monotonic() < deadline and killed.poll() is None:
         time.sleep(0.05)
     os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    killed.communicate()
     told = json.loads(undisturbed.communicate(timeout=max(60, check.left))[0])
     check.runs["hierarchical"] = check.work / "run-undisturbed"
     check.put("fit hierarchical (command): images/s", told["images_per_second"])

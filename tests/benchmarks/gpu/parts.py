@@ -81,7 +81,7 @@ def parts(check):
     stages, enlarge = method.settings.appearance, method.settings.enlarge
 
     def encode(encoder):
-        """`see_appearance`, without its cast to half, which autocast to bfloat16 refuses."""
+        """`encode_appearance`, without its cast to half, which autocast to bfloat16 refuses."""
         for part in images.split(3):
             large = F.interpolate(part, scale_factor=float(enlarge), mode="bilinear")
             encoder.encode(large, stages)
@@ -99,8 +99,8 @@ def parts(check):
             with autocast:
                 milliseconds = gpu_ms(check, lambda call=call, network=network: call(network))
             check.put(f"image: {name} {precision}, ms", milliseconds / BATCH)
-    features = method._ask(0, images, method._look(images), labels)
+    features = method._extract(0, images, labels)
     milliseconds = gpu_ms(
-        check, lambda: [method._posterior_of(fold, features) for fold in method._folds]
+        check, lambda: [method._posteriors(fold, features) for fold in method._folds]
     )
     check.put("image: networks of all streams, all folds fp32, ms", milliseconds / BATCH)
