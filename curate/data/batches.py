@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from curate.data.augmentation import augment, fit_to_size, sample_augmentation, view_of
-from curate.data.reading import LoadedPair, read_files, read_pair
+from curate.data.pairs import LoadedPair, read_files, read_pair
 from curate.data.sampling import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.workers import load_ahead
 from curate.errors import DataError
