@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.utils.data import Dataset
 
-from curate.data import augmentation, sampling
-from curate.data.pairs import LoadedPair, read_pair
+from curate.data import augmentation, pairs, sampling
 from curate.data.workers import load_ahead
 from curate.errors import DataError
 from curate.job import ALONE, World
@@ -108,7 +107,7 @@ def evaluation_batches(
     for source, pair in source_pairs:
         key = source.key_of(pair)
         try:
-            loaded = read_pair(source, pair)
+            loaded = pairs.read_pair(source, pair)
         except DataError as error:
             problems.append((key, str(error)))
             continue
@@ -182,7 +181,7 @@ class _Reader(Dataset[Any]):
                 break
             source = self._sources[domain][number]
             try:
-                loaded = read_pair(source, pair)
+                loaded = pairs.read_pair(source, pair)
             except DataError as error:
                 problems.append((source.key_of(pair), str(error)))
                 continue
@@ -195,7 +194,7 @@ class _Reader(Dataset[Any]):
             raise DataError(msg, code="unreadable_image")
         return samples
 
-    def _change(self, domain: str, key: str, loaded: LoadedPair, position: int) -> _Sample:
+    def _change(self, domain: str, key: str, loaded: pairs.LoadedPair, position: int) -> _Sample:
         """Change an image at random; keep it as it was, too, where that is asked for."""
         rng = stable_rng(self._seed, "augment", domain, position)
         change = augmentation.sample_augmentation(rng, self._augment)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import timm
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from curate.errors import ConfigError
 from curate.models.pretrained import AUTO, NONE, load_backbone, read_state_dict
@@ -180,4 +179,4 @@ def rename_in_order(state: Mapping[str, Tensor], *, source: str) -> dict[str, Te
 def _double(coarse: Tensor, *, like: Tensor) -> Tensor:
     """Repeat every cell 2x2, without the last row or column where `like` is odd."""
     height, width = like.shape[-2:]
-    return F.interpolate(coarse, scale_factor=2.0, mode="nearest")[..., :height, :width]
+    return nn.functional.interpolate(coarse, scale_factor=2.0, mode="nearest")[..., :height, :width]

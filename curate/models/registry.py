@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from torch import nn
 
 from curate.errors import ConfigError, did_you_mean
+from curate.models import hf, smp
 from curate.models.efficientnet_lite_fpn import build_efficientnet_lite0_fpn
-from curate.models.hf import build_hf
 from curate.models.pretrained import AUTO, NONE
 from curate.models.segmenter import Segmenter
-from curate.models.smp import build_smp
 from curate.models.torchvision import build_torchvision
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ SEGMENTERS: Final[dict[str, Callable[[int, str], Segmenter]]] = {
 """Name to builder of (num_classes, backbone_weights)."""
 
 FAMILIES: Final[dict[str, Callable[[str, int, str], Segmenter]]] = {
-    "smp": build_smp,
-    "hf": build_hf,
+    "smp": smp.build_smp,
+    "hf": hf.build_hf,
 }
 """Prefix of ``PREFIX:NAME`` to builder of (name, num_classes, backbone_weights)."""
 
