@@ -95,9 +95,7 @@ def init_distributed(device: str) -> Iterator[World]:
         raise
     finally:
         _job.world = World()
-        if dist.is_initialized() and (
-            has_ended_well or not uses_cuda
-        ):  # NCCL waits for those that died
+        if dist.is_initialized() and (has_ended_well or not uses_cuda):  # NCCL waits for the dead
             dist.destroy_process_group()
 
 
