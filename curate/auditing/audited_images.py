@@ -13,7 +13,7 @@ from curate.data.reading import read_pair
 from curate.errors import DataError
 from curate.records import GRID_STRIDE, IGNORE_INDEX
 from curate.training.loaded_run import open_known_dataset
-from curate.training.run_inputs import read_splits
+from curate.training.run_record import read_splits
 from curate.training.task import evenly_spaced
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from curate.scoring.scorer import Scorer
 from curate.scoring.tally import Tally
 from curate.scoring.writer_thread import WriterThread
 from curate.training.loaded_run import open_known_dataset, open_scoring_run
-from curate.training.run_inputs import describe_source
+from curate.training.run_record import describe_source
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:

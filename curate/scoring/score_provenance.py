@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.records import IGNORE_INDEX
-from curate.training.run_inputs import package_versions
+from curate.training.run_record import package_versions
 
 if TYPE_CHECKING:
     from curate.scoring.scored_image import CellPlan

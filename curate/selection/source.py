@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.data import idmap_files, labels
 from curate.data.dataset import hash_files
 from curate.errors import DataError
 from curate.records import SCORE_NAMES
@@ -72,10 +73,7 @@ class SubsetSource:
     @cached_property
     def id_map(self) -> IdMap:
         """Return the id map that the labels were read with."""
-        # Reading labels brings torch along, which choosing whole images has no need of.
-        from curate.data.subset_labels import restore_id_map
-
-        return restore_id_map(self.provenance.id_map, where=str(self.scores.path))
+        return idmap_files.restore_id_map(self.provenance.id_map, where=str(self.scores.path))
 
     @property
     def stream(self) -> str | None:
@@ -149,17 +147,13 @@ class SubsetSource:
 
     def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
         """Read a label file as class indices, (H, W) uint8, 255 = ignore."""
-        from curate.data.labels import read_label_ids
-
-        ids = read_label_ids(Path(join_inside(self.root, label_path)), self.id_map)
+        ids = labels.read_label_ids(Path(join_inside(self.root, label_path)), self.id_map)
         return self.id_map.apply(ids)
 
     def write_masked_label(self, label_path: str, target: Path, keep: NDArray[np.bool_]) -> None:
         """Copy a label file in its own format with the other pixels ignored."""
-        from curate.data.masking import write_masked_label
-
         label = Path(join_inside(self.root, label_path))
-        write_masked_label(label, target, keep, id_map=self.id_map)
+        labels.write_masked_label(label, target, keep, id_map=self.id_map)
 
 
 def check_paths(source: SubsetSource) -> None:

@@ -15,17 +15,15 @@ from curate.data.batches import evaluation_batches, training_batches
 from curate.data.workers import telling_of_dead_workers
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.errors import ConfigError, RunError, StoreError
-from curate.files.atomic import check_writable
-from curate.files.state import remember
+from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
 from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
-from curate.training import run_inputs
+from curate.training import run_record
 from curate.training.metric_log import MetricLog
 from curate.training.networks import build_networks, check_method
 from curate.training.preparation import prepare_method
 from curate.training.run_folder import RunFolder
-from curate.training.run_record import read_finished
 from curate.training.task import Task, open_task
 from curate.training.trainer import Trainer, choose_device
 
@@ -116,7 +114,7 @@ def fit(
     with init_distributed(config.fit.device) as world:
         reporter = reporter if world.is_first else SilentReporter()
         _check_shares(config, world)
-        by_first_rank(check_writable)(config.root)
+        by_first_rank(atomic.check_writable)(config.root)
         path = Path(out) if out else None
         with RunFolder.open(config, path, resume=resume, overwrite=overwrite) as folder:
             if folder.is_finished:
@@ -125,7 +123,7 @@ def fit(
             else:
                 _fit_into(folder, config, num_folds, reporter, world)
             _remember(config, folder)
-            result = by_first_rank(read_finished)(folder.path).result
+            result = by_first_rank(run_record.read_finished)(folder.path).result
     return FitResult(run=folder.path, seconds=round(time.monotonic() - started, 2), **result)
 
 
@@ -133,7 +131,7 @@ def fit(
 def _remember(config: Config, folder: RunFolder) -> None:
     """Make the run the one that later commands take by default."""
     try:
-        remember(config.root, run=folder.path)
+        state.remember(config.root, run=folder.path)
     except StoreError as error:
         msg = (
             f"{folder.path} is finished, but later commands will not find it by themselves: "
@@ -193,7 +191,7 @@ def _fit_into(
     if warning := trainer.method.warning(measured):
         reporter.warn(warning)
     _warn_of_collapse(log, reporter)
-    for root in by_first_rank(run_inputs.changed_data)(folder.path, task):
+    for root in by_first_rank(run_record.changed_data)(folder.path, task):
         reporter.warn(
             f"{root} changed during the training (files were added, removed or resized): the same "
             "settings will not give the same weights again."

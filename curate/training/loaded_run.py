@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 from curate.config import Config, parse
 from curate.data.dataset import DataSource, open_dataset
 from curate.errors import RunError
-from curate.files.checkpoint import load_state
-from curate.files.digest import sha256_file
-from curate.files.state import latest_run
+from curate.files import checkpoint, digest, state
 from curate.records import ClassSet
-from curate.training import run_inputs
+from curate.training import run_record
 from curate.training.networks import Networks, build_networks
 from curate.training.run_folder import METHOD_NAME, SEGMENTER_NAME
-from curate.training.run_record import read_finished
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -48,19 +45,19 @@ def load_run(path: Path) -> LoadedRun:
     RunError
         If the run is missing, unfinished, damaged, or from a newer version.
     """
-    record = read_finished(path)
+    record = run_record.read_finished(path)
     for name, expected in (
         (SEGMENTER_NAME, record.segmenter_sha256),
         (METHOD_NAME, record.method_sha256),
     ):
-        if sha256_file(path / name) != expected:
+        if digest.sha256_file(path / name) != expected:
             msg = (
                 f"{path / name} is not the file that was written (its SHA-256 differs). Fit again."
             )
             raise RunError(msg)
-    config_path, provenance_path = path / run_inputs.CONFIG_NAME, path / run_inputs.PROVENANCE_NAME
-    config = parse(Config, run_inputs.read_json(config_path), where=str(config_path))
-    provenance = run_inputs.read_json(provenance_path)
+    config_path, provenance_path = path / run_record.CONFIG_NAME, path / run_record.PROVENANCE_NAME
+    config = parse(Config, run_record.read_json(config_path), where=str(config_path))
+    provenance = run_record.read_json(provenance_path)
     try:
         named = provenance["classes"]
         real_class_px = provenance["real_class_px"]
@@ -72,7 +69,7 @@ def load_run(path: Path) -> LoadedRun:
         config,
         num_classes=len(classes),
         real_class_px=real_class_px,
-        splits=run_inputs.read_splits(path),
+        splits=run_record.read_splits(path),
         is_restored=True,
     )
     _load_into(networks.segmenter, path / SEGMENTER_NAME)
@@ -98,7 +95,7 @@ def open_scoring_run(run: Path | str | None, config: Config) -> LoadedRun:
     RunError
         If it is unfit, or its method gives no scores.
     """
-    loaded = load_run(Path(run) if run else latest_run(config.root))
+    loaded = load_run(Path(run) if run else state.latest_run(config.root))
     if not loaded.networks.method.gives_scores:
         name = loaded.config.fit.method
         msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
@@ -129,7 +126,7 @@ def open_known_dataset(
 def _load_into(network: nn.Module, path: Path) -> None:
     """Load weights that must fit exactly."""
     tensors: dict[str, Tensor]
-    tensors, _ = load_state(path)
+    tensors, _ = checkpoint.load_state(path)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

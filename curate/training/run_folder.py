@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from curate.distributed import by_first_rank
 from curate.errors import DataError, StoreError, UsageError
-from curate.files import atomic
-from curate.files.checkpoint import load_state, save_state
-from curate.files.digest import sha256_file
-from curate.files.locks import claim
-from curate.files.tree import pack, unpack
-from curate.training import run_inputs
-from curate.training.run_record import newest_run, next_run_name, read_run, write_run
+from curate.files import atomic, checkpoint, digest, locks, tree
+from curate.training import run_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +65,8 @@ class RunFolder:
             If another process is training in it.
         """
         runs = config.root / RUNS_NAME
-        path = out or (newest_run(runs) if resume else None) or runs / next_run_name(runs)
+        newest = run_record.newest_run(runs) if resume else None
+        path = out or newest or runs / run_record.next_run_name(runs)
         if not path.exists():
             return cls(path, is_resumed=False, is_named=out is not None)
         if not (resume or overwrite):
@@ -78,11 +74,11 @@ class RunFolder:
                 f"{path} exists. Go on with --resume, replace it with --overwrite, or name another."
             )
             raise UsageError(msg)
-        is_finished = read_run(path).status == "finished"  # refuses a folder that is not a run
+        record = run_record.read_run(path)  # refuses a folder that is not a run
         if resume:
-            run_inputs.check_same_settings(path, config)
+            run_record.check_same_settings(path, config)
         folder = cls(path, is_resumed=resume, overwrite=overwrite)
-        if not is_finished:
+        if record.status != "finished":
             folder._lock(path)
         return folder
 
@@ -90,7 +86,7 @@ class RunFolder:
     @by_first_rank
     def is_finished(self) -> bool:
         """Whether a resumed run had nothing left to do."""
-        return self.is_resumed and read_run(self.path).status == "finished"
+        return self.is_resumed and run_record.read_run(self.path).status == "finished"
 
     @property
     @by_first_rank
@@ -108,10 +104,10 @@ class RunFolder:
     @by_first_rank
     def save(self, trainer: Trainer, log: MetricLog, step: int) -> None:
         """Replace the checkpoint by the state after `step` steps."""
-        tensors, structure = pack(trainer.state())
+        tensors, structure = tree.pack(trainer.state())
         meta = {"step": step, "structure": structure, "rows": log.rows}
         with self._saving():
-            save_state(self.path / CHECKPOINT_NAME, tensors, meta)
+            checkpoint.save_state(self.path / CHECKPOINT_NAME, tensors, meta)
             self._saved_step = step
             log.write()
 
@@ -121,7 +117,7 @@ class RunFolder:
         if saved is None:
             return 0
         tensors, meta = saved
-        trainer.load_state(unpack(tensors, meta["structure"]))
+        trainer.load_state(tree.unpack(tensors, meta["structure"]))
         log.restore(meta["rows"])
         self._saved_step = int(meta["step"])
         return self._saved_step
@@ -130,15 +126,15 @@ class RunFolder:
     def finish(self, trainer: Trainer, log: MetricLog, result: dict[str, Any]) -> None:
         """Write the final weights, mark the run finished, and drop the checkpoint."""
         with self._saving():
-            save_state(self.path / SEGMENTER_NAME, trainer.segmenter.state_dict(), {})
-            save_state(self.path / METHOD_NAME, trainer.method.state_dict(), {})
+            checkpoint.save_state(self.path / SEGMENTER_NAME, trainer.segmenter.state_dict(), {})
+            checkpoint.save_state(self.path / METHOD_NAME, trainer.method.state_dict(), {})
             log.write()
-            write_run(
+            run_record.write_run(
                 self.path,
                 status="finished",
-                run_id=read_run(self.path).run_id,
-                segmenter_sha256=sha256_file(self.path / SEGMENTER_NAME),
-                method_sha256=sha256_file(self.path / METHOD_NAME),
+                run_id=run_record.read_run(self.path).run_id,
+                segmenter_sha256=digest.sha256_file(self.path / SEGMENTER_NAME),
+                method_sha256=digest.sha256_file(self.path / METHOD_NAME),
                 result=result,
             )
         self.clear_up()
@@ -146,10 +142,10 @@ class RunFolder:
     @by_first_rank
     def clear_up(self) -> None:
         """Remove what a finished run does not need, or what a killed process left behind."""
-        checkpoint = self.path / CHECKPOINT_NAME
-        if checkpoint.exists():  # on a read-only disk, removing nothing is an error, too
-            checkpoint.unlink(missing_ok=True)
-        atomic.remove_stale(checkpoint)
+        path = self.path / CHECKPOINT_NAME
+        if path.exists():  # on a read-only disk, removing nothing is an error, too
+            path.unlink(missing_ok=True)
+        atomic.remove_stale(path)
 
     def how_to_go_on(self) -> str:
         """Say what is saved, and how to go on from there."""
@@ -175,7 +171,7 @@ class RunFolder:
     def _begin(self, config: Config, task: Task) -> Path:
         """Make sure of the data of a resumed run, or write a new one; return its folder."""
         if self.is_resumed:
-            for root in run_inputs.changed_data(self.path, task):
+            for root in run_record.changed_data(self.path, task):
                 msg = (
                     f"{root} changed since {self.path} was started (files were added, removed or "
                     "resized). Start a new run without --resume."
@@ -190,7 +186,7 @@ class RunFolder:
             except StoreError:
                 if self._is_named or not self.path.exists():
                     raise
-                self.path = runs / next_run_name(runs)  # another job was faster
+                self.path = runs / run_record.next_run_name(runs)  # another job was faster
             else:
                 return self.path
 
@@ -198,19 +194,19 @@ class RunFolder:
         """Write a new run, in which this job is the first to train."""
         run_id = uuid.uuid4().hex
         with atomic.replacing_folder(self.path, overwrite=self._overwrite) as partial:
-            run_inputs.write_json(partial / run_inputs.CONFIG_NAME, config.model_dump(mode="json"))
+            run_record.write_json(partial / run_record.CONFIG_NAME, config.model_dump(mode="json"))
             self._lock(partial)
-            run_inputs.write_inputs(partial, run_id, config, task)
-            write_run(partial, status="running", run_id=run_id)
+            run_record.write_inputs(partial, run_id, config, task)
+            run_record.write_run(partial, status="running", run_id=run_id)
 
     def _lock(self, folder: Path) -> None:
         """Keep others out; of all files of a run, its settings are never written again."""
-        self._locks.enter_context(claim(folder / run_inputs.CONFIG_NAME, self.path))
+        self._locks.enter_context(locks.claim(folder / run_record.CONFIG_NAME, self.path))
 
     @by_first_rank
     def _read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Read the checkpoint, if there is one."""
-        return load_state(self.path / CHECKPOINT_NAME) if self.has_checkpoint else None
+        return checkpoint.load_state(self.path / CHECKPOINT_NAME) if self.has_checkpoint else None
 
     @contextmanager
     def _saving(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from curate.distributed import by_first_rank, sum_over_ranks
 from curate.errors import ConfigError
 from curate.files.tree import pack, unpack
 from curate.job import ALONE, World
-from curate.models import Prediction, Segmenter, synchronise_batchnorm
+from curate.models import Prediction, Segmenter
 from curate.models.schedule import warmup_cosine
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
@@ -89,8 +89,8 @@ class Trainer:
 
     Everything random in a step is keyed by its number, so that a trainer restored from `state`
     continues exactly as it would have. Processes that train together end every step with the
-    same weights, those of one process with the whole batch; only dropout, where a segmenter has
-    it, draws other masks than one process would.
+    same weights, those of one process with the whole batch, except for dropout, which draws
+    other masks than one process would, and for batch normalisation on CPUs; see `replicate`.
     """
 
     def __init__(
@@ -253,20 +253,21 @@ def replicate(
 ) -> Callable[[Tensor, Sequence[str]], Prediction]:
     """Return what to call instead of the segmenter in training.
 
-    Its batch normalisation becomes that of all processes, and ``backward`` leaves in each
-    process the mean over the processes of what their losses give. In a process that is alone it
-    is the segmenter itself.
+    ``backward`` leaves in each process the mean over the processes of what their losses give.
+    Batch normalisation is over the images of all processes on GPUs, and over those of each by
+    itself on CPUs, where torch has no other. In a process that is alone it is the segmenter itself.
 
     Parameters
     ----------
     segmenter : Segmenter
         On its device; its copies in the other processes take over the first one's state.
     """
-    if world.is_alone and device.type == "cuda":
-        return segmenter
-    synchronise_batchnorm(segmenter, device)
     if world.is_alone:
         return segmenter
+    if device.type == "cuda":
+        from timm.layers import convert_sync_batchnorm  # knows its own layers beside torch's
+
+        convert_sync_batchnorm(segmenter)
     with warnings.catch_warnings():  # the new name of `broadcast_buffers` came after torch 2.11
         warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
         parallel = DistributedDataParallel(

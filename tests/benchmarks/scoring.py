@@ -31,7 +31,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from curate.cli.memory import keep_memory
+from curate.cli.process import keep_memory
 from curate.config import Config, DatasetConfig
 from curate.data.dataset import DataSource, open_dataset
 from curate.data.reading import read_pair
@@ -172,7 +172,7 @@ def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> 
         f"{name} {suffix}, {count} images, {workers} readers: score {medians[0]:.1f}, read "
         f"{medians[1]:.1f}, compute {medians[2]:.1f} images/s; score / smaller = "
         f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); writing "
-        f"{statistics.median(shares):.1%} of the time; silent levels {inactive}; "
+        f"{statistics.median(shares):.1%} of the time; inactive levels {inactive}; "
         f"pixel maps take {bytes_per_pixel(out):.4f} bytes per pixel",
         flush=True,
     )

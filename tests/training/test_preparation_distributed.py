@@ -12,7 +12,7 @@ from curate.methods.streams.streams import STREAMS
 from curate.scores.score_file import ScoreFile
 from curate.scoring.score import score
 from curate.training.fit import fit
-from tests.tiny import STREAMS_METHOD, tiny_config, write_dataset
+from tests.tiny import SHAREABLE_SEGMENTER, STREAMS_METHOD, tiny_config, write_dataset
 from tests.torchrun import assert_says_once_that_a_process_died, run_job, told
 from tests.training.test_fit_distributed import assert_same_run, write_toml
 
@@ -68,7 +68,7 @@ def config_of(root, **settings):
         image[:, :28] = image[:, :28] // 64 * 64
         Image.fromarray(image).save(path)
     config = tiny_config(root, method=METHOD | settings, steps=10, warmup=0.2)
-    return config.with_fit(method="streams")
+    return config.with_fit(method="streams", segmenter=SHAREABLE_SEGMENTER)
 
 
 def launch(config, *flags, **options):
@@ -123,7 +123,7 @@ def test_two_processes_learn_what_one_learns(whole, alone):
     learned, expected = (
         load_file(run / "method.safetensors") for run in (run_of(config), result.run)
     )
-    assert bool(expected["panel.speaks"].any())  # or all weights were 1, whoever prepared
+    assert bool(expected["fusion.is_active"].any())  # or all weights were 1, whoever prepared
     for name, value in expected.items():
         if name != "running.histogram":  # gathered in the joint training
             assert torch.equal(learned[name], value), name

@@ -7,8 +7,7 @@ import pytest
 from curate.errors import StoreError
 from curate.files.locks import claim
 from curate.training.run_folder import RunFolder
-from curate.training.run_inputs import CONFIG_NAME
-from curate.training.run_record import newest_run, write_run
+from curate.training.run_record import CONFIG_NAME, newest_run, write_run
 from tests.tiny import tiny_config
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from curate.cli.command_errors import command_errors
+from curate.cli.process import command_errors
 from curate.errors import (
     ConfigError,
     CurateError,
@@ -40,7 +41,7 @@ main()
 
 FORKER = """
 import os, signal, time
-from curate.cli.command_errors import command_errors
+from curate.cli.process import command_errors
 with command_errors():
     reader, writer = os.pipe()
     child = os.fork()
@@ -160,7 +161,7 @@ def test_warnings_of_the_library_reach_stderr_once(run, workflow):
 def test_of_a_job_one_process_says_why_it_ends(
     run, workflow, monkeypatch, rank, reports, error, told
 ):
-    monkeypatch.setattr("curate.cli.command_errors.this_process", lambda: World(rank, 2, rank))
+    monkeypatch.setattr("curate.cli.process.this_process", lambda: World(rank, 2, rank))
     monkeypatch.setattr("curate.distributed.claim_failure", lambda: reports)
     workflow("training.fit", "fit", error)
     done = run("fit")
@@ -182,3 +183,42 @@ def test_other_processes_of_a_job_show_neither_progress_nor_warnings(run, workfl
 
     workflow("training.fit", "fit", fit)
     assert run("fit").stderr == "error: seen nowhere else\n"
+
+
+MEMORY_USER = """
+import numpy as np, resource
+from curate.cli.process import keep_memory
+if {keeps}:
+    keep_memory()
+
+def page_faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+np.ones(2**23)
+before = page_faults()
+for _ in range(10):
+    np.ones(2**23)
+print(page_faults() - before)
+"""
+
+
+def count_page_faults(*, keeps, **variables):
+    """Pages that the system provides while 64 MiB are asked for and freed ten times."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY_USER.format(keeps=keeps)],
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)} | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc"
+)
+def test_freed_memory_is_used_again_without_the_system():
+    plain = count_page_faults(keeps=False)
+    assert count_page_faults(keeps=True) < plain / 4
+    assert count_page_faults(keeps=True, MALLOC_ARENA_MAX="4") > plain / 2  # the person decides

@@ -1,10 +1,12 @@
-"""Write a curate.toml to start from."""
+"""A curate.toml to start from, written from the models that check it."""
 
 from __future__ import annotations
 
+import json
 import os
+import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from curate.config import CONFIG_NAME, AugmentConfig, Config, DatasetConfig, FitConfig, ScoreConfig
 from curate.data.classes import CLASS_SETS
@@ -12,11 +14,13 @@ from curate.data.dataset import default_classes
 from curate.data.layouts import detect_layout
 from curate.errors import DataError, UsageError
 from curate.files.atomic import check_writable, replacing
-from curate.init_template import comment, explain, render_settings, to_toml
 from curate.methods import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
 
 _HEAD: Final = """\
 # Settings of curate; those that stand here have their default values. Paths are relative to this
@@ -84,7 +88,7 @@ def _render(folder: Path, real: Sequence[Path], synthetic: Sequence[Path]) -> st
 
 def _classes(real: Sequence[Path]) -> str:
     """Name the class set of the first real data set, if its layout tells it."""
-    lines = comment(explain(Config)["classes"] + f" Built in: {', '.join(CLASS_SETS)}.")
+    lines = _meaning(Config, "classes", suffix=f" Built in: {', '.join(CLASS_SETS)}.")
     known = None
     if real and _layout_of(real[0]) is not None:
         known = default_classes(real[0], "auto")
@@ -95,8 +99,7 @@ def _classes(real: Sequence[Path]) -> str:
 
 def _tables(domain: str, datasets: Sequence[Path], folder: Path) -> list[str]:
     """Write a table for each data set of a domain, or show what one looks like."""
-    meanings = explain(DatasetConfig)
-    labels = comment(f"labels: {meanings['labels']}")
+    labels = _meaning(DatasetConfig, "labels", prefix="labels: ")
     if not datasets:
         example = [f"# [[{domain}]]", f"# path = {to_toml(_EXAMPLES[domain])}"]
         return ["\n".join([*example, f"# layout = {to_toml('auto')}", *labels])]
@@ -121,3 +124,68 @@ def _relative(dataset: Path, folder: Path) -> str:
     """Write a path relative to `folder` where it lies inside, else absolute."""
     path, base = (Path(os.path.abspath(p)) for p in (dataset, folder))  # noqa: PTH100
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
+
+
+def render_settings(model: type[BaseModel], *, is_active: bool = True) -> str:
+    """Write each setting of a table: what it means, its choices, its default.
+
+    Parameters
+    ----------
+    model : type of BaseModel
+        Its fields have descriptions.
+    is_active : bool
+        Whether the defaults are written as settings, or as comments that show them. A setting
+        without a default value is always a comment.
+    """
+    blocks = [
+        "\n".join([*_meaning(model, name), _setting(name, field, is_active=is_active)])
+        for name, field in model.model_fields.items()
+    ]
+    return "\n\n".join(blocks)
+
+
+def _meaning(model: type[BaseModel], name: str, *, prefix: str = "", suffix: str = "") -> list[str]:
+    """Say in comment lines what a setting means, and what may be chosen."""
+    field = model.model_fields[name]
+    meaning = (field.description or "").replace("`", "")
+    return comment(prefix + meaning + _choices(field.annotation, meaning) + suffix)
+
+
+def comment(text: str) -> list[str]:
+    """Wrap text into comment lines."""
+    return textwrap.wrap(text, 80, initial_indent="# ", subsequent_indent="# ")
+
+
+def to_toml(value: Any) -> str:  # noqa: ANN401
+    """Write a string, a number, a truth value or a list of these as TOML.
+
+    Raises
+    ------
+    UsageError
+        If a string cannot be written as UTF-8 (a file name of unknown encoding).
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            msg = f"{value!r} is not valid UTF-8, which curate.toml must be: rename that folder."
+            raise UsageError(msg) from error
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(to_toml, value))}]"
+    return json.dumps(value)
+
+
+def _setting(name: str, field: FieldInfo, *, is_active: bool) -> str:
+    """Write one line: the setting, or a comment that shows it."""
+    if field.default is None:  # TOML knows no null: show a value that may be given
+        return f"# {name} = {'0' if int in get_args(field.annotation) else to_toml('')}"
+    return f"{'' if is_active else '# '}{name} = {to_toml(field.default)}"
+
+
+def _choices(annotation: Any, meaning: str) -> str:  # noqa: ANN401
+    """List the values that a setting may have, unless its meaning names them all."""
+    if get_origin(annotation) is not Literal:
+        return ""
+    choices = [str(choice) for choice in get_args(annotation)]
+    return "" if all(c in meaning for c in choices) else f" One of {', '.join(choices)}."

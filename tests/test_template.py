@@ -1,13 +1,29 @@
 from __future__ import annotations
 
+import os
 import re
+import tomllib
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from curate.config import Config, load_config
+from curate.config import (
+    AugmentConfig,
+    Config,
+    DatasetConfig,
+    FitConfig,
+    ScoreConfig,
+    Strict,
+    load_config,
+)
 from curate.errors import StoreError, UsageError
-from curate.init import init
+from curate.methods import METHODS
+from curate.template import comment, init, render_settings, to_toml
+
+MODELS = [FitConfig, AugmentConfig, ScoreConfig, *(method.Settings for method in METHODS.values())]
 
 
 def make(folder, *names):
@@ -103,7 +119,7 @@ def test_file_of_a_quicker_process_is_left_alone(tmp_path, monkeypatch):
         (tmp_path / "curate.toml").write_text("theirs")
         return "ours"
 
-    monkeypatch.setattr("curate.init._render", be_quicker)
+    monkeypatch.setattr("curate.template._render", be_quicker)
     with pytest.raises(UsageError, match="exists already"):
         init(tmp_path)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["theirs"]
@@ -113,3 +129,67 @@ def test_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write to .*file"):
         init(tmp_path / "file")
+
+
+class Sample(Strict):
+    kind: Literal["fast", "slow"] = "fast"
+    """How it is done, ``fast`` or
+    not at all.
+    """
+
+    low: float = 1e-7
+    """Range."""
+
+    jobs: int | None = None
+    """Processes."""
+
+
+def test_settings_are_shown_with_meaning_choices_and_default():
+    assert render_settings(Sample).splitlines() == [
+        "# How it is done, fast or not at all. One of fast, slow.",
+        'kind = "fast"',
+        "",
+        "# Range.",
+        "low = 1e-07",
+        "",
+        "# Processes.",
+        "# jobs = 0",
+    ]
+
+
+def test_defaults_can_be_shown_as_comments():
+    assert tomllib.loads(render_settings(Sample, is_active=False)) == {}
+
+
+def test_every_setting_is_explained():
+    for model in (*MODELS, DatasetConfig):
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+
+
+def test_written_settings_are_the_defaults():
+    for model in MODELS:
+        written = tomllib.loads(render_settings(model))
+        defaults = {k: v for k, v in model().model_dump(mode="json").items() if v is not None}
+        assert written == defaults
+
+
+def test_comments_are_wrapped():
+    lines = comment("word " * 40)
+    assert len(lines) == 3
+    assert all(line.startswith("# ") and len(line) <= 80 for line in lines)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_survives(text):
+    assert tomllib.loads(f"key = {to_toml(text)}") == {"key": text}
+
+
+@pytest.mark.parametrize("value", [True, False, 0, -3, 0.1, 1e-12, 1e300, [1, 2], [], ["a", "b"]])
+def test_other_values_survive(value):
+    assert tomllib.loads(f"key = {to_toml(value)}") == {"key": value}
+
+
+def test_name_of_unknown_encoding_is_refused():
+    with pytest.raises(UsageError, match="is not valid UTF-8"):
+        to_toml(os.fsdecode(b"caf\xe9"))
