@@ -211,4 +211,5 @@ def compare_with_truth(scores: ScoreFile, truth: Path) -> tuple[dict[str, float]
 def read_truth(truth: Path, image_id: str) -> NDArray[np.bool_]:
     """Read where an image is sound, (H, W) bool."""
     with Image.open(truth / f"{image_id.rpartition('/')[2]}.png") as image:
-        return np.equal(np.asarray(image), 255)
+        is_sound: NDArray[np.bool_] = np.asarray(image) == 255
+    return is_sound
