@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curate.demo.world.canvas import CAR, PERSON, POLE, TILE_SIDE, TREE, Canvas
+from curate.demonstration.world.canvas import CAR, PERSON, POLE, TILE_SIDE, TREE, Canvas
 
 _LEAVES = np.array([(0.24, 0.36, 0.14), (0.32, 0.42, 0.16), (0.20, 0.32, 0.18), (0.44, 0.40, 0.14)])
 _SIGNS = np.array([(0.75, 0.10, 0.10), (0.12, 0.25, 0.62), (0.85, 0.72, 0.15)])

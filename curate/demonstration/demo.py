@@ -12,7 +12,7 @@ from PIL import Image
 
 from curate.auditing.audit import audit
 from curate.config import CONFIG_NAME, DatasetConfig, load_config
-from curate.demo.world import CLASS_NAMES, draw_world
+from curate.demonstration.world import CLASS_NAMES, draw_world
 from curate.errors import UsageError
 from curate.files.atomic import check_writable
 from curate.metrics import auroc

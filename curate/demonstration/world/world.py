@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from curate.demo.world.canvas import draw_tiles
-from curate.demo.world.corrupt import corrupt
-from curate.demo.world.street import REAL, SYNTHETIC, draw_street
+from curate.demonstration.world.canvas import draw_tiles
+from curate.demonstration.world.corrupt import corrupt
+from curate.demonstration.world.street import REAL, SYNTHETIC, draw_street
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:

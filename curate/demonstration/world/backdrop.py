@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.demo.world.canvas import BUILDING, PAVEMENT, ROAD, SKY, TILE_SIDE, Canvas
+from curate.demonstration.world.canvas import BUILDING, PAVEMENT, ROAD, SKY, TILE_SIDE, Canvas
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

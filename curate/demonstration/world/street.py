@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from curate.demo.world import things
-from curate.demo.world.backdrop import paint_ground, paint_houses, paint_sky
-from curate.demo.world.canvas import Canvas
+from curate.demonstration.world import things
+from curate.demonstration.world.backdrop import paint_ground, paint_houses, paint_sky
+from curate.demonstration.world.canvas import Canvas
 
 if TYPE_CHECKING:
     from collections.abc import Callable

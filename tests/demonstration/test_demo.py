@@ -7,8 +7,8 @@ from PIL import Image
 
 from curate.auditing.audit import audit
 from curate.corruptions import CORRUPTIONS
-from curate.demo import demo as demo_module
-from curate.demo.demo import compare_with_truth, demo
+from curate.demonstration import demo as demo_module
+from curate.demonstration.demo import compare_with_truth, demo
 from curate.errors import UsageError
 from curate.scores.packing import pack
 from curate.scores.score_file import ScoreFile
