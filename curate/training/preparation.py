@@ -13,7 +13,7 @@ from curate.errors import DataError
 from curate.interrupts import InterruptFlag
 from curate.methods import Preparation
 from curate.records import Batch
-from curate.training.injection import inject_corruptions, pick_pieces
+from curate.training.injection import choose_superpixels, inject_corruptions
 from curate.training.task import evenly_spaced
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _prepare(
         synthetic=_read(task, config, real=False),
         draw_real=partial(_draw_real, task, config),
         inject=partial(inject_corruptions, real, config.fit.seed),
-        pick_pieces=pick_pieces,
+        choose_superpixels=choose_superpixels,
         seed=config.fit.seed,
         num_steps=config.fit.steps,
     )

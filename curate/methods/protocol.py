@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from curate.corruptions import Corrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from curate.config import Strict
+    from curate.models import Segmenter
     from curate.records import Batch, Evidence, LevelScores
+
+Injected = tuple[int, Corrupted, bool]
+"""Row of a real image; the image, corrupted or left as it is; whether it shows what a mismatch of
+label and image is: one was injected, or nothing at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +41,6 @@ class Split:
     fold: int
 
 
-class SegmentationNetwork(Protocol):
-    """What a method may do with a segmenter of its own, which is a module, too."""
-
-    def __call__(self, images: Tensor) -> Any:  # noqa: ANN401
-        """Predict images (N, 3, H, W) in [0, 1]; ``.logits`` are (N, C, h, w)."""
-
-    def encode(self, images: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
-        """Return the outputs of some backbone stages, each at its own stride."""
-
-    def feature_channels(self, stages: Sequence[str], size: tuple[int, int]) -> dict[str, int]:
-        """Count the channels of some backbone stages."""
-
-    def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Split the trainable parameters for an optimiser."""
-
-
-@dataclass(frozen=True, slots=True)
-class CorruptedImage:
-    """A real image in which a fault was planted, or which was left as it was.
-
-    Attributes
-    ----------
-    source : int
-        Row of the real image.
-    image : (3, H, W) uint8
-    label_map : (H, W) uint8
-    is_corrupted : (H, W) bool
-    parts_label : bool
-        The fault is that the label no longer says what is in the image; also where there is none.
-    """
-
-    source: int
-    image: Tensor
-    label_map: Tensor
-    is_corrupted: Tensor
-    parts_label: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Preparation:
     """What a method may learn from before the joint training.
@@ -85,10 +54,10 @@ class Preparation:
         ``(excluded, steps) -> iterator of Batch``: randomly changed real images without the
         keys in the set `excluded`, the same ones at every call.
     inject : callable
-        ``(kinds, times, most, folds) -> iterator of CorruptedImage``: every real image as it is,
-        then with every corruption at every strength, `times` over, or where these would be more
-        than `most` with some of them, all equally often; donors are of the image's own fold.
-    pick_pieces : callable
+        ``(names, times, most, folds) -> iterator of Injected``: every real image as it is, then
+        with every corruption at every strength, `times` over, or where these would be more than
+        `most` with some of them, all equally often; donors are of the image's own fold.
+    choose_superpixels : callable
         ``(image, label_map, share, rng)``: about that share of an image's superpixels, (H, W)
         bool, or None where it has no class at all.
     seed : int
@@ -100,8 +69,8 @@ class Preparation:
     real: Batch
     synthetic: Batch
     draw_real: Callable[[frozenset[str], int], Iterator[Batch]]
-    inject: Callable[[Sequence[str], int, int, Sequence[int]], Iterator[CorruptedImage]]
-    pick_pieces: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
+    inject: Callable[[Sequence[str], int, int, Sequence[int]], Iterator[Injected]]
+    choose_superpixels: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
     seed: int
     num_steps: int
 
@@ -136,9 +105,6 @@ class MethodContext:
         Labelled pixels of each class in the real images, at the training size.
     splits : dict of str to Split
         By image key; images that are not in it were not part of the training.
-    build_weighter : callable
-        ``(level, in_channels, num_channels, width=.., depth=..) -> nn.Module`` which maps
-        (N, F, h, w) and (N, h, w) bool to logits (N, K, h, w).
     build_segmenter : callable
         Makes one more segmenter like the one that is trained, with its pretrained backbone.
     build_encoder : callable
@@ -149,21 +115,20 @@ class MethodContext:
     feature_channels: Mapping[str, int]
     real_class_px: Sequence[int]
     splits: Mapping[str, Split]
-    build_weighter: Callable[..., nn.Module]
-    build_segmenter: Callable[[], nn.Module]
-    build_encoder: Callable[[str], nn.Module]
+    build_segmenter: Callable[[], Segmenter]
+    build_encoder: Callable[[str], Segmenter]
 
 
 class Method(nn.Module, ABC):
-    """A way to tell how much each synthetic pixel is worth.
+    """A way to weigh each synthetic pixel.
 
     A method that `prepares` learns what needs no segmenter before the joint training. That calls
     `step` on every batch and `evaluate` now and then; scoring calls `scores`. Networks are
     submodules, so ``state_dict`` holds whatever scoring needs.
 
     `step` of a method that `weighs_uncropped` gets the synthetic images as they are before their
-    random changes, without predictions (N, C, 0, 0), and its weights are laid over what was made
-    of them.
+    random changes, without predictions (N, C, 0, 0), and its weights are warped to the images
+    that were made of them.
 
     Where several processes train together, `step` and `penalty` get this process's share of a
     step and take sums over the whole step with `curate.distributed`; `penalty` returns this
@@ -183,7 +148,7 @@ class Method(nn.Module, ABC):
 
     @classmethod
     def stages(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
-        """Name the backbone stages whose features the evidence must hold."""
+        """Name the backbone stages whose features `Evidence` must hold."""
         return ()
 
     @classmethod
@@ -191,17 +156,17 @@ class Method(nn.Module, ABC):
         cls,
         settings: Any,  # noqa: ANN401, ARG003
     ) -> tuple[str, tuple[str, ...]] | None:
-        """Name the encoder of the method's own, if it has one, and the stages it is asked for."""
+        """Name the encoder of the method's own, if it has one, and the stages that are used."""
         return None
 
     @classmethod
     def corruptions(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
-        """Name the kinds of faults that `prepare` has planted."""
+        """Name the corruptions that `prepare` injects."""
         return ()
 
     @classmethod
     def num_folds(cls, settings: Any) -> int:  # noqa: ANN401, ARG003
-        """Tell into how many folds the images are dealt."""
+        """Count the folds that the images are split into."""
         return 1
 
     def prepare(self, preparation: Preparation) -> Iterator[Progress]:
@@ -225,10 +190,10 @@ class Method(nn.Module, ABC):
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """Name the kinds of evidence that `scores` keeps apart, those that are silent, too.
+        """Names of the streams that `scores` keeps apart, the inactive ones, too.
 
         Each name is a Python identifier and none of `curate.records.SCORE_NAMES`.
-        ``LevelScores.streams`` has no map of a silent one.
+        ``LevelScores.streams`` has no map of an inactive one.
         """
         return ()
 
@@ -249,7 +214,7 @@ class Method(nn.Module, ABC):
         return {}
 
     def warning(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
-        """Say, once trained, why the weights are worth nothing and what to do; None if they are.
+        """Return, once trained, why the weights are of no use and what to do; None if they are.
 
         Parameters
         ----------

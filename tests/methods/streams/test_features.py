@@ -1,9 +1,11 @@
-"""What witnesses learn from."""
+"""What reference segmenters are trained on."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from curate.methods.streams.reference import paste_pieces
+from curate.methods.streams.features import paste_superpixels
 from curate.records import Batch
 
 
@@ -14,14 +16,19 @@ def make_batch():
     return Batch(images, labels, torch.ones(4, dtype=torch.bool), tuple("abcd"))
 
 
-def pick_left(image, label_map, share, rng):
+def choose_left(image, label_map, share, rng):
     mask = torch.zeros(label_map.shape, dtype=torch.bool)
     mask[:, :4] = True
     return mask
 
 
-def test_pieces_bring_their_labels_along():
-    images, labels = paste_pieces(make_batch(), pick_left, np.random.default_rng(1))
+def paste(choose_superpixels):
+    preparation = SimpleNamespace(choose_superpixels=choose_superpixels)
+    return paste_superpixels(make_batch(), preparation, np.random.default_rng(1))
+
+
+def test_superpixels_bring_their_labels_along():
+    images, labels = paste(choose_left)
     assert torch.equal(images[:, 0], labels)
     assert labels[:, :, 4:].eq(make_batch().label_map[:, :, 4:]).all()
     changed = (labels != make_batch().label_map).any(dim=(1, 2))
@@ -30,6 +37,6 @@ def test_pieces_bring_their_labels_along():
 
 
 def test_images_without_a_class_stay_as_they_are():
-    images, labels = paste_pieces(make_batch(), lambda *_: None, np.random.default_rng(1))
+    images, labels = paste(lambda *_: None)
     assert torch.equal(images, make_batch().images)
     assert torch.equal(labels, make_batch().label_map)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from curate.methods.hierarchical.channels import (
+from curate.methods.hierarchical.networks import (
     balance,
     channel_lookup,
     read_channel,
@@ -28,7 +28,7 @@ def test_each_cell_reads_its_own_channel():
     assert read_channel(logits, torch.tensor([[[2, 0]]])).tolist() == [[[3.0, 1.0]]]
 
 
-def test_balance_gives_domains_and_classes_the_same_say():
+def test_balance_gives_domains_and_classes_the_same_weight():
     # class 0: one real cell, two synthetic; class 1: two real cells, one synthetic
     group = torch.tensor([[[0, 1, 1]], [[0, 0, 1]]])
     weights = balance(group, REAL_AND_SYNTHETIC, torch.ones(2, 1, 3, dtype=torch.bool), 2)
@@ -47,7 +47,7 @@ def test_unusable_cells_do_not_count():
     assert weights.tolist() == [[[1.0, 0.0]], [[0.5, 0.5]]]
 
 
-def test_no_opinion_costs_log_two():
+def test_loss_of_logit_zero_is_log_two():
     weights = torch.tensor([[[1.0]], [[1.0]]])
     loss = realism_loss(torch.zeros(2, 1, 1), REAL_AND_SYNTHETIC, weights, smoothing=0.05)
     assert loss.item() == pytest.approx(math.log(2))
