@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from curate.corruptions import CORRUPTIONS, Corrupted, Mixture, Scene
+from curate.corruptions import CORRUPTIONS, Corrupted, LabelledImage, Mixture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,5 +28,5 @@ def corrupt(
     if rng.random() < _SOUND_SHARE:
         return Corrupted(image, label_map, np.zeros(label_map.shape, bool))
     mixture = Mixture([CORRUPTIONS[name] for name in INJECTED])
-    scene = Scene(image, label_map, donor_image=image, donor_label_map=label_map)
-    return mixture.inject(scene, rng, strength="strong", share=rng.uniform(0.4, 1))
+    source = LabelledImage(image, label_map, donor_image=image, donor_label_map=label_map)
+    return mixture.inject(source, rng, strength="strong", share=rng.uniform(0.4, 1))
