@@ -12,7 +12,7 @@ from curate.config import Config, Strict, parse
 from curate.corruptions import choose_corruptions
 from curate.errors import ConfigError, UsageError
 from curate.methods import Method, MethodContext, Split, find_method
-from curate.models import Segmenter, build_segmenter, build_weighter
+from curate.models import Segmenter, build_segmenter
 from curate.seeding import stable_seed
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def build_networks(
         feature_channels=channels,
         real_class_px=real_class_px,
         splits=splits,
-        build_weighter=build_weighter,
         build_segmenter=partial(build_segmenter, config.fit.segmenter, num_classes, weights),
         build_encoder=partial(
             build_segmenter,
@@ -82,14 +81,14 @@ def check_method(config: Config) -> int:
     Raises
     ------
     ConfigError
-        If the method, one of its settings, a backbone stage or a kind of fault is unknown.
+        If the method, one of its settings, a backbone stage or a corruption is unknown.
     """
     kind, settings = _choose_method(config)
-    if kinds := kind.corruptions(settings):
+    if names := kind.corruptions(settings):
         try:
-            choose_corruptions(kinds)
+            choose_corruptions(names)
         except UsageError as error:
-            msg = f"[method]: faults: {error}"
+            msg = f"[method]: corruptions: {error}"
             raise ConfigError(msg) from error
     if stages := kind.stages(settings):
         build_segmenter(config.fit.segmenter, 2, "none").check_stages(stages)
