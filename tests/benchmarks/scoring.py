@@ -34,7 +34,7 @@ from torch.utils.data import Dataset
 from curate.cli.process import keep_memory
 from curate.config import Config, DatasetConfig
 from curate.data.dataset import DataSource, open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.data.workers import load_ahead
 from curate.demonstration.world import CLASS_NAMES, draw_world
 from curate.scoring.score import score
