@@ -1,3 +1,5 @@
+"""A job of several processes scores what one process does."""
+
 import json
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""A job of several processes trains what one process does."""
+
 import json
 import signal
 
