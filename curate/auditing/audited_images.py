@@ -9,7 +9,7 @@ import numpy as np
 
 from curate.data.augmentation import fit_to_size
 from curate.data.dataset import DataSource, open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.errors import DataError
 from curate.records import GRID_STRIDE, IGNORE_INDEX
 from curate.training.loaded_run import open_known_dataset

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from curate.errors import ConfigError, did_you_mean
 
@@ -132,7 +131,7 @@ class RegionWeighter(nn.Module):
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
         del valid  # every cell is judged, whether it has a label or not
         coarse = self.head(self.trunk(_lay_out(inputs)))
-        fine = F.interpolate(coarse, scale_factor=float(self.scale), mode="bilinear")
+        fine = nn.functional.interpolate(coarse, scale_factor=float(self.scale), mode="bilinear")
         return fine[..., : inputs.shape[-2], : inputs.shape[-1]]
 
 
@@ -217,8 +216,8 @@ class _Halving(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         height, width = inputs.shape[-2:]
-        padded = F.pad(inputs, (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
-        return F.leaky_relu(self.conv(padded), NEGATIVE_SLOPE)
+        padded = nn.functional.pad(inputs, (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
+        return nn.functional.leaky_relu(self.conv(padded), NEGATIVE_SLOPE)
 
 
 def _lay_out(inputs: Tensor) -> Tensor:
@@ -237,5 +236,5 @@ def _start_at_zero(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
 def _count_valid(valid: Tensor, scale: int) -> Tensor:
     """Count the valid cells in each block of scale x scale: (N, h, w) to (N, 1, h', w')."""
     height, width = valid.shape[-2:]
-    padded = F.pad(valid[:, None].float(), (0, -width % scale, 0, -height % scale))
-    return F.avg_pool2d(padded, scale, divisor_override=1)
+    padded = nn.functional.pad(valid[:, None].float(), (0, -width % scale, 0, -height % scale))
+    return nn.functional.avg_pool2d(padded, scale, divisor_override=1)

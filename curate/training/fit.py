@@ -22,7 +22,7 @@ from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.training import run_record
 from curate.training.metric_log import MetricLog
 from curate.training.networks import build_networks, check_method
-from curate.training.preparation import prepare_method
+from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
 from curate.training.task import Task, open_task
 from curate.training.trainer import Trainer, choose_device
@@ -182,7 +182,8 @@ def _fit_into(
     log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard and world.is_first)
     first_step = folder.restore(trainer, log)
     if trainer.method.prepares and first_step == 0:
-        prepare_method(trainer, task, config, folder, log, reporter)
+        _prepare(trainer, task, config, folder, log, reporter)
+        trainer.share_method()
     is_evaluated = trainer.method.gives_scores and world.is_first
     held_out = _read_held_out(task, config) if is_evaluated else []
     _train(trainer, task, config, folder, log, held_out, first_step, reporter)
@@ -206,6 +207,36 @@ def _fit_into(
         "measured": {k: v if math.isfinite(v) else None for k, v in measured.items()},
     }
     folder.finish(trainer, log, result)
+
+
+@by_first_rank
+def _prepare(
+    trainer: Trainer,
+    task: Task,
+    config: Config,
+    folder: RunFolder,
+    log: MetricLog,
+    reporter: Reporter,
+) -> None:
+    """Let the method learn what needs no segmenter, in parts; save after each."""
+    is_begun = False
+    with InterruptFlag() as interrupt:
+        for progress in trainer.method.prepare(gather_preparation(task, config)):
+            if not is_begun:
+                reporter.start("prepare", progress.total, progress.done, unit="parts")
+                is_begun = True
+            if progress.is_safe:
+                folder.save(trainer, log, 0)
+                reporter.advance(progress.done)
+            if interrupt.is_set:
+                reporter.finish()
+                reporter.warn(
+                    f"Interrupted; {progress.done} of {progress.total} parts of the preparation "
+                    "are saved. Go on with: curate fit --resume"
+                )
+                raise KeyboardInterrupt
+    if is_begun:
+        reporter.finish()
 
 
 def _train(

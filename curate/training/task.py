@@ -11,7 +11,7 @@ import numpy as np
 
 from curate.data.classes import resolve_classes
 from curate.data.dataset import DataSource, default_classes, open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.errors import ConfigError, DataError
 from curate.methods import Split
 from curate.records import IGNORE_INDEX, ClassSet, Pair

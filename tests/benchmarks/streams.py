@@ -46,7 +46,7 @@ from curate.metrics import auroc
 from curate.models import build_segmenter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
-from curate.training.injection import choose_superpixels, inject_corruptions
+from curate.training.preparation import choose_superpixels, inject_corruptions
 from curate.training.task import deal, evenly_spaced
 from tests.benchmarks.real_data import describe
 from tests.benchmarks.rivals import RIVALS, score_rivals

@@ -11,7 +11,7 @@ from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams.method import Streams
 from curate.models import build_segmenter
 from curate.records import Batch, Evidence
-from curate.training.injection import choose_superpixels, inject_corruptions
+from curate.training.preparation import choose_superpixels, inject_corruptions
 
 SEGMENTER = "tests.methods.streams.making:make_segmenter"
 SIZE = (32, 48)

@@ -1,4 +1,4 @@
-"""The whole pipeline on a drawn world in which the truth about every synthetic pixel is known."""
+"""The whole way on a drawn world in which it is known which synthetic pixels are corrupted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from PIL import Image
 
 from curate.auditing.audit import audit
 from curate.config import CONFIG_NAME, DatasetConfig, load_config
-from curate.demo.world import CLASS_NAMES, draw_world
+from curate.demonstration.world import CLASS_NAMES, draw_world
 from curate.errors import UsageError
 from curate.files.atomic import check_writable
 from curate.metrics import auroc
 from curate.reporting import LogReporter, Reporter
 from curate.scores.score_file import ScoreFile
 from curate.scoring.score import score
+from curate.selection.cuts import expand_cells
 from curate.selection.export import export_subset
 from curate.training.evaluation import evaluate
 from curate.training.fit import fit
@@ -55,12 +56,12 @@ evaluate_every = 20
 seed = {seed}
 
 [augment]
-colour = 0.0                # the faults planted here are faults of colour and texture
+colour = 0.0                # what is corrupted here is mostly colour and texture
 
 [method]                    # far less than the defaults, which take their time
 folds = 2
 reference_steps = 60
-plantings = 1
+injections = 1
 epochs = 6
 enlarge = 2
 
@@ -78,13 +79,13 @@ class DemoResult:
     run, scores, subset : Path
         Run folder, score file and exported subset.
     audit : dict of str to float
-        AUROC of the pixel, region and image scores against what was spoiled.
+        AUROC of the pixel, region and image scores of sound against corrupted ones.
     audit_on_real : AuditResult
-        How well the run finds every kind of fault in unseen real images.
+        How well the run finds every corruption in unseen real images.
     miou : dict of str to float
-        mIoU in [0, 1] on unseen real images by kind of training.
+        mIoU in [0, 1] on unseen real images, by what was trained on.
     corrupted_share : float
-        Share of the synthetic pixels that were spoiled.
+        Share of the synthetic pixels that are corrupted.
     seconds : float
     """
 
@@ -125,23 +126,13 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
         msg = f"{out} exists and is not empty. Name a new folder with --out."
         raise UsageError(msg)
     check_writable(out)
-    reporter.start("draw", NUM_REAL + NUM_SYNTHETIC + NUM_TEST)
-    world = draw_world(
-        out,
-        num_real=NUM_REAL,
-        num_synthetic=NUM_SYNTHETIC,
-        num_test=NUM_TEST,
-        size=SIZE,
-        seed=seed,
-        on_drawn=reporter.advance,
-    )
+    numbers = {"num_real": NUM_REAL, "num_synthetic": NUM_SYNTHETIC, "num_test": NUM_TEST}
+    reporter.start("draw", sum(numbers.values()))
+    world = draw_world(out, **numbers, size=SIZE, seed=seed, on_drawn=reporter.advance)
     reporter.finish()
-    (out / CONFIG_NAME).write_text(
-        CURATE_TOML.format(
-            classes=json.dumps(list(CLASS_NAMES)), height=SIZE[0], width=SIZE[1], seed=seed
-        ),
-        encoding="utf-8",
-    )
+    classes = json.dumps(list(CLASS_NAMES))
+    settings = CURATE_TOML.format(classes=classes, height=SIZE[0], width=SIZE[1], seed=seed)
+    (out / CONFIG_NAME).write_text(settings, encoding="utf-8")
     config = load_config(out / CONFIG_NAME)
     run = fit(config, out=out / "runs" / "curated", reporter=reporter).run
     scores = score(
@@ -160,9 +151,11 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
     export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
     plain = config.model_copy(update={"method": {}}).with_fit(method="uniform")
     kept = plain.model_copy(update={"synthetic": (DatasetConfig(path=subset),)})
-    everything_run = fit(plain, out=out / "runs" / "everything", reporter=reporter).run
-    subset_run = fit(kept, out=out / "runs" / "subset", reporter=reporter).run
-    arms = {"all synthetic": everything_run, "weighted": run, f"best {KEPT}": subset_run}
+    arms = {
+        "all synthetic": fit(plain, out=out / "runs" / "everything", reporter=reporter).run,
+        "weighted": run,
+        f"best {KEPT}": fit(kept, out=out / "runs" / "subset", reporter=reporter).run,
+    }
     areas, corrupted = compare_with_truth(ScoreFile(scores), world.truth)
     return DemoResult(
         run=run,
@@ -182,50 +175,41 @@ def compare_with_truth(scores: ScoreFile, truth: Path) -> tuple[dict[str, float]
     Parameters
     ----------
     truth : Path
-        Folder of ``<name>.png``, 255 where a pixel is untouched, 0 where it was spoiled.
+        Folder of ``<name>.png``, 255 where a pixel is sound, 0 where it is corrupted.
 
     Returns
     -------
     areas : dict of str to float
-        AUROC at ``pixel`` level (untouched against spoiled), ``region`` level (mostly untouched
-        against mostly spoiled) and ``image`` level (wholly untouched against the rest).
-    spoiled : float
-        Share of spoiled pixels.
+        AUROC at ``pixel`` level (sound against corrupted), ``region`` level (mostly sound against
+        mostly corrupted) and ``image`` level (wholly sound against the rest).
+    corrupted : float
+        Share of corrupted pixels.
     """
+    stride = int(scores.provenance["stride"])
     images = scores.images[scores.images["status"] == "ok"]
     pixel_scores, pixel_truth, region_truth, shares = [], [], [], []
-    for row in images.itertuples():
-        is_good = read_truth(truth, str(row.id))
-        stored, regions = scores.pixel_scores(str(row.id)), scores.region_ids(str(row.id))
-        pixel_scores.append(_spread(stored, is_good.shape).ravel())
-        pixel_truth.append(is_good.ravel())
-        region_truth.append(_share_per_region(_spread(regions, is_good.shape), is_good))
-        shares.append(is_good.mean())
-    pixel = auroc(np.concatenate(pixel_scores), np.concatenate(pixel_truth))
-    region = auroc(scores.regions["score"], np.concatenate(region_truth) > 0.5)
-    image = auroc(images["score"], np.array(shares) == 1)
-    areas = {"pixel": pixel, "region": region, "image": image}
-    corrupted = 1 - float(np.mean(shares))
-    return {name: round(area, 4) for name, area in areas.items()}, corrupted
+    for image_id in images["id"]:
+        is_sound = read_truth(truth, image_id)
+        height, width = is_sound.shape
+        shown, regions = (
+            expand_cells(cells, height, width, stride).ravel()
+            for cells in (scores.pixel_scores(image_id), scores.region_ids(image_id))
+        )
+        pixel_scores.append(shown)
+        pixel_truth.append(is_sound.ravel())
+        sound_px = np.bincount(regions, weights=is_sound.ravel())
+        region_truth.append(sound_px > 0.5 * np.bincount(regions))
+        shares.append(is_sound.mean())
+    areas = {
+        "pixel": auroc(np.concatenate(pixel_scores), np.concatenate(pixel_truth)),
+        "region": auroc(scores.regions["score"], np.concatenate(region_truth)),
+        "image": auroc(images["score"], np.array(shares) == 1),
+    }
+    return {name: round(area, 4) for name, area in areas.items()}, 1 - float(np.mean(shares))
 
 
 def read_truth(truth: Path, image_id: str) -> NDArray[np.bool_]:
-    """Read where an image is untouched, (H, W) bool."""
-    name = image_id.rpartition("/")[2]
-    with Image.open(truth / f"{name}.png") as image:
-        is_good: NDArray[np.bool_] = np.asarray(image) == 255
-    return is_good
-
-
-def _spread(cells: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """Repeat the cells of a map over the pixels of an image."""
-    stride = -(-shape[0] // cells.shape[0])
-    return cells.repeat(stride, axis=0).repeat(stride, axis=1)[: shape[0], : shape[1]]
-
-
-def _share_per_region(
-    region_ids: NDArray[np.integer], is_good: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Share of untouched pixels of each region."""
-    groups = region_ids.ravel()
-    return np.bincount(groups, weights=is_good.ravel()) / np.bincount(groups)
+    """Read where an image is sound, (H, W) bool."""
+    with Image.open(truth / f"{image_id.rpartition('/')[2]}.png") as image:
+        is_sound: NDArray[np.bool_] = np.asarray(image) == 255
+    return is_sound

@@ -4,8 +4,8 @@ import pytest
 
 from curate.data.classes import resolve_classes
 from curate.data.dataset import open_dataset
+from curate.data.pairs import read_pair
 from curate.data.png import encode_png
-from curate.data.reading import read_pair
 from curate.errors import DataError, LabelError
 from tests.data.making import full, png_file, save, save_folder
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 from curate.auditing.audit import audit
 from curate.corruptions import CORRUPTIONS
-from curate.demo import demo as demo_module
-from curate.demo.demo import compare_with_truth, demo
+from curate.demonstration import demo as demo_module
+from curate.demonstration.demo import compare_with_truth, demo
 from curate.errors import UsageError
 from curate.scores.packing import pack
 from curate.scores.score_file import ScoreFile
@@ -54,7 +54,7 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path):
 
 @pytest.fixture
 def truth(tmp_path):
-    """Image a is untouched; of image b the left half is spoiled."""
+    """Image a is sound; of image b the left half is corrupted."""
     folder = tmp_path / "truth"
     folder.mkdir()
     good = np.full((4, 4), 255, dtype=np.uint8)
@@ -84,7 +84,7 @@ def test_audit_of_perfect_scores_is_one_at_every_level(tmp_path, truth):
 def test_audit_of_inverted_scores_is_low(tmp_path, truth):
     file = score_file(tmp_path / "w.h5", [[255, 0], [255, 0]], {"a": 0.5, "b": 1.0})
     areas, _ = compare_with_truth(file, truth)
-    # untouched: 16 pixels at 128 and 8 at 0; spoiled: 8 pixels at 255
+    # sound: 16 pixels at 128 and 8 at 0; corrupted: 8 pixels at 255
     assert areas["pixel"] == 0.0
     assert areas["image"] == 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curate.demo.world.palette import CLASS_NAMES
-from curate.demo.world.world import WorldPaths, draw_world
+from curate.demonstration.world.canvas import CLASS_NAMES
+from curate.demonstration.world.world import WorldPaths, draw_world
 
 __all__ = ["CLASS_NAMES", "WorldPaths", "draw_world"]

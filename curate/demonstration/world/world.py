@@ -1,4 +1,4 @@
-"""A pair of data sets drawn from nothing: real, synthetic with known faults, and test."""
+"""Data sets drawn from nothing: real, synthetic with known corruptions, and test."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from curate.demo.world.corrupt import corrupt
-from curate.demo.world.drawn_scene import draw_scene, draw_tiles
-from curate.demo.world.palette import REAL, SYNTHETIC
+from curate.demonstration.world.canvas import draw_tiles
+from curate.demonstration.world.corrupt import corrupt
+from curate.demonstration.world.street import REAL, SYNTHETIC, draw_street
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from curate.demo.world.palette import Composition
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class WorldPaths:
     real, synthetic, test : Path
         Data sets of the ``folder`` layout, labels in class indices; `test` is like `real`.
     truth : Path
-        ``<stem>.png`` of each synthetic image: 255 where it is untouched, 0 where spoiled.
+        ``<stem>.png`` of each synthetic image: 255 where it is sound, 0 where it is corrupted.
     """
 
     real: Path
@@ -63,31 +61,28 @@ def draw_world(
     """
     paths = WorldPaths(out / "real", out / "synthetic", out / "test", out / "truth")
     tiles = draw_tiles(stable_rng(seed, "tiles"))
-    sets: tuple[tuple[Path, int, Composition], ...] = (
-        (paths.real, num_real, REAL),
-        (paths.synthetic, num_synthetic, SYNTHETIC),
-        (paths.test, num_test, REAL),
-    )
-    drawn = 0
-    for folder, number, composition in sets:
-        for index in range(number):
-            rng = stable_rng(seed, folder.name, index)
-            scene = draw_scene(rng, composition, tiles, size)
-            image, label_map = scene.image, scene.label_map
-            if folder == paths.synthetic:
-                image, label_map, truth = corrupt(scene, rng)
-                _write(paths.truth / f"{index:05d}.png", truth)
-            _write(folder / "images" / f"{index:05d}.png", np.round(image * 255).astype(np.uint8))
-            _write(folder / "labels" / f"{index:05d}.png", label_map)
-            drawn += 1
-            if on_drawn is not None:
-                on_drawn(drawn)
+    numbers = ((paths.real, num_real), (paths.synthetic, num_synthetic), (paths.test, num_test))
+    images = [(folder, index) for folder, number in numbers for index in range(number)]
+    for drawn, (folder, index) in enumerate(images, start=1):
+        name, is_synthetic = f"{index:05d}.png", folder == paths.synthetic
+        rng = stable_rng(seed, folder.name, index)
+        composition = SYNTHETIC if is_synthetic else REAL
+        image, label_map = draw_street(composition, size, tiles, rng)
+        if is_synthetic:
+            corrupted = corrupt(image, label_map, rng)
+            image, label_map = corrupted.image, corrupted.label_map
+            _write(paths.truth / name, np.where(corrupted.is_corrupted, 0, 255))
+        _write(folder / "images" / name, image.transpose(1, 2, 0))
+        _write(folder / "labels" / name, label_map)
+        if on_drawn is not None:
+            on_drawn(drawn)
     return paths
 
 
-def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
+def _write(path: Path, pixels: NDArray[np.integer]) -> None:
     """Write a PNG file, complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    Image.fromarray(np.ascontiguousarray(pixels)).save(partial, format="PNG", compress_level=1)
+    content = np.ascontiguousarray(pixels, np.uint8)
+    Image.fromarray(content).save(partial, format="PNG", compress_level=1)
     partial.replace(path)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from curate.data.images import decode_image, open_image, read_file
-from curate.data.labels import decode_label, open_label, pick_ids
+from curate.data import images, labels
 from curate.errors import DataError, LabelError
 from curate.records import OK
 
@@ -60,8 +59,8 @@ def read_pair(source: DataSource, pair: Pair) -> LoadedPair:
 
 def read_files(image_path: Path, label_path: Path, id_map: IdMap) -> LoadedPair:
     """Read an image and its label by their paths; errors as `read_pair`."""
-    opened_image = open_image(read_file(image_path, "image"), image_path)
-    opened_label = open_label(read_file(label_path, "label"), label_path)
+    opened_image = images.open_image(images.read_file(image_path, "image"), image_path)
+    opened_label = labels.open_label(images.read_file(label_path, "label"), label_path)
     sizes = [(opened.height, opened.width) for opened in (opened_image, opened_label)]
     if sizes[0] != sizes[1]:
         (height, width), (label_height, label_width) = sizes
@@ -70,11 +69,11 @@ def read_files(image_path: Path, label_path: Path, id_map: IdMap) -> LoadedPair:
             f"Both must have the same size; resize one of them, or leave the image out."
         )
         raise DataError(msg, code="size_mismatch")
-    raw = pick_ids(decode_label(opened_label, label_path), id_map, label_path)
+    raw = labels.pick_ids(labels.decode_label(opened_label, label_path), id_map, label_path)
     try:
         label_map = id_map.apply(raw)
     except LabelError as error:
         msg = f"{label_path} does not fit: {error}"
         raise LabelError(msg, code=error.code) from error
-    image = torch.from_numpy(decode_image(opened_image, image_path)).permute(2, 0, 1)
+    image = torch.from_numpy(images.decode_image(opened_image, image_path)).permute(2, 0, 1)
     return LoadedPair(image, torch.from_numpy(label_map))
