@@ -13,7 +13,7 @@ NAMES = ("style", "wrong_label")
 
 
 def test_corrupted_pixels_are_found_and_with_permuted_scores_they_are_not(tmp_path, monkeypatch):
-    config = config_of(tmp_path, epochs=30)
+    config = config_of(tmp_path, epochs=60)
     run = fit(config).run
     unseen = write_dataset(tmp_path / "unseen", 12, is_flat=False, seed=5)
     settings = {"config": config, "run": run, "real": (unseen,), "corruptions": NAMES}
