@@ -1,4 +1,4 @@
-"""Train a segmenter and weighting networks jointly, into a run folder that survives anything."""
+"""Train a segmenter and weighting networks jointly, into a run folder that can be resumed."""
 
 from __future__ import annotations
 
@@ -324,14 +324,14 @@ def _read_held_out(task: Task, config: Config) -> list[Batch]:
 
 
 def _count_workers(config: Config, trainer: Trainer) -> int:
-    """Readers beside the training: none on a CPU, which is busy computing, eight for a GPU."""
+    """Readers beside the training: by default none on a CPU, which they would slow, 8 for a GPU."""
     if config.fit.workers is not None:
         return config.fit.workers
     return 8 if trainer.device.device.type == "cuda" else 0
 
 
 def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
-    """Pass on which images could not be read, in whichever process."""
+    """Say which images could not be read, in any process."""
     if any_rank(bool(batch.problems)):
         for problems in gather_objects(batch.problems):
             for key, message in problems:
@@ -339,7 +339,7 @@ def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
 
 
 def _warn_of_collapse(log: MetricLog, reporter: Reporter) -> None:
-    """Say that the weights leave too little to learn from, and what to do about it."""
+    """Say that the weights leave few pixels to learn from, and what to do about it."""
     ess = log.recent_mean("ess")
     if ess is not None and ess < COLLAPSED_ESS:
         reporter.warn(

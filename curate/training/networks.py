@@ -76,7 +76,7 @@ def check_method(config: Config) -> int:
     Returns
     -------
     num_folds : int
-        Folds that the method deals its images to.
+        Folds that the images are assigned to.
 
     Raises
     ------

@@ -194,14 +194,14 @@ class RunFolder:
         """Write a new run, in which this job is the first to train."""
         run_id = uuid.uuid4().hex
         with atomic.replacing_folder(self.path, overwrite=self._overwrite) as partial:
-            run_record.write_json(partial / run_record.CONFIG_NAME, config.model_dump(mode="json"))
+            run_record.write_settings(partial, config)
             self._lock(partial)
             run_record.write_inputs(partial, run_id, config, task)
             run_record.write_run(partial, status="running", run_id=run_id)
 
     def _lock(self, folder: Path) -> None:
         """Keep others out; of all files of a run, its settings are never written again."""
-        self._locks.enter_context(locks.claim(folder / run_record.CONFIG_NAME, self.path))
+        self._locks.enter_context(locks.claim(folder / run_record.SETTINGS_NAME, self.path))
 
     @by_first_rank
     def _read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

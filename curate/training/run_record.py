@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 RUN_FORMAT: Final = "curate-run"
 RUN_FORMAT_VERSION: Final = 1
 RUN_NAME: Final = "run.json"
-CONFIG_NAME: Final = "config.json"
+SETTINGS_NAME: Final = "config.json"
 PROVENANCE_NAME: Final = "provenance.json"
 SPLITS_NAME: Final = "splits.parquet"
 PACKAGES: Final = ("curate-seg", "torch", "torchvision", "timm", "numpy")
@@ -141,8 +141,13 @@ def next_run_name(folder: Path) -> str:
     return f"run-{1 + max(numbers, default=0):04d}"
 
 
+def write_settings(folder: Path, config: Config) -> None:
+    """Write ``config.json``."""
+    _write_json(folder / SETTINGS_NAME, config.model_dump(mode="json"))
+
+
 def write_inputs(folder: Path, run_id: str, config: Config, task: Task) -> None:
-    """Write ``provenance.json`` and ``splits.parquet``; ``config.json`` is written before."""
+    """Write ``provenance.json`` and ``splits.parquet``."""
     provenance = {
         "run": run_id,
         "seed": config.fit.seed,
@@ -153,7 +158,7 @@ def write_inputs(folder: Path, run_id: str, config: Config, task: Task) -> None:
         "synthetic": [describe_source(source) for source in task.synthetic],
         "versions": package_versions(),
     }
-    write_json(folder / PROVENANCE_NAME, provenance)
+    _write_json(folder / PROVENANCE_NAME, provenance)
     write_splits(folder, task.splits)
 
 
@@ -187,7 +192,7 @@ def changed_data(folder: Path, task: Task) -> list[Path]:
 
 def check_same_settings(folder: Path, config: Config) -> None:
     """Refuse to resume a run under other settings."""
-    then = _flatten(read_json(folder / CONFIG_NAME))
+    then = _flatten(read_json(folder / SETTINGS_NAME))
     now = _flatten(json.loads(json.dumps(config.model_dump(mode="json"))))
     ignored = {f"fit.{name}" for name in FREE_TO_CHANGE}
     keys = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
@@ -229,7 +234,7 @@ def read_splits(folder: Path) -> dict[str, Split]:
     }
 
 
-def write_json(path: Path, value: object) -> None:
+def _write_json(path: Path, value: object) -> None:
     """Replace a JSON file."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
