@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from curate.data.batches import evaluation_batches, training_batches
-from curate.data.workers import telling_of_dead_workers
+from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.errors import ConfigError, RunError, StoreError
 from curate.files import atomic, state
@@ -269,7 +269,7 @@ def _train(
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0
-    with InterruptFlag() as interrupt, telling_of_dead_workers(), closing(batches):
+    with InterruptFlag() as interrupt, worker_errors(), closing(batches):
         for number, batch in enumerate(batches, start=first_step):
             _warn_of_unreadable(batch, reporter)
             metrics = _step(trainer, number, batch)
