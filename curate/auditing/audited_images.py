@@ -14,7 +14,7 @@ from curate.errors import DataError
 from curate.records import GRID_STRIDE, IGNORE_INDEX
 from curate.training.loaded_run import open_known_dataset
 from curate.training.run_record import read_splits
-from curate.training.task import evenly_spaced
+from curate.training.task import pick_evenly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +124,7 @@ def read_images(
     DataError
         If none can be used.
     """
-    chosen = evenly_spaced(candidates, count)
+    chosen = pick_evenly(candidates, count)
     images, problems = [], []
     for source, pair in chosen:
         try:

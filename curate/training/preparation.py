@@ -15,7 +15,7 @@ from curate.errors import DataError
 from curate.methods import Injected, Preparation
 from curate.records import IGNORE_INDEX, Batch
 from curate.seeding import stable_rng
-from curate.training.task import Task, evenly_spaced
+from curate.training.task import Task, pick_evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +91,7 @@ def _read(task: Task, config: Config, *, real: bool) -> Batch:
         for pair in source.pairs
         if source.key_of(pair) in task.splits
     ]
-    chosen = evenly_spaced(usable, MAX_REAL if real else MAX_SYNTHETIC)
+    chosen = pick_evenly(usable, MAX_REAL if real else MAX_SYNTHETIC)
     batches = list(
         evaluation_batches(
             chosen, size=config.fit.size, batch_size=config.fit.batch_size, is_real=real

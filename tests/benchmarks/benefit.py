@@ -107,14 +107,14 @@ class Pool(Experiment):
             self.config.with_fit(method="hierarchical"),
             num_classes=NUM_CLASSES,
             real_class_px=torch.bincount(pixels, minlength=NUM_CLASSES).tolist(),
-            splits=self.deal(self.pool, HierarchicalSettings().folds),
+            splits=self.assign_splits(self.pool, HierarchicalSettings().folds),
             is_restored=False,
         )
         return networks.method
 
     def held_out(self) -> list[Batch]:
         """Images of both domains that tell weighting networks when to stop."""
-        splits, batches = self.deal(self.pool, num_folds=1), []
+        splits, batches = self.assign_splits(self.pool, num_folds=1), []
         for domain in (self.real, self.pool):
             rows = [row for row, key in enumerate(domain.keys) if splits[key].held_out]
             batches.append(pick(domain, rows))

@@ -47,7 +47,7 @@ from curate.models import build_segmenter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
 from curate.training.preparation import choose_superpixels, inject_corruptions
-from curate.training.task import deal, evenly_spaced
+from curate.training.task import assign_splits, pick_evenly
 from tests.benchmarks.real_data import describe
 from tests.benchmarks.rivals import RIVALS, score_rivals
 
@@ -94,7 +94,7 @@ def split(everything: Batch, num_real: int, seed: int) -> tuple[Batch, Batch]:
     count = len(everything.keys)
     spaced = np.linspace(0, count - 1, num_real, endpoint=False).round().astype(int)
     rows = np.sort((spaced + seed) % count)
-    rest = evenly_spaced(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
+    rest = pick_evenly(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
     real = take(everything, rows, "r0", is_real=True)
     return real, take(everything, rest, "s0", is_real=False)
 
@@ -154,7 +154,7 @@ class Experiment:
                 num_classes=11,
                 feature_channels={},
                 real_class_px=[10_000] * 11,
-                splits=self.deal(synthetic, settings.folds),
+                splits=self.assign_splits(synthetic, settings.folds),
                 build_segmenter=partial(build_segmenter, "efficientnet_lite0_fpn", 11),
                 build_encoder=partial(build_segmenter, num_classes=11),
             ),
@@ -177,10 +177,10 @@ class Experiment:
                 )
         return method.eval()
 
-    def deal(self, synthetic: Batch, num_folds: int) -> dict[str, Split]:
+    def assign_splits(self, synthetic: Batch, num_folds: int) -> dict[str, Split]:
         """Deal the images of both domains as `fit` does."""
         batches = (self.real, synthetic)
-        parts = [deal(b.keys, FitConfig().held_out, num_folds, self.seed) for b in batches]
+        parts = [assign_splits(b.keys, FitConfig().held_out, num_folds, self.seed) for b in batches]
         return parts[0] | parts[1]
 
     def draw_real(self, excluded: frozenset[str], steps: int):
@@ -234,7 +234,7 @@ class Experiment:
         started = time.monotonic()
         if name == "carla":
             drive = read(self.options.data / "carla", "carla", self.config.fit.size)
-            rows = evenly_spaced(range(len(drive.keys)), NUM_POOL)
+            rows = pick_evenly(range(len(drive.keys)), NUM_POOL)
             synthetic = take(drive, rows, "s0", is_real=False)
             corrupted = bonnet(synthetic.label_map)
         elif name == "none":
