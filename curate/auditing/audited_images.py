@@ -1,4 +1,4 @@
-"""Which real images an audit plants faults in, read at the size of the run."""
+"""The real images that an audit injects corruptions into, read at the size of the run."""
 
 from __future__ import annotations
 
@@ -92,18 +92,19 @@ def named_candidates(
     labels: str | None,
     reporter: Reporter,
 ) -> list[Candidate]:
-    """List the images of the given data sets; warn of those that the run has learned from."""
+    """List the images of the given data sets; warn of those that the run was trained on."""
     splits = read_splits(run.path)
     found: list[Candidate] = []
     for folder in folders:
         source = open_known_dataset(folder, config, run, layout=layout, labels=labels)
         source = replace(source, key=run.source_key(source.fingerprint()) or source.key)
         keys = [splits.get(source.key_of(pair)) for pair in source.pairs]
-        num_learned = sum(split is not None and not split.held_out for split in keys)
-        if num_learned:
+        num_trained_on = sum(split is not None and not split.held_out for split in keys)
+        if num_trained_on:
             reporter.warn(
-                f"{num_learned} of {len(source.pairs)} images of {folder} were in the training of "
-                f"{run.path}: the audit may flatter it. Leave out --real to use its held-out ones."
+                f"{num_trained_on} of {len(source.pairs)} images of {folder} were in the training "
+                f"of {run.path}: the audit may find too much. Leave out --real to use its held-out "
+                "ones."
             )
         found += [(source, pair) for pair in source.pairs]
     return found
