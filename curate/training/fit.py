@@ -17,10 +17,8 @@ from curate.distributed import any_rank, by_first_rank, gather_objects, init_dis
 from curate.errors import ConfigError, RunError, StoreError
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
-from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.training import run_record
-from curate.training.metric_log import MetricLog
 from curate.training.networks import build_networks, check_method
 from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
@@ -105,12 +103,6 @@ def fit(
     reporter = reporter or LogReporter()
     started = time.monotonic()
     num_folds = check_method(config)
-    if find_method(config.fit.method).gives_scores and not config.synthetic:
-        msg = (
-            f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "
-            "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
-        )
-        raise ConfigError(msg)
     with init_distributed(config.fit.device) as world:
         reporter = reporter if world.is_first else SilentReporter()
         _check_shares(config, world)
@@ -179,7 +171,9 @@ def _fit_into(
         device=device,
         world=world,
     )
-    log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard and world.is_first)
+    log = run_record.MetricLog(
+        folder.path, use_tensorboard=config.fit.tensorboard and world.is_first
+    )
     first_step = folder.restore(trainer, log)
     if trainer.method.prepares and first_step == 0:
         _prepare(trainer, task, config, folder, log, reporter)
@@ -215,7 +209,7 @@ def _prepare(
     task: Task,
     config: Config,
     folder: RunFolder,
-    log: MetricLog,
+    log: run_record.MetricLog,
     reporter: Reporter,
 ) -> None:
     """Let the method learn what needs no segmenter, in parts; save after each."""
@@ -244,7 +238,7 @@ def _train(
     task: Task,
     config: Config,
     folder: RunFolder,
-    log: MetricLog,
+    log: run_record.MetricLog,
     held_out: list[Batch],
     first_step: int,
     reporter: Reporter,
@@ -338,7 +332,7 @@ def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
                 reporter.warn(f"Left out {key}: {message}")
 
 
-def _warn_of_collapse(log: MetricLog, reporter: Reporter) -> None:
+def _warn_of_collapse(log: run_record.MetricLog, reporter: Reporter) -> None:
     """Say that the weights leave few pixels to learn from, and what to do about it."""
     ess = log.recent_mean("ess")
     if ess is not None and ess < COLLAPSED_ESS:

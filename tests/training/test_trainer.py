@@ -9,7 +9,7 @@ from curate.grid import spread_to_pixels
 from curate.methods.uniform import Uniform
 from curate.models import build_segmenter
 from curate.records import Batch, Uncropped
-from curate.training.evidence import gather_evidence, to_unit_range
+from curate.training.networks import gather_evidence, to_unit_range
 from curate.training.trainer import Trainer, choose_device, segmentation_loss
 from tests.ranks import Ranks
 

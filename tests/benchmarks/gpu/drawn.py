@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from curate.config import Config, DatasetConfig
-from curate.demo.world import CLASS_NAMES
-from curate.demo.world.world import draw_world
+from curate.demonstration.world import CLASS_NAMES
+from curate.demonstration.world.world import draw_world
 
 DOMAINS = ("real", "synthetic")
 ROOT = Path(__file__).parents[3]
