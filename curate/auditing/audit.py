@@ -14,8 +14,7 @@ from curate.corruptions import CORRUPTIONS, STRENGTHS, choose_corruptions
 from curate.errors import UsageError
 from curate.reporting import LogReporter, Reporter
 from curate.scoring.scorer import put_to_use, score_maps
-from curate.training.loaded_run import open_scoring_run
-from curate.training.trainer import choose_device
+from curate.training import loaded_run, trainer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,14 +47,14 @@ def audit(
     Parameters
     ----------
     config : Config
-        Its ``[score]`` table says what a region is; its record of runs names the newest one.
+        Its ``[score]`` table defines the regions; its record of runs names the newest one.
     run : Path, optional
         Run folder; the newest finished one by default.
     real : sequence of Path
         Folders of real images that took no part in the training; by default the run's own
         held-out ones.
     layout, labels : str, optional
-        Of the folders in `real`, where neither the configuration nor the run knows them.
+        Of the folders in `real`, where neither the configuration nor the run names them.
     corruptions : sequence of str
         Keys of `curate.corruptions.CORRUPTIONS`.
     images : int
@@ -78,7 +77,7 @@ def audit(
     target = Path(out) if out else None
     if target:
         check_table_path(target, overwrite=overwrite)
-    loaded = open_scoring_run(run, config)
+    loaded = loaded_run.open_scoring_run(run, config)
     if real:
         candidates = audited_images.named_candidates(
             [Path(folder) for folder in real],
@@ -97,7 +96,7 @@ def audit(
             f"The audit has {len(chosen)} of {FEW_IMAGES} images that intervals need to be of use. "
             "Name a folder with more held-out real images with --real DIR."
         )
-    where = choose_device(device, loaded.config.fit.precision)
+    where = trainer.choose_device(device, loaded.config.fit.precision)
     networks = put_to_use(loaded.networks, where)
     table = measure(
         chosen,

@@ -16,10 +16,7 @@ from curate.auditing.ranking import draw_resamples
 from curate.auditing.result import ALL
 from curate.corruptions import STRENGTHS, Corrupted, Corruption, LabelledImage
 from curate.records import GRID_STRIDE, Batch
-from curate.scoring.cells import centre_labels
-from curate.scoring.regions import REGION_KINDS
-from curate.scoring.scored_image import mean_colours
-from curate.scoring.scorer import chunks, map_ahead
+from curate.scoring import cells, regions, scored_image, scorer
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
@@ -117,15 +114,15 @@ def _tally_all(
 
     def corrupt(case: Case) -> tuple[Case, Corrupted, NDArray[np.int64]]:
         injected = inject_case(case, images, seed=seed)
-        regions = REGION_KINDS[settings.regions](
-            centre_labels(injected.label_map, GRID_STRIDE),
+        region_ids = regions.REGION_KINDS[settings.regions](
+            cells.centre_labels(injected.label_map, GRID_STRIDE),
             region_side(images[case.index], settings.region_px) / GRID_STRIDE,
-            lambda: mean_colours(torch.from_numpy(injected.image), GRID_STRIDE),
+            lambda: scored_image.mean_colours(torch.from_numpy(injected.image), GRID_STRIDE),
         )
-        return case, injected, regions
+        return case, injected, region_ids
 
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        for group in chunks(map_ahead(pool, corrupt, cases, 2 * size), size):
+        for group in scorer.chunks(scorer.map_ahead(pool, corrupt, cases, 2 * size), size):
             batch = Batch(
                 images=torch.from_numpy(np.stack([injected.image for _, injected, _ in group])),
                 label_map=torch.from_numpy(
@@ -135,8 +132,8 @@ def _tally_all(
                 keys=tuple(images[case.index].key for case, _, _ in group),
             )
             maps = score(batch)
-            for (case, injected, regions), scores in zip(group, maps.numpy(), strict=True):
-                tally = tally_image(scores, injected.label_map, injected.is_corrupted, regions)
+            for (case, injected, region_ids), scores in zip(group, maps.numpy(), strict=True):
+                tally = tally_image(scores, injected.label_map, injected.is_corrupted, region_ids)
                 yield case, tally
 
 
