@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
+    from curate.scores.merge import merge
     from curate.store import ScoreFile
     from curate.weighting import weights_from_scores
     from curate.workflows.audit import audit
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from curate.workflows.export import export_subset
     from curate.workflows.fit import fit
     from curate.workflows.init import init
-    from curate.workflows.merge import merge
     from curate.workflows.score import score
 
     __version__: str
@@ -72,7 +72,7 @@ _MODULES: Final = {
     "fit": "curate.workflows.fit",
     "init": "curate.workflows.init",
     "load_config": "curate.config",
-    "merge": "curate.workflows.merge",
+    "merge": "curate.scores.merge",
     "score": "curate.workflows.score",
     "weights_from_scores": "curate.weighting",
 }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from curate.packing import PackedMap
+    from curate.scores.packing import PackedMap
 
 IGNORE_INDEX: Final = 255
 """Class index of pixels without a usable label."""
@@ -22,6 +22,9 @@ LEVELS: Final = ("image", "region", "pixel")
 
 SCORE_NAMES: Final = ("score", "image_score", "region_score", "pixel_score")
 """The combined score, and what each level says by itself: columns of score files."""
+
+WEIGHT_NAMES: Final = ("weight", "image_weight", "region_weight", "pixel_weight")
+"""The weights that follow from them, in the same order: columns of score files."""
 
 GRID_STRIDE: Final = 4
 """Pixels of a resized image per cell of the grid that weighting networks work on."""
@@ -180,8 +183,8 @@ class RegionTable:
         Pixels with a class.
     top, left, bottom, right : (R,) int32
         Bounding box in pixels of the original image, half-open.
-    score : (R,) float64
-        Mean combined score over the valid pixels; NaN where there are none.
+    score, weight : (R,) float64
+        Means of the combined score and its weight over the valid pixels; NaN where there are none.
     streams : dict of str to (R,) float64
         The same of what each stream holds; NaN everywhere for a silent one.
     """
@@ -194,6 +197,7 @@ class RegionTable:
     bottom: NDArray[np.int32]
     right: NDArray[np.int32]
     score: NDArray[np.float64]
+    weight: NDArray[np.float64]
     streams: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -206,6 +210,8 @@ class ScoredImage:
     pair : Pair
     height, width : int
         Size of the original image in pixels; 0 where it could not be read.
+    orientation : int
+        EXIF orientation that was applied, 1 = none; height and width are of the image as displayed.
     status : str
         ``"ok"`` or the code of the problem; on a problem the scores are NaN and the maps None.
     message : str
@@ -214,12 +220,16 @@ class ScoredImage:
         Pixels of the original image that have a class.
     score, image_score, region_score, pixel_score : float
         Means over the valid pixels, in [0, 1]; `score` is the combined one. NaN: not scored.
+    weight, image_weight, region_weight, pixel_weight : float
+        Means of the weights that follow from them, not yet divided by their mean over the data set.
     class_px : (C,) int64
         Valid pixels of each class.
     class_score : (C,) float64
         Mean combined score over the pixels of each class; NaN where the class is absent.
     pixel_scores : (ceil(H/s), ceil(W/s)) uint8, packed, or None
         Combined score times 255.
+    pixel_weights : same shape, uint8, packed, or None
+        Its weight times 255, divided by the largest one that the weight rule allows.
     region_ids : same shape, uint16 or uint32, packed, or None
     regions : RegionTable or None
     streams : dict of str to float
@@ -238,10 +248,16 @@ class ScoredImage:
     image_score: float
     region_score: float
     pixel_score: float
+    weight: float
+    image_weight: float
+    region_weight: float
+    pixel_weight: float
     class_px: NDArray[np.int64]
     class_score: NDArray[np.float64]
     pixel_scores: PackedMap | None = None
+    pixel_weights: PackedMap | None = None
     region_ids: PackedMap | None = None
     regions: RegionTable | None = None
     streams: dict[str, float] = field(default_factory=dict)
     stream_scores: dict[str, PackedMap] = field(default_factory=dict)
+    orientation: int = 1

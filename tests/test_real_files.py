@@ -9,7 +9,7 @@ import pytest
 from curate.classes import resolve_classes
 from curate.config import Config, DatasetConfig
 from curate.data import open_dataset, read_pair
-from curate.store import ScoreFile
+from curate.scores.score_file import ScoreFile
 from curate.workflows.export import export_subset
 from curate.workflows.fit import fit
 from curate.workflows.score import score

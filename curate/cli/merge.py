@@ -27,7 +27,7 @@ def merge(
     """Put score files together that 'curate score --shard I/N' wrote."""
     with seam() as reporter:
         from curate.config import load_config
-        from curate.workflows.merge import merge as run_merge
+        from curate.scores.merge import merge as run_merge
 
         root = load_config(config_file).root
         result = run_merge(scores, out, root=root, overwrite=overwrite, reporter=reporter)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.arrow import text_scalar
+from curate.scores.arrow import text_scalar
 
 if TYPE_CHECKING:
     from pathlib import Path

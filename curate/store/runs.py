@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate.errors import RunError
-from curate.store.atomic import write_bytes
-from curate.store.diskerrors import disk_errors
+from curate.files.atomic import write_bytes
+from curate.files.disk_errors import disk_errors
 
 RUN_FORMAT: Final = "curate-run"
 RUN_FORMAT_VERSION: Final = 1

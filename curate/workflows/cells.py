@@ -13,9 +13,9 @@ from torch import Tensor
 from curate.cells import CellClasses, centre_labels, count_cell_classes
 from curate.data import DataSource, fit_to_size, read_pair
 from curate.errors import DataError
-from curate.packing import PackedMap, pack
 from curate.records import GRID_STRIDE, OK, Pair, RegionTable, ScoredImage
 from curate.regions import REGION_KINDS, outline_regions
+from curate.scores.packing import PackedMap, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ class CellPlan:
     region_px : int
         Side of a region in pixels of the original image.
     compression : str
-        Key of `curate.packing.COMPRESSIONS`.
+        Key of `curate.scores.packing.COMPRESSIONS`.
     stream_maps : bool
         Whether the maps of streams are kept, too.
     """

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.arrow import to_arrow
 from curate.downstream import (
     FORMATS,
     MANIFEST_NAME,
@@ -23,6 +22,7 @@ from curate.downstream import (
 )
 from curate.errors import UsageError
 from curate.reporting import LogReporter, Reporter
+from curate.scores.arrow import to_arrow
 from curate.selection import make_cut
 from curate.store import ScoreFile, check_writable, remove_stale, replacing_folder
 from curate.workflows.subset_choice import CHOOSERS, CLASS_CHOOSERS, Choice

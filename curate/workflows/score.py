@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from curate.data import DataSource, telling_of_dead_workers
 from curate.distributed import barrier, broadcast_object, first_decides, gather_objects, open_world
 from curate.errors import DataError, UsageError
-from curate.packing import check_compression
 from curate.records import LEVELS
 from curate.reporting import LogReporter, Reporter, SilentReporter
+from curate.scores.packing import check_compression
 from curate.shards import Shard, parse_shard
 from curate.store import ScoreWriter, check_ids, remember
 from curate.workflows.cells import CellPlan

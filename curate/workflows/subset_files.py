@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow.compute as pc
 
-from curate.arrow import from_arrow, to_arrow
 from curate.data import hash_files
 from curate.downstream import join_inside
 from curate.errors import DataError
+from curate.scores.arrow import from_arrow, to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.arrow import text_scalar, to_arrow
+from curate.scores.arrow import text_scalar, to_arrow
 from curate.selection import rank
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import numpy as np
 
 from curate.data import hash_files
 from curate.records import OK, Pair, ScoredImage
-from curate.store import ScoreWriter
+from curate.scores.writer import ScoreWriter
 
 NUM_CLASSES = 2
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from curate.store.h5write import write_header, write_images
 from curate.store.parquet import pair_token, write_parquet
-from curate.store.schema import IMAGE_COLUMNS, Schema
-from curate.store.sink import creating_h5
+from curate.scores.schema import IMAGE_COLUMNS, Schema
+from curate.scores.sink import creating_h5
 
 NUM_CLASSES = 19
 SELECTIONS = {

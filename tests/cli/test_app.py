@@ -75,7 +75,7 @@ def test_choices_are_those_of_the_settings():
 
 def test_choices_are_those_of_the_library():
     from curate.downstream import FORMATS, MEDIA
-    from curate.packing import COMPRESSIONS
+    from curate.scores.packing import COMPRESSIONS
     from curate.regions import REGION_KINDS
 
     assert get_args(Level) == LEVELS

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate.store import remember
+from curate.files.state import remember
 from tests.cli.conftest import Result
-from tests.store.making import STREAM_PROVENANCE, scored_image, write_scores
+from tests.scores.making import STREAM_PROVENANCE, scored_image, write_scores
 
 DONE = Result(
     out=Path("subset"),

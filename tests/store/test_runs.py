@@ -6,7 +6,8 @@ import json
 import pytest
 
 from curate.errors import RunError, StoreError
-from curate.store import next_run_name, read_run, sha256_file, write_run
+from curate.store import next_run_name, read_run, write_run
+from curate.files.atomic import sha256_file
 
 
 def test_run_comes_back(tmp_path):

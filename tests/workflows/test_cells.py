@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from curate.cells import count_cell_classes
-from curate.packing import pack
+from curate.scores.packing import pack
 from curate.records import Pair
 from curate.regions import outline_regions
 from curate.workflows.cells import (

@@ -7,12 +7,12 @@ from PIL import Image
 
 from curate.errors import UsageError
 from curate.faults import FAULTS
-from curate.packing import pack
-from curate.store import ScoreFile
+from curate.scores.packing import pack
+from curate.scores.score_file import ScoreFile
 from curate.workflows import demo as demo_module
 from curate.workflows.audit import audit
 from curate.workflows.demo import compare_with_truth, demo
-from tests.store.making import scored_image, write_scores
+from tests.scores.making import scored_image, write_scores
 
 
 def test_small_demo_runs_every_step(tmp_path, monkeypatch):

@@ -17,9 +17,9 @@ from PIL import Image
 from curate.classes import resolve_classes
 from curate.data import IdMap, open_dataset, read_pair
 from curate.errors import DataError, StoreError, UsageError
-from curate.packing import pack
+from curate.scores.packing import pack
 from curate.records import OK, Pair, RegionTable, ScoredImage
-from curate.store import ScoreWriter
+from curate.scores.writer import ScoreWriter
 from curate.workflows.export import export_subset
 
 ID_MAP = IdMap("toy", {7: 0, 8: 1}, frozenset({0, 255}))

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from curate.errors import ConfigError, DataError, RunError, UsageError
-from curate.store import latest_run
+from curate.files.state import latest_run
 from curate.workflows.fit import _warn_of_collapse, fit
 from curate.workflows.metric_log import MetricLog
 from curate.workflows.training import Trainer

@@ -7,7 +7,7 @@ import torch
 from curate.errors import StoreError
 from curate.faults import FAULTS
 from curate.methods.streams.kinds import STREAMS
-from curate.store import load_state
+from curate.files.checkpoint import load_state
 from curate.workflows.fit import fit
 from curate.workflows.loading import load_run
 from curate.workflows.run_folder import RunFolder

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from curate.methods.streams.kinds import STREAMS
-from curate.store import ScoreFile
+from curate.scores.score_file import ScoreFile
 from curate.workflows.fit import fit
 from curate.workflows.score import score
 from tests.torchrun import assert_says_once_that_a_process_died, run_job, told

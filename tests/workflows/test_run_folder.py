@@ -5,7 +5,8 @@ import pickle
 import pytest
 
 from curate.errors import StoreError
-from curate.store import claim, write_run
+from curate.files.locks import claim
+from curate.store import write_run
 from curate.workflows.run_folder import CONFIG_JSON, RunFolder, newest_run
 from tests.workflows.tiny import tiny_config
 

@@ -10,7 +10,8 @@ from PIL import Image
 from curate.errors import DataError, RunError, UsageError
 from curate.methods.hierarchical import Hierarchical
 from curate.metrics import auroc
-from curate.store import ScoreFile, latest_scores
+from curate.scores.score_file import ScoreFile
+from curate.files.state import latest_scores
 from curate.workflows import writing
 from curate.workflows.fit import fit
 from curate.workflows.score import score

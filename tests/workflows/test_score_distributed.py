@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curate.store import ScoreFile, latest_scores
+from curate.scores.score_file import ScoreFile
+from curate.files.state import latest_scores
 from curate.workflows.merge import merge
 from curate.workflows.score import score
 from tests.torchrun import assert_says_once_that_a_process_died, run_job

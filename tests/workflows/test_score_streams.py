@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from curate.errors import StoreError, UsageError
-from curate.store import ScoreFile
+from curate.scores.score_file import ScoreFile
 from curate.workflows import writing
 from curate.workflows.loading import load_run
 from curate.workflows.merge import merge

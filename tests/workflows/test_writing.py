@@ -3,7 +3,7 @@ import pytest
 from curate.errors import StoreError
 from curate.workflows import writing
 from curate.workflows.writing import WriterThread
-from tests.store.making import open_writer, scored_image
+from tests.scores.making import open_writer, scored_image
 
 IMAGES = [scored_image(f"i{n}") for n in range(6)]
 

@@ -1,0 +1,242 @@
+"""Writing a whole score file: each file of it is there complete, or as it was before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from curate.files.atomic import replacing, replacing_folder
+from curate.records import OK
+from curate.scores.arrow import texts_to_arrow, to_arrow
+from curate.scores.columns import Columns, num_rows, take
+from curate.scores.h5_write import MapWriter, write_header, write_table
+from curate.scores.schema import (
+    IMAGES,
+    PIXEL_SCALE,
+    PIXEL_WEIGHTS,
+    REGION_IDS,
+    REGIONS,
+    SHARD_BYTES,
+    Schema,
+    map_shape,
+    map_size,
+    stream_column,
+)
+from curate.scores.sink import creating_h5
+from curate.scores.tables_arrow import pair_token, write_parquet
+from curate.scores.targets import SHARD_NAME, Kind, Target
+from curate.scores.weight_means import divide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from curate.scores.provenance import Header, Provenance
+    from curate.scores.sources import Content
+
+_ROW_BYTES: Final = 4096
+"""More than an image's rows and names take up in a file, its maps and regions aside."""
+
+_STREAM_BYTES: Final = 1024
+"""More than a stream adds to that."""
+
+_REGION_BYTES: Final = 96
+_FILE_BYTES: Final = 65_536
+"""About what a file without images takes up."""
+
+_BLOCK_ROWS: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A score file to be written.
+
+    Attributes
+    ----------
+    content : Content
+    provenance : Provenance
+    header : Header
+        Its means are those of the content.
+    schema : Schema
+    shard_bytes : int
+        Largest size of one file of a folder.
+    """
+
+    content: Content
+    provenance: Provenance
+    header: Header
+    schema: Schema
+    shard_bytes: int = SHARD_BYTES
+
+    @property
+    def rows(self) -> range:
+        """Return the rows of all images."""
+        return range(num_rows(self.content.images))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the classes."""
+        return self.provenance.classes.names
+
+
+def assemble(assembly: Assembly, target: Target) -> None:
+    """Write a score file of any kind."""
+    if target.kind is not Kind.SHARDS:
+        _write_part(assembly, assembly.rows, target)
+        return
+    with replacing_folder(target.path) as partial:
+        for number, rows in enumerate(_shards(assembly), start=1):
+            _write_part(assembly, rows, Target(partial / SHARD_NAME.format(number), Kind.H5))
+
+
+def write_h5(assembly: Assembly, rows: range, images: Columns, path: Path) -> None:
+    """Write one HDF5 file with some of the images; those with a ``map_row`` have maps."""
+    content, schema, levels = assembly.content, assembly.schema, assembly.provenance.levels
+    num_classes = len(assembly.class_names)
+    with creating_h5(path) as (file, sink):
+        write_header(file, assembly.header)
+        texts = {name: values for name, values in images.items() if values.dtype == object}
+        write_table(
+            file,
+            IMAGES,
+            (take(images, slice(n, n + _BLOCK_ROWS)) for n in range(0, len(rows), _BLOCK_ROWS)),
+            schema.columns(IMAGES),
+            count=len(rows),
+            num_classes=num_classes,
+            widths={k: max((len(t.encode()) for t in v), default=1) for k, v in texts.items()},
+        )
+        if "region" in levels:
+            ids, names = _region_texts(assembly, rows)
+            write_table(
+                file,
+                REGIONS,
+                _region_blocks(assembly, rows, ids, names),
+                schema.columns(REGIONS),
+                count=int(content.region_count[rows.start : rows.stop].sum()),
+                num_classes=num_classes,
+                widths={"id": ids.itemsize, "class_name": names.itemsize},
+            )
+        groups = schema.map_groups(levels)
+        writers = {group: _open_maps(assembly, file, group, images) for group in groups}
+        for row, map_row in zip(rows, images["map_row"].tolist(), strict=True):
+            sink.raise_error()
+            for group in groups_of(assembly, row) if map_row >= 0 else ():
+                writers[group].write(map_row, content.packed(group, row))
+
+
+def number_maps(assembly: Assembly, rows: range, *, has_maps: bool) -> Columns:
+    """Return the images in some rows, ready to be written: maps are numbered by size.
+
+    Returns
+    -------
+    images : Columns
+        With ``map_size`` and ``map_row``, and weights divided by their means.
+    """
+    images = take(assembly.content.images, slice(rows.start, rows.stop))
+    sizes, map_rows = np.full(len(rows), "", object), np.full(len(rows), -1, np.int32)
+    counts: dict[str, int] = {}
+    if has_maps and assembly.schema.map_groups(assembly.provenance.levels):
+        for row in np.flatnonzero(images["status"] == OK).tolist():
+            height, width = int(images["height"][row]), int(images["width"][row])
+            size = map_size(map_shape(height, width, assembly.provenance.stride))
+            sizes[row], map_rows[row] = size, counts.get(size, 0)
+            counts[size] = counts.get(size, 0) + 1
+    return divide(images, assembly.header.weight_means) | {"map_size": sizes, "map_row": map_rows}
+
+
+def groups_of(assembly: Assembly, row: int) -> list[str]:
+    """List the groups in which an image has a map: an inactive stream has none."""
+    images, schema = assembly.content.images, assembly.schema
+    if images["status"][row] != OK:
+        return []
+    return [
+        group
+        for group in schema.map_groups(assembly.provenance.levels)
+        if (stream := schema.stream_groups.get(group)) is None
+        or not np.isnan(images[stream_column(stream)][row])
+    ]
+
+
+def _write_part(assembly: Assembly, rows: range, target: Target) -> None:
+    """Write an HDF5 file, unless only tables are wanted, and the tables beside it."""
+    images = number_maps(assembly, rows, has_maps=target.has_maps)
+    if target.has_maps:
+        with replacing(target.path) as partial:
+            write_h5(assembly, rows, images, partial)
+    _write_tables(assembly, rows, images, target)
+
+
+def _write_tables(assembly: Assembly, rows: range, images: Columns, target: Target) -> None:
+    """Write the Parquet tables; a table of regions that is none of this file's is removed."""
+    about: dict[str, Any] = {
+        "class_names": assembly.class_names,
+        "header": assembly.header,
+        "pair": pair_token(images["id"], images["score"]),
+    }
+    with replacing(target.images_table) as partial:
+        write_parquet(partial, iter([images]), assembly.schema.columns(IMAGES), **about)
+    if "region" not in assembly.provenance.levels:
+        target.regions_table.unlink(missing_ok=True)
+        return
+    ids, names = (texts_to_arrow(list(map(bytes.decode, t))) for t in _region_texts(assembly, rows))
+    with replacing(target.regions_table) as partial:
+        blocks = _region_blocks(assembly, rows, ids, names)
+        write_parquet(partial, blocks, assembly.schema.columns(REGIONS), **about)
+
+
+def _region_texts(assembly: Assembly, rows: range) -> tuple[Any, Any]:
+    """Encode what is repeated in the region table: image ids, and names of classes, none last."""
+    ids = [text.encode() for text in assembly.content.images["id"][rows.start : rows.stop]]
+    return np.array(ids, np.bytes_), np.array([n.encode() for n in (*assembly.class_names, "")])
+
+
+def _region_blocks(assembly: Assembly, rows: range, ids: Any, names: Any) -> Iterator[Columns]:  # noqa: ANN401
+    """Yield the whole region table of some images, strings as `ids` and `names` are."""
+    for block in assembly.content.regions(rows):
+        class_index = np.minimum(block["class_id"], len(assembly.class_names)).astype(np.int64)
+        repeated = {"id": _pick(ids, block["image"]), "class_name": _pick(names, class_index)}
+        yield divide(block, assembly.header.weight_means) | repeated
+
+
+def _pick(texts: Any, rows: Any) -> Any:  # noqa: ANN401
+    """Repeat strings, in Arrow or in NumPy."""
+    return texts.take(to_arrow(rows) if isinstance(texts, pa.Array) else rows)
+
+
+def _open_maps(assembly: Assembly, file: Any, group: str, images: Columns) -> MapWriter:  # noqa: ANN401
+    """Prepare to write a group of maps."""
+    sizes, counts = np.unique(images["map_size"].astype(str), return_counts=True)
+    scale: float | None = PIXEL_SCALE
+    if group == PIXEL_WEIGHTS:
+        scale = assembly.provenance.largest_weight / assembly.header.weight_means[0]
+    return MapWriter(
+        file,
+        group,
+        dict(zip(sizes.tolist(), counts.tolist(), strict=True)),
+        stride=assembly.provenance.stride,
+        scale=None if group == REGION_IDS else scale,
+    )
+
+
+def _shards(assembly: Assembly) -> Iterator[range]:
+    """Cut the images into ranges whose files stay below the limit; at least one range."""
+    first, size = 0, _FILE_BYTES
+    for row in assembly.rows:
+        more = _bytes_of(assembly, row)
+        if row > first and size + more > assembly.shard_bytes:
+            yield range(first, row)
+            first, size = row, _FILE_BYTES
+        size += more
+    yield range(first, len(assembly.rows))
+
+
+def _bytes_of(assembly: Assembly, row: int) -> int:
+    """Estimate, from above, what an image adds to the size of a file."""
+    num_streams = len(assembly.schema.streams)
+    size = _ROW_BYTES + _STREAM_BYTES * num_streams + 16 * len(assembly.class_names)
+    size += (_REGION_BYTES + 8 * num_streams) * int(assembly.content.region_count[row])
+    packed = (assembly.content.packed(group, row) for group in groups_of(assembly, row))
+    return size + sum(len(each.data) for each in packed)

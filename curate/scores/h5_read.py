@@ -1,0 +1,370 @@
+"""Reading one HDF5 file that may be truncated, foreign or hostile."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import h5py
+import numpy as np
+import pyarrow as pa
+from h5py import h5a, h5d, h5i, h5l, h5s, h5t, h5z
+
+from curate.errors import StoreError
+from curate.scores.arrow import texts_to_arrow
+from curate.scores.checks import count_rows
+from curate.scores.packing import COMPRESSIONS, PackedMap, pack, unpack
+from curate.scores.provenance import Header, read_header
+from curate.scores.schema import (
+    ATTR_FORMAT,
+    ATTR_MEANS,
+    ATTR_PROVENANCE,
+    ATTR_ROOT,
+    ATTR_SCALE,
+    ATTR_STRIDE,
+    ATTR_VERSION,
+    FORMAT,
+    FORMAT_VERSION,
+    IMAGES,
+    REGIONS,
+    TEXT,
+    Column,
+    Schema,
+    map_dtype,
+    map_size,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Values = Any
+"""A column: an array of numbers, (N,) or (N, C), or an Arrow array of strings."""
+
+Attribute = str | int | float | None
+
+_MAX_RATIO: Final = 1100
+"""Deflate never packs more than 1032 bytes into one; what claims more is made to fill memory."""
+
+_BLOCK_BYTES: Final = 1 << 26
+
+_FAILURES: Final = (
+    OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError, MemoryError,
+)  # fmt: skip
+"""What h5py and pyarrow raise on damaged files, depending on where the damage is."""
+
+
+@contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into one `StoreError`."""
+    try:
+        yield
+    except _FAILURES as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        msg = (
+            f"{path} cannot be read: {reason}. It is truncated, damaged or not a score file. "
+            "Score the data set again, or name another file."
+        )
+        raise StoreError(msg) from error
+
+
+def check_format(found: object, version: object, *, where: Path) -> None:
+    """Refuse other formats and versions.
+
+    Raises
+    ------
+    StoreError
+    """
+    if found != FORMAT:
+        msg = f"{where} is not a score file (format {found!r}, not '{FORMAT}'). Name another one."
+    elif not isinstance(version, int) or version < 1:
+        msg = f"{where} has format version {version!r}, which never was. Score again."
+    elif version > FORMAT_VERSION:
+        msg = (
+            f"{where} has format version {version}; this curate reads version {FORMAT_VERSION}. "
+            "Install a newer curate."
+        )
+    elif version < FORMAT_VERSION:
+        msg = (
+            f"{where} has format version {version}, of before the first release; this curate reads "
+            f"version {FORMAT_VERSION}. Score the data set again."
+        )
+    else:
+        return
+    raise StoreError(msg)
+
+
+class H5Part:
+    """One HDF5 file with scores, opened when it is first needed, by each process for itself.
+
+    Links inside the file are never followed, nor are values read that lie in other files.
+    """
+
+    def __init__(self, path: Path, schema: Schema | None = None) -> None:
+        self.path = path
+        self.schema = schema or Schema()
+        self._file: h5py.File | None = None
+        self._pid = 0
+        self._maps: dict[tuple[str, str], Maps | None] = {}
+
+    def header(self) -> Header:
+        """Read what the file says of itself, after a look at its format.
+
+        Raises
+        ------
+        StoreError
+            If there is none, it is damaged or foreign, or of another version.
+        """
+        with reading(self.path):
+            root = self._open().id
+            found, version = _read_attribute(root, ATTR_FORMAT), _read_attribute(root, ATTR_VERSION)
+            check_format(found, version, where=self.path)
+            names = (ATTR_PROVENANCE, ATTR_ROOT, ATTR_MEANS)
+            texts = {name: _read_attribute(root, name) for name in names}
+        plain = {name: text for name, text in texts.items() if isinstance(text, str)}
+        return read_header(plain, where=str(self.path))
+
+    def count(self, table: str) -> int:
+        """Count the rows of a table, after a look at all columns; there may be no regions."""
+        columns = self.schema.columns(table)
+        with reading(self.path):
+            if table == REGIONS and REGIONS not in self._open():
+                return 0
+            shapes = {name: self._column(table, name).shape for name in columns}
+        return count_rows(shapes, columns, where=str(self.path))
+
+    def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
+        """Read some rows of a column; strings come in Arrow."""
+        column = self.schema.columns(table)[name]
+        with reading(self.path):
+            if table == REGIONS and REGIONS not in self._open():
+                return to_values([], column)
+            node = self._column(table, name)
+            return _read_texts(node, rows) if column.dtype == TEXT else node[rows]
+
+    def maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
+        """Find all maps of one kind and shape; None if the file has none.
+
+        Raises
+        ------
+        StoreError
+            If they are links, elsewhere, too large to be true, of another type, or not packed as
+            curate packs them.
+        """
+        self._open()  # of this process
+        key = (group, map_size(shape))
+        if key not in self._maps:
+            with reading(self.path):
+                self._maps[key] = self._find_maps(group, shape)
+        return self._maps[key]
+
+    def close(self) -> None:
+        """Close the file; it opens again when needed."""
+        if self._file is not None:
+            self._maps.clear()
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> h5py.File:
+        """Return the open file, this process's own."""
+        if self._pid != os.getpid():
+            self.close()
+        if self._file is None:
+            if not self.path.is_file():
+                msg = (
+                    f"{self.path} does not exist or is no file. Name a score file that 'curate "
+                    "score' wrote."
+                )
+                raise StoreError(msg)
+            self._pid = os.getpid()
+            self._file = h5py.File(self.path, "r")
+        return self._file
+
+    def _column(self, table: str, name: str) -> h5py.Dataset:
+        """Find a column and check its type, without reading its values."""
+        column = self.schema.columns(table)[name]
+        node = self._find(f"{table}/{name}", h5py.Dataset)
+        info = h5py.check_string_dtype(node.dtype)
+        if column.dtype == TEXT:
+            is_right = info is not None and info.encoding == "utf-8" and info.length is not None
+        else:
+            is_right = node.dtype == np.dtype(column.dtype)
+        if not is_right:
+            msg = (
+                f"{self.path}: column '{name}' is of type {info or node.dtype}, not "
+                f"{'fixed-length UTF-8' if column.dtype == TEXT else column.dtype}. Score the data "
+                "set again."
+            )
+            raise StoreError(msg)
+        self._check_storage(node.id, node.shape, f"{table}/{name}")
+        return node
+
+    def _find_maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
+        """Open all maps of one kind and shape, and check how they are stored."""
+        path = f"{group}/{map_size(shape)}"
+        if group not in self._open() or map_size(shape) not in self._find(group, h5py.Group):
+            return None
+        node, dtype, problem = self._find(path, h5py.Dataset).id, map_dtype(group, shape), ""
+        stride, scale = (_read_attribute(node, name) for name in (ATTR_STRIDE, ATTR_SCALE))
+        if node.shape[1:] != shape or node.dtype != np.dtype(dtype):
+            problem = f"is {node.dtype} of shape {node.shape}, not {dtype} of shape (n, h, w)"
+        elif node.shape[0] > self._column(IMAGES, "id").shape[0]:
+            problem = f"holds {node.shape[0]} maps, more than there are images"
+        elif not isinstance(stride, int) or stride < 1:
+            problem = f"has stride {stride}"
+        if problem:
+            msg = f"{self.path}: '{path}' {problem}. Score the data set again."
+            raise StoreError(msg)
+        compression = _find_compression(node, shape)
+        self._check_storage(node, node.shape if compression is None else shape, path)
+        return Maps(self.path, node, dtype, compression, int(stride or 1), scale)
+
+    def _find(self, path: str, kind: type[h5py.Group | h5py.Dataset]) -> Any:  # noqa: ANN401
+        """Walk to the node at `path` without ever leaving the file."""
+        node: Any = self._open()
+        for part in path.split("/"):
+            problem, name = "", part.encode()
+            if not isinstance(node, h5py.Group) or not node.id.links.exists(name):
+                problem = "is missing"
+            elif node.id.links.get_info(name).type != h5l.TYPE_HARD:
+                problem = "is a link, which is not followed"
+            if problem:
+                msg = f"{self.path}: '{path}' {problem}. Score the data set again."
+                raise StoreError(msg)
+            node = node[part]
+        if not isinstance(node, kind):
+            msg = f"{self.path}: '{path}' is no {kind.__name__.lower()}. Score again."
+            raise StoreError(msg)
+        return node
+
+    def _check_storage(self, node: h5d.DatasetID, shape: tuple[int, ...] | None, path: str) -> None:
+        """Refuse values that lie in other files, or are more than this file can hold."""
+        settings, problem = node.get_create_plist(), ""
+        is_simple = node.get_space().get_simple_extent_type() == h5s.SIMPLE
+        claimed = math.prod(shape or ()) * node.dtype.itemsize
+        if settings.get_layout() == h5d.VIRTUAL or settings.get_external_count():
+            problem = "points to another file, which is not read"
+        elif not is_simple or claimed > _MAX_RATIO * h5i.get_file_id(node).get_filesize():
+            problem = f"claims {claimed} bytes, which the file cannot hold"
+        if problem:
+            msg = f"{self.path}: '{path}' {problem}. Score the data set again."
+            raise StoreError(msg)
+
+
+class Maps(NamedTuple):
+    """All maps of one kind and shape in a file.
+
+    Attributes
+    ----------
+    path : Path
+    node : h5py.h5d.DatasetID
+        (n, h, w)
+    dtype : str
+    compression : str or None
+        Key of `COMPRESSIONS`, if each map is one chunk, packed so; the library reads all others.
+    stride : int
+        Pixels of the original image a cell.
+    scale : float or None
+        What a stored value is worth, see `ATTR_SCALE`.
+    """
+
+    path: Path
+    node: h5d.DatasetID
+    dtype: str
+    compression: str | None
+    stride: int
+    scale: Attribute
+
+    def packed(self, row: int) -> PackedMap:
+        """Read one map as it is stored.
+
+        Raises
+        ------
+        StoreError
+            If there is no such row, or it is damaged.
+        """
+        count, height, width = self.node.shape
+        if not 0 <= row < count:
+            msg = (
+                f"{self.path}: row {row} of the maps of {height}x{width} is asked for, but there "
+                f"are {count}. The file is damaged: score the data set again."
+            )
+            raise StoreError(msg)
+        with reading(self.path):
+            if self.compression is None:
+                return pack(h5py.Dataset(self.node)[row])
+            mask, data = self.node.read_direct_chunk((row, 0, 0))
+            if mask:
+                msg = f"map {row} of {height}x{width} is not packed"
+                raise ValueError(msg)
+        return PackedMap((height, width), self.dtype, self.compression, data)
+
+    def cells(self, row: int) -> NDArray[Any]:
+        """Read one map, (h, w)."""
+        packed = self.packed(row)
+        with reading(self.path):
+            return unpack(packed)
+
+
+def to_values(blocks: list[Values], column: Column) -> Values:
+    """Put the values of a column below each other; without any, an empty column."""
+    if column.dtype == TEXT:
+        return pa.concat_arrays([texts_to_arrow([]), *blocks])
+    return np.concatenate(blocks) if blocks else np.empty(0, column.dtype)
+
+
+def _find_compression(node: h5d.DatasetID, shape: tuple[int, int]) -> str | None:
+    """Recognise how `curate.scores.packing.pack` packs; None for any other way."""
+    settings = node.get_create_plist()
+    if settings.get_layout() != h5d.CHUNKED or settings.get_chunk() != (1, *shape):
+        return None
+    filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
+    shuffle = [h5z.FILTER_SHUFFLE] if node.dtype.itemsize > 1 else []
+    for name, how in COMPRESSIONS.items():
+        if filters == [*shuffle, how.filter_id]:
+            return name
+    return None
+
+
+def _read_attribute(node: Any, name: str) -> Attribute:  # noqa: ANN401 (h5py has no types)
+    """Read a plain attribute; None if there is none, or it is of another type than ours.
+
+    Strings of variable length are not even looked at: the HDF5 library never comes back from
+    where they lie, if that is damaged.
+    """
+    if not h5a.exists(node, name.encode()):
+        return None
+    attribute = h5a.open(node, name.encode())
+    kind = attribute.get_type()
+    is_text = kind.get_class() == h5t.STRING
+    if attribute.shape != () or (is_text and kind.is_variable_str()):
+        return None
+    value = np.empty((), attribute.dtype)
+    if value.dtype.kind not in "Siuf":
+        return None
+    attribute.read(value)
+    plain: str | int | float = value.item().decode() if is_text else value.item()
+    return plain
+
+
+def _read_texts(node: h5py.Dataset, rows: slice) -> pa.LargeStringArray:
+    """Read strings of fixed length, without the zeros at their ends."""
+    width = node.dtype.itemsize
+    first, last, _ = rows.indices(len(node))
+    step, blocks = max(1, _BLOCK_BYTES // width), []
+    for start in range(first, last, step):
+        values = node[start : min(start + step, last)].astype(f"S{width}")
+        lengths = np.char.str_len(values)
+        is_used = np.arange(width) < lengths[:, None]
+        content = values.view(np.uint8).reshape(-1, width)[is_used]
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        block = pa.LargeStringArray.from_buffers(
+            len(values), pa.py_buffer(ends), pa.py_buffer(content)
+        )
+        block.validate(full=True)  # UTF-8
+        blocks.append(block)
+    return to_values(blocks, Column(TEXT))

@@ -1,0 +1,150 @@
+"""Writing the tables and maps of a score file into an HDF5 file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import h5py
+import numpy as np
+from h5py import h5d, h5p, h5s, h5t, h5z
+
+from curate.scores.packing import COMPRESSIONS, PackedMap, pack, unpack
+from curate.scores.schema import (
+    ATTR_FORMAT,
+    ATTR_SCALE,
+    ATTR_STRIDE,
+    ATTR_VERSION,
+    FORMAT,
+    FORMAT_VERSION,
+    TEXT,
+    Column,
+    map_dtype,
+    map_size,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from curate.scores.columns import Columns
+    from curate.scores.provenance import Header
+
+_DEFLATE: Final = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+_CHUNK_ROWS: Final = 65_536
+_CHUNK_BYTES: Final = 1 << 20
+_H5_TYPES: Final = {"uint8": h5t.STD_U8LE, "uint16": h5t.STD_U16LE, "uint32": h5t.STD_U32LE}
+
+
+def write_header(file: h5py.File, header: Header) -> None:
+    """Write the attributes of a score file."""
+    for name, text in ({ATTR_FORMAT: FORMAT} | header.to_texts()).items():
+        content = text.encode()
+        kind = h5py.string_dtype("utf-8", max(1, len(content)))
+        file.attrs.create(name, np.array(content, kind), dtype=kind)
+    file.attrs[ATTR_VERSION] = FORMAT_VERSION
+
+
+def write_table(
+    file: h5py.File,
+    table: str,
+    blocks: Iterable[Columns],
+    schema: Mapping[str, Column],
+    *,
+    count: int,
+    num_classes: int,
+    widths: Mapping[str, int],
+) -> None:
+    """Write a table of `count` rows, given block after block.
+
+    Parameters
+    ----------
+    widths : dict of str to int
+        Bytes of the longest value of each column of strings.
+    """
+    group, nodes = file.create_group(table), {}
+    for name, column in schema.items():
+        shape = (count, num_classes) if column.per_class else (count,)
+        kind = np.dtype(column.dtype) if column.dtype != TEXT else None
+        kind = kind or h5py.string_dtype("utf-8", max(1, widths[name]))
+        nodes[name] = _create(group, name, kind, shape)
+    start = 0
+    for block in blocks:
+        end = start + len(next(iter(block.values())))
+        for name, node in nodes.items():
+            node[start:end] = to_bytes(block[name], node.dtype)
+        start = end
+
+
+def to_bytes(values: Any, kind: np.dtype[Any]) -> Any:  # noqa: ANN401
+    """Encode Python strings; what is encoded already, and numbers, are left as they are."""
+    if values.dtype == object:
+        return np.array([text.encode() for text in values], kind)
+    return values.astype(kind) if values.dtype.kind == "S" else values
+
+
+class MapWriter:
+    """A group of maps in a new file, one data set a size.
+
+    Maps arrive packed and are stored as they are.
+
+    Parameters
+    ----------
+    file : h5py.File
+    group : str
+        ``pixel_scores``, ``region_ids`` or ``stream_scores/<stream>``.
+    counts : dict of str to int
+        How many maps there are of each size.
+    attributes : dict
+        Of every data set.
+    """
+
+    def __init__(
+        self,
+        file: h5py.File,
+        group: str,
+        counts: Mapping[str, int],
+        *,
+        stride: int,
+        scale: float | None,
+    ) -> None:
+        self._file, self._group, self._counts = file, group, counts
+        self._attributes: dict[str, Any] = {ATTR_STRIDE: np.int64(stride)}
+        if scale is not None:
+            self._attributes[ATTR_SCALE] = np.float64(scale)
+        self._nodes: dict[tuple[int, int], tuple[h5d.DatasetID, str]] = {}
+
+    def write(self, row: int, packed: PackedMap) -> None:
+        """Store a map among those of its size; the first one of them tells how they are packed."""
+        if packed.shape not in self._nodes:
+            self._nodes[packed.shape] = self._create(packed), packed.compression
+        node, compression = self._nodes[packed.shape]
+        if packed.compression != compression:
+            packed = pack(unpack(packed), compression)
+        node.write_direct_chunk((row, 0, 0), packed.data)
+
+    def _create(self, packed: PackedMap) -> h5d.DatasetID:
+        """Create the data set of all maps of a size."""
+        dtype, how = map_dtype(self._group, packed.shape), COMPRESSIONS[packed.compression]
+        layout = h5p.create(h5p.DATASET_CREATE)
+        layout.set_chunk((1, *packed.shape))
+        layout.set_obj_track_times(False)
+        if dtype != "uint8":
+            layout.set_shuffle()
+        layout.set_filter(how.filter_id, h5z.FLAG_MANDATORY, how.filter_options)
+        name = map_size(packed.shape)
+        space = h5s.create_simple((self._counts[name], *packed.shape))
+        parent = self._file.require_group(self._group)
+        node = h5d.create(parent.id, name.encode(), _H5_TYPES[dtype], space, layout)
+        for attribute, value in self._attributes.items():
+            parent[name].attrs[attribute] = value
+        return node
+
+
+def _create(
+    group: h5py.Group, name: str, kind: np.dtype[Any], shape: tuple[int, ...]
+) -> h5py.Dataset:
+    """Create a column; columns without values cannot be compressed."""
+    if 0 in shape:
+        return group.create_dataset(name, shape, kind)
+    row_bytes = kind.itemsize * (shape[1] if len(shape) > 1 else 1)
+    rows = max(1, min(shape[0], _CHUNK_ROWS, _CHUNK_BYTES // row_bytes))
+    return group.create_dataset(name, shape, kind, chunks=(rows, *shape[1:]), **_DEFLATE)

@@ -1,0 +1,171 @@
+"""Putting the score files of the parts of a data set together, without unpacking a map."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import StoreError, UsageError
+from curate.files.atomic import check_writable, remove_stale
+from curate.files.state import remember
+from curate.records import OK
+from curate.reporting import LogReporter, Reporter
+from curate.scores.assembling import Assembly, assemble
+from curate.scores.columns import num_rows
+from curate.scores.provenance import parse_provenance, refuse_mixing
+from curate.scores.sources import Merged, open_files
+from curate.scores.targets import Target, refuse_foreign, resolve_target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from curate.scores.score_file import ScoreFile
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """What `merge` did.
+
+    Attributes
+    ----------
+    out : Path
+    files : int
+        Score files that were put together.
+    images, scored, failed : int
+        Images in the new file, those that have scores, and those that have none.
+    missing : int
+        Images of the data set that are in none of the files.
+    regions : int
+        Rows of the region table.
+    seconds : float
+    """
+
+    out: Path
+    files: int
+    images: int
+    scored: int
+    failed: int
+    missing: int
+    regions: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return asdict(self) | {"out": str(self.out)}
+
+
+def merge(
+    scores: Sequence[Path | str],
+    out: Path | str,
+    *,
+    root: Path | str | None = None,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> MergeResult:
+    """Put score files together that ``score(.., shard="1/8")`` and its like wrote.
+
+    Parameters
+    ----------
+    scores : sequence of Path
+        Score files of any kind, of different images of one data set, scored by one run with the
+        same settings.
+    out : Path
+        ``weights.h5``, ``weights.parquet`` (tables only) or a folder (shards).
+    root : Path, optional
+        Folder of curate.toml, where `out` is remembered as the newest score file.
+    overwrite : bool
+        Replace `out`.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to merge, or `out` exists.
+    StoreError
+        If a file is unfit, they come from different settings, or an image was scored in two.
+    """
+    reporter = reporter or LogReporter()
+    started = time.monotonic()
+    if not scores:
+        msg = "nothing to merge: name the score files of all parts."
+        raise UsageError(msg)
+    target = _choose_target([Path(path) for path in scores], Path(out), overwrite=overwrite)
+    sources = _open_all(scores)
+    provenance = parse_provenance(sources[0].provenance, where=str(sources[0].path))
+    for source in sources[1:]:
+        refuse_mixing(
+            source.provenance,
+            sources[0].provenance,
+            where=str(source.path),
+            advice=f"Merge only what was scored as {sources[0].path} was.",
+        )
+    _refuse_doubles(sources)
+    schema, num_classes = sources[0].schema, len(provenance.classes.names)
+    merged = Merged(sources, schema, num_classes=num_classes)
+    try:
+        header = sources[0].header._replace(weight_means=merged.means)
+        assemble(Assembly(merged, provenance, header, schema), target)
+    finally:
+        merged.close()
+    remember(Path(root or Path.cwd()), scores=Path(out))
+    num_images = num_rows(merged.images)
+    num_scored = int((merged.images["status"] == OK).sum())
+    missing = max(0, (provenance.dataset.images or num_images) - num_images)
+    if missing:
+        reporter.warn(
+            f"{missing:,} images of the data set are in none of the files: the merged file holds "
+            f"{num_images:,}. Score the missing parts and merge all of them."
+        )
+    return MergeResult(
+        out=Path(out),
+        files=len(scores),
+        images=num_images,
+        scored=num_scored,
+        failed=num_images - num_scored,
+        missing=missing,
+        regions=int(merged.region_count.sum()),
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def _choose_target(scores: Sequence[Path], out: Path, *, overwrite: bool) -> Target:
+    """Refuse an output that is in the way, or cannot be written, before any work is done."""
+    target = resolve_target(out.absolute())
+    if target.path in {resolve_target(path.absolute()).path for path in scores}:
+        msg = f"--out {out} is one of the files to merge: name another one."
+        raise UsageError(msg)
+    if target.exists() and not overwrite:
+        msg = f"{out} exists already: replace it with --overwrite, or name another --out."
+        raise UsageError(msg)
+    refuse_foreign(target)
+    check_writable(target.path.parent)
+    remove_stale(target.path)
+    return target
+
+
+def _open_all(paths: Sequence[Path | str]) -> list[ScoreFile]:
+    """Open all files of all score files."""
+    sources = []
+    for path in paths:
+        found = open_files(resolve_target(Path(path).absolute()))
+        if not found:
+            msg = f"{path} does not exist or holds no scores. Name files that 'curate score' wrote."
+            raise StoreError(msg)
+        sources += found
+    return sources
+
+
+def _refuse_doubles(sources: Sequence[ScoreFile]) -> None:
+    """Refuse an image that was scored in two files: there is no telling which one counts."""
+    scored_in: dict[str, Path] = {}
+    for source in sources:
+        for image_id in source.scored_ids():
+            if image_id in scored_in:
+                msg = (
+                    f"image '{image_id}' was scored in {scored_in[image_id]} and in {source.path}. "
+                    "Name each part once; parts must not overlap."
+                )
+                raise StoreError(msg)
+            scored_in[image_id] = source.path
+        source.close()

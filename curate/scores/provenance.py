@@ -1,0 +1,204 @@
+"""Where scores come from: what must be equal before two files may be mixed."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from curate.errors import StoreError
+from curate.records import WEIGHT_NAMES
+from curate.scores.schema import ATTR_MEANS, ATTR_PROVENANCE, ATTR_ROOT, Schema
+
+NO_MEANS: Final = (1.0,) * len(WEIGHT_NAMES)
+"""Of weights that were not divided by anything, as in a work folder."""
+
+_MAX_MEAN: Final = 1e6
+
+
+class _Record(BaseModel):
+    """A part of the provenance; keys of later versions are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class DatasetProvenance(_Record):
+    """The data set that was scored.
+
+    Attributes
+    ----------
+    layout : str
+        Name of the layout it was read with, never ``auto``.
+    labels : str or None
+        Name of the id map.
+    fingerprint : str or None
+        Checksum of what the data set consists of.
+    name : str or None
+        Name of its folder.
+    images : int or None
+        How many images it has.
+    """
+
+    layout: str
+    labels: str | None = None
+    fingerprint: str | None = None
+    name: str | None = None
+    images: int | None = None
+
+
+class ClassesProvenance(_Record):
+    """The classes; the index of a name is its class index."""
+
+    name: str
+    names: tuple[str, ...]
+
+
+class Provenance(_Record):
+    """What scores depend on.
+
+    Attributes
+    ----------
+    run, checkpoint_sha256 : str or None
+        The run, and the networks that scored.
+    id_map : dict
+        How label ids become class indices, as the data set's own id map writes itself down.
+    weight_rule : dict or None
+        How weights follow from scores; ``largest`` is what 255 stands for in a map of them, before
+        the division by their mean.
+    levels : tuple of str
+        Which of ``image``, ``region``, ``pixel`` were scored.
+    stride : int
+        Pixels of the original image per cell of a stored map.
+    regions : dict or None
+        How images were cut into regions.
+    versions : dict of str to str
+        Versions of the software.
+    """
+
+    run: str | None = None
+    checkpoint_sha256: str | None = None
+    dataset: DatasetProvenance
+    classes: ClassesProvenance
+    id_map: dict[str, Any] | None = None
+    method: str | dict[str, Any] | None = None
+    weight_rule: dict[str, Any] | None = None
+    levels: tuple[str, ...]
+    stride: int = Field(ge=1)
+    regions: str | dict[str, Any] | None = None
+    seed: int | None = None
+    versions: dict[str, str] = {}
+
+    @property
+    def largest_weight(self) -> float:
+        """Return what 255 stands for in a map of weights, before the division by their mean."""
+        return float((self.weight_rule or {}).get("largest", 1.0))
+
+
+class Header(NamedTuple):
+    """What a file of scores says of itself.
+
+    Attributes
+    ----------
+    provenance : dict
+    dataset_root : str
+        Where the data set was.
+    weight_means : tuple of float
+        What each of `WEIGHT_NAMES` was divided by, so that its mean over the valid pixels is 1.
+    """
+
+    provenance: dict[str, Any]
+    dataset_root: str
+    weight_means: tuple[float, ...] = NO_MEANS
+
+    def to_texts(self) -> dict[str, str]:
+        """Write it down as the attributes of a file; equal content makes equal text."""
+        return {
+            ATTR_PROVENANCE: json.dumps(self.provenance, sort_keys=True),
+            ATTR_ROOT: self.dataset_root,
+            ATTR_MEANS: json.dumps(self.weight_means),
+        }
+
+
+def read_header(texts: Mapping[str, str | None], *, where: str) -> Header:
+    """Read what `Header.to_texts` wrote.
+
+    Raises
+    ------
+    StoreError
+        If a text is not the JSON that it should be.
+    """
+    table = _decode(texts.get(ATTR_PROVENANCE))
+    means = _decode(texts.get(ATTR_MEANS) or json.dumps(NO_MEANS))
+    is_right = isinstance(means, list) and len(means) == len(NO_MEANS)
+    if not isinstance(table, dict) or not is_right or not all(map(_is_mean, means)):
+        msg = f"{where} holds no readable provenance. Score the data set again."
+        raise StoreError(msg)
+    return Header(table, texts.get(ATTR_ROOT) or "", tuple(means))
+
+
+def parse_provenance(provenance: Mapping[str, Any], *, where: str) -> Provenance:
+    """Check the provenance of a score file.
+
+    Raises
+    ------
+    StoreError
+        Naming the first key that is missing or wrong.
+    """
+    try:
+        return Provenance.model_validate(provenance)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        msg = f"{where}: provenance key '{key}': {first['msg']}. Score the data set again."
+        raise StoreError(msg) from None
+
+
+def schema_of(provenance: Mapping[str, Any], *, where: str) -> Schema:
+    """Tell what a file of this provenance holds.
+
+    Raises
+    ------
+    StoreError
+        If its streams are not what streams are called.
+    """
+    names, has_maps = provenance.get("streams", ()), provenance.get("stream_maps", False)
+    is_list = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if is_list and all(map(str.isidentifier, names)) and len(set(names)) == len(names):
+        return Schema(tuple(names), stream_maps=has_maps is True)
+    msg = f"{where}: {names!r} are no names of streams. Score the data set again."
+    raise StoreError(msg)
+
+
+def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """List the keys, dotted for nested ones, whose values differ between two provenances."""
+    keys = []
+    for key in sorted({*a, *b}):
+        left, right = a.get(key), b.get(key)
+        if isinstance(left, dict) and isinstance(right, dict):
+            keys += differing_keys(left, right, f"{prefix}{key}.")
+        elif left != right or (key in a) != (key in b):
+            keys.append(f"{prefix}{key}")
+    return keys
+
+
+def refuse_mixing(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], *, where: str, advice: str
+) -> None:
+    """Raise a `StoreError` that lists the differing keys, if there are any."""
+    keys = differing_keys(found, wanted)
+    if keys:
+        msg = f"{where} comes from other settings; these differ: {', '.join(keys)}. {advice}"
+        raise StoreError(msg)
+
+
+def _decode(text: str | None) -> Any:  # noqa: ANN401
+    """Read JSON; None if it is none."""
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_mean(value: object) -> bool:
+    """Tell whether weights can have been divided by a value."""
+    return isinstance(value, float) and 0 < value < _MAX_MEAN

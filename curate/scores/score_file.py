@@ -1,0 +1,374 @@
+"""Reading a score file."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from curate.errors import StoreError, UsageError
+from curate.scores.alignment import align_scores
+from curate.scores.arrow import to_arrow
+from curate.scores.h5_read import H5Part
+from curate.scores.maps import MapReader
+from curate.scores.provenance import refuse_mixing, schema_of
+from curate.scores.schema import (
+    IMAGES,
+    PIXEL_SCORES,
+    PIXEL_WEIGHTS,
+    REGION_IDS,
+    REGIONS,
+    stream_group,
+)
+from curate.scores.tables import Part, Tables
+from curate.scores.tables_arrow import TablePart, to_table
+from curate.scores.targets import Kind, resolve_target
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from curate.scores.schema import Column
+
+
+class ScoreFile:
+    """Scores of a data set: one HDF5 file, a folder of them, or the two Parquet tables.
+
+    Opening it reads and checks the header only. It can be pickled, and used in several processes:
+    each opens the file for itself. Tables and maps are read when they are first asked for.
+
+    Links inside an HDF5 file are never followed. A shard of a folder may be a symbolic link, say to
+    another disk: it is read like any other, and has to be a score file of the same provenance.
+
+    Parameters
+    ----------
+    path : Path
+        ``weights.h5``, ``weights.parquet`` (the tables beside it alone), or a folder of shards.
+
+    Attributes
+    ----------
+    target : Target
+    parts : list of Part
+        The files that it is made of.
+    header : Header
+        Of the first of them.
+    schema : Schema
+        What it holds.
+
+    Raises
+    ------
+    StoreError
+        Here or on any later access, if the file is missing, truncated, foreign, of another format
+        version, or made of files whose provenance differs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path).resolve()
+        self.target = resolve_target(self.path)
+        files = [self.path] if self.target.kind is Kind.H5 else self.target.h5_files()
+        self.parts: list[Part] = [H5Part(file) for file in files]
+        if self.target.kind is Kind.TABLES:
+            self.parts = [TablePart(self.target)]
+        if not self.parts:
+            msg = f"{path} holds no *.h5 file. Name a score file that 'curate score' wrote."
+            raise StoreError(msg)
+        headers = [part.header() for part in self.parts]
+        self.header = headers[0]
+        for header in headers[1:]:
+            refuse_mixing(
+                header.provenance,
+                self.provenance,
+                where=f"A part of {self.path}",
+                advice="Score all parts with the same settings.",
+            )
+        self.schema = schema_of(self.provenance, where=str(self.path))
+        for part in self.parts:
+            part.schema = self.schema
+        self._pid = os.getpid()
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Return run, data set, classes, ..: what must be equal before files are mixed."""
+        return self.header.provenance
+
+    @property
+    def dataset_root(self) -> Path:
+        """Return where the data set was when it was scored."""
+        return Path(self.header.dataset_root)
+
+    @property
+    def has_maps(self) -> bool:
+        """Tell whether there are maps of pixels and regions, not only tables."""
+        return self.target.kind is not Kind.TABLES
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Name the kinds of evidence that were scored apart: columns ``stream_<name>``.
+
+        A stream that is inactive in this run is NaN everywhere.
+        """
+        return self.schema.streams
+
+    @property
+    def has_stream_maps(self) -> bool:
+        """Tell whether there are maps of each active stream."""
+        return self.has_maps and bool(self.schema.stream_groups)
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """Return one row an image, sorted by id; see `class_px` for values by class."""
+        names = _plain(self.schema.columns(IMAGES))
+        return _to_frame({name: self._tables.images(name) for name in names})
+
+    @cached_property
+    def regions(self) -> pd.DataFrame:
+        """Return one row a region; ``image`` is its row in `images`. Empty without regions."""
+        names = _plain(self.schema.columns(REGIONS))
+        return _to_frame({name: self._tables.regions(name) for name in names})
+
+    def images_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return what `images` holds, and the values by class, without Python objects.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Those that are wanted; only they are read. All by default.
+
+        Returns
+        -------
+        table : (N, columns) pyarrow.Table
+            Numbers as in the file, strings as ``large_string``, values by class as lists of
+            fixed size.
+
+        Raises
+        ------
+        UsageError
+            If there is no such column.
+        """
+        names = _known(columns, self.schema.columns(IMAGES))
+        return to_table({name: self._tables.images(name) for name in names})
+
+    def regions_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return what `regions` holds; see `images_arrow`."""
+        names = _known(columns, self.schema.columns(REGIONS))
+        return to_table({name: self._tables.regions(name) for name in names})
+
+    def image_column(self, name: str) -> Any:  # noqa: ANN401
+        """Return one column of the image table.
+
+        Returns
+        -------
+        values : (N,) or (N, C) array, or (N,) pyarrow.LargeStringArray
+            Numbers as a NumPy array, strings in Arrow.
+
+        Raises
+        ------
+        UsageError
+            If there is no such column.
+        """
+        return self._tables.images(*_known([name], self.schema.columns(IMAGES)))
+
+    def region_column(self, name: str) -> NDArray[Any]:
+        """Return one column of the region table; see `image_column`."""
+        return np.asarray(self._tables.regions(*_known([name], self.schema.columns(REGIONS))))
+
+    @property
+    def num_images(self) -> int:
+        """Return the number of images."""
+        return self._tables.num_images
+
+    @property
+    def is_ok(self) -> NDArray[np.bool_]:
+        """Tell which images were scored, (N,)."""
+        return self._tables.is_ok
+
+    def scored_ids(self) -> list[str]:
+        """List the ids of the images that were scored."""
+        ids: list[str] = self._tables.images("id").filter(to_arrow(self.is_ok)).to_pylist()
+        return ids
+
+    @property
+    def is_sorted(self) -> bool:
+        """Tell whether the files hold the images in the order of their ids."""
+        return self._tables.is_sorted
+
+    @property
+    def class_px(self) -> NDArray[np.int64]:
+        """Return the valid pixels of each class in each image, (N, C)."""
+        return np.asarray(self._tables.images("class_px"))
+
+    @property
+    def class_score(self) -> NDArray[np.float32]:
+        """Return the mean score of each class in each image, (N, C); NaN where it is absent."""
+        return np.asarray(self._tables.images("class_score"))
+
+    def pixel_scores(self, image_id: str, *, stream: str | None = None) -> NDArray[np.uint8]:
+        """Return the combined score times 255 of each cell of an image.
+
+        Parameters
+        ----------
+        stream : str, optional
+            One of `streams`, whose own score is returned instead.
+
+        Returns
+        -------
+        pixel_scores : (ceil(H/s), ceil(W/s)) uint8
+
+        Raises
+        ------
+        UsageError
+            If there is no such stream.
+        StoreError
+            If the image is unknown or was not scored, the map is not what it should be, or maps
+            of streams were not kept, or the stream is inactive.
+        """
+        return self._maps.read(self._group_of(stream), image_id).cells.copy()
+
+    def pixel_weights(self, image_id: str) -> NDArray[np.float32]:
+        """Return the weight of each cell of an image, in the shape of `pixel_scores`."""
+        found = self._maps.read(PIXEL_WEIGHTS, image_id)
+        return found.cells * np.float32(found.scale / 255)
+
+    def region_ids(self, image_id: str) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        """Return the region of each cell of an image, in the shape of `pixel_scores`."""
+        return self._maps.read(REGION_IDS, image_id).cells.copy()
+
+    def score_map(
+        self,
+        image_id: str,
+        *,
+        size: tuple[int, int] | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+        hflip: bool = False,
+        resize: str = "nearest",
+        stream: str | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the score of each pixel of an image, or of what a trainer makes of it.
+
+        The image is cropped, then resized, then flipped; the scores of pixels outside the crop
+        are never spelled out.
+
+        Parameters
+        ----------
+        size : (int, int), optional
+            Height and width of the output; those of the crop by default.
+        crop : (int, int, int, int), optional
+            Top, left, height and width in pixels of the original image; all of it by default.
+        hflip : bool
+            Whether the output is mirrored left to right.
+        resize : str
+            ``nearest``, each output pixel takes the score at its centre, or ``bilinear``.
+        stream : str, optional
+            One of `streams`, whose own score is returned instead of the combined one.
+
+        Returns
+        -------
+        scores : size, float32
+            In [0, 1]; `curate.scores.alignment.align_scores` has the geometry to the last digit.
+
+        Raises
+        ------
+        UsageError
+            If the crop reaches beyond the image, there is no such stream, or another argument
+            makes no sense.
+        StoreError
+            As `pixel_scores`.
+        """
+        return align_scores(
+            *self._maps.read(self._group_of(stream), image_id),
+            size=size,
+            crop=crop,
+            hflip=hflip,
+            resize=resize,
+        )
+
+    def weight_map(
+        self,
+        image_id: str,
+        *,
+        size: tuple[int, int] | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+        hflip: bool = False,
+        resize: str = "nearest",
+    ) -> NDArray[np.float32]:
+        """Return the weight of each pixel: from 0, mean 1 over the data set; see `score_map`."""
+        found = self._maps.read(PIXEL_WEIGHTS, image_id)
+        return align_scores(*found, size=size, crop=crop, hflip=hflip, resize=resize)
+
+    def close(self) -> None:
+        """Close the file and forget what was read; it opens again when needed."""
+        for name in ("_tables", "_map_reader", "images", "regions"):
+            self.__dict__.pop(name, None)
+        for part in self.parts:
+            part.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        return type(self), (self.path,)
+
+    @cached_property
+    def _tables(self) -> Tables:
+        """Return the two tables, unread."""
+        return Tables(self.parts, str(self.path))
+
+    @cached_property
+    def _map_reader(self) -> MapReader:
+        """Return what reads maps."""
+        return MapReader(self.parts, self._tables, self.schema, str(self.path))
+
+    @property
+    def _maps(self) -> MapReader:
+        """Return what reads maps, of this process."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self.__dict__.pop("_map_reader", None)
+        return self._map_reader
+
+    def _group_of(self, stream: str | None) -> str:
+        """Name the group of the maps of a stream, or of the combined score."""
+        if stream is None:
+            return PIXEL_SCORES
+        _ = _known([stream], self.streams, what="stream")
+        if not self.has_stream_maps:
+            msg = (
+                f"{self.path} was scored without maps of streams. Score again with --stream-maps "
+                "into an .h5 file."
+            )
+            raise StoreError(msg)
+        return stream_group(stream)
+
+
+def _plain(schema: dict[str, Column]) -> list[str]:
+    """List the columns with one value a row."""
+    return [name for name, column in schema.items() if not column.per_class]
+
+
+def _known(
+    names: Sequence[str] | None, known: Collection[str], *, what: str = "column"
+) -> Sequence[str]:
+    """Refuse names of what is not there; all by default."""
+    for name in names or ():
+        if name not in known:
+            msg = f"there is no {what} '{name}': name some of {', '.join(known) or 'none'}."
+            raise UsageError(msg)
+    return list(known) if names is None else names
+
+
+def _to_frame(columns: dict[str, Any]) -> pd.DataFrame:
+    """Show columns as a data frame."""
+    import pandas as pd  # takes longer to import than most score files to read
+
+    return pd.DataFrame(
+        {n: v if isinstance(v, np.ndarray) else v.to_pylist() for n, v in columns.items()}
+    )

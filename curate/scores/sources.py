@@ -1,0 +1,195 @@
+"""Where the content of a new score file comes from: finished files and pieces, seen as one."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from curate.errors import StoreError
+from curate.records import OK
+from curate.scores.checks import check_region_column
+from curate.scores.columns import Columns, concatenate, num_rows, region_schema, take
+from curate.scores.maps import find_maps
+from curate.scores.schema import IMAGES, REGIONS, Schema
+from curate.scores.score_file import ScoreFile
+from curate.scores.weight_means import measure_means, round_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from curate.scores.packing import PackedMap
+    from curate.scores.targets import Target
+
+_MAX_OPEN_FILES: Final = 16
+_BLOCK_ROWS: Final = 1_000_000
+
+
+class Content(Protocol):
+    """Images, regions and maps that are to be written to a score file.
+
+    Attributes
+    ----------
+    images : Columns
+        The image table, sorted by id; weights are not yet divided by their means.
+    region_count : (N,) int64
+        Regions of each image.
+    means : tuple of float
+        What the weights are to be divided by.
+    """
+
+    images: Columns
+    region_count: NDArray[np.int64]
+    means: tuple[float, ...]
+
+    def regions(self, rows: range) -> Iterator[Columns]:
+        """Yield the regions of some images, ``image`` counted from the first of them."""
+
+    def packed(self, group: str, row: int) -> PackedMap:
+        """Return a map of an image that was scored."""
+
+
+class Loaded(NamedTuple):
+    """What is kept in memory of a source: its image table, and where its regions begin and end."""
+
+    images: Columns
+    region_ends: NDArray[np.int64]
+
+
+class Merged:
+    """The newest finished scores of each image in several files; scores never yield to a failure.
+
+    Parameters
+    ----------
+    sources : sequence of ScoreFile
+        Of one part each and one schema, oldest first.
+    num_classes : int
+    """
+
+    def __init__(self, sources: Sequence[ScoreFile], schema: Schema, *, num_classes: int) -> None:
+        self._sources, self._schema = sources, schema
+        self._open: OrderedDict[int, ScoreFile] = OrderedDict()
+        loaded = [load(source) for source in sources]
+        lengths = [num_rows(each.images) for each in loaded]
+        columns = schema.columns(IMAGES)
+        images = concatenate([each.images for each in loaded], columns, num_classes=num_classes)
+        rows = _newest_rows(images)
+        self.images = take(images, rows)
+        self._source_of = np.repeat(np.arange(len(sources)), lengths)[rows]
+        ends = [np.empty(0, np.int64), *(each.region_ends[1:] for each in loaded)]
+        starts = [np.empty(0, np.int64), *(each.region_ends[:-1] for each in loaded)]
+        self._region_start = np.concatenate(starts)[rows]
+        self.region_count = np.concatenate(ends)[rows] - self._region_start
+        self.means = measure_means(self.images)
+
+    def regions(self, rows: range) -> Iterator[Columns]:
+        """Yield the regions of some images as tables of a bounded size; images count from 0."""
+        columns, pending = region_schema(self._schema), list[Columns]()
+        for first, last in self._spans(rows):
+            count = self.region_count[first : last + 1]
+            start = int(self._region_start[first])
+            source = self._use(int(self._source_of[first]))
+            block = load_regions(source, slice(start, start + int(count.sum())))
+            block["image"] = np.repeat(np.arange(first, last + 1) - rows.start, count)
+            pending.append(block)
+            if sum(map(num_rows, pending)) >= _BLOCK_ROWS:
+                yield concatenate(pending, columns)
+                pending = []
+        if pending:
+            yield concatenate(pending, columns)
+
+    def packed(self, group: str, row: int) -> PackedMap:
+        """Read a map as it is stored."""
+        source = self._use(int(self._source_of[row]))
+        size, map_row = self.images["map_size"][row], int(self.images["map_row"][row])
+        if not source.has_maps:
+            msg = (
+                f"{source.path} holds tables only, no {group}: name an --out that ends in "
+                ".parquet, or score again into an .h5 file."
+            )
+            raise StoreError(msg)
+        return find_maps(source.parts[0], group, size).packed(map_row)
+
+    def close(self) -> None:
+        """Close all sources."""
+        for source in self._sources:
+            source.close()
+
+    def _use(self, number: int) -> ScoreFile:
+        """Return a source; of all others, only the ones that were used last stay open."""
+        source = self._open.pop(number, None) or self._sources[number]
+        self._open[number] = source
+        while len(self._open) > _MAX_OPEN_FILES:
+            self._open.popitem(last=False)[1].close()
+        return source
+
+    def _spans(self, rows: range) -> Iterator[tuple[int, int]]:
+        """Group neighbouring images whose regions stand one after the other in one source."""
+        with_regions = [row for row in rows if self.region_count[row]]
+        if not with_regions:
+            return
+        first = last = with_regions[0]
+        size = int(self.region_count[first])
+        for row in with_regions[1:]:
+            follows = (
+                row == last + 1
+                and self._source_of[row] == self._source_of[last]
+                and self._region_start[row] == self._region_start[last] + self.region_count[last]
+            )
+            size += int(self.region_count[row])
+            if not follows or size > _BLOCK_ROWS:
+                yield first, last
+                first, size = row, int(self.region_count[row])
+            last = row
+        yield first, last
+
+
+def open_files(target: Target) -> list[ScoreFile]:
+    """Open the finished files of a score file, each by itself, as far as they are there."""
+    return [open_closed(file.path) for file in target.files()]
+
+
+def open_closed(path: Path) -> ScoreFile:
+    """Open a score file for a look at its header; of a thousand pieces few can be open at once."""
+    with ScoreFile(path) as file:
+        return file
+
+
+def load(source: ScoreFile) -> Loaded:
+    """Load the image table of a source of one part, with all checks, and close the source."""
+    columns = {name: source.image_column(name) for name in source.schema.columns(IMAGES)}
+    images = {
+        name: np.array(values.to_pylist(), object) if isinstance(values, pa.Array) else values
+        for name, values in columns.items()
+    }
+    ends = np.searchsorted(source.region_column("image"), np.arange(source.num_images + 1))
+    if not source.is_sorted:
+        msg = f"{source.path}: images are not sorted by id. Score the data set again."
+        raise StoreError(msg)
+    source.close()
+    return Loaded(round_weights(images, source.header.weight_means), ends.astype(np.int64))
+
+
+def load_regions(source: ScoreFile, rows: slice) -> Columns:
+    """Load some rows of the region table of a source of one part, with all checks."""
+    part, where = source.parts[0], str(source.path)
+    block = {name: part.read(REGIONS, name, rows) for name in region_schema(source.schema)}
+    for name, values in block.items():
+        check_region_column(name, values, where=where)
+    return round_weights(block, source.header.weight_means)
+
+
+def _newest_rows(images: Columns) -> NDArray[np.int64]:
+    """Choose one row an id: the last that is ok, else the last; sorted by id."""
+    chosen: dict[str, int] = {}
+    status = images["status"]
+    for row, image_id in enumerate(images["id"]):
+        before = chosen.get(image_id)
+        if before is None or status[row] == OK or status[before] != OK:
+            chosen[image_id] = row
+    return np.array([chosen[image_id] for image_id in sorted(chosen)], np.int64)

@@ -1,0 +1,208 @@
+"""The two tables of a score file, each column read and checked when it is first asked for."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.errors import StoreError
+from curate.records import OK
+from curate.scores.arrow import from_arrow, text_scalar, to_arrow
+from curate.scores.checks import (
+    check_id_column,
+    check_image_column,
+    check_region_column,
+    check_region_images,
+)
+from curate.scores.h5_read import Values, reading, to_values
+from curate.scores.schema import IMAGES, REGIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from curate.scores.h5_read import Maps
+    from curate.scores.provenance import Header
+    from curate.scores.schema import Schema
+
+
+class Part(Protocol):
+    """What the scores of some images are read from: an HDF5 file, or two Parquet tables.
+
+    Attributes
+    ----------
+    path : Path
+    schema : Schema
+        What it holds; to be set once the header is read.
+    """
+
+    path: Path
+    schema: Schema
+
+    def header(self) -> Header:
+        """Read what it says of itself."""
+
+    def count(self, table: str) -> int:
+        """Count the rows of a table, after a look at the types of its columns."""
+
+    def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
+        """Read some rows of a column."""
+
+    def maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
+        """Find all maps of one kind and shape, if there are any."""
+
+    def close(self) -> None:
+        """Close what is open; it opens again when needed."""
+
+
+class Tables:
+    """The tables of a score file as one, whichever shape it has; images are sorted by id.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        Each with rows of its own.
+    where : str
+        Names the score file in errors.
+    """
+
+    def __init__(self, parts: Sequence[Part], where: str) -> None:
+        self._parts = parts
+        self._where = where
+        self._columns: dict[tuple[str, str], Values] = {}
+
+    @cached_property
+    def num_images(self) -> int:
+        """Return the number of images."""
+        return sum(self._image_counts)
+
+    @cached_property
+    def is_ok(self) -> NDArray[np.bool_]:
+        """Tell which images were scored, (N,)."""
+        return from_arrow(pc.equal(self.images("status"), text_scalar(OK)))
+
+    @cached_property
+    def part_of(self) -> NDArray[np.int64]:
+        """Return the part that each image comes from, (N,)."""
+        parts = np.repeat(np.arange(len(self._image_counts)), self._image_counts)
+        return np.asarray(_take(parts, self._order))
+
+    @property
+    def is_sorted(self) -> bool:
+        """Tell whether the rows of all parts are in the order of their ids."""
+        return self._order is None
+
+    def images(self, name: str) -> Values:
+        """Return a column of the image table."""
+        return self._column(IMAGES, name)
+
+    def regions(self, name: str) -> Values:
+        """Return a column of the region table; ``image`` counts rows of this image table."""
+        return self._column(REGIONS, name)
+
+    def row_of(self, image_id: str) -> int | None:
+        """Find the row of an image, None if there is none."""
+        ids = self.images("id")
+        row = bisect_left(range(len(ids)), image_id, key=lambda row: ids[row].as_py())
+        return row if row < len(ids) and ids[row].as_py() == image_id else None
+
+    @cached_property
+    def _image_counts(self) -> list[int]:
+        """Count the images of each part."""
+        return [part.count(IMAGES) for part in self._parts]
+
+    @cached_property
+    def _region_counts(self) -> list[int]:
+        """Count the regions of each part."""
+        return [part.count(REGIONS) for part in self._parts]
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64] | None:
+        """Return the rows of all parts in the order of their ids; None: they are in order."""
+        _ = self._image_counts
+        ids = self._join(IMAGES, "id")
+        order = None
+        if not _rises(ids):
+            order = from_arrow(pc.sort_indices(ids)).astype(np.int64)
+            ids = ids.take(to_arrow(order))
+            if not _rises(ids):
+                msg = f"{self._where}: an image id occurs twice. Score the data set again."
+                raise StoreError(msg)
+        check_id_column(ids)
+        self._columns[IMAGES, "id"] = ids
+        return order
+
+    @cached_property
+    def _region_image(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+        """Return the image of each region, and the order that sorts the regions by it."""
+        blocks, first = [], 0
+        _ = self._region_counts
+        for part, count in zip(self._parts, self._image_counts, strict=True):
+            block = part.read(REGIONS, "image")
+            check_region_images(block, num_images=count, where=self._where)
+            blocks.append(block + first if first else block)
+            first += count
+        image = np.concatenate(blocks)
+        if self._order is None:
+            return image, None
+        new_row = np.empty_like(self._order)
+        new_row[self._order] = np.arange(len(new_row))
+        image = new_row[image]
+        order = np.argsort(image, kind="stable")
+        return image[order], order
+
+    def _column(self, table: str, name: str) -> Values:
+        """Read a column unless it is there."""
+        key = (table, name)
+        if key not in self._columns:
+            values = self._read_images(name) if table == IMAGES else self._read_regions(name)
+            self._columns.setdefault(key, values)
+        return self._columns[key]
+
+    def _read_images(self, name: str) -> Values:
+        """Read a column of the image table."""
+        order = self._order
+        if name == "id":
+            return self._columns[IMAGES, "id"]
+        with reading(self._where):  # parts may have different numbers of classes
+            values = _take(self._join(IMAGES, name), order)
+        if not isinstance(values, pa.Array):
+            check_image_column(name, values, self.is_ok, where=self._where)
+        return values
+
+    def _read_regions(self, name: str) -> Values:
+        """Read a column of the region table."""
+        image, order = self._region_image
+        if name == "image":
+            return image
+        if name == "id":
+            return self.images("id").take(to_arrow(image))
+        values = _take(self._join(REGIONS, name), order)
+        if not isinstance(values, pa.Array):
+            check_region_column(name, values, where=self._where)
+        return values
+
+    def _join(self, table: str, name: str) -> Values:
+        """Put the column of all parts below each other."""
+        blocks = [part.read(table, name) for part in self._parts]
+        column = self._parts[0].schema.columns(table)[name]
+        return blocks[0] if len(blocks) == 1 else to_values(blocks, column)
+
+
+def _rises(ids: pa.LargeStringArray) -> bool:
+    """Tell whether each id comes after the one before."""
+    return len(ids) < 2 or bool(pc.all(pc.less(ids[:-1], ids[1:])).as_py())
+
+
+def _take(values: Values, order: NDArray[np.int64] | None) -> Values:
+    """Sort a column."""
+    if order is None:
+        return values
+    return values.take(to_arrow(order)) if isinstance(values, pa.Array) else values[order]

@@ -1,0 +1,242 @@
+"""The two tables of a score file as Parquet, in which "not scored" is NULL."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.errors import StoreError
+from curate.scores.arrow import from_arrow, to_arrow
+from curate.scores.h5_read import Values, check_format, reading, to_values
+from curate.scores.provenance import Header, read_header
+from curate.scores.schema import (
+    ATTR_CLASS_NAMES,
+    ATTR_FORMAT,
+    ATTR_VERSION,
+    FORMAT,
+    FORMAT_VERSION,
+    IMAGES,
+    REGIONS,
+    TEXT,
+    Column,
+    Schema,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from curate.scores.targets import Target
+
+ATTR_PAIR: Final = "pair"
+"""Checksum that both tables of one score file carry; the other keys are those of the HDF5 file."""
+
+_GROUP_ROWS: Final = 131_072
+_MAX_RATIO: Final = 2000
+_MAX_DIGITS: Final = 10
+
+
+def pair_token(ids: Iterable[str], scores: NDArray[np.floating]) -> str:
+    """Return a checksum that both tables of one score file carry, so that no others are mixed."""
+    digest = hashlib.sha256("\0".join(ids).encode())
+    digest.update(np.ascontiguousarray(scores).tobytes())
+    return digest.hexdigest()
+
+
+def write_parquet(
+    path: Path,
+    blocks: Iterable[dict[str, Any]],
+    schema: dict[str, Column],
+    *,
+    class_names: Sequence[str],
+    header: Header,
+    pair: str,
+) -> None:
+    """Write a table, given block after block of columns."""
+    texts = {ATTR_FORMAT: FORMAT, ATTR_VERSION: str(FORMAT_VERSION), ATTR_PAIR: pair}
+    fields = [_field(name, column, class_names) for name, column in schema.items()]
+    arrow_schema = pa.schema(fields, metadata=texts | header.to_texts())
+    with pq.ParquetWriter(path, arrow_schema) as writer:
+        for block in blocks:
+            arrays = [
+                _to_arrow(block[field.name], field.type, schema[field.name].none)
+                for field in fields
+            ]
+            table = pa.Table.from_arrays(arrays, schema=arrow_schema)
+            writer.write_table(table, row_group_size=_GROUP_ROWS)
+
+
+class TablePart:
+    """The two Parquet tables of a score file; there may be no regions."""
+
+    def __init__(self, target: Target, schema: Schema | None = None) -> None:
+        self.path = target.path
+        self.schema = schema or Schema()
+        self._paths = {IMAGES: target.images_table, REGIONS: target.regions_table}
+
+    def header(self) -> Header:
+        """Read what the tables say of themselves, and make sure that they were written together.
+
+        Raises
+        ------
+        StoreError
+            If one is missing, damaged or foreign, or of another version.
+        """
+        found = [_read_metadata(path) for table, path in self._paths.items() if self._has(table)]
+        if len({texts.get(ATTR_PAIR) for texts in found}) > 1:
+            msg = (
+                f"{self._paths[IMAGES]} and {self._paths[REGIONS].name} are of different score "
+                "files. Score again with --resume or --overwrite."
+            )
+            raise StoreError(msg)
+        return read_header(found[0], where=str(self._paths[IMAGES]))
+
+    def count(self, table: str) -> int:
+        """Count the rows of a table, after a look at all columns."""
+        if not self._has(table):
+            return 0
+        with self._open(table) as file:
+            return int(file.metadata.num_rows)
+
+    def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
+        """Read some rows of a column; strings come in Arrow.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged, or values are missing.
+        """
+        column = self.schema.columns(table)[name]
+        if not self._has(table):
+            return to_values([], column)
+        with self._open(table) as file:
+            first, last, _ = rows.indices(file.metadata.num_rows)
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            ends = np.cumsum([0, *sizes])
+            groups = np.flatnonzero((ends[1:] > first) & (ends[:-1] < last))
+            found = file.read_row_groups(groups.tolist(), columns=[name], use_threads=False)
+            before = ends[groups[0]] if len(groups) else first
+            values = found.column(name).slice(first - before, last - first)
+            return _from_arrow(values, name, column, self._paths[table])
+
+    def maps(self, group: str, shape: tuple[int, int]) -> None:  # noqa: ARG002
+        """Return None: there are none."""
+        return
+
+    def close(self) -> None:
+        """Do nothing: tables are open only while they are read."""
+
+    def _has(self, table: str) -> bool:
+        """Tell whether a table is there, or has to be."""
+        return table == IMAGES or self._paths[table].exists()
+
+    @contextmanager
+    def _open(self, table: str) -> Iterator[pq.ParquetFile]:
+        """Open a table, and make sure that its columns have the right types and fit into the file.
+
+        Read as dictionaries, strings take no more memory than the file holds, however often each
+        of them is repeated.
+        """
+        path, columns = self._paths[table], self.schema.columns(table)
+        texts = [name for name, column in columns.items() if column.dtype == TEXT]
+        with reading(path), pq.ParquetFile(path, read_dictionary=texts) as file:
+            about = file.metadata
+            packed = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+            claimed = about.num_rows * len(columns)
+            if max(claimed, packed) > _MAX_RATIO * path.stat().st_size:
+                msg = f"{path} claims {claimed} values, which the file cannot hold. Score again."
+                raise StoreError(msg)
+            for name, column in columns.items():
+                _check_type(file.schema_arrow, name, column, path)
+            yield file
+
+
+def to_table(columns: dict[str, Values]) -> pa.Table:
+    """Show columns as an Arrow table, without a copy of the numbers."""
+    return pa.table({n: v if isinstance(v, pa.Array) else to_arrow(v) for n, v in columns.items()})
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    """Read what a table says of itself, after a look at its format."""
+    if not path.is_file():
+        msg = f"{path} does not exist. Name a score file that 'curate score' wrote."
+        raise StoreError(msg)
+    with reading(path):
+        raw = pq.read_schema(path).metadata or {}
+        texts = {key.decode(errors="replace"): value.decode() for key, value in raw.items()}
+    version = texts.get(ATTR_VERSION, "")
+    number = int(version) if version.isdecimal() and len(version) < _MAX_DIGITS else version
+    check_format(texts.get(ATTR_FORMAT, ""), number, where=path)
+    return texts
+
+
+def _field(name: str, column: Column, class_names: Sequence[str]) -> pa.Field:
+    """Describe a column; lists by class carry the names of the classes."""
+    kind = _arrow_type(column, len(class_names))
+    names = {ATTR_CLASS_NAMES: json.dumps(list(class_names))} if column.per_class else None
+    return pa.field(name, kind, metadata=names)
+
+
+def _arrow_type(column: Column, num_classes: int) -> pa.DataType:
+    """Return the Arrow type of a column."""
+    if column.dtype == TEXT:
+        return pa.string()
+    kind = pa.from_numpy_dtype(np.dtype(column.dtype))
+    return pa.list_(kind, num_classes) if column.per_class else kind
+
+
+def _to_arrow(values: Any, kind: pa.DataType, none: float | str | None) -> pa.Array:  # noqa: ANN401
+    """Turn a column into Arrow; NaN, and what else stands for "not scored", becomes NULL."""
+    if pa.types.is_fixed_size_list(kind):
+        flat = _to_arrow(values.reshape(-1), kind.value_type, none)
+        return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
+    if isinstance(values, pa.Array):
+        return values.cast(kind)
+    is_null = np.isnan(values) if values.dtype.kind == "f" else values == none
+    return pa.array(values, kind, mask=np.broadcast_to(is_null, values.shape))
+
+
+def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) -> Values:
+    """Turn a column into an array; NULL becomes NaN, or what else stands for "not scored"."""
+    kind = np.dtype(object if column.dtype == TEXT else column.dtype)
+    none = np.nan if kind.kind == "f" else column.none
+    if chunks.null_count and (none is None or column.per_class):
+        msg = f"{path}: column '{name}' lacks {chunks.null_count} values. Score again."
+        raise StoreError(msg)
+    if column.dtype == TEXT:
+        blocks = [_spell_out(chunk, path) for chunk in chunks.chunks]
+        return pc.fill_null(to_values(blocks, column), none or "")
+    shape = (len(chunks), chunks.type.list_size) if column.per_class else len(chunks)
+    blocks = [chunk.flatten() if column.per_class else chunk for chunk in chunks.chunks]
+    arrays = [from_arrow(pc.fill_null(block, none or 0)) for block in blocks]
+    return np.concatenate([np.empty(0, kind), *arrays]).reshape(shape)
+
+
+def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> None:
+    """Refuse a table whose column is missing or has another type."""
+    kind = schema.field(name).type if name in schema.names else None
+    if kind is not None and pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    size = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
+    if kind != _arrow_type(column, size):
+        msg = f"{path}: column '{name}' is {kind or 'missing'}, not {column.dtype}. Score again."
+        raise StoreError(msg)
+
+
+def _spell_out(chunk: pa.DictionaryArray, path: Path) -> pa.LargeStringArray:
+    """Spell out a dictionary of strings, unless that takes up much more than the file."""
+    lengths = pc.binary_length(chunk.dictionary.cast(pa.large_binary()))
+    size = pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    if size > _MAX_RATIO * path.stat().st_size:
+        msg = f"{path} claims strings of {size} bytes, which it cannot hold. Score again."
+        raise StoreError(msg)
+    return chunk.cast(pa.large_string())
