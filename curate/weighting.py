@@ -6,7 +6,7 @@ and for a million images, and so that the mean is taken over the data set, never
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from curate.errors import DataError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
     from torch import Tensor
 
 NUM_BINS: Final = 256
@@ -35,6 +35,8 @@ class WeightRule:
         Means over the data set that make the mean weight 1.
     clip, uniform : float
         Upper bound before the last normalisation; share of weight 1 that is mixed in.
+    class_factors : tuple of float
+        What scores of each class are multiplied by before; none: they are left as they are.
     """
 
     power: float = 0.0
@@ -42,6 +44,7 @@ class WeightRule:
     mean_clipped: float = 1.0
     clip: float = 5.0
     uniform: float = 0.1
+    class_factors: tuple[float, ...] = ()
 
     @overload
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]: ...
@@ -51,6 +54,29 @@ class WeightRule:
         """Weigh an array or tensor of scores of any shape."""
         bounded = (scores**self.power / self.mean_power).clip(max=self.clip)
         return self.uniform + (1 - self.uniform) * bounded / self.mean_clipped
+
+    def rounded(self) -> WeightRule:
+        """Return the rule to six digits: the same on processors that round differently."""
+        numbers = ("power", "mean_power", "mean_clipped")
+        short = {name: float(f"{getattr(self, name):.6g}") for name in numbers}
+        factors = tuple(float(f"{factor:.6g}") for factor in self.class_factors)
+        return replace(self, class_factors=factors, **short)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; ``largest`` is the highest weight that a score can have."""
+        plain = asdict(self) | {"class_factors": list(self.class_factors)}
+        return plain | {"largest": float(f"{self.tabulate().max():.6g}")}
+
+    def tabulate(self) -> NDArray[np.float64]:
+        """Weigh every stored score of every class.
+
+        Returns
+        -------
+        weights : (C + 1, 256) float64
+            The last row is of pixels without a class, the only one where there are no factors.
+        """
+        factors = np.array([*self.class_factors, 1.0])
+        return self(factors[:, None] * np.linspace(0.0, 1.0, NUM_BINS))
 
 
 def fit_weight_rule(
@@ -100,34 +126,6 @@ def fit_weight_rule(
     mean_power = max(float(masses @ powered), np.finfo(np.float64).tiny)
     mean_clipped = float(masses @ np.minimum(powered / mean_power, clip))
     return WeightRule(power, mean_power, mean_clipped or 1.0, clip, uniform)
-
-
-def weights_from_scores(scores: ArrayLike, *, min_ess: float = 0.4) -> NDArray[np.float64]:
-    """Turn the scores of a whole data set into training weights of mean 1.
-
-    Parameters
-    ----------
-    scores : array of float
-        Scores in [0, 1] of the images, regions or pixels of a **whole** data set; NaN = not scored.
-    min_ess : float
-        As in `fit_weight_rule`: smaller is sharper.
-
-    Returns
-    -------
-    weights : float64, shape of `scores`
-        0 where the score is NaN.
-
-    Examples
-    --------
-    >>> weights_from_scores([0.5, 0.5]).tolist()
-    [1.0, 1.0]
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    is_scored = ~np.isnan(values)
-    scored = values[is_scored]
-    weights = np.zeros_like(values)
-    weights[is_scored] = fit_weight_rule(np.ones_like(scored), scored, min_ess=min_ess)(scored)
-    return weights
 
 
 def _largest_power(

@@ -2,8 +2,8 @@ import signal
 
 import pytest
 
-from curate.workflows.fit import fit
-from tests.workflows.tiny import STREAMS_METHOD, tiny_config
+from curate.training.fit import fit
+from tests.tiny import STREAMS_METHOD, tiny_config
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ from curate.cli.results import count, duration, show, with_interval
 from curate.cli.seam import seam
 
 if TYPE_CHECKING:
-    from curate.workflows.audit_result import AuditResult
+    from curate.auditing.result import AuditResult
 
 _LEVELS = ("pixel", "region", "image")
 
@@ -61,9 +61,9 @@ def audit(
     """
     with seam() as reporter:
         keep_memory()
+        from curate.auditing.audit import audit as run_audit
         from curate.config import load_config
-        from curate.faults import FAULTS
-        from curate.workflows.audit import audit as run_audit
+        from curate.corruptions import FAULTS
 
         result = run_audit(
             config=load_config(config_file),

@@ -11,8 +11,8 @@ from curate.cli.results import count, duration, show, with_interval
 from curate.cli.seam import seam
 
 if TYPE_CHECKING:
-    from curate.workflows.audit_result import AuditResult
-    from curate.workflows.demo import DemoResult
+    from curate.auditing.result import AuditResult
+    from curate.demo.demo import DemoResult
 
 _SHOWN = 3
 """Kinds of fault that the table names as found best, and as found worst."""
@@ -32,7 +32,7 @@ def demo(
     """
     with seam() as reporter:
         keep_memory()
-        from curate.workflows.demo import demo as run_demo
+        from curate.demo.demo import demo as run_demo
 
         result = run_demo(out, seed=seed, reporter=reporter)
         show(result.to_json(), _table(result), as_json=as_json)

@@ -71,8 +71,8 @@ def export_subset(
     """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels."""
     with seam() as reporter:
         from curate.config import load_config
-        from curate.store import latest_scores
-        from curate.workflows.export import export_subset as run_export
+        from curate.files.state import latest_scores
+        from curate.selection.export import export_subset as run_export
 
         result = run_export(
             scores or latest_scores(load_config(config_file).root),

@@ -68,7 +68,7 @@ def fit(
     with seam() as reporter:
         keep_memory()
         from curate.config import DatasetConfig, load_config
-        from curate.workflows.fit import fit as run_fit
+        from curate.training.fit import fit as run_fit
 
         config = load_config(config_file).with_fit(
             method=method,

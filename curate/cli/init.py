@@ -26,7 +26,7 @@ def init(
 ) -> None:
     """Write a curate.toml with every setting, its default, and what it means."""
     with seam():
-        from curate.workflows.init import init as run_init
+        from curate.init import init as run_init
 
         path = run_init(folder, real=real or (), synthetic=synthetic or ())
         show({"config": path}, [f"Settings: {path}"], as_json=as_json)

@@ -78,7 +78,7 @@ def score(
     with seam() as reporter:
         keep_memory()
         from curate.config import load_config
-        from curate.workflows.score import score as run_score
+        from curate.scoring.score import score as run_score
 
         result = run_score(
             dataset,

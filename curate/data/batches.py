@@ -8,8 +8,8 @@ import torch
 from torch.utils.data import Dataset
 
 from curate.data.augmentation import augment, fit_to_size, sample_augmentation, view_of
-from curate.data.drawing import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.reading import LoadedPair, read_files, read_pair
+from curate.data.sampling import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.workers import load_ahead
 from curate.errors import DataError
 from curate.job import ALONE, World
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from curate.config import AugmentConfig
+    from curate.data.dataset import DataSource
     from curate.data.idmaps import IdMap
-    from curate.data.source import DataSource
     from curate.records import Pair
 
 

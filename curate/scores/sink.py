@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import h5py
 
-from curate.store.signals import signals_held
+from curate.interrupts import signals_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -40,16 +40,16 @@ import torch.nn.functional as F
 from curate.config import Config, FitConfig
 from curate.grid import centres
 from curate.methods.base import unit_weights
-from curate.methods.hierarchical_settings import HierarchicalSettings
-from curate.methods.running import RunningWeights
-from curate.methods.streams.evidence import ask_witness
+from curate.methods.hierarchical.settings import HierarchicalSettings
+from curate.methods.running_weights import RunningWeights
+from curate.methods.streams.features import ask_witness
 from curate.methods.uniform import Uniform
 from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
 from curate.records import GRID_STRIDE, IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.workflows.building import build_networks
-from curate.workflows.training import Trainer, choose_device
+from curate.training.building import build_networks
+from curate.training.trainer import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark
 from tests.benchmarks.real_data import WELL_COVERED, describe

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
-from curate.classes import resolve_classes
-from curate.data import DataSource, IdMap, fit_to_size, open_dataset
+from curate.data.augmentation import fit_to_size
+from curate.data.classes import resolve_classes
+from curate.data.dataset import DataSource, open_dataset
+from curate.data.idmaps import IdMap
 from curate.records import IGNORE_INDEX, Batch
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ import torch
 import torch.nn.functional as F
 
 from curate.grid import centres, grid_size, to_grid
-from curate.methods.streams.evidence import see_appearance
+from curate.methods.streams.features import see_appearance
 from curate.records import IGNORE_INDEX, Batch
 from curate.seeding import stable_rng
 from tests.benchmarks.last_layer import Seen, class_gradients, cosine_with_class

@@ -21,8 +21,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from curate import ScoreFile
-from curate.scores.packing import pack
 from curate.records import OK, Pair, ScoredImage
+from curate.scores.packing import pack
 from curate.scores.writer import ScoreWriter
 
 HEIGHT, WIDTH, STRIDE, CROP, SIZE, NUM_CLASSES = 360, 480, 4, 320, 256, 11

@@ -32,21 +32,22 @@ import numpy as np
 import torch
 from skimage.measure import label as connected
 
-from curate.classes import resolve_classes
+from curate.auditing.ranking import spearman
 from curate.config import AugmentConfig, Config, FitConfig, parse
-from curate.data import evaluation_batches, open_dataset, training_batches
-from curate.faults import FAULTS, Mixture, Scene
+from curate.corruptions import FAULTS, Mixture, Scene
+from curate.data.batches import evaluation_batches, training_batches
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
 from curate.grid import centres
 from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams import Streams
-from curate.methods.streams.kinds import STREAMS
+from curate.methods.streams.streams import STREAMS
 from curate.metrics import auroc, effective_sample_size
 from curate.models import build_segmenter, build_weighter
-from curate.ranking import spearman
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
-from curate.workflows.assembling import deal, evenly_spaced
-from curate.workflows.planting import pick_pieces, plant_faults
+from curate.training.planting import pick_pieces, plant_faults
+from curate.training.task import deal, evenly_spaced
 from tests.benchmarks.real_data import describe
 from tests.benchmarks.rivals import RIVALS, score_rivals
 

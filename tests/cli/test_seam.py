@@ -23,7 +23,7 @@ from curate.job import World
 SLEEPER = """
 import sys, time
 from types import ModuleType
-stand_in = ModuleType("curate.workflows.fit")
+stand_in = ModuleType("curate.training.fit")
 def fit(config, **kwargs):
     try:
         print("ready", flush=True)
@@ -32,7 +32,7 @@ def fit(config, **kwargs):
         print("saved", flush=True)
         raise
 stand_in.fit = fit
-sys.modules["curate.workflows.fit"] = stand_in
+sys.modules["curate.training.fit"] = stand_in
 from curate.cli import main
 main()
 """
@@ -83,7 +83,7 @@ def start(code, *args, **options):
 )
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_error_becomes_one_message_and_an_exit_code(run, workflow, error, code, flags):
-    workflow("fit", "fit", error("7 [bold]apples[/bold] seen"))
+    workflow("training.fit", "fit", error("7 [bold]apples[/bold] seen"))
     done = run("fit", *flags)
     assert done.exit_code == code
     assert done.stdout == ""
@@ -92,7 +92,7 @@ def test_error_becomes_one_message_and_an_exit_code(run, workflow, error, code, 
 
 
 def test_long_message_is_not_wrapped(run, workflow):
-    workflow("fit", "fit", DataError("word " * 100 + "end"))
+    workflow("training.fit", "fit", DataError("word " * 100 + "end"))
     assert run("fit").stderr == "error: " + "word " * 100 + "end\n"
 
 
@@ -142,7 +142,7 @@ def test_warnings_of_the_library_reach_stderr_once(run, workflow):
         logging.getLogger("curate.somewhere").info("not shown")
         raise RunError
 
-    workflow("fit", "fit", warn)
+    workflow("training.fit", "fit", warn)
     run("fit")
     assert run("fit").stderr == "warning: disk is slow\nerror: \n"
 
@@ -162,7 +162,7 @@ def test_of_a_job_one_process_says_why_it_ends(
 ):
     monkeypatch.setattr("curate.cli.seam.this_process", lambda: World(rank, 2, rank))
     monkeypatch.setattr("curate.distributed.claim_failure", lambda: speaks)
-    workflow("fit", "fit", error)
+    workflow("training.fit", "fit", error)
     done = run("fit")
     assert done.exit_code == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert done.stderr == told
@@ -180,5 +180,5 @@ def test_other_processes_of_a_job_show_neither_progress_nor_warnings(run, workfl
         reporter.finish()
         raise failure
 
-    workflow("fit", "fit", fit)
+    workflow("training.fit", "fit", fit)
     assert run("fit").stderr == "error: seen nowhere else\n"

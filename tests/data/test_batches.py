@@ -5,9 +5,10 @@ import threading
 import pytest
 import torch
 
-from curate.classes import resolve_classes
 from curate.config import AugmentConfig
-from curate.data import evaluation_batches, open_dataset, training_batches
+from curate.data.batches import evaluation_batches, training_batches
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
 from curate.errors import DataError
 from tests.data.making import save_folder
 

@@ -14,7 +14,7 @@ from curate.records import SCORE_NAMES, Evidence
 
 NUM_CLASSES = 3
 KEYS = ("r0:a", "r0:b", "s0:a", "s0:b")
-SEGMENTER = "tests.workflows.tiny:make_segmenter"
+SEGMENTER = "tests.tiny:make_segmenter"
 SETTINGS = {"streams": {"encoder": SEGMENTER, "appearance": ["0"]}}
 """What makes them quick."""
 

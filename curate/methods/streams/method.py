@@ -15,6 +15,7 @@ Each image has a fold; its witness and its networks never learned from it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,19 +23,21 @@ import torch
 from torch import Tensor, nn
 
 from curate.methods.base import Method, MethodContext, Preparation, Progress, unit_weights
-from curate.methods.running import RunningWeights
-from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
-from curate.methods.streams.kinds import STREAMS
-from curate.methods.streams.learning import Workshop
+from curate.methods.running_weights import RunningWeights
+from curate.methods.streams.features import Clues, ask_witness, see_appearance
 from curate.methods.streams.networks import StreamNetwork, fit
 from curate.methods.streams.panel import Panel
+from curate.methods.streams.reference import train_witness
 from curate.methods.streams.settings import StreamsSettings
-from curate.methods.streams.witnesses import train_witness
+from curate.methods.streams.streams import STREAMS
+from curate.methods.streams.training_sets import Workshop
 from curate.records import IGNORE_INDEX, Evidence, LevelScores
 from curate.seeding import stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from curate.weighting import WeightRule
 
 MAX_SEEN: Final = 50_000_000
 """Scores of cells that the joint training keeps in mind; 200 MB."""
@@ -195,6 +198,11 @@ class Streams(Method):
             combined=combined,
             streams=opinions,
         )
+
+    def weight_rule(self) -> WeightRule:
+        """Return the rule of the last step, and how much a class counts."""
+        factors = tuple(self.panel.factors.tolist())
+        return replace(self.running.rule(), class_factors=factors).rounded()
 
     def _recall(self, evidence: Evidence) -> Tensor:
         """Score the synthetic images, those that were seen before from memory: (N, h, w)."""

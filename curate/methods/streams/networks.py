@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from curate.schedule import one_cycle
+from curate.models.schedule import one_cycle
 from curate.seeding import stable_rng, stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curate.methods.streams.evidence import Clues
+    from curate.methods.streams.features import Clues
     from curate.methods.streams.settings import StreamsSettings
 
 BATCH: Final = 8

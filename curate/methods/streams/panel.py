@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from curate.methods.streams.fusion import (
-    LEAST_TRUST,
-    PLANTED_TRUST_POWER,
-    TRUST_POWER,
-    fuse,
-    measure_agreement,
-)
-from curate.methods.streams.kinds import PLANTED, STREAMS
-from curate.methods.streams.opinions import (
+from curate.methods.streams.calibration import (
     cell_auroc,
     class_factors,
     finds_less_good,
@@ -23,6 +15,14 @@ from curate.methods.streams.opinions import (
     real_level,
     tells_domains_apart,
 )
+from curate.methods.streams.fusion import (
+    LEAST_TRUST,
+    PLANTED_TRUST_POWER,
+    TRUST_POWER,
+    fuse,
+    measure_agreement,
+)
+from curate.methods.streams.streams import PLANTED, STREAMS
 from curate.records import IGNORE_INDEX
 
 if TYPE_CHECKING:

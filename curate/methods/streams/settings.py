@@ -20,8 +20,8 @@ class StreamsSettings(Strict):
         Images are enlarged so many times before the encoder sees them, so that a cell's features
         come from few pixels around it.
     faults : names
-        Kinds that are planted in real images, see `curate.faults`; ``mixture`` is several of the
-        others that are named.
+        Kinds that are planted in real images, see `curate.corruptions`; ``mixture`` is several of
+        the others that are named.
     plantings : int
         Times that each kind is planted in each real image at each strength; where real images have
         more cells than 60 of 120x160 pixels, in proportion less often, but at least once; of large

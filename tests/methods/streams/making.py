@@ -11,7 +11,7 @@ from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams import Streams
 from curate.models import build_segmenter, build_weighter
 from curate.records import Batch, Evidence
-from curate.workflows.planting import pick_pieces, plant_faults
+from curate.training.planting import pick_pieces, plant_faults
 
 SEGMENTER = "tests.methods.streams.making:make_segmenter"
 SIZE = (32, 48)

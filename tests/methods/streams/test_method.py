@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from curate.auditing.ranking import spearman
 from curate.methods.streams import method as streams_method
 from curate.metrics import auroc
-from curate.ranking import spearman
 from tests.methods.streams.making import (
     draw_images,
     evidence_of,

@@ -9,8 +9,8 @@ from curate.methods.streams.fusion import (
     TRUST_POWER,
     measure_agreement,
 )
-from curate.methods.streams.kinds import STREAMS
 from curate.methods.streams.panel import Panel
+from curate.methods.streams.streams import STREAMS
 from tests.methods.streams.making import IS_REAL
 
 LABELS = torch.zeros(16, 4, 6, dtype=torch.uint8)
