@@ -218,10 +218,10 @@ class ScoredImage:
         The problem in words, empty when ok.
     valid_px : int
         Pixels of the original image that have a class.
-    score, image_score, region_score, pixel_score : float
-        Means over the valid pixels, in [0, 1]; `score` is the combined one. NaN: not scored.
-    weight, image_weight, region_weight, pixel_weight : float
-        Means of the weights that follow from them, not yet divided by their mean over the data set.
+    means : dict of str to float
+        By `SCORE_NAMES` and `WEIGHT_NAMES`, over the valid pixels: scores in [0, 1], ``score`` the
+        combined one, and the weights that follow from them, not yet divided by their mean over the
+        data set. Empty: not scored.
     class_px : (C,) int64
         Valid pixels of each class.
     class_score : (C,) float64
@@ -244,14 +244,7 @@ class ScoredImage:
     status: str
     message: str
     valid_px: int
-    score: float
-    image_score: float
-    region_score: float
-    pixel_score: float
-    weight: float
-    image_weight: float
-    region_weight: float
-    pixel_weight: float
+    means: dict[str, float]
     class_px: NDArray[np.int64]
     class_score: NDArray[np.float64]
     pixel_scores: PackedMap | None = None

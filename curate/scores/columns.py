@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.records import SCORE_NAMES, WEIGHT_NAMES
 from curate.scores.schema import (
     IMAGE_COLUMNS,
     IMAGES,
@@ -100,6 +101,8 @@ def _value(image: ScoredImage, name: str, column: Column) -> Any:  # noqa: ANN40
         return column.none
     if name in {"id", "image_path", "label_path"}:
         return getattr(image.pair, name)
+    if name in SCORE_NAMES or name in WEIGHT_NAMES:
+        return image.means.get(name, np.nan)
     if name == "message":
         return _storable(image.message)
     return getattr(image, name)

@@ -79,22 +79,21 @@ def check_format(found: object, version: object, *, where: Path) -> None:
     ------
     StoreError
     """
-    if found != FORMAT:
-        msg = f"{where} is not a score file (format {found!r}, not '{FORMAT}'). Name another one."
-    elif not isinstance(version, int) or version < 1:
-        msg = f"{where} has format version {version!r}, which never was. Score again."
-    elif version > FORMAT_VERSION:
-        msg = (
-            f"{where} has format version {version}; this curate reads version {FORMAT_VERSION}. "
-            "Install a newer curate."
-        )
-    elif version < FORMAT_VERSION:
-        msg = (
-            f"{where} has format version {version}, of before the first release; this curate reads "
-            f"version {FORMAT_VERSION}. Score the data set again."
+    is_known = isinstance(version, int) and version >= 1
+    if is_known and version == 1 and found in {FORMAT, None}:  # whose texts are not looked at
+        problem = "has format version 1, of before the first release. Score the data set again"
+    elif found != FORMAT:
+        problem = f"is not a score file (format {found!r}, not '{FORMAT}'). Name another one"
+    elif not is_known:
+        problem = f"has format version {version!r}, which never was. Score again"
+    elif version != FORMAT_VERSION:
+        problem = (
+            f"has format version {version}; this curate reads version {FORMAT_VERSION}. Install a "
+            "newer curate"
         )
     else:
         return
+    msg = f"{where} {problem}."
     raise StoreError(msg)
 
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from curate.scores.columns import Columns
 
-_UNITS: Final = 1 << 16
+_UNITS: Final = 1 << 18
 """Units of weight 1."""
+
+_BLOCK_ROWS: Final = 65_536
 
 
 def round_weights(columns: Columns, factors: Sequence[float] = (1.0,) * 4) -> Columns:
@@ -48,7 +50,8 @@ def measure_means(images: Columns) -> tuple[float, ...]:
     means = []
     for name in WEIGHT_NAMES:
         units = np.rint(images[name][is_ok].astype(np.float64) * _UNITS).astype(np.int64)
-        total = int((units * valid_px).sum())
+        blocks = np.arange(0, len(units), _BLOCK_ROWS)
+        total = sum(np.add.reduceat(units * valid_px, blocks).tolist()) if len(units) else 0
         means.append(total / (_UNITS * int(valid_px.sum())) if total else 1.0)
     return tuple(means)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,20 +22,20 @@ class CellWeights:
 
     def __init__(self, rule: WeightRule) -> None:
         weights = rule.tabulate()
-        self._weights = weights.astype(np.float32)
-        self._stored = np.rint(weights / weights.max() * 255).astype(np.uint8)
+        self._table = weights.astype(np.float32).reshape(-1)
+        self._steps = np.rint(weights / weights.max() * 255).astype(np.uint8).reshape(-1)
+        self._last = len(weights) - 1
 
     def weigh(self, stored: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Weigh cells by their score times 255 and their class (255: none), (h, w) all."""
-        return self._weights.reshape(-1)[self._find(stored, labels)]
+        return self._table.take(self._find(stored, labels))
 
-    def weigh_stored(
-        self, stored: NDArray[np.uint8], labels: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
+    def store(self, stored: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the same times 255, divided by the largest weight of the rule."""
-        return self._stored.reshape(-1)[self._find(stored, labels)]
+        return np.asarray(self._steps.take(self._find(stored, labels)))
 
-    def _find(self, stored: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def _find(self, stored: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[Any]:
         """Find the place of cells in the tables."""
-        last = len(self._weights) - 1
-        return np.minimum(labels, last).astype(np.int64) * 256 + stored if last else stored
+        if not self._last:
+            return stored
+        return np.minimum(labels, self._last) * np.int64(256) + stored

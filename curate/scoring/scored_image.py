@@ -130,6 +130,7 @@ def prepare(source: DataSource, pair: Pair, plan: CellPlan) -> PreparedImage | S
         plan.region_px / plan.stride,
         lambda: mean_colours(loaded.image, plan.stride),
     )
+    dtype = map_dtype(REGION_IDS, region_ids.shape)
     return PreparedImage(
         pair=pair,
         key=source.key_of(pair),
@@ -138,9 +139,7 @@ def prepare(source: DataSource, pair: Pair, plan: CellPlan) -> PreparedImage | S
         cells=cells,
         labels=centres,
         region_of=region_ids.reshape(-1)[cells.cell].astype(np.uint32),
-        region_ids=pack(
-            region_ids.astype(map_dtype(REGION_IDS, region_ids.shape)), plan.compression
-        ),
+        region_ids=pack(region_ids.astype(dtype), plan.compression),
         regions=outline_regions(region_ids, cells, stride=plan.stride, height=height, width=width),
         height=height,
         width=width,
@@ -217,11 +216,11 @@ def score_cells(
         status=OK,
         message="",
         valid_px=cells.valid_px,
-        **means,
+        means=means,
         class_px=cells.class_px(),
         class_score=cells.mean_by(cells.class_id, combined, cells.num_classes),
         pixel_scores=pack(stored[0], plan.compression),
-        pixel_weights=pack(weights.weigh_stored(stored[0], prepared.labels), plan.compression),
+        pixel_weights=pack(weights.store(stored[0], prepared.labels), plan.compression),
         region_ids=prepared.region_ids,
         regions=replace(
             prepared.regions,
@@ -247,7 +246,6 @@ def failed_image(
     pair: Pair, num_classes: int, *, code: str, message: str, size: tuple[int, int] = (0, 0)
 ) -> ScoredImage:
     """Make the row of an image that cannot be scored."""
-    nan = float("nan")
     return ScoredImage(
         pair=pair,
         height=size[0],
@@ -255,9 +253,9 @@ def failed_image(
         status=code,
         message=message,
         valid_px=0,
-        **dict.fromkeys((*SCORE_NAMES, *WEIGHT_NAMES), nan),
+        means={},
         class_px=np.zeros(num_classes, dtype=np.int64),
-        class_score=np.full(num_classes, nan),
+        class_score=np.full(num_classes, np.nan),
     )
 
 

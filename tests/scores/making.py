@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.scores.packing import pack
 from curate.records import OK, Pair, RegionTable, ScoredImage
+from curate.scores.packing import pack
 from curate.scores.writer import ScoreWriter
 
 if TYPE_CHECKING:
@@ -53,14 +53,16 @@ def scored_image(
         status=OK,
         message="",
         valid_px=height * width,
-        score=score,
-        image_score=score / 2,
-        region_score=score / 4,
-        pixel_score=score / 8,
-        weight=2 * score,
-        image_weight=score,
-        region_weight=score / 2,
-        pixel_weight=score / 4,
+        means={
+            "score": score,
+            "image_score": score / 2,
+            "region_score": score / 4,
+            "pixel_score": score / 8,
+            "weight": 2 * score,
+            "image_weight": score,
+            "region_weight": score / 2,
+            "pixel_weight": score / 4,
+        },
         class_px=np.array([height * width, 0]),
         class_score=np.array([score, np.nan]),
         pixel_scores=pack(np.full((rows, columns), round(score * 255), np.uint8)),
@@ -89,7 +91,6 @@ def scored_image(
 
 def failed_image(image_id: str, status: str = "unreadable_image") -> ScoredImage:
     """An image that could not be read."""
-    nan = float("nan")
     return ScoredImage(
         pair=Pair(image_id, f"images/{image_id}.png", f"labels/{image_id}.png"),
         height=0,
@@ -97,16 +98,9 @@ def failed_image(image_id: str, status: str = "unreadable_image") -> ScoredImage
         status=status,
         message="cannot be \0 read",
         valid_px=0,
-        score=nan,
-        image_score=nan,
-        region_score=nan,
-        pixel_score=nan,
-        weight=nan,
-        image_weight=nan,
-        region_weight=nan,
-        pixel_weight=nan,
+        means={},
         class_px=np.zeros(NUM_CLASSES, np.int64),
-        class_score=np.full(NUM_CLASSES, nan),
+        class_score=np.full(NUM_CLASSES, np.nan),
     )
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import curate.scores.alignment
-from curate.scores.alignment import align_scores
 from curate.errors import UsageError
-from curate.selection import expand_cells
+from curate.scores.alignment import align_scores
+from curate.selection.cuts import expand_cells
 
 CELLS = np.array([[0, 51, 102], [153, 204, 255]], np.uint8)  # 0, .2, .4 / .6, .8, 1
 WHOLE = {"height": 3, "width": 5, "stride": 2}  # the last row and column of cells are cut off

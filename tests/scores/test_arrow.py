@@ -52,7 +52,8 @@ def test_matrices_become_lists_of_fixed_size():
 
 def test_pandas_stays_out():
     code = (
-        "import sys, numpy; from curate.scores.arrow import text_scalar, to_arrow; text_scalar('a')\n"
+        "import sys, numpy; from curate.scores.arrow import text_scalar, to_arrow\n"
+        "text_scalar('a')\n"
         "to_arrow(numpy.arange(3.0), is_null=numpy.zeros(3, bool)); print('pandas' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

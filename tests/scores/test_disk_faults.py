@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 
-import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import StoreError
@@ -44,18 +43,6 @@ def fail_writes(monkeypatch, number, after):
     monkeypatch.setattr(os, "pwrite", pwrite)
 
 
-def fail_in_the_middle_of_pieces(monkeypatch, number):
-    """Let the disk fail when half of a piece is written."""
-    write = pq.write_table
-
-    def write_half(table, path, **options):
-        write(table, path, **options)
-        os.truncate(path, path.stat().st_size // 2)
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(pq, "write_table", write_half)
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_failing_disk_while_appending_loses_nothing_that_was_finished(
     tmp_path, monkeypatch, number
@@ -63,7 +50,7 @@ def test_failing_disk_while_appending_loses_nothing_that_was_finished(
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append(IMAGES[:2])
         with monkeypatch.context() as patch:
-            fail_in_the_middle_of_pieces(patch, number)
+            fail_writes(patch, number, 5)
             with pytest.raises(StoreError, match=f"cannot write .*piece.*{os.strerror(number)}"):
                 writer.append(IMAGES[2:])
         assert writer.done == {"i00", "i01"}

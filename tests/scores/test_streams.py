@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import StoreError, UsageError
-from curate.scores.score_file import ScoreFile
 from curate.scores.merge import merge
 from curate.scores.provenance import schema_of
+from curate.scores.score_file import ScoreFile
 from tests.scores.making import (
     STREAM_PROVENANCE,
     assert_near,

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import h5py
-import numpy as np
 import pytest
 
 from curate.errors import StoreError, UsageError
-from curate.scores.score_file import ScoreFile
 from curate.scores.schema import Schema
+from curate.scores.score_file import ScoreFile
 from curate.scores.sources import Merged, open_closed
 from tests.scores.making import (
     PROVENANCE,
