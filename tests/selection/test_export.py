@@ -19,7 +19,7 @@ from curate.data.dataset import open_dataset
 from curate.data.idmaps import IdMap
 from curate.data.reading import read_pair
 from curate.errors import DataError, StoreError, UsageError
-from curate.records import OK, Pair, RegionTable, ScoredImage
+from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair, RegionTable, ScoredImage
 from curate.scores.packing import pack
 from curate.scores.writer import ScoreWriter
 from curate.selection.export import export_subset
@@ -41,6 +41,7 @@ SCORES = {"images/a": 0.9, "images/b": 0.2, "images/c": 0.5}
 
 def scored(image_id):
     valid = np.array(VALID_BLOCKS[image_id]) * BLOCK_PX
+    score = SCORES[image_id]
     cells = np.array([CELLS[image_id]], np.uint8)
     return ScoredImage(
         pair=Pair(image_id, f"{image_id}.png", image_id.replace("images", "labels") + ".png"),
@@ -49,13 +50,11 @@ def scored(image_id):
         status=OK,
         message="",
         valid_px=int(valid.sum()),
-        score=SCORES[image_id],
-        image_score=1 - SCORES[image_id],
-        region_score=0.5,
-        pixel_score=0.5,
+        means=dict(zip((*SCORE_NAMES, *WEIGHT_NAMES), (score, 1 - score, *[0.5] * 6), strict=True)),
         class_px=np.array([0, 0]),
         class_score=np.array([0.0, 0.0]),
         pixel_scores=pack(cells),
+        pixel_weights=pack(cells),
         region_ids=pack(np.array([[0, 1]], np.uint16)),
         regions=RegionTable(
             class_id=np.zeros(2, np.int16),
@@ -66,18 +65,23 @@ def scored(image_id):
             bottom=np.full(2, 8, np.int32),
             right=np.array([8, 16], np.int32),
             score=cells[0] / 255,
+            weight=cells[0] / 255,
         ),
     )
 
 
 def broken():
-    nan = float("nan")
-    pair = Pair("images/z", "images/z.png", "")
-    values = {"height": 0, "width": 0, "status": "missing_label", "message": "no label"}
-    names = ("score", "image_score", "region_score", "pixel_score")
-    numbers = {"valid_px": 0, **dict.fromkeys(names, nan)}
-    arrays = {"class_px": np.zeros(2, np.int64), "class_score": np.full(2, nan)}
-    return ScoredImage(pair=pair, **values, **numbers, **arrays)
+    return ScoredImage(
+        pair=Pair("images/z", "images/z.png", ""),
+        height=0,
+        width=0,
+        status="missing_label",
+        message="no label",
+        valid_px=0,
+        means={},
+        class_px=np.zeros(2, np.int64),
+        class_score=np.full(2, np.nan),
+    )
 
 
 def provenance(**changes):
@@ -91,9 +95,7 @@ def provenance(**changes):
 
 
 def write_scores(out, root, images=None, **changes):
-    settings = {"num_classes": 2, "stride": STRIDE, "dataset_root": root}
-    table = provenance(**changes)
-    with ScoreWriter(out, table, levels=table["levels"], **settings) as writer:
+    with ScoreWriter(out, provenance(**changes), dataset_root=root) as writer:
         writer.append([*map(scored, LABELS), broken()] if images is None else images)
         writer.finish()
     return out
@@ -382,7 +384,7 @@ def test_pixels_per_class_count_those_of_the_class(scores, out):
 def test_failed_image_is_not_kept_for_a_class(scores, out):
     path = with_classes(scores, class_score=[[0.9, 0.9], [0.6, 0.8], [0.1, 0.1]])
     with h5py.File(path, "a") as file:
-        file["images/status"][0] = "unreadable_image"
+        file["images/status"][0] = "all_ignored"
     export_subset(path, out=out, per_class=True, count=1)
     assert [manifest(out)[name]["selected"] for name in "abc"] == ["False", "True", "False"]
 
@@ -636,7 +638,7 @@ def test_image_cannot_pose_as_a_file_of_the_subset(root, scores, out, path):
 
 def test_map_with_unknown_regions_is_refused(scores, out):
     with h5py.File(scores, "a") as file:
-        file["region_ids/images/a"][:] = 60_000
+        file["region_ids/1x2"][0] = 60_000
     with pytest.raises(StoreError, match="names regions that its table does not have"):
         export_subset(scores, out=out, by="region", top="100%")
 
@@ -644,10 +646,10 @@ def test_map_with_unknown_regions_is_refused(scores, out):
 @pytest.mark.parametrize("by", ["image", "region", "pixel"])
 def test_failed_image_is_never_selected_whatever_its_numbers_say(scores, out, by):
     with h5py.File(scores, "a") as file:
-        file["images/status"][0] = "unreadable_image"
+        file["images/status"][0] = "all_ignored"
     result = export_subset(scores, out=out, by=by, top="100%")
     assert result.images_selected == 2
-    assert manifest(out)["a"]["reason"] == "unreadable_image"
+    assert manifest(out)["a"]["reason"] == "all_ignored"
     assert manifest(out)["a"]["selected"] == "False"
 
 
