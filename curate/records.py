@@ -65,7 +65,7 @@ class ClassSet:
         return len(self.names)
 
 
-class Whole(NamedTuple):
+class Uncropped(NamedTuple):
     """Synthetic images of a batch before their random changes, at the batch's size.
 
     Attributes
@@ -106,7 +106,7 @@ class Batch:
     is_real: Tensor
     keys: tuple[str, ...]
     problems: tuple[tuple[str, str], ...] = ()
-    whole: Whole | None = None
+    whole: Uncropped | None = None
 
 
 @dataclass(frozen=True, slots=True)

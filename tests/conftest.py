@@ -26,11 +26,11 @@ def streams_run(tmp_path_factory):
     """A finished tiny run of the method `streams`: its config and its folder."""
     root = tmp_path_factory.mktemp("streams")
     method = STREAMS_METHOD | {
-        "witness_steps": 40,
-        "witness_learning_rate": 0.03,
+        "reference_steps": 40,
+        "reference_learning_rate": 0.03,
         "epochs": 8,
         "learning_rate": 0.01,
-        "faults": ["style", "blur"],
+        "corruptions": ["style", "blur"],
     }
     config = tiny_config(root, method=method, steps=40).with_fit(method="streams")
     return config, fit(config).run

@@ -91,9 +91,11 @@ def imports(name, *, at_import=False):
 
 def lines_of_code(name):
     """Numbers of the lines that are neither empty nor comments nor docstrings."""
-    silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    inactive = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
     with FILES[name].open("rb") as file:
-        tokens = [t for t in tokenize.tokenize(file.readline) if t.type not in silent and t.string]
+        tokens = [
+            t for t in tokenize.tokenize(file.readline) if t.type not in inactive and t.string
+        ]
     code = {line for token in tokens[1:] for line in range(token.start[0], token.end[0] + 1)}
     for node in ast.walk(TREES[name]):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(

@@ -9,7 +9,7 @@ from torch import nn
 from curate.config import AugmentConfig, Config, DatasetConfig
 
 SEGMENTER = "tests.tiny:make_segmenter"
-STREAMS_METHOD = {"encoder": SEGMENTER, "appearance": ["0"], "folds": 2, "plantings": 1}
+STREAMS_METHOD = {"encoder": SEGMENTER, "appearance": ["0"], "folds": 2, "injections": 1}
 """Settings that make the method `streams` quick."""
 CLASSES = ("ground", "thing", "sky")
 

@@ -11,7 +11,7 @@ from curate.auditing.audited_images import held_out_candidates, named_candidates
 from curate.auditing.experiment import measure
 from curate.auditing.result import AuditResult
 from curate.auditing.table import check_table_path, write_table
-from curate.corruptions import FAULTS, STRENGTHS, choose_faults
+from curate.corruptions import CORRUPTIONS, STRENGTHS, choose_corruptions
 from curate.errors import UsageError
 from curate.reporting import LogReporter, Reporter
 from curate.scoring.scorer import put_to_use, score_maps
@@ -33,7 +33,7 @@ def audit(
     real: Sequence[Path | str] = (),
     layout: str | None = None,
     labels: str | None = None,
-    kinds: Sequence[str] = tuple(FAULTS),
+    kinds: Sequence[str] = tuple(CORRUPTIONS),
     images: int = 48,
     seed: int = 0,
     device: str = "auto",
@@ -58,7 +58,7 @@ def audit(
     layout, labels : str, optional
         Of the folders in `real`, where neither the configuration nor the run knows them.
     kinds : sequence of str
-        Keys of `curate.corruptions.FAULTS`.
+        Keys of `curate.corruptions.CORRUPTIONS`.
     images : int
         At most so many images are used, evenly spaced.
     seed : int
@@ -72,7 +72,7 @@ def audit(
     """
     reporter = reporter or LogReporter()
     started = time.monotonic()
-    faults = choose_faults(kinds)
+    corruptions = choose_corruptions(kinds)
     if images < 1:
         msg = f"images = {images}: at least one image is needed."
         raise UsageError(msg)
@@ -101,7 +101,7 @@ def audit(
     networks = put_to_use(loaded.networks, where)
     table = measure(
         chosen,
-        faults,
+        corruptions,
         partial(score_maps, networks, where),
         settings=config.score,
         seed=seed,
@@ -113,7 +113,7 @@ def audit(
     return AuditResult(
         run=loaded.path,
         images=len(chosen),
-        kinds=tuple(faults),
+        kinds=tuple(corruptions),
         strengths=STRENGTHS,
         table=table,
         streams=networks.method.streams,

@@ -12,10 +12,10 @@ import torch
 
 from curate.auditing.audited_images import RealImage, region_side
 from curate.auditing.bootstrap import draw_resamples
-from curate.auditing.measures import PlantedTally, measure_group
+from curate.auditing.measures import CorruptionTally, measure_group
 from curate.auditing.result import ALL
 from curate.auditing.tally import ImageTally, tally_image
-from curate.corruptions import STRENGTHS, Fault, Planted, Scene
+from curate.corruptions import STRENGTHS, Corrupted, Corruption, Scene
 from curate.records import GRID_STRIDE, Batch
 from curate.scoring.cells import centre_labels
 from curate.scoring.regions import REGION_KINDS
@@ -47,12 +47,12 @@ class Case:
     index: int
     kind: str = ""
     strength: str = ""
-    fault: Fault | None = None
+    corruption: Corruption | None = None
 
 
 def measure(
     images: Sequence[RealImage],
-    faults: Mapping[str, Fault],
+    corruptions: Mapping[str, Corruption],
     score: ScoreMaps,
     *,
     settings: ScoreConfig,
@@ -76,29 +76,29 @@ def measure(
     """
     cases = [Case(index) for index in range(len(images))]
     cases += [
-        Case(index, kind, strength, fault)
-        for kind, fault in faults.items()
+        Case(index, kind, strength, corruption)
+        for kind, corruption in corruptions.items()
         for strength in STRENGTHS
         for index in range(len(images))
     ]
     reporter.start("audit", len(cases))
     untouched: list[ImageTally] = []
-    planted: dict[tuple[str, str], list[PlantedTally]] = {}
+    injected: dict[tuple[str, str], list[CorruptionTally]] = {}
     for done, (case, tally) in enumerate(_tally_all(cases, images, score, settings, seed), start=1):
-        if case.fault is None:
+        if case.corruption is None:
             untouched.append(tally)
         else:
-            group = planted.setdefault((case.kind, case.strength), [])
-            group.append(PlantedTally(case.index, tally))
+            group = injected.setdefault((case.kind, case.strength), [])
+            group.append(CorruptionTally(case.index, tally))
         reporter.advance(done)
     reporter.finish()
     times = draw_resamples(len(images), count=RESAMPLES, seed=seed)
     rows: list[dict[str, Any]] = []
-    for kind in (ALL, *faults):
+    for kind in (ALL, *corruptions):
         for strength in (ALL, *STRENGTHS):
             group = [
                 item
-                for (k, s), items in planted.items()
+                for (k, s), items in injected.items()
                 if kind in (ALL, k) and strength in (ALL, s)
                 for item in items
             ]
@@ -117,37 +117,37 @@ def _tally_all(
     """Plant in threads, score in batches."""
     size = settings.batch_size
 
-    def spoil(case: Case) -> tuple[Case, Planted, NDArray[np.int64]]:
-        planted = plant_case(case, images, seed=seed)
+    def corrupt(case: Case) -> tuple[Case, Corrupted, NDArray[np.int64]]:
+        injected = inject_case(case, images, seed=seed)
         regions = REGION_KINDS[settings.regions](
-            centre_labels(planted.label_map, GRID_STRIDE),
+            centre_labels(injected.label_map, GRID_STRIDE),
             region_side(images[case.index], settings.region_px) / GRID_STRIDE,
-            lambda: mean_colours(torch.from_numpy(planted.image), GRID_STRIDE),
+            lambda: mean_colours(torch.from_numpy(injected.image), GRID_STRIDE),
         )
-        return case, planted, regions
+        return case, injected, regions
 
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        for group in chunks(map_ahead(pool, spoil, cases, 2 * size), size):
+        for group in chunks(map_ahead(pool, corrupt, cases, 2 * size), size):
             batch = Batch(
-                images=torch.from_numpy(np.stack([planted.image for _, planted, _ in group])),
+                images=torch.from_numpy(np.stack([injected.image for _, injected, _ in group])),
                 label_map=torch.from_numpy(np.stack([p.label_map for _, p, _ in group])),
                 is_real=torch.zeros(len(group), dtype=torch.bool),
                 keys=tuple(images[case.index].key for case, _, _ in group),
             )
             maps = score(batch)
-            for (case, planted, regions), levels in zip(group, maps.numpy(), strict=True):
-                tally = tally_image(levels, planted.label_map, planted.is_spoiled, regions)
+            for (case, injected, regions), levels in zip(group, maps.numpy(), strict=True):
+                tally = tally_image(levels, injected.label_map, injected.is_corrupted, regions)
                 yield case, tally
 
 
-def plant_case(case: Case, images: Sequence[RealImage], *, seed: int) -> Planted:
+def inject_case(case: Case, images: Sequence[RealImage], *, seed: int) -> Corrupted:
     """Spoil one image; the same for the same seed, whichever other cases there are."""
     real = images[case.index]
-    if case.fault is None:
-        return Planted(real.image, real.label_map, np.zeros(real.label_map.shape, bool))
+    if case.corruption is None:
+        return Corrupted(real.image, real.label_map, np.zeros(real.label_map.shape, bool))
     rng = stable_rng(seed, real.key, case.kind, case.strength)
     share = rng.uniform(*SHARES)
     other = (case.index + int(rng.integers(1, max(2, len(images))))) % len(images)
     donor = images[other]
     scene = Scene(real.image, real.label_map, donor.image, donor.label_map)
-    return case.fault.plant(scene, rng, strength=case.strength, share=share)
+    return case.corruption.inject(scene, rng, strength=case.strength, share=share)

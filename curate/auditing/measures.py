@@ -31,7 +31,7 @@ _REGION_STEPS: Final = 4095
 
 
 @dataclass(frozen=True, slots=True)
-class PlantedTally:
+class CorruptionTally:
     """The tally of a planted image, and which of the audit's images it was."""
 
     index: int
@@ -39,7 +39,7 @@ class PlantedTally:
 
 
 def measure_group(
-    planted: Sequence[PlantedTally],
+    injected: Sequence[CorruptionTally],
     untouched: Sequence[ImageTally],
     times: NDArray[np.float64],
     streams: Sequence[str] = (),
@@ -48,7 +48,7 @@ def measure_group(
 
     Parameters
     ----------
-    planted : sequence of PlantedTally
+    planted : sequence of CorruptionTally
         An image may occur several times, spoiled in several ways.
     untouched : sequence of ImageTally
         All images of the audit, as they were.
@@ -64,16 +64,16 @@ def measure_group(
         score and each stream at ``pixel`` level, NaN for a silent one. Images in which nothing
         could be planted take no part.
     """
-    spoiled = [item for item in planted if item.tally.share < 1]
-    rows = _measure_pixels(spoiled, untouched, times, (*SCORE_NAMES, *streams))
-    rows[1:1] = [_measure_regions(spoiled, times), _measure_images(spoiled, untouched, times)]
-    indices = {item.index for item in spoiled}
-    share = float(np.mean([1 - item.tally.share for item in spoiled])) if spoiled else 0.0
-    return [row | {"images": len(indices), "spoiled_share": share} for row in rows]
+    corrupted = [item for item in injected if item.tally.share < 1]
+    rows = _measure_pixels(corrupted, untouched, times, (*SCORE_NAMES, *streams))
+    rows[1:1] = [_measure_regions(corrupted, times), _measure_images(corrupted, untouched, times)]
+    indices = {item.index for item in corrupted}
+    share = float(np.mean([1 - item.tally.share for item in corrupted])) if corrupted else 0.0
+    return [row | {"images": len(indices), "corrupted_share": share} for row in rows]
 
 
 def _measure_pixels(
-    spoiled: Sequence[PlantedTally],
+    corrupted: Sequence[CorruptionTally],
     untouched: Sequence[ImageTally],
     times: NDArray[np.float64],
     names: Sequence[str],
@@ -81,7 +81,7 @@ def _measure_pixels(
     """Unspoiled against spoiled pixels of the planted images, for each score."""
     shape = (len(untouched), *untouched[0].good_px.shape)
     good, bad = np.zeros(shape), np.zeros(shape)
-    for item in spoiled:
+    for item in corrupted:
         good[item.index] += item.tally.good_px
         bad[item.index] += item.tally.bad_px
     rows = []
@@ -93,10 +93,12 @@ def _measure_pixels(
     return rows
 
 
-def _measure_regions(spoiled: Sequence[PlantedTally], times: NDArray[np.float64]) -> dict[str, Any]:
+def _measure_regions(
+    corrupted: Sequence[CorruptionTally], times: NDArray[np.float64]
+) -> dict[str, Any]:
     """Regions that are mostly unspoiled against the others, by their mean score."""
     values, is_good, index = [], [], []
-    for item in spoiled:
+    for item in corrupted:
         values.append(np.rint(item.tally.region_scores * _REGION_STEPS))
         is_good.append(item.tally.region_shares > 0.5)
         index.append(np.full(len(item.tally.region_scores), item.index))
@@ -105,13 +107,15 @@ def _measure_regions(spoiled: Sequence[PlantedTally], times: NDArray[np.float64]
 
 
 def _measure_images(
-    spoiled: Sequence[PlantedTally], untouched: Sequence[ImageTally], times: NDArray[np.float64]
+    corrupted: Sequence[CorruptionTally],
+    untouched: Sequence[ImageTally],
+    times: NDArray[np.float64],
 ) -> dict[str, Any]:
     """Untouched images against planted ones, by their mean score."""
-    used = sorted({item.index for item in spoiled})
-    scores = [untouched[i].score for i in used] + [item.tally.score for item in spoiled]
-    shares = [1.0] * len(used) + [item.tally.share for item in spoiled]
-    index = np.array(used + [item.index for item in spoiled], np.int64)
+    used = sorted({item.index for item in corrupted})
+    scores = [untouched[i].score for i in used] + [item.tally.score for item in corrupted]
+    shares = [1.0] * len(used) + [item.tally.share for item in corrupted]
+    index = np.array(used + [item.index for item in corrupted], np.int64)
     is_good = np.arange(len(scores)) < len(used)
     good, bad = _count(np.array(scores), is_good, index, times.shape[1])
     ranked = _rank(good, bad, times)

@@ -38,7 +38,7 @@ class AuditResult:
         ``false_alarm`` each with ``_low`` and ``_high``, the 95 % interval over images;
         ``good_share``, the average precision of scores that know nothing; ``spearman``, the rank
         correlation of an image's score with its share of unspoiled pixels; ``images`` and
-        ``spoiled_share``.
+        ``corrupted_share``.
     seconds : float
     out : Path or None
         Where the table was written.
@@ -97,7 +97,7 @@ class AuditResult:
         """Name the kinds whose pixels score above unspoiled ones: their interval is below 0.5."""
         return [k for k in self.kinds if self.interval("auroc", "pixel", kind=k)[1] < 0.5]
 
-    def not_planted(self) -> list[str]:
+    def not_injected(self) -> list[str]:
         """Name the kinds that could be planted in no image."""
         return [kind for kind in self.kinds if self.value("images", "pixel", kind=kind) == 0]
 
@@ -109,8 +109,8 @@ class AuditResult:
 
     def best_first(self) -> list[str]:
         """Name the kinds that could be planted, those that pixel scores find best first."""
-        planted = [kind for kind in self.kinds if kind not in self.not_planted()]
-        return sorted(planted, key=lambda kind: -self.value("auroc", "pixel", kind=kind))
+        injected = [kind for kind in self.kinds if kind not in self.not_injected()]
+        return sorted(injected, key=lambda kind: -self.value("auroc", "pixel", kind=kind))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
@@ -132,7 +132,7 @@ class AuditResult:
             },
             "unseen": self.unseen(),
             "inverted": self.inverted(),
-            "not_planted": self.not_planted(),
+            "not_injected": self.not_injected(),
             "out": str(self.out) if self.out else None,
             "seconds": self.seconds,
         }

@@ -42,7 +42,7 @@ class ImageTally:
 def tally_image(
     maps: NDArray[np.float32],
     label_map: NDArray[np.uint8],
-    is_spoiled: NDArray[np.bool_],
+    is_corrupted: NDArray[np.bool_],
     region_ids: NDArray[np.int64],
 ) -> ImageTally:
     """Count the pixels of one image.
@@ -52,24 +52,24 @@ def tally_image(
     maps : (4 + S, h, w) float32
         Scores in [0, 1], a map for each of `SCORE_NAMES` and of the streams, NaN for a silent one,
         on a grid of 4 pixels a cell.
-    label_map, is_spoiled : (H, W) uint8, (H, W) bool
+    label_map, is_corrupted : (H, W) uint8, (H, W) bool
         255 = ignore: such pixels are in no count.
     region_ids : (h, w) int64
         0 .. R-1.
     """
     is_valid = label_map != IGNORE_INDEX
-    good, bad = _count_px(is_valid & ~is_spoiled), _count_px(is_valid & is_spoiled)
+    good, bad = _count_px(is_valid & ~is_corrupted), _count_px(is_valid & is_corrupted)
     valid = good + bad
     steps = np.rint(np.nan_to_num(maps) * (NUM_SCORES - 1)).astype(np.int64)
-    speaks = ~np.isnan(maps[:, :1, :1])[..., 0]  # a silent stream is NaN everywhere
+    is_active = ~np.isnan(maps[:, :1, :1])[..., 0]  # a silent stream is NaN everywhere
     sums, good_sums, px = (
         np.bincount(region_ids.ravel(), weights=values.ravel())
         for values in (maps[0].astype(np.float64) * valid, good, valid)
     )
     is_known = px > 0
     return ImageTally(
-        good_px=_count_steps(steps, good) * speaks,
-        bad_px=_count_steps(steps, bad) * speaks,
+        good_px=_count_steps(steps, good) * is_active,
+        bad_px=_count_steps(steps, bad) * is_active,
         region_scores=sums[is_known] / px[is_known],
         region_shares=good_sums[is_known] / px[is_known],
         score=float(sums.sum() / px.sum()),

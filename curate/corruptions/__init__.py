@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from curate.corruptions.base import STRENGTHS, Draw, Fault, Planted
+from curate.corruptions.base import STRENGTHS, Corrupted, Corruption, Draw
 from curate.corruptions.blur import Blur
 from curate.corruptions.eroded_label import ErodedLabel
 from curate.corruptions.flat import Flat
@@ -28,9 +28,18 @@ from curate.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FAULTS", "STRENGTHS", "Draw", "Fault", "Mixture", "Planted", "Scene", "choose_faults"]
+__all__ = [
+    "CORRUPTIONS",
+    "STRENGTHS",
+    "Corrupted",
+    "Corruption",
+    "Draw",
+    "Mixture",
+    "Scene",
+    "choose_corruptions",
+]
 
-_SINGLE: Final[dict[str, Fault]] = {
+_SINGLE: Final[dict[str, Corruption]] = {
     "style": Style(),
     "blur": Blur(),
     "noise": Noise(),
@@ -44,11 +53,11 @@ _SINGLE: Final[dict[str, Fault]] = {
     "eroded_label": ErodedLabel(),
 }
 
-FAULTS: Final[dict[str, Fault]] = _SINGLE | {"mixture": Mixture(tuple(_SINGLE.values()))}
+CORRUPTIONS: Final[dict[str, Corruption]] = _SINGLE | {"mixture": Mixture(tuple(_SINGLE.values()))}
 """One object a kind; a new one needs a file here and a line above, and is then tested, too."""
 
 
-def choose_faults(names: Iterable[str]) -> dict[str, Fault]:
+def choose_corruptions(names: Iterable[str]) -> dict[str, Corruption]:
     """Look kinds up by name.
 
     Raises
@@ -58,12 +67,12 @@ def choose_faults(names: Iterable[str]) -> dict[str, Fault]:
     """
     chosen = {}
     for name in names:
-        if name not in FAULTS:
-            hint = did_you_mean(name, FAULTS, cutoff=0.5)
-            msg = f"'{name}' is no kind of fault. Known kinds: {', '.join(FAULTS)}. {hint}"
+        if name not in CORRUPTIONS:
+            hint = did_you_mean(name, CORRUPTIONS, cutoff=0.5)
+            msg = f"'{name}' is no kind of fault. Known kinds: {', '.join(CORRUPTIONS)}. {hint}"
             raise UsageError(msg.rstrip())
-        chosen[name] = FAULTS[name]
+        chosen[name] = CORRUPTIONS[name]
     if not chosen:
-        msg = f"No kind of fault is named. Name one or more of {', '.join(FAULTS)}."
+        msg = f"No kind of fault is named. Name one or more of {', '.join(CORRUPTIONS)}."
         raise UsageError(msg)
     return chosen

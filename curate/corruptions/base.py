@@ -21,7 +21,7 @@ STRENGTHS: Final = ("mild", "strong")
 """How bad a fault is; every kind has both."""
 
 Ranges = dict[str, tuple[float, float]]
-Spoiled = tuple["NDArray[np.uint8]", "NDArray[np.uint8]"]
+ImageAndLabel = tuple["NDArray[np.uint8]", "NDArray[np.uint8]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
-class Planted:
+class Corrupted:
     """A spoiled image.
 
     Attributes
@@ -62,16 +62,16 @@ class Planted:
     image : (3, H, W) uint8
     label_map : (H, W) uint8
         255 just where it was 255 before.
-    is_spoiled : (H, W) bool
+    is_corrupted : (H, W) bool
         True just where a pixel has a class, and its colour or its class is another than before.
     """
 
     image: NDArray[np.uint8]
     label_map: NDArray[np.uint8]
-    is_spoiled: NDArray[np.bool_]
+    is_corrupted: NDArray[np.bool_]
 
 
-class Fault(ABC):
+class Corruption(ABC):
     """A kind of fault; a new one declares its ranges and writes `apply`."""
 
     ranges: ClassVar[dict[str, Ranges]]
@@ -84,7 +84,7 @@ class Fault(ABC):
     """Whether the label no longer says what is in the image; else it is the look that is wrong."""
 
     @abstractmethod
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Return the new image and the new label map; the same for the same `draw`.
 
         Arrays of `scene` must not be changed. Pixels without a class may be recoloured (a blurred
@@ -103,9 +103,9 @@ class Fault(ABC):
             place = np.ones(scene.label_map.shape, bool)
         return Draw(strength, place, values, share, seed)
 
-    def plant(
+    def inject(
         self, scene: Scene, rng: np.random.Generator, *, strength: str, share: float = 0.5
-    ) -> Planted:
+    ) -> Corrupted:
         """Draw parameters, apply them, and compare with what was there before.
 
         Parameters
@@ -117,16 +117,16 @@ class Fault(ABC):
         """
         return self.realise(scene, self.sample(scene, rng, strength=strength, share=share))
 
-    def realise(self, scene: Scene, draw: Draw) -> Planted:
+    def realise(self, scene: Scene, draw: Draw) -> Corrupted:
         """Apply drawn parameters, and compare with what was there before."""
         image, label_map = self.apply(scene, draw)
         is_kept = ~scene.is_valid | (label_map == IGNORE_INDEX)
         label_map = np.where(is_kept, scene.label_map, label_map)
         is_changed = (image != scene.image).any(axis=0) | (label_map != scene.label_map)
-        return Planted(image, label_map, is_changed & scene.is_valid)
+        return Corrupted(image, label_map, is_changed & scene.is_valid)
 
 
-def repaint(scene: Scene, draw: Draw, colours: NDArray[np.floating]) -> Spoiled:
+def repaint(scene: Scene, draw: Draw, colours: NDArray[np.floating]) -> ImageAndLabel:
     """Put new colours, (3, H, W) in 0 .. 255 and rounded here, into the place that was drawn."""
     painted = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)
     return np.where(draw.place, painted, scene.image), scene.label_map

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel
 from curate.corruptions.spreading import spread
 
 if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class ErodedLabel(Fault):
+class ErodedLabel(Corruption):
     """Objects whose label eats its neighbours, and objects whose label is eaten by them.
 
     `reach` is how far, as a share of the shorter side, and at least a pixel.
@@ -23,7 +23,7 @@ class ErodedLabel(Fault):
     parts_label: ClassVar = True
     is_regional: ClassVar = False
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Let half of the chosen objects grow, then let what surrounds the others grow."""
         rng = draw.rng()
         chosen = scene.pick_objects(rng, max(draw.share, 0.5))

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled, repaint
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel, repaint
 
 if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class Flat(Fault):
+class Flat(Corruption):
     """Each piece of one class in its mean colour; `loss` is how much of the texture is lost."""
 
     ranges: ClassVar = {"mild": {"loss": (0.5, 0.65)}, "strong": {"loss": (1, 1)}}
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Blend the image with the mean colours of its pieces."""
         key = scene.pieces * 256 + scene.label_map
         _, number = np.unique(key, return_inverse=True)

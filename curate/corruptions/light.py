@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled, repaint
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel, repaint
 
 if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class Light(Fault):
+class Light(Corruption):
     """Another gamma (`gamma` in octaves, up or down), colour temperature (`warmth`) and shadow.
 
     `warmth` is the share by which red gains what blue loses, or the reverse; `shadow` the share
@@ -24,7 +24,7 @@ class Light(Fault):
         "strong": {"gamma": (0.8, 1.2), "warmth": (0.2, 0.4), "shadow": (0.3, 0.5)},
     }
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Look every grey value up in the curve of its channel."""
         darker, warmer = draw.rng().choice([-1.0, 1.0], 2)
         grey = np.linspace(0, 1, 256)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel
 from curate.corruptions.spreading import spread
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class MissingObject(Fault):
+class MissingObject(Corruption):
     """Objects painted out with the texture around them, or given the class around them.
 
     `part` is the share of the wanted objects that is really taken; a draw does one of the two.
@@ -25,7 +25,7 @@ class MissingObject(Fault):
     parts_label: ClassVar = True
     is_regional: ClassVar = False
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Replace the objects by what is nearest to them."""
         rng = draw.rng()
         is_painted_out = rng.random() < 0.5

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from curate.corruptions.base import Draw, Fault, Spoiled
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel
 from curate.corruptions.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Mixture(Fault):
+class Mixture(Corruption):
     """`count` of the given kinds, one after the other, each in its part of the share.
 
     Parameters
@@ -23,17 +23,17 @@ class Mixture(Fault):
     ranges: ClassVar = {"mild": {"count": (2, 3)}, "strong": {"count": (3, 5)}}
     is_regional: ClassVar = False
 
-    def __init__(self, kinds: Sequence[Fault]) -> None:
+    def __init__(self, kinds: Sequence[Corruption]) -> None:
         self.kinds = tuple(kinds)
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Plant one kind in what the last one left."""
         rng = draw.rng()
         count = min(len(self.kinds), round(draw.values["count"]))
         image, label_map = scene.image, scene.label_map
         for index in rng.choice(len(self.kinds), count, replace=False):
             present = Scene(image, label_map, scene.donor_image, scene.donor_label_map)
-            part = self.kinds[index].plant(
+            part = self.kinds[index].inject(
                 present, rng, strength=draw.strength, share=draw.share / count
             )
             image, label_map = part.image, part.label_map

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel
 from curate.records import IGNORE_INDEX
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class Pasted(Fault):
+class Pasted(Corruption):
     """Pixels of the donor, where its class is known and differs from the label.
 
     The donor is moved by `down` and `across` of its size. `match` is how far the brightness and
@@ -28,7 +28,7 @@ class Pasted(Fault):
     }
     parts_label: ClassVar = True
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Paste into the place."""
         rows, columns = self._positions(scene, draw)
         content = scene.donor_image[:, rows, columns].astype(np.float32)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel
 
 if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class ShiftedLabel(Fault):
+class ShiftedLabel(Corruption):
     """The label map moved by `distance` of the shorter side, at least a pixel, into `angle`.
 
     `angle` in full circles. At the border the nearest label is repeated.
@@ -25,7 +25,7 @@ class ShiftedLabel(Fault):
     parts_label: ClassVar = True
     is_regional: ClassVar = False
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Move the labels of the whole image."""
         height, width = scene.label_map.shape
         distance = max(1.0, draw.values["distance"] * min(height, width))

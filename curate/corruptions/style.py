@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled, repaint
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel, repaint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class Style(Fault):
+class Style(Corruption):
     """Posterised to `levels` a channel, after a turn of the hue by `turn` of a full circle."""
 
     ranges: ClassVar = {
@@ -22,7 +22,7 @@ class Style(Fault):
         "strong": {"levels": (3, 5), "turn": (0.2, 0.8)},
     }
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Turn the hue, then round to the steps."""
         step = 255 / (round(draw.values["levels"]) - 1)
         turned = np.tensordot(_hue_turn(draw.values["turn"]), scene.image.astype(np.float32), 1)

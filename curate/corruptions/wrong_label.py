@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class WrongLabel(Fault):
+class WrongLabel(Corruption):
     """Each superpixel in the place gets one other class of the image or of its donor.
 
     `near` is the chance that it is a class of the same image, which is easier to believe.
@@ -27,7 +27,7 @@ class WrongLabel(Fault):
     }
     parts_label: ClassVar = True
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Draw a class for each superpixel, never its most frequent one."""
         rng = draw.rng()
         pieces = scene.pieces

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from curate.corruptions.base import Draw, Fault, Spoiled, repaint
+from curate.corruptions.base import Corruption, Draw, ImageAndLabel, repaint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from curate.corruptions.scene import Scene
 
 
-class WrongScale(Fault):
+class WrongScale(Corruption):
     """Each superpixel's content magnified `factor` times about its middle."""
 
     ranges: ClassVar = {"mild": {"factor": (1.5, 1.9)}, "strong": {"factor": (3.0, 4.0)}}
 
-    def apply(self, scene: Scene, draw: Draw) -> Spoiled:
+    def apply(self, scene: Scene, draw: Draw) -> ImageAndLabel:
         """Read every pixel nearer to the middle of its superpixel."""
         height, width = scene.label_map.shape
         rows, columns = np.mgrid[:height, :width]

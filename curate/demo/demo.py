@@ -59,7 +59,7 @@ colour = 0.0                # the faults planted here are faults of colour and t
 
 [method]                    # far less than the defaults, which take their time
 folds = 2
-witness_steps = 60
+reference_steps = 60
 plantings = 1
 epochs = 6
 enlarge = 2
@@ -83,7 +83,7 @@ class DemoResult:
         How well the run finds every kind of fault in unseen real images.
     miou : dict of str to float
         mIoU in [0, 1] on unseen real images by kind of training.
-    spoiled_share : float
+    corrupted_share : float
         Share of the synthetic pixels that were spoiled.
     seconds : float
     """
@@ -94,7 +94,7 @@ class DemoResult:
     audit: dict[str, float]
     audit_on_real: AuditResult
     miou: dict[str, float]
-    spoiled_share: float
+    corrupted_share: float
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class DemoResult:
             "audit": self.audit,
             "audit_on_real": self.audit_on_real.to_json(),
             "miou": self.miou,
-            "spoiled_share": self.spoiled_share,
+            "corrupted_share": self.corrupted_share,
             "seconds": self.seconds,
         }
 
@@ -163,7 +163,7 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
     everything_run = fit(plain, out=out / "runs" / "everything", reporter=reporter).run
     subset_run = fit(kept, out=out / "runs" / "subset", reporter=reporter).run
     arms = {"all synthetic": everything_run, "weighted": run, f"best {KEPT}": subset_run}
-    areas, spoiled = compare_with_truth(ScoreFile(scores), world.truth)
+    areas, corrupted = compare_with_truth(ScoreFile(scores), world.truth)
     return DemoResult(
         run=run,
         scores=scores,
@@ -171,7 +171,7 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
         audit=areas,
         audit_on_real=found,
         miou={name: round(evaluate(path, world.test).miou(), 4) for name, path in arms.items()},
-        spoiled_share=round(spoiled, 4),
+        corrupted_share=round(corrupted, 4),
         seconds=round(time.monotonic() - started, 1),
     )
 
@@ -205,8 +205,8 @@ def compare_with_truth(scores: ScoreFile, truth: Path) -> tuple[dict[str, float]
     region = auroc(scores.regions["score"], np.concatenate(region_truth) > 0.5)
     image = auroc(images["score"], np.array(shares) == 1)
     areas = {"pixel": pixel, "region": region, "image": image}
-    spoiled = 1 - float(np.mean(shares))
-    return {name: round(area, 4) for name, area in areas.items()}, spoiled
+    corrupted = 1 - float(np.mean(shares))
+    return {name: round(area, 4) for name, area in areas.items()}, corrupted
 
 
 def read_truth(truth: Path, image_id: str) -> NDArray[np.bool_]:

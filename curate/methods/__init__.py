@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from curate.errors import ConfigError, did_you_mean
-from curate.methods.base import Method, MethodContext, PlantedImage, Preparation, Progress, Split
+from curate.methods.base import CorruptedImage, Method, MethodContext, Preparation, Progress, Split
 from curate.methods.hierarchical.method import Hierarchical
 from curate.methods.streams import Streams
 from curate.methods.uniform import Uniform
 
 __all__ = [
     "METHODS",
+    "CorruptedImage",
     "Method",
     "MethodContext",
-    "PlantedImage",
     "Preparation",
     "Progress",
     "Split",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 
-def one_cycle(step: int, steps: int) -> float:
+def warmup_cosine(step: int, steps: int) -> float:
     """Share of the peak learning rate: a linear rise over 5 % of the steps, then a half cosine."""
     rise = max(1, steps // 20)
     if step < rise:

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curate.data.workers import telling_of_dead_workers
-from curate.distributed import barrier, broadcast_object, first_decides, gather_objects, open_world
+from curate.distributed import (
+    barrier,
+    broadcast_object,
+    first_decides,
+    gather_objects,
+    init_distributed,
+)
 from curate.errors import DataError, UsageError
 from curate.files.state import remember
 from curate.job import Shard, parse_shard
@@ -133,7 +139,7 @@ def score(
     started = time.monotonic()
     _check_levels(levels)
     part = parse_shard(shard)
-    with open_world(device) as world:
+    with init_distributed(device) as world:
         reporter = reporter if world.is_first else SilentReporter()
         loaded = open_scoring_run(run, config)
         source = open_known_dataset(Path(dataset), config, loaded, layout=layout, labels=labels)

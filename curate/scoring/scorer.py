@@ -74,8 +74,8 @@ def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor
             prediction = networks.segmenter(images, networks.stages)
         levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
         maps = [levels.combined, levels.image, levels.region, levels.pixel]
-        silent = torch.full_like(levels.combined, torch.nan)
-        maps += [levels.streams.get(name, silent) for name in networks.method.streams]
+        inactive = torch.full_like(levels.combined, torch.nan)
+        maps += [levels.streams.get(name, inactive) for name in networks.method.streams]
         return torch.stack(maps, dim=1).float().cpu()
     except torch.OutOfMemoryError as error:
         msg = (
@@ -172,7 +172,7 @@ class Scorer:
     def _networks_of_thread(self) -> Networks:
         """Return the networks that belong to the calling thread."""
         if not hasattr(self._of_thread, "networks"):
-            self._of_thread.networks = twin(self._networks)
+            self._of_thread.networks = share_weights(self._networks)
         networks: Networks = self._of_thread.networks
         return networks
 
@@ -188,7 +188,7 @@ class Scorer:
         return score_cells(item, cells.clamp(0, 1).numpy(), self.plan, self.weights, self.streams)
 
 
-def twin(networks: Networks) -> Networks:
+def share_weights(networks: Networks) -> Networks:
     """Copy networks but for their weights, which both share.
 
     Networks that run in two threads at once must not be the same: they keep things between their

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from curate.config import Config, Strict, parse
-from curate.corruptions import choose_faults
+from curate.corruptions import choose_corruptions
 from curate.errors import ConfigError, UsageError
 from curate.methods import Method, MethodContext, Split, find_method
 from curate.models import Segmenter, build_segmenter, build_weighter
@@ -85,9 +85,9 @@ def check_method(config: Config) -> int:
         If the method, one of its settings, a backbone stage or a kind of fault is unknown.
     """
     kind, settings = _choose_method(config)
-    if kinds := kind.faults(settings):
+    if kinds := kind.corruptions(settings):
         try:
-            choose_faults(kinds)
+            choose_corruptions(kinds)
         except UsageError as error:
             msg = f"[method]: faults: {error}"
             raise ConfigError(msg) from error

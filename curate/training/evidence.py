@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from curate.grid import centres, grid_size, to_grid
-from curate.records import GRID_STRIDE, Batch, Evidence, Whole
+from curate.records import GRID_STRIDE, Batch, Evidence, Uncropped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ def gather_evidence(batch: Batch, images: Tensor, prediction: Prediction) -> Evi
     )
 
 
-def gather_whole_evidence(batch: Batch, whole: Whole, num_classes: int) -> Evidence:
+def gather_uncropped_evidence(batch: Batch, whole: Uncropped, num_classes: int) -> Evidence:
     """Put together what can be known of the synthetic images before their random changes."""
     label_map = centres(whole.label_map).long()
     synthetic = [row for row, is_real in enumerate(batch.is_real.tolist()) if not is_real]
@@ -75,5 +75,6 @@ def move(batch: Batch, device: torch.device) -> Batch:
         is_real=batch.is_real.to(device, non_blocking=True),
         keys=batch.keys,
         problems=batch.problems,
-        whole=batch.whole and Whole(*(part.to(device, non_blocking=True) for part in batch.whole)),
+        whole=batch.whole
+        and Uncropped(*(part.to(device, non_blocking=True) for part in batch.whole)),
     )

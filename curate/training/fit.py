@@ -14,7 +14,7 @@ import torch
 
 from curate.data.batches import evaluation_batches, training_batches
 from curate.data.workers import telling_of_dead_workers
-from curate.distributed import any_rank, first_decides, gather_objects, open_world
+from curate.distributed import any_rank, first_decides, gather_objects, init_distributed
 from curate.errors import ConfigError, RunError, StoreError
 from curate.files.atomic import check_writable
 from curate.files.state import remember
@@ -112,7 +112,7 @@ def fit(
             "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
         )
         raise ConfigError(msg)
-    with open_world(config.fit.device) as world:
+    with init_distributed(config.fit.device) as world:
         reporter = reporter if world.is_first else SilentReporter()
         _check_shares(config, world)
         path = Path(out) if out else None
@@ -187,13 +187,13 @@ def _fit_into(
     first_step = folder.restore(trainer, log)
     if trainer.method.prepares and first_step == 0:
         prepare_method(trainer, task, config, folder, log, reporter)
-    is_judged = trainer.method.gives_scores and world.is_first
-    held_out = _read_held_out(task, config) if is_judged else []
+    is_evaluated = trainer.method.gives_scores and world.is_first
+    held_out = _read_held_out(task, config) if is_evaluated else []
     _train(trainer, task, config, folder, log, held_out, first_step, reporter)
-    measured = trainer.judge(held_out, is_last=True)
+    measured = trainer.evaluate(held_out, is_last=True)
     log.add(config.fit.steps, measured)
-    if doubt := trainer.method.doubt(measured):
-        reporter.warn(doubt)
+    if warning := trainer.method.warning(measured):
+        reporter.warn(warning)
     _warn_of_collapse(log, reporter)
     for root in first_decides(lambda: folder.changed_data(task)):
         reporter.warn(
@@ -237,7 +237,7 @@ def _train(
         pin_memory=trainer.device.device.type == "cuda",
         exclude=task.unusable,
         world=trainer.world,
-        with_whole=trainer.method.weighs_whole,
+        with_uncropped=trainer.method.weighs_uncropped,
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0
@@ -249,7 +249,7 @@ def _train(
             metrics["images_per_second"] = seen / (time.monotonic() - clock)
             is_last = done == settings.steps
             if done % settings.evaluate_every == 0 and not is_last:
-                metrics |= trainer.judge(held_out, is_last=False)
+                metrics |= trainer.evaluate(held_out, is_last=False)
             log.add(done, {k: v for k, v in metrics.items() if k != "images_per_second"})
             reporter.advance(done, metrics)
             is_stopped = any_rank(interrupt.is_set)

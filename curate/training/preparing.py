@@ -13,7 +13,7 @@ from curate.errors import DataError
 from curate.interrupts import InterruptFlag
 from curate.methods import Preparation
 from curate.records import Batch
-from curate.training.planting import pick_pieces, plant_faults
+from curate.training.injection import inject_corruptions, pick_pieces
 from curate.training.task import evenly_spaced
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _prepare(
         real=real,
         synthetic=_read(task, config, real=False),
         draw_real=partial(_draw_real, task, config),
-        plant=partial(plant_faults, real, config.fit.seed),
+        inject=partial(inject_corruptions, real, config.fit.seed),
         pick_pieces=pick_pieces,
         seed=config.fit.seed,
         num_steps=config.fit.steps,

@@ -12,14 +12,14 @@ from torch import Tensor
 from curate.distributed import first_decides, sum_over_ranks
 from curate.errors import ConfigError
 from curate.files.checkpoint import pack, unpack
-from curate.grid import look_through
+from curate.grid import warp_to_views
 from curate.job import ALONE, World
-from curate.models.schedule import one_cycle
+from curate.models.schedule import warmup_cosine
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
 from curate.training.evidence import (
     gather_evidence,
-    gather_whole_evidence,
+    gather_uncropped_evidence,
     grid_predictions,
     move,
     spread_to_pixels,
@@ -149,7 +149,7 @@ class Trainer:
 
         loss = loss * self.world.size  # of which `predict` takes the mean over the processes
 
-        factor = one_cycle(number, self.settings.steps)
+        factor = warmup_cosine(number, self.settings.steps)
         for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
             group["lr"] = peak * factor
         self.optimizer.zero_grad(set_to_none=True)
@@ -165,22 +165,22 @@ class Trainer:
         whole = batch.whole
         if whole is None:
             return self.method.step(evidence, is_warmup=is_warmup)
-        before = gather_whole_evidence(batch, whole, evidence.predictions.shape[1])
+        before = gather_uncropped_evidence(batch, whole, evidence.predictions.shape[1])
         found, metrics = self.method.step(before, is_warmup=is_warmup)
         valid = before.label_map != IGNORE_INDEX
         height, width = whole.label_map.shape[1:]
         weights = torch.ones_like(evidence.label_map, dtype=torch.float32)
-        weights[~batch.is_real] = look_through(found, valid, whole.views, (height, width))
+        weights[~batch.is_real] = warp_to_views(found, valid, whole.views, (height, width))
         return weights, metrics
 
-    def judge(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
+    def evaluate(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
         """Measure the method on held-out images, if there are any; the first process decides.
 
         `held_out` of the other processes is of no effect.
         """
         measured = first_decides(
             lambda: (
-                self.method.judge(self.gather_held_out(held_out), is_last=is_last)
+                self.method.evaluate(self.gather_held_out(held_out), is_last=is_last)
                 if held_out
                 else {}
             )

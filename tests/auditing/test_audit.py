@@ -8,7 +8,7 @@ from PIL import Image
 from curate.auditing import audit as audit_module
 from curate.auditing.audit import audit
 from curate.auditing.audited_images import held_out_candidates, read_images
-from curate.corruptions import FAULTS
+from curate.corruptions import CORRUPTIONS
 from curate.errors import DataError, RunError, UsageError
 from curate.records import SCORE_NAMES
 from curate.training.fit import fit
@@ -32,9 +32,9 @@ def test_default_audit_plants_every_kind_in_the_held_out_images(finished_run):
     assert result.images == len(held_out) > 0
     told = result.to_json()
     for level in ("pixel", "region", "image"):
-        assert set(told[level]["by_corruption"]) == set(FAULTS)
+        assert set(told[level]["by_corruption"]) == set(CORRUPTIONS)
         assert 0 <= told[level]["auroc"] <= 1
-    assert reporter.tasks[0][1] == len(held_out) * (1 + 2 * len(FAULTS))
+    assert reporter.tasks[0][1] == len(held_out) * (1 + 2 * len(CORRUPTIONS))
 
 
 def test_only_held_out_images_are_spoiled(finished_run, monkeypatch):
@@ -197,5 +197,5 @@ def test_streams_of_the_run_are_in_the_table(streams_run, strangers):
     assert set(at_pixels["score"]) == {*SCORE_NAMES, *method.streams}
     told = result.to_json()["by_stream"]
     for name in method.streams:
-        is_silent = name not in method.panel.speaking
-        assert [np.isnan(told[name][kind]) for kind in kinds] == [is_silent] * 2
+        is_inactive = name not in method.fusion.active
+        assert [np.isnan(told[name][kind]) for kind in kinds] == [is_inactive] * 2

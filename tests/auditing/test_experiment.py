@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from curate.auditing.audited_images import RealImage, region_side
-from curate.auditing.experiment import Case, measure, plant_case
+from curate.auditing.experiment import Case, inject_case, measure
 from curate.config import ScoreConfig
-from curate.corruptions import FAULTS, STRENGTHS
+from curate.corruptions import CORRUPTIONS, STRENGTHS
 from tests.tiny import RecordingReporter, draw_pair
 
 SETTINGS = ScoreConfig(region_px=8, batch_size=4, regions="grid")
@@ -51,9 +51,9 @@ def blind(batch):
 
 
 def run(images, score, *, kinds=KINDS, seed=0, reporter=None):
-    faults = {kind: FAULTS[kind] for kind in kinds}
+    corruptions = {kind: CORRUPTIONS[kind] for kind in kinds}
     reporter = reporter or RecordingReporter()
-    table = measure(images, faults, score, settings=SETTINGS, seed=seed, reporter=reporter)
+    table = measure(images, corruptions, score, settings=SETTINGS, seed=seed, reporter=reporter)
     return table.set_index(["level", "score", "kind", "strength"]).sort_index()
 
 
@@ -112,25 +112,25 @@ def test_a_kind_is_planted_the_same_whatever_else_is_planted(images):
 
 
 def test_strengths_are_told_apart_and_taken_together(images):
-    found = run(images, blind).loc["pixel", "score", "shifted_label"].spoiled_share
+    found = run(images, blind).loc["pixel", "score", "shifted_label"].corrupted_share
     assert found["mild"] < 0.8 * found["strong"]
     assert found["all"] == pytest.approx((found["mild"] + found["strong"]) / 2)
 
 
 def test_another_seed_plants_elsewhere(images):
-    case = Case(0, "noise", "strong", FAULTS["noise"])
-    first, again, other = (plant_case(case, images, seed=seed) for seed in (0, 0, 1))
+    case = Case(0, "noise", "strong", CORRUPTIONS["noise"])
+    first, again, other = (inject_case(case, images, seed=seed) for seed in (0, 0, 1))
     assert (first.image == again.image).all()
-    assert (first.is_spoiled != other.is_spoiled).any()
+    assert (first.is_corrupted != other.is_corrupted).any()
 
 
 def test_donor_is_another_image_if_there_is_one(images):
-    case = Case(2, "pasted", "strong", FAULTS["pasted"])
+    case = Case(2, "pasted", "strong", CORRUPTIONS["pasted"])
     own = set(map(tuple, images[2].image.reshape(3, -1).T.tolist()))
-    planted = plant_case(case, images, seed=0)
-    pasted = planted.image[:, planted.is_spoiled].T.tolist()
+    injected = inject_case(case, images, seed=0)
+    pasted = injected.image[:, injected.is_corrupted].T.tolist()
     assert any(tuple(colour) not in own for colour in pasted)
-    plant_case(Case(0, "pasted", "strong", FAULTS["pasted"]), images[:1], seed=0)
+    inject_case(Case(0, "pasted", "strong", CORRUPTIONS["pasted"]), images[:1], seed=0)
 
 
 def test_regions_keep_their_size_in_the_world():

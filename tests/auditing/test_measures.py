@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from curate.auditing.bootstrap import draw_resamples
-from curate.auditing.measures import PlantedTally, measure_group
+from curate.auditing.measures import CorruptionTally, measure_group
 from curate.auditing.ranking import spearman
 from curate.auditing.tally import tally_image
 from curate.metrics import auroc
@@ -34,9 +34,9 @@ def tallies(score, masks):
 
 def measure(score, seed=0, masks=None):
     masks = random_masks(seed) if masks is None else masks
-    planted = [PlantedTally(i, tally) for i, tally in enumerate(tallies(score, masks))]
+    injected = [CorruptionTally(i, tally) for i, tally in enumerate(tallies(score, masks))]
     untouched = tallies(score, np.zeros_like(masks))
-    rows = measure_group(planted, untouched, draw_resamples(NUM, count=100, seed=0))
+    rows = measure_group(injected, untouched, draw_resamples(NUM, count=100, seed=0))
     return {(row["level"], row["score"]): row for row in rows}
 
 
@@ -98,10 +98,10 @@ def test_image_measures_agree_with_those_by_hand():
         return np.full(CELLS, 0.5 * noise[number] + 0.5 * (~mask).mean())
 
     row = measure(score, masks=masks)["image", "score"]
-    clean, spoiled = tallies(score, np.zeros_like(masks)), tallies(score, masks)
-    values = [t.score for t in clean + spoiled]
+    clean, corrupted = tallies(score, np.zeros_like(masks)), tallies(score, masks)
+    values = [t.score for t in clean + corrupted]
     assert row["auroc"] == pytest.approx(auroc(values, [True] * NUM + [False] * NUM))
-    assert row["spearman"] == pytest.approx(spearman(values, [t.share for t in clean + spoiled]))
+    assert row["spearman"] == pytest.approx(spearman(values, [t.share for t in clean + corrupted]))
 
 
 def test_images_in_which_nothing_was_planted_take_no_part():
@@ -138,18 +138,18 @@ def test_every_stream_is_measured_by_its_own_map():
     masks = random_masks(0)
     labels, regions = np.zeros(SHAPE, np.uint8), np.arange(24).reshape(CELLS)
 
-    def tally_all(spoiled):
+    def tally_all(corrupted):
         found = []
-        for mask in spoiled:
+        for mask in corrupted:
             truth = (~mask[::4, ::4]).astype(np.float32)
             maps = np.stack([*[1 - truth] * 4, truth, truth * np.nan, 1 - truth])
             found.append(tally_image(maps, labels, mask, regions))
         return found
 
-    planted = [PlantedTally(i, tally) for i, tally in enumerate(tally_all(masks))]
+    injected = [CorruptionTally(i, tally) for i, tally in enumerate(tally_all(masks))]
     times = draw_resamples(NUM, count=100, seed=0)
     names = ("right", "silent", "wrong")
-    rows = measure_group(planted, tally_all(np.zeros_like(masks)), times, names)
+    rows = measure_group(injected, tally_all(np.zeros_like(masks)), times, names)
     streams = {row["score"]: row for row in rows[6:]}
     assert [(row["level"], row["score"]) for row in rows[6:]] == [("pixel", n) for n in names]
     assert [streams[name]["auroc"] for name in ("right", "wrong")] == [1.0, 0.0]

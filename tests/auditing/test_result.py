@@ -59,4 +59,4 @@ def test_a_kind_is_inverted_where_even_the_upper_end_is_below_chance(result):
 
 
 def test_a_kind_that_could_not_be_planted_is_told_apart_from_an_unseen_one(result):
-    assert result.not_planted() == ["absent"]
+    assert result.not_injected() == ["absent"]

@@ -5,20 +5,20 @@ from curate.auditing.tally import tally_image
 from curate.records import IGNORE_INDEX
 
 
-def tally(cells, is_spoiled, label_map=None, region_ids=None):
+def tally(cells, is_corrupted, label_map=None, region_ids=None):
     """A map of two cells side by side over an image of 4x8 pixels."""
     maps = np.stack([np.array([cells], np.float32)] * 4)
     labels = np.zeros((4, 8), np.uint8) if label_map is None else label_map
     regions = np.array([[0, 1]]) if region_ids is None else region_ids
-    return tally_image(maps, labels, is_spoiled, regions)
+    return tally_image(maps, labels, is_corrupted, regions)
 
 
 @pytest.fixture
 def left_half():
     """The left cell is spoiled, and a quarter of the right one."""
-    is_spoiled = np.zeros((4, 8), bool)
-    is_spoiled[:, :5] = True
-    return is_spoiled
+    is_corrupted = np.zeros((4, 8), bool)
+    is_corrupted[:, :5] = True
+    return is_corrupted
 
 
 def test_pixels_are_counted_by_the_score_of_their_cell(left_half):

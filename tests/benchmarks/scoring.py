@@ -167,12 +167,12 @@ def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> 
         ratios.append(rate[0] / min(rate[1:]))
         shares.append(last.writing_seconds / last.seconds)
     medians = [statistics.median(column) for column in zip(*rates, strict=True)]
-    silent = [bool(flag) for flag in loaded.networks.method.is_silent]
+    inactive = [bool(flag) for flag in loaded.networks.method.is_inactive]
     print(
         f"{name} {suffix}, {count} images, {workers} readers: score {medians[0]:.1f}, read "
         f"{medians[1]:.1f}, compute {medians[2]:.1f} images/s; score / smaller = "
         f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); writing "
-        f"{statistics.median(shares):.1%} of the time; silent levels {silent}; "
+        f"{statistics.median(shares):.1%} of the time; silent levels {inactive}; "
         f"pixel maps take {bytes_per_pixel(out):.4f} bytes per pixel",
         flush=True,
     )

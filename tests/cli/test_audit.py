@@ -8,7 +8,7 @@ import pytest
 
 from curate.auditing.result import AuditResult
 from curate.config import Config
-from curate.corruptions import FAULTS
+from curate.corruptions import CORRUPTIONS
 from curate.errors import DataError
 from tests.tiny import write_dataset
 
@@ -149,7 +149,7 @@ def test_without_flags_the_run_decides(run, calls):
         "real": (),
         "layout": None,
         "labels": None,
-        "kinds": tuple(FAULTS),
+        "kinds": tuple(CORRUPTIONS),
         "images": 48,
         "seed": 0,
         "device": "auto",

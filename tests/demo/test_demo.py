@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from curate.auditing.audit import audit
-from curate.corruptions import FAULTS
+from curate.corruptions import CORRUPTIONS
 from curate.demo import demo as demo_module
 from curate.demo.demo import compare_with_truth, demo
 from curate.errors import UsageError
@@ -30,14 +30,14 @@ def test_small_demo_runs_every_step(tmp_path, monkeypatch):
     result = demo(tmp_path / "demo")
     assert set(result.audit) == {"pixel", "region", "image"}
     assert set(result.miou) == {"all synthetic", "weighted", "best 60%"}
-    assert 0 < result.spoiled_share < 1
+    assert 0 < result.corrupted_share < 1
     assert len(ScoreFile(result.scores).images) == 8
     assert (result.subset / "manifest.csv").exists()
     assert [(settings["run"], settings["real"]) for settings in asked] == [
         (result.run, (tmp_path / "demo/test",))
     ]
     found = result.audit_on_real
-    assert (found.images, set(found.kinds)) == (2, set(FAULTS))
+    assert (found.images, set(found.kinds)) == (2, set(CORRUPTIONS))
     assert found.out == tmp_path / "demo/audit.csv"
     assert len(pd.read_csv(found.out)) == len(found.table)
     told = result.to_json()
@@ -76,9 +76,9 @@ def score_file(path, cells_b, scores):
 
 def test_audit_of_perfect_scores_is_one_at_every_level(tmp_path, truth):
     file = score_file(tmp_path / "w.h5", [[0, 255], [0, 255]], {"a": 1.0, "b": 0.5})
-    areas, spoiled = compare_with_truth(file, truth)
+    areas, corrupted = compare_with_truth(file, truth)
     assert areas == {"pixel": 1.0, "region": 1.0, "image": 1.0}
-    assert spoiled == 0.25
+    assert corrupted == 0.25
 
 
 def test_audit_of_inverted_scores_is_low(tmp_path, truth):

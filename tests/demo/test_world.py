@@ -8,7 +8,7 @@ from PIL import Image
 
 from curate.demo.world import CLASS_NAMES, draw_world
 from curate.demo.world.canvas import Camera, Canvas
-from curate.demo.world.corrupt import FAULTS, spoil
+from curate.demo.world.corrupt import CORRUPTIONS, corrupt
 from curate.demo.world.drawn_scene import draw_scene, draw_tiles
 from curate.demo.world.palette import REAL, SYNTHETIC
 from curate.demo.world.texture import TILE_SIDE, noise_tile, sample
@@ -130,7 +130,7 @@ def test_spoiled_share_is_nothing_or_20_to_70_percent_and_more():
     scene = draw(1)[0]
     shares = []
     for n in range(60):
-        _, _, truth = spoil(scene, np.random.default_rng(n))
+        _, _, truth = corrupt(scene, np.random.default_rng(n))
         shares.append((truth == 0).mean())
     untouched = np.array(shares) == 0
     assert 0.25 < untouched.mean() < 0.55
@@ -140,23 +140,23 @@ def test_spoiled_share_is_nothing_or_20_to_70_percent_and_more():
 
 def test_untouched_pixels_are_the_scene_and_wrong_labels_are_spoiled():
     scene = draw(1)[0]
-    num_mislabelled = num_spoiled = 0
+    num_mislabelled = num_corrupted = 0
     for n in range(60):
-        image, labels, truth = spoil(scene, np.random.default_rng(n))
+        image, labels, truth = corrupt(scene, np.random.default_rng(n))
         kept = truth == 255
         np.testing.assert_array_equal(image[kept], scene.image[kept])
         np.testing.assert_array_equal(labels[kept], scene.label_map[kept])
-        num_spoiled += np.count_nonzero(~kept)
+        num_corrupted += np.count_nonzero(~kept)
         num_mislabelled += np.count_nonzero(labels != scene.label_map)
-    assert 0.3 < num_mislabelled / num_spoiled < 0.6
+    assert 0.3 < num_mislabelled / num_corrupted < 0.6
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_every_fault_changes_most_of_its_patch_and_stays_in_range(kind):
     scene = draw(1)[0]
     patch = np.zeros(SIZE, bool)
     patch[24:44, 16:48] = True
-    colours = FAULTS[kind](scene, patch, np.random.default_rng(0))
+    colours = CORRUPTIONS[kind](scene, patch, np.random.default_rng(0))
     assert colours.shape == (patch.sum(), 3)
     assert colours.min() >= 0
     assert colours.max() <= 1
@@ -166,7 +166,7 @@ def test_every_fault_changes_most_of_its_patch_and_stays_in_range(kind):
 def test_flat_fault_gives_each_thing_one_colour():
     scene = draw(1)[0]
     patch = np.ones(SIZE, bool)
-    colours = FAULTS["flat"](scene, patch, np.random.default_rng(0))
+    colours = CORRUPTIONS["flat"](scene, patch, np.random.default_rng(0))
     numbers = scene.objects[patch]
     for number in np.unique(numbers):
         assert np.ptp(colours[numbers == number], axis=0).max() < 1e-6

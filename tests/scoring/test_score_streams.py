@@ -44,24 +44,24 @@ def scored(two_a_batch, pool):
 
 
 @pytest.fixture(scope="module")
-def speaking(two_a_batch):
+def active(two_a_batch):
     """Names of the streams that have something to say; at least one has."""
-    names = list(load_run(two_a_batch[1]).networks.method.panel.speaking)
+    names = list(load_run(two_a_batch[1]).networks.method.fusion.active)
     assert names
     return names
 
 
-def test_every_stream_of_the_run_is_a_column(scored, two_a_batch, speaking):
+def test_every_stream_of_the_run_is_a_column(scored, two_a_batch, active):
     declared = load_run(two_a_batch[1]).networks.method.streams
     assert scored.streams == declared
     assert scored.provenance["streams"] == list(declared)
     for name in declared:
         for table in (scored.images, scored.regions):
-            assert table[f"stream_{name}"].isna().all() == (name not in speaking)
+            assert table[f"stream_{name}"].isna().all() == (name not in active)
 
 
-def test_scores_of_a_stream_are_the_means_of_its_own_map(scored, speaking):
-    for name in speaking:
+def test_scores_of_a_stream_are_the_means_of_its_own_map(scored, active):
+    for name in active:
         for row, image_id in enumerate(scored.images["id"]):
             # every cell of a 40 x 56 image at stride 4 holds 16 valid pixels
             cells = scored.pixel_scores(image_id, stream=name) / 255
@@ -106,7 +106,7 @@ def test_columns_stay_where_levels_are_left_out(scored, two_a_batch, pool, tmp_p
 
 
 def test_parts_and_resumed_files_have_the_same_streams(
-    scored, speaking, two_a_batch, pool, tmp_path, monkeypatch
+    scored, active, two_a_batch, pool, tmp_path, monkeypatch
 ):
     class Stop(RecordingReporter):
         def advance(self, done, values=None):
@@ -124,7 +124,7 @@ def test_parts_and_resumed_files_have_the_same_streams(
     merged = ScoreFile(tmp_path / "all.h5")
     pd.testing.assert_frame_equal(merged.images, scored.images, check_exact=True)
     pd.testing.assert_frame_equal(merged.regions, scored.regions, check_exact=True)
-    for name in speaking:
+    for name in active:
         for image_id in scored.images["id"]:
             cells = [file.pixel_scores(image_id, stream=name) for file in (merged, scored)]
             assert np.array_equal(*cells)

@@ -9,7 +9,7 @@ from curate.data.dataset import open_dataset
 from curate.errors import RunError
 from curate.records import ScoredImage
 from curate.scoring.scored_image import CellPlan
-from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead, twin
+from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead, share_weights
 from curate.training.loading import load_run
 from curate.training.trainer import choose_device
 from tests.tiny import write_dataset
@@ -21,7 +21,7 @@ CPU = choose_device("cpu", "float32")
 @pytest.fixture(scope="module")
 def scorer(finished_run):
     loaded = load_run(finished_run[1])
-    loaded.networks.method.is_silent.zero_()
+    loaded.networks.method.is_inactive.zero_()
     return Scorer(loaded, PLAN, CPU, batch_size=4)
 
 
@@ -84,7 +84,7 @@ def test_broken_images_come_out_in_their_place(scorer, source):
 
 def test_twins_share_weights_but_no_hooks(scorer):
     networks = scorer._networks
-    copy = twin(networks)
+    copy = share_weights(networks)
     for name, value in networks.segmenter.state_dict().items():
         assert copy.segmenter.state_dict()[name].data_ptr() == value.data_ptr()
     handle = networks.segmenter.register_forward_hook(lambda *_: pytest.fail("a foreign hook"))

@@ -191,12 +191,12 @@ def test_other_columns_can_rank(scores, out):
 
 
 STREAMS = {"streams": ["planted", "mute"]}
-PLANTED = {"images/a": [20, 30], "images/b": [210, 40], "images/c": [220, 230]}
+CORRUPTION = {"images/a": [20, 30], "images/b": [210, 40], "images/c": [220, 230]}
 
 
 def with_streams(image_id):
     """The streams rank in another order: c, b, a."""
-    image, cells = scored(image_id), np.array([PLANTED[image_id]], np.uint8)
+    image, cells = scored(image_id), np.array([CORRUPTION[image_id]], np.uint8)
     own = {"planted": cells[0] / 255, "mute": np.full(2, np.nan)}
     return replace(
         image,

@@ -162,7 +162,11 @@ def test_cross_fitting_and_adversarial_training_run(tmp_path):
 @pytest.mark.parametrize(
     ("method", "settings", "text"),
     [
-        ("streams", {"faults": ["style", "blurr"]}, "'blurr' is no kind .* Did you mean 'blur'"),
+        (
+            "streams",
+            {"corruptions": ["style", "blurr"]},
+            "'blurr' is no kind .* Did you mean 'blur'",
+        ),
         ("streams", {"appearance": ["stride2", "stride3"]}, "no stage 'stride3'"),
         ("streams", {"encoder": "resnet"}, "no segmenter 'resnet'"),
         ("hierarchical", {"inputs": ["label", "stride3"]}, "no stage 'stride3'"),

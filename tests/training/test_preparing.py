@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from curate.corruptions import FAULTS
+from curate.corruptions import CORRUPTIONS
 from curate.errors import StoreError
 from curate.files.checkpoint import load_state
 from curate.methods.streams.streams import STREAMS
@@ -15,9 +15,9 @@ from curate.training.run_folder import RunFolder
 from tests.tiny import STREAMS_METHOD, RecordingReporter, tiny_config, write_dataset
 
 METHOD = STREAMS_METHOD | {
-    "witness_steps": 4,
+    "reference_steps": 4,
     "epochs": 2,
-    "faults": ["style", "wrong_label"],
+    "corruptions": ["style", "wrong_label"],
 }
 PARTS = METHOD["folds"] + len(STREAMS) + 1
 
@@ -50,22 +50,24 @@ def test_silence_of_all_streams_is_told_in_their_words(tmp_path):
     assert "ess" not in pd.read_parquet(result.run / "metrics.parquet")
 
 
-@pytest.mark.parametrize("faults", [("noise", "wrong_label"), ("noise", "wrong_label", "mixture")])
-def test_kind_that_is_not_named_is_planted_nowhere(tmp_path, monkeypatch, faults):
+@pytest.mark.parametrize(
+    "corruptions", [("noise", "wrong_label"), ("noise", "wrong_label", "mixture")]
+)
+def test_kind_that_is_not_named_is_planted_nowhere(tmp_path, monkeypatch, corruptions):
     used = set()
 
-    def watch(kind, fault, apply):
+    def watch(kind, corruption, apply):
         def watched(self, scene, draw):
             used.add(kind)
             return apply(self, scene, draw)
 
-        monkeypatch.setattr(fault, "apply", watched)
+        monkeypatch.setattr(corruption, "apply", watched)
 
-    for kind, fault in FAULTS.items():
-        watch(kind, type(fault), type(fault).apply)
-    method = METHOD | {"faults": faults, "witness_steps": 1, "epochs": 1}
+    for kind, corruption in CORRUPTIONS.items():
+        watch(kind, type(corruption), type(corruption).apply)
+    method = METHOD | {"corruptions": corruptions, "reference_steps": 1, "epochs": 1}
     fit(tiny_config(tmp_path, method=method, steps=2).with_fit(method="streams"))
-    assert used == set(faults)
+    assert used == set(corruptions)
 
 
 @pytest.mark.parametrize("parts", [1, 3, PARTS])

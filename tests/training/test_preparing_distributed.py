@@ -17,11 +17,11 @@ from tests.torchrun import assert_says_once_that_a_process_died, run_job, told
 from tests.training.test_fit_distributed import assert_same_run, write_toml
 
 METHOD = STREAMS_METHOD | {
-    "witness_steps": 20,
-    "witness_learning_rate": 0.03,
+    "reference_steps": 20,
+    "reference_learning_rate": 0.03,
     "epochs": 12,
     "learning_rate": 0.01,
-    "faults": ["style", "blur", "wrong_label"],
+    "corruptions": ["style", "blur", "wrong_label"],
 }
 PARTS = METHOD["folds"] + len(STREAMS) + 1
 KILLED_IN, STOPPED_IN = "TEST_KILLED_IN_PART", "TEST_STOPPED_IN_PART"

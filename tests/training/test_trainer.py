@@ -7,8 +7,8 @@ from curate.config import FitConfig
 from curate.errors import ConfigError
 from curate.methods.uniform import Uniform
 from curate.models import build_segmenter
-from curate.models.schedule import one_cycle
-from curate.records import Batch, Whole
+from curate.models.schedule import warmup_cosine
+from curate.records import Batch, Uncropped
 from curate.training.evidence import gather_evidence, spread_to_pixels, to_unit_range
 from curate.training.trainer import Trainer, choose_device, segmentation_loss
 from tests.ranks import Ranks
@@ -63,7 +63,7 @@ def test_losses_of_shares_add_up_to_that_of_the_whole_batch(monkeypatch):
 
 
 def test_learning_rate_rises_then_falls_to_zero():
-    rates = [one_cycle(step, 100) for step in range(101)]
+    rates = [warmup_cosine(step, 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.2)
     assert max(rates) == 1.0
     assert rates[5] == 1.0
@@ -89,7 +89,7 @@ def test_precision_follows_the_device():
 class LeftHalf(Uniform):
     """Weighs the left half of what it gets 2, the rest 0."""
 
-    weighs_whole = True
+    weighs_uncropped = True
 
     def step(self, evidence, *, is_warmup):
         self.asked = evidence
@@ -111,7 +111,7 @@ def test_weights_of_whole_images_are_laid_over_what_was_made_of_them():
     unchanged = torch.tensor([[1.0, 0, 0], [0, 1, 0]])
     images = torch.randint(0, 256, (3, 3, 16, 32), dtype=torch.uint8)
     labels = torch.zeros(3, 16, 32, dtype=torch.uint8)
-    whole = Whole(images[1:].flip(0), labels[1:], torch.stack([shown, unchanged]))
+    whole = Uncropped(images[1:].flip(0), labels[1:], torch.stack([shown, unchanged]))
     is_real = torch.tensor([True, False, False])
     batch = Batch(images, labels, is_real, ("r0:a", "s0:a", "s0:b"), whole=whole)
     evidence = gather_evidence(batch, to_unit_range(images), trainer.predict(images / 255.0, ()))

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from curate.demo.world.drawn_scene import Scene
 
 UNTOUCHED: Final = 255
-SPOILED: Final = 0
+CORRUPTED: Final = 0
 
 _SHARE_UNTOUCHED: Final = 0.4
 _SHARE_MISLABELLED: Final = 0.45
 
 
-def spoil(
+def corrupt(
     scene: Scene, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
     """Spoil nothing in two images of five, and 20 to 70 % of the area of the others.
@@ -36,7 +36,7 @@ def spoil(
     image : (H, W, 3) float32
     label_map : (H, W) uint8
     truth : (H, W) uint8
-        `UNTOUCHED` or `SPOILED`; what a fault did not change counts as spoiled all the same.
+        `UNTOUCHED` or `CORRUPTED`; what a fault did not change counts as spoiled all the same.
     """
     image, label_map = scene.image.copy(), scene.label_map.copy()
     truth = np.full(label_map.shape, UNTOUCHED, np.uint8)
@@ -44,15 +44,15 @@ def spoil(
         return image, label_map, truth
     wanted = rng.uniform(0.2, 0.7) * truth.size
     segments = slic(scene.plain, n_segments=48, compactness=12, sigma=1, start_label=0)
-    kinds = list(FAULTS.values())
-    while np.count_nonzero(truth == SPOILED) < wanted:
+    kinds = list(CORRUPTIONS.values())
+    while np.count_nonzero(truth == CORRUPTED) < wanted:
         patch = _draw_patch(scene, segments, rng) & (truth == UNTOUCHED)
         if not patch.any():
             continue
         image[patch] = kinds[rng.integers(len(kinds))](scene, patch, rng)
         if rng.random() < _SHARE_MISLABELLED:
             label_map[patch] = _other_class(scene.label_map[patch], rng)
-        truth[patch] = SPOILED
+        truth[patch] = CORRUPTED
     return image, label_map, truth
 
 
@@ -108,7 +108,7 @@ def _other_class(labels: NDArray[np.uint8], rng: np.random.Generator) -> int:
     return int(rng.choice(others))
 
 
-FAULTS: Final[
+CORRUPTIONS: Final[
     dict[str, Callable[[Scene, NDArray[np.bool_], np.random.Generator], NDArray[Any]]]
 ] = {"flat": _flat, "posterised": _posterised, "wrong_hue": _wrong_hue, "smooth": _smooth}
 """Each kind returns the new colours, (P, 3) in [0, 1], of the P pixels of a patch."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from curate.demo.world.corrupt import spoil
+from curate.demo.world.corrupt import corrupt
 from curate.demo.world.drawn_scene import draw_scene, draw_tiles
 from curate.demo.world.palette import REAL, SYNTHETIC
 from curate.seeding import stable_rng
@@ -75,7 +75,7 @@ def draw_world(
             scene = draw_scene(rng, composition, tiles, size)
             image, label_map = scene.image, scene.label_map
             if folder == paths.synthetic:
-                image, label_map, truth = spoil(scene, rng)
+                image, label_map, truth = corrupt(scene, rng)
                 _write(paths.truth / f"{index:05d}.png", truth)
             _write(folder / "images" / f"{index:05d}.png", np.round(image * 255).astype(np.uint8))
             _write(folder / "labels" / f"{index:05d}.png", label_map)

@@ -20,7 +20,7 @@ NO_OPINION = math.log(2)
 """Held-out log-loss of a network that always says logit 0."""
 
 
-class LevelJudge:
+class LevelEvaluation:
     """Remember the best networks of a level and stop it when it no longer improves.
 
     Parameters
@@ -68,7 +68,7 @@ class LevelJudge:
         self.best = state["best"]
 
 
-def pool_judgements(
+def pool_measurements(
     logits: Sequence[Tensor], views: Sequence[View], *, smoothing: float, level: str
 ) -> dict[str, float]:
     """Measure logits of held-out images of both domains.

@@ -19,7 +19,7 @@ from curate.distributed import mean_over_ranks, sum_gradients, sum_over_ranks
 from curate.methods.base import Method, MethodContext, unit_weights
 from curate.methods.combine import COMBINATIONS
 from curate.methods.hierarchical.channels import channel_lookup, realism_loss
-from curate.methods.hierarchical.early_stopping import LevelJudge, pool_judgements
+from curate.methods.hierarchical.early_stopping import LevelEvaluation, pool_measurements
 from curate.methods.hierarchical.inputs import InputStack, stage_names
 from curate.methods.hierarchical.networks import FoldedNetworks, View
 from curate.methods.hierarchical.settings import HierarchicalSettings
@@ -85,10 +85,10 @@ class Hierarchical(Method):
             clip=settings.clip,
             uniform=settings.uniform,
         )
-        self.is_silent: Tensor
-        self.register_buffer("is_silent", torch.zeros(len(settings.levels), dtype=torch.bool))
-        self.judges: dict[str, LevelJudge] = {
-            level: LevelJudge(settings.patience) for level in settings.levels
+        self.is_inactive: Tensor
+        self.register_buffer("is_inactive", torch.zeros(len(settings.levels), dtype=torch.bool))
+        self.judges: dict[str, LevelEvaluation] = {
+            level: LevelEvaluation(settings.patience) for level in settings.levels
         }
         self._optimizer: torch.optim.Optimizer | None = None
 
@@ -119,7 +119,7 @@ class Hierarchical(Method):
             picked, loss = self._networks_of(level).learn(view)
             if self.judges[level].is_learning:
                 losses.append(loss)
-            score = torch.where(self.is_silent[index], 0.5, picked.detach().sigmoid())
+            score = torch.where(self.is_inactive[index], 0.5, picked.detach().sigmoid())
             scores.append(score)
             measured[f"loss_{level}"] = sum_over_ranks(loss.detach())
             measured[f"weight_{level}"] = mean_over_ranks(score[view.synthetic])
@@ -153,23 +153,23 @@ class Hierarchical(Method):
         return self.settings.adversarial * torch.stack(losses).mean()
 
     @torch.no_grad()
-    def judge(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:
+    def evaluate(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:
         """Measure each level on held-out images; keep its best networks, silence useless ones."""
         views = [self._view(evidence) for evidence in held_out]
         values = {}
         for index, level in enumerate(self.settings.levels):
-            networks, judge = self._networks_of(level), self.judges[level]
+            networks, evaluate = self._networks_of(level), self.judges[level]
             measured = self._measure(level, views)
             if is_last:
                 measured = self._return_to_best(level, views, measured)
             else:
-                judge.update(measured["loss"], networks)
-            self.is_silent[index] = not judge.has_signal(measured["loss"])
+                evaluate.update(measured["loss"], networks)
+            self.is_inactive[index] = not evaluate.has_signal(measured["loss"])
             values[f"held_out_loss_{level}"] = measured["loss"]
             values[f"auroc_{level}"] = measured["auroc"]
         return values
 
-    def doubt(self, measured: Mapping[str, float]) -> str | None:
+    def warning(self, measured: Mapping[str, float]) -> str | None:
         """Doubt the weights if every level is near chance."""
         named = (measured.get(f"auroc_{level}", math.nan) for level in self.settings.levels)
         areas = [area for area in named if not math.isnan(area)]
@@ -188,7 +188,7 @@ class Hierarchical(Method):
         half = torch.full(evidence.label_map.shape, 0.5, device=view.inputs.device)
         maps = dict.fromkeys(LEVELS, half)
         for index, level in enumerate(self.settings.levels):
-            if not self.is_silent[index]:
+            if not self.is_inactive[index]:
                 maps[level] = self._networks_of(level)(view).float().sigmoid()
         used = torch.stack([maps[level] for level in self.settings.levels])
         return LevelScores(
@@ -206,15 +206,15 @@ class Hierarchical(Method):
         """Optimiser and judges."""
         return {
             "optimizer": self._optimizer.state_dict() if self._optimizer else {},
-            "judges": {level: judge.state() for level, judge in self.judges.items()},
+            "judges": {level: evaluate.state() for level, evaluate in self.judges.items()},
         }
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take over what `training_state` returned."""
         if state["optimizer"]:
             self._make_optimizer().load_state_dict(state["optimizer"])
-        for level, judge in self.judges.items():
-            judge.load(state["judges"][level])
+        for level, evaluate in self.judges.items():
+            evaluate.load(state["judges"][level])
 
     def _view(self, evidence: Evidence) -> View:
         """Put together what the networks see."""
@@ -233,7 +233,7 @@ class Hierarchical(Method):
     def _measure(self, level: str, views: Sequence[View]) -> dict[str, float]:
         """Log-loss and AUROC of a level over all held-out images."""
         logits = [self._networks_of(level)(view) for view in views]
-        return pool_judgements(logits, views, smoothing=self.settings.smoothing, level=level)
+        return pool_measurements(logits, views, smoothing=self.settings.smoothing, level=level)
 
     def _return_to_best(
         self, level: str, views: Sequence[View], measured: dict[str, float]

@@ -24,7 +24,7 @@ _TOGETHER_PX: Final = 2**24
 
 
 @dataclass(frozen=True, slots=True)
-class Clues:
+class StreamFeatures:
     """What the streams look at, on the weighting grid; kept in half precision to save memory.
 
     Attributes
@@ -49,15 +49,17 @@ class Clues:
         """Cells with a label, (N, h, w) bool."""
         return self.label_map != IGNORE_INDEX
 
-    def pick(self, rows: Sequence[int] | Tensor) -> Clues:
+    def pick(self, rows: Sequence[int] | Tensor) -> StreamFeatures:
         """Keep some of the images, in the given order."""
         index = torch.as_tensor(rows, dtype=torch.int64, device=self.label_map.device)
-        return Clues(self.appearance[index], self.log_predictions[index], self.label_map[index])
+        return StreamFeatures(
+            self.appearance[index], self.log_predictions[index], self.label_map[index]
+        )
 
 
-def join(parts: Sequence[Clues]) -> Clues:
+def join(parts: Sequence[StreamFeatures]) -> StreamFeatures:
     """Put the images of several together."""
-    return Clues(
+    return StreamFeatures(
         torch.cat([part.appearance for part in parts]),
         torch.cat([part.log_predictions for part in parts]),
         torch.cat([part.label_map for part in parts]),
@@ -84,8 +86,8 @@ def see_appearance(
     return torch.cat(parts)
 
 
-def ask_witness(witness: SegmentationNetwork, images: Tensor) -> Tensor:
+def reference_log_probabilities(reference: SegmentationNetwork, images: Tensor) -> Tensor:
     """Predict images (N, 3, H, W) in [0, 1]: (N, C, h, w) float16 log-probabilities."""
-    probabilities = witness(images).logits.float().softmax(dim=1)
+    probabilities = reference(images).logits.float().softmax(dim=1)
     cells = to_grid(probabilities, grid_size(*images.shape[2:]))
     return cells.clamp(min=SMALLEST_PROBABILITY).log().half()

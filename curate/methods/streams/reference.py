@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from curate.models.schedule import one_cycle
+from curate.models.schedule import warmup_cosine
 from curate.records import IGNORE_INDEX
 from curate.seeding import stable_rng, stable_seed
 
@@ -37,8 +37,8 @@ _PIECES: Final = (0.2, 0.6)
 WEIGHT_DECAY: Final = 1e-2
 
 
-def train_witness(
-    witness: SegmentationNetwork,
+def train_reference(
+    reference: SegmentationNetwork,
     batches: Iterator[Batch],
     pick_pieces: PickPieces,
     *,
@@ -62,15 +62,15 @@ def train_witness(
     learning_rate : float
         Peak of a one-cycle schedule.
     """
-    module: nn.Module = witness  # type: ignore[assignment]
-    groups = witness.parameter_groups(learning_rate, WEIGHT_DECAY)
+    module: nn.Module = reference  # type: ignore[assignment]
+    groups = reference.parameter_groups(learning_rate, WEIGHT_DECAY)
     optimizer = torch.optim.AdamW(groups)
-    schedule = LambdaLR(optimizer, partial(one_cycle, steps=steps))
+    schedule = LambdaLR(optimizer, partial(warmup_cosine, steps=steps))
     for step, batch in enumerate(batches):
         torch.manual_seed(stable_seed(seed, "step", step))
         images, labels = paste_pieces(batch, pick_pieces, stable_rng(seed, "pieces", step))
         module.train()
-        logits = witness(images.to(device).float() / 255).logits.float()
+        logits = reference(images.to(device).float() / 255).logits.float()
         pixels = F.interpolate(logits, size=list(labels.shape[1:]), mode="bilinear")
         losses = F.cross_entropy(
             pixels, labels.long().to(device), ignore_index=IGNORE_INDEX, reduction="none"

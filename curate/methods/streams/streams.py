@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from curate.methods.streams.networks import APPEARANCE, LAYOUT, SEMANTICS
-from curate.methods.streams.training_sets import Workshop
+from curate.methods.streams.training_sets import StreamTraining
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from curate.methods.streams.networks import Lesson
+    from curate.methods.streams.networks import TrainingSet
 
-PLANTED: Final = "planted"
+CORRUPTION: Final = "planted"
 MISMATCH: Final = "mismatch"
 
 
@@ -34,7 +34,7 @@ class Stream(NamedTuple):
     sees: tuple[str, ...]
     network: str
     width: int
-    lesson: Callable[[Workshop, int], Lesson]
+    training_set: Callable[[StreamTraining, int], TrainingSet]
     passes: int = 1
 
     @property
@@ -43,17 +43,19 @@ class Stream(NamedTuple):
         return self.sees != (LAYOUT,)
 
     @property
-    def knows_faults(self) -> bool:
+    def sees_corruptions(self) -> bool:
         """Whether it learns from real images only, in which faults were planted."""
-        return self.lesson is not Workshop.domain_lesson
+        return self.training_set is not StreamTraining.domain_training_set
 
 
 STREAMS: Final[dict[str, Stream]] = {
-    PLANTED: Stream((APPEARANCE, SEMANTICS), "context", 32, Workshop.planted_lesson),
-    MISMATCH: Stream((SEMANTICS,), "context", 32, Workshop.mismatch_lesson),
-    APPEARANCE: Stream((APPEARANCE,), "pixel", 64, Workshop.domain_lesson),
-    SEMANTICS: Stream((SEMANTICS,), "pixel", 64, Workshop.domain_lesson),
+    CORRUPTION: Stream(
+        (APPEARANCE, SEMANTICS), "context", 32, StreamTraining.corruption_training_set
+    ),
+    MISMATCH: Stream((SEMANTICS,), "context", 32, StreamTraining.mismatch_training_set),
+    APPEARANCE: Stream((APPEARANCE,), "pixel", 64, StreamTraining.domain_training_set),
+    SEMANTICS: Stream((SEMANTICS,), "pixel", 64, StreamTraining.domain_training_set),
     # four coordinates say little to a linear layer: bounds in the image take long to learn
-    LAYOUT: Stream((LAYOUT,), "pixel", 64, Workshop.domain_lesson, passes=3),
+    LAYOUT: Stream((LAYOUT,), "pixel", 64, StreamTraining.domain_training_set, passes=3),
 }
 """The planted one comes first: those that look around are trusted as far as they agree with it."""

@@ -107,7 +107,7 @@ def test_a_level_that_never_beats_having_no_opinion_is_silent():
     method = train(build("hierarchical", learning_rate=5e-3), shift=2.0)
     swapped = evidence_of(1000, shift=2.0)
     swapped.is_real.logical_not_()
-    values = method.judge([swapped], is_last=False)
+    values = method.evaluate([swapped], is_last=False)
     assert values["held_out_loss_pixel"] > math.log(2)
     scores = method.scores(evidence_of(1001, shift=2.0))
     assert bool((scores.combined == 0.5).all())
@@ -116,10 +116,10 @@ def test_a_level_that_never_beats_having_no_opinion_is_silent():
 def test_last_judgement_returns_to_the_best_networks():
     method = train(build("hierarchical", learning_rate=5e-3, patience=50), shift=2.0)
     held_out = [evidence_of(1000, shift=2.0)]
-    best = method.judge(held_out, is_last=False)["held_out_loss_pixel"]
+    best = method.evaluate(held_out, is_last=False)["held_out_loss_pixel"]
     train(method, shift=-4.0, steps=30)
-    worse = method.judge(held_out, is_last=False)["held_out_loss_pixel"]
-    last = method.judge(held_out, is_last=True)["held_out_loss_pixel"]
+    worse = method.evaluate(held_out, is_last=False)["held_out_loss_pixel"]
+    last = method.evaluate(held_out, is_last=True)["held_out_loss_pixel"]
     assert worse > best
     assert last == pytest.approx(best, abs=1e-6)
 
@@ -127,9 +127,9 @@ def test_last_judgement_returns_to_the_best_networks():
 def test_a_level_stops_learning_when_patience_runs_out():
     method = train(build("hierarchical", learning_rate=5e-3, patience=1), shift=2.0)
     held_out = [evidence_of(1000, shift=2.0)]
-    method.judge(held_out, is_last=False)
+    method.evaluate(held_out, is_last=False)
     train(method, shift=-4.0, steps=30)
-    method.judge(held_out, is_last=False)
+    method.evaluate(held_out, is_last=False)
     before = method.networks["pixel"].networks[0].head.weight.clone()
     train(method, shift=-4.0, steps=3)
     assert torch.equal(method.networks["pixel"].networks[0].head.weight, before)

@@ -127,19 +127,19 @@ def test_scores_of_nothing_have_factors_of_one():
 
 def test_fusion_lowers_the_odds_of_the_planted_stream():
     like = torch.zeros(1, 1, 2)
-    planted, other = torch.tensor([[[0.5, 0.75]]]), torch.tensor([[[0.25, 1.0]]])
-    known = (planted, 1.0)
+    injected, other = torch.tensor([[[0.5, 0.75]]]), torch.tensor([[[0.25, 1.0]]])
+    known = (injected, 1.0)
     # odds 1 times 1/4 is 1/5; odds 3 times 1 is 3/4; half the trust: odds 1 times 1/2 is 1/3
     assert torch.allclose(fuse(known, [(other, 1.0)], like), torch.tensor([[[0.2, 0.75]]]))
     assert torch.allclose(fuse(known, [(other, 0.5)], like), torch.tensor([[[1 / 3, 0.75]]]))
-    assert torch.allclose(fuse(known, [(other, 0.0)], like), planted)
+    assert torch.allclose(fuse(known, [(other, 0.0)], like), injected)
 
 
 def test_fusion_flattens_a_planted_stream_that_is_not_trusted():
     like = torch.zeros(1, 1, 1)
-    planted = torch.tensor([[[0.9]]])
+    injected = torch.tensor([[[0.9]]])
     # odds 9, to the power of a half, are 3
-    assert torch.allclose(fuse((planted, 0.5), [], like), torch.tensor(0.75))
+    assert torch.allclose(fuse((injected, 0.5), [], like), torch.tensor(0.75))
 
 
 def test_fusion_without_the_planted_stream_begins_with_what_is_usual():
@@ -153,8 +153,8 @@ def test_fusion_is_even_where_nobody_speaks():
 
 
 def test_agreement_is_that_on_the_ranking():
-    planted = torch.tensor([-1.0, -2.0, 3.0, 4.0])
-    assert measure_agreement(torch.tensor([0.0, 1.0, 2.0, 3.0]), planted) == 1
-    assert measure_agreement(torch.tensor([0.0, 2.0, 1.0, 3.0]), planted) == 0.5  # 3 of 4 pairs
-    assert measure_agreement(torch.tensor([3.0, 2.0, 1.0, 0.0]), planted) == 0
-    assert measure_agreement(torch.zeros(4), planted.abs()) == 1
+    injected = torch.tensor([-1.0, -2.0, 3.0, 4.0])
+    assert measure_agreement(torch.tensor([0.0, 1.0, 2.0, 3.0]), injected) == 1
+    assert measure_agreement(torch.tensor([0.0, 2.0, 1.0, 3.0]), injected) == 0.5  # 3 of 4 pairs
+    assert measure_agreement(torch.tensor([3.0, 2.0, 1.0, 0.0]), injected) == 0
+    assert measure_agreement(torch.zeros(4), injected.abs()) == 1

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from curate.cli.seam import seam
+from curate.cli.command_errors import command_errors
 from curate.errors import (
     ConfigError,
     CurateError,
@@ -40,8 +40,8 @@ main()
 
 FORKER = """
 import os, signal, time
-from curate.cli.seam import seam
-with seam():
+from curate.cli.command_errors import command_errors
+with command_errors():
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -131,7 +131,7 @@ def test_forked_worker_just_ends_on_sigterm():
 
 def test_handlers_are_put_back():
     before = signal.getsignal(signal.SIGTERM)
-    with seam():
+    with command_errors():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -148,7 +148,7 @@ def test_warnings_of_the_library_reach_stderr_once(run, workflow):
 
 
 @pytest.mark.parametrize(
-    ("rank", "speaks", "error", "told"),
+    ("rank", "reports", "error", "told"),
     [
         (1, False, RunError("lost"), ""),
         (1, True, RunError("lost"), "error: lost\n"),
@@ -158,10 +158,10 @@ def test_warnings_of_the_library_reach_stderr_once(run, workflow):
     ],
 )
 def test_of_a_job_one_process_says_why_it_ends(
-    run, workflow, monkeypatch, rank, speaks, error, told
+    run, workflow, monkeypatch, rank, reports, error, told
 ):
-    monkeypatch.setattr("curate.cli.seam.this_process", lambda: World(rank, 2, rank))
-    monkeypatch.setattr("curate.distributed.claim_failure", lambda: speaks)
+    monkeypatch.setattr("curate.cli.command_errors.this_process", lambda: World(rank, 2, rank))
+    monkeypatch.setattr("curate.distributed.claim_failure", lambda: reports)
     workflow("training.fit", "fit", error)
     done = run("fit")
     assert done.exit_code == (130 if isinstance(error, KeyboardInterrupt) else 1)

@@ -27,7 +27,7 @@ EXIT_INTERRUPTED = 130
 
 
 @contextmanager
-def seam() -> Iterator[TerminalReporter]:
+def command_errors() -> Iterator[TerminalReporter]:
     """Give a command its reporter; turn what it raises into one message and an exit code.
 
     A `UsageError` or `ConfigError` ends with 2, any other `CurateError` with 1, an interruption
