@@ -194,7 +194,7 @@ def score_cells(
     ----------
     maps : (4 + S, h, w) float32
         Scores in [0, 1]: combined, image, region and pixel level, then those of each stream, NaN
-        where it is silent.
+        where it is inactive.
     weights : CellWeights
         How weights follow from stored scores.
     streams : sequence of str

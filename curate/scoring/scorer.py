@@ -60,7 +60,7 @@ def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor
     -------
     maps : (N, 4 + S, gh, gw) float32
         Scores in [0, 1] on the weighting grid: combined, image, region and pixel level, then those
-        of each of the method's S streams, NaN where it is silent.
+        of each of the method's S streams, NaN where it is inactive.
 
     Raises
     ------

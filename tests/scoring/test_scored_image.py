@@ -69,15 +69,15 @@ def test_each_stream_is_pooled_by_itself():
     levels = [[[0.5, 0.5]]] * 4
     maps = np.array([*levels, [[0.3, 0.9]], [[np.nan] * 2]], np.float32)
     plan = CellPlan((4, 4), 2, "grid", 2, stream_maps=True)
-    image = score_cells(prepared_image(), maps, plan, FLAT, ("seen", "silent"))
+    image = score_cells(prepared_image(), maps, plan, FLAT, ("seen", "inactive"))
     # 2 valid pixels in the left cell, 4 in the right one
     assert image.means["score"] == pytest.approx(0.5)
     assert image.streams == {
         "seen": pytest.approx(0.7),
-        "silent": pytest.approx(np.nan, nan_ok=True),
+        "inactive": pytest.approx(np.nan, nan_ok=True),
     }
     assert image.regions.streams["seen"] == pytest.approx([0.3, 0.9])
-    assert np.isnan(image.regions.streams["silent"]).all()
+    assert np.isnan(image.regions.streams["inactive"]).all()
     assert image.stream_scores == {"seen": pack(quantise(maps[4]))}
     assert score_cells(prepared_image(), maps[:4], plan, FLAT).streams == {}
 

@@ -209,7 +209,7 @@ class Streams(Method):
 
     def weight_rule(self) -> WeightRule:
         """Return the rule of the last step, and how much a class counts."""
-        factors = tuple(self.panel.factors.tolist())
+        factors = tuple(self.fusion.factors.tolist())
         return replace(self.running.rule(), class_factors=factors).rounded()
 
     def _recall(self, evidence: Evidence) -> Tensor:
