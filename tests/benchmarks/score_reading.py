@@ -108,7 +108,7 @@ def epoch(loader: DataLoader) -> float:
 
 
 def time_maps(out: Path, count: int, rounds: int) -> None:
-    """Print the processor time of one map, the best of several epochs over maps that were read before."""
+    """Print the processor time of a map that was read before, the best of several epochs."""
     crops = {
         f"{CROP}x{CROP} to {SIZE}x{SIZE}": {"crop": (20, 30, CROP, CROP), "size": (SIZE, SIZE)},
         f"{HEIGHT}x{WIDTH}": {},

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from curate.records import SCORE_NAMES, WEIGHT_NAMES
 from curate.scores.assembling import Assembly, assemble
 from curate.scores.provenance import NO_MEANS, Header, parse_provenance
 from curate.scores.schema import Schema
