@@ -55,7 +55,8 @@ def check_region_column(name: str, values: NDArray[Any], *, where: str) -> None:
     StoreError
         Naming column and row.
     """
-    _check_values(name, values, np.True_, where=where)
+    if is_score(name) or is_weight(name) or name in _COUNTS:
+        _check_values(name, values, np.True_, where=where)
 
 
 def check_region_images(image: NDArray[np.int64], *, num_images: int, where: str) -> None:

@@ -108,7 +108,6 @@ class Piece:
         has_maps: bool,
     ) -> None:
         self._scored = sorted(scored, key=lambda image: image.pair.id)
-        self._schema, self._stride = schema, provenance.stride
         num_classes = len(provenance.classes.names)
         self.images = image_columns(self._scored, schema, num_classes=num_classes)
         self._regions = region_columns(
@@ -116,9 +115,12 @@ class Piece:
         )
         self.region_count = np.bincount(self._regions["image"], minlength=len(scored))
         self.means = NO_MEANS
-        for row in range(len(scored)) if has_maps else ():
-            for group in schema.map_groups(provenance.levels):
-                self._check_map(group, row)
+        self._maps = {
+            (group, row): found
+            for group in (schema.map_groups(provenance.levels) if has_maps else ())
+            for row, image in enumerate(self._scored)
+            if (found := _find_map(image, group, schema, provenance.stride)) is not None
+        }
 
     def regions(self, rows: range) -> Iterator[Columns]:
         """Yield the regions of all images."""
@@ -128,30 +130,25 @@ class Piece:
 
     def packed(self, group: str, row: int) -> PackedMap:
         """Return a map of an image."""
-        found = self._find(group, row)
-        assert found is not None  # seen by `_check_map`
-        return found
+        return self._maps[group, row]
 
-    def _find(self, group: str, row: int) -> PackedMap | None:
-        """Return a map of an image, if it has one."""
-        image, stream = self._scored[row], self._schema.stream_groups.get(group)
-        found: PackedMap | None = (
-            getattr(image, group) if stream is None else image.stream_scores.get(stream)
-        )
-        return found
 
-    def _check_map(self, group: str, row: int) -> None:
-        """Refuse a map that does not fit its image, or that is missing."""
-        image, stream = self._scored[row], self._schema.stream_groups.get(group)
-        is_inactive = stream is not None and np.isnan(image.streams.get(stream, np.nan))
-        if image.status != OK or is_inactive:
-            return
-        found, shape = self._find(group, row), map_shape(image.height, image.width, self._stride)
-        dtype = map_dtype(group, shape)
-        if found is None or (found.shape, found.dtype) != (shape, dtype):
-            what = "missing" if found is None else f"{found.dtype} of shape {found.shape}"
-            msg = (
-                f"a map of image '{image.pair.id}' is {what}; {dtype} of shape {shape} is required "
-                f"for {image.height}x{image.width} pixels at stride {self._stride}."
-            )
-            raise StoreError(msg)
+def _find_map(image: ScoredImage, group: str, schema: Schema, stride: int) -> PackedMap | None:
+    """Return a map that fits its image; None where there is nothing to map."""
+    stream = schema.stream_groups.get(group)
+    is_inactive = stream is not None and np.isnan(image.streams.get(stream, np.nan))
+    if image.status != OK or is_inactive:
+        return None
+    found: PackedMap | None = (
+        getattr(image, group) if stream is None else image.stream_scores.get(stream)
+    )
+    shape = map_shape(image.height, image.width, stride)
+    dtype = map_dtype(group, shape)
+    if found is not None and (found.shape, found.dtype) == (shape, dtype):
+        return found
+    what = "missing" if found is None else f"{found.dtype} of shape {found.shape}"
+    msg = (
+        f"a map of image '{image.pair.id}' is {what}; {dtype} of shape {shape} is required for "
+        f"{image.height}x{image.width} pixels at stride {stride}."
+    )
+    raise StoreError(msg)

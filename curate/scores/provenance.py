@@ -23,26 +23,9 @@ class _Record(BaseModel):
 
 
 class DatasetProvenance(_Record):
-    """The data set that was scored.
-
-    Attributes
-    ----------
-    layout : str
-        Name of the layout it was read with, never ``auto``.
-    labels : str or None
-        Name of the id map.
-    fingerprint : str or None
-        Checksum of what the data set consists of.
-    name : str or None
-        Name of its folder.
-    images : int or None
-        How many images it has.
-    """
+    """The data set that was scored, and how many images it has."""
 
     layout: str
-    labels: str | None = None
-    fingerprint: str | None = None
-    name: str | None = None
     images: int | None = None
 
 
@@ -54,12 +37,10 @@ class ClassesProvenance(_Record):
 
 
 class Provenance(_Record):
-    """What scores depend on.
+    """What scores depend on; other keys, such as run and versions, are compared but never used.
 
     Attributes
     ----------
-    run, checkpoint_sha256 : str or None
-        The run, and the networks that scored.
     id_map : dict
         How label ids become class indices, as the data set's own id map writes itself down.
     weight_rule : dict or None
@@ -69,24 +50,14 @@ class Provenance(_Record):
         Which of ``image``, ``region``, ``pixel`` were scored.
     stride : int
         Pixels of the original image per cell of a stored map.
-    regions : dict or None
-        How images were cut into regions.
-    versions : dict of str to str
-        Versions of the software.
     """
 
-    run: str | None = None
-    checkpoint_sha256: str | None = None
     dataset: DatasetProvenance
     classes: ClassesProvenance
     id_map: dict[str, Any] | None = None
-    method: str | dict[str, Any] | None = None
     weight_rule: dict[str, Any] | None = None
     levels: tuple[str, ...]
     stride: int = Field(ge=1)
-    regions: str | dict[str, Any] | None = None
-    seed: int | None = None
-    versions: dict[str, str] = {}
 
     @property
     def largest_weight(self) -> float:

@@ -121,16 +121,19 @@ class ScoreFile:
         return self.has_maps and bool(self.schema.stream_groups)
 
     @cached_property
+    def tables(self) -> Tables:
+        """Return both tables, column by column, unread."""
+        return Tables(self.parts, str(self.path))
+
+    @cached_property
     def images(self) -> pd.DataFrame:
         """Return one row an image, sorted by id; see `class_px` for values by class."""
-        names = _plain(self.schema.columns(IMAGES))
-        return _to_frame({name: self._tables.images(name) for name in names})
+        return _to_frame(self.images_arrow(_plain(self.schema.columns(IMAGES))))
 
     @cached_property
     def regions(self) -> pd.DataFrame:
         """Return one row a region; ``image`` is its row in `images`. Empty without regions."""
-        names = _plain(self.schema.columns(REGIONS))
-        return _to_frame({name: self._tables.regions(name) for name in names})
+        return _to_frame(self.regions_arrow())
 
     def images_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return what `images` holds, and the values by class, without Python objects.
@@ -151,13 +154,13 @@ class ScoreFile:
         UsageError
             If there is no such column.
         """
-        names = _known(columns, self.schema.columns(IMAGES))
-        return to_table({name: self._tables.images(name) for name in names})
+        names = columns or self.schema.columns(IMAGES)
+        return to_table({name: self.image_column(name) for name in names})
 
     def regions_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return what `regions` holds; see `images_arrow`."""
-        names = _known(columns, self.schema.columns(REGIONS))
-        return to_table({name: self._tables.regions(name) for name in names})
+        names = columns or self.schema.columns(REGIONS)
+        return to_table({name: self.region_column(name) for name in names})
 
     def image_column(self, name: str) -> Any:  # noqa: ANN401
         """Return one column of the image table.
@@ -172,41 +175,38 @@ class ScoreFile:
         UsageError
             If there is no such column.
         """
-        return self._tables.images(*_known([name], self.schema.columns(IMAGES)))
+        _check_known(name, self.schema.columns(IMAGES), "column")
+        return self.tables.images(name)
 
-    def region_column(self, name: str) -> NDArray[Any]:
+    def region_column(self, name: str) -> Any:  # noqa: ANN401
         """Return one column of the region table; see `image_column`."""
-        return np.asarray(self._tables.regions(*_known([name], self.schema.columns(REGIONS))))
+        _check_known(name, self.schema.columns(REGIONS), "column")
+        return self.tables.regions(name)
 
     @property
     def num_images(self) -> int:
         """Return the number of images."""
-        return self._tables.num_images
+        return sum(self.tables.counts)
 
     @property
     def is_ok(self) -> NDArray[np.bool_]:
         """Tell which images were scored, (N,)."""
-        return self._tables.is_ok
+        return self.tables.is_ok
 
     def scored_ids(self) -> list[str]:
         """List the ids of the images that were scored."""
-        ids: list[str] = self._tables.images("id").filter(to_arrow(self.is_ok)).to_pylist()
+        ids: list[str] = self.tables.images("id").filter(to_arrow(self.is_ok)).to_pylist()
         return ids
-
-    @property
-    def is_sorted(self) -> bool:
-        """Tell whether the files hold the images in the order of their ids."""
-        return self._tables.is_sorted
 
     @property
     def class_px(self) -> NDArray[np.int64]:
         """Return the valid pixels of each class in each image, (N, C)."""
-        return np.asarray(self._tables.images("class_px"))
+        return np.asarray(self.tables.images("class_px"))
 
     @property
     def class_score(self) -> NDArray[np.float32]:
         """Return the mean score of each class in each image, (N, C); NaN where it is absent."""
-        return np.asarray(self._tables.images("class_score"))
+        return np.asarray(self.tables.images("class_score"))
 
     def pixel_scores(self, image_id: str, *, stream: str | None = None) -> NDArray[np.uint8]:
         """Return the combined score times 255 of each cell of an image.
@@ -288,22 +288,16 @@ class ScoreFile:
             resize=resize,
         )
 
-    def weight_map(
-        self,
-        image_id: str,
-        *,
-        size: tuple[int, int] | None = None,
-        crop: tuple[int, int, int, int] | None = None,
-        hflip: bool = False,
-        resize: str = "nearest",
-    ) -> NDArray[np.float32]:
-        """Return the weight of each pixel: from 0, mean 1 over the data set; see `score_map`."""
-        found = self._maps.read(PIXEL_WEIGHTS, image_id)
-        return align_scores(*found, size=size, crop=crop, hflip=hflip, resize=resize)
+    def weight_map(self, image_id: str, **options: Any) -> NDArray[np.float32]:  # noqa: ANN401
+        """Return the weight of each pixel: from 0, mean 1 over the data set.
+
+        Options are those of `score_map` but for `stream`.
+        """
+        return align_scores(*self._maps.read(PIXEL_WEIGHTS, image_id), **options)
 
     def close(self) -> None:
         """Close the file and forget what was read; it opens again when needed."""
-        for name in ("_tables", "_map_reader", "images", "regions"):
+        for name in ("tables", "_map_reader", "images", "regions"):
             self.__dict__.pop(name, None)
         for part in self.parts:
             part.close()
@@ -318,14 +312,9 @@ class ScoreFile:
         return type(self), (self.path,)
 
     @cached_property
-    def _tables(self) -> Tables:
-        """Return the two tables, unread."""
-        return Tables(self.parts, str(self.path))
-
-    @cached_property
     def _map_reader(self) -> MapReader:
         """Return what reads maps."""
-        return MapReader(self.parts, self._tables, self.schema, str(self.path))
+        return MapReader(self.parts, self.tables, self.schema, str(self.path))
 
     @property
     def _maps(self) -> MapReader:
@@ -339,7 +328,7 @@ class ScoreFile:
         """Name the group of the maps of a stream, or of the combined score."""
         if stream is None:
             return PIXEL_SCORES
-        _ = _known([stream], self.streams, what="stream")
+        _check_known(stream, self.streams, "stream")
         if not self.has_stream_maps:
             msg = (
                 f"{self.path} was scored without maps of streams. Score again with --stream-maps "
@@ -354,21 +343,15 @@ def _plain(schema: dict[str, Column]) -> list[str]:
     return [name for name, column in schema.items() if not column.per_class]
 
 
-def _known(
-    names: Sequence[str] | None, known: Collection[str], *, what: str = "column"
-) -> Sequence[str]:
-    """Refuse names of what is not there; all by default."""
-    for name in names or ():
-        if name not in known:
-            msg = f"there is no {what} '{name}': name some of {', '.join(known) or 'none'}."
-            raise UsageError(msg)
-    return list(known) if names is None else names
+def _check_known(name: str, known: Collection[str], what: str) -> None:
+    """Refuse the name of what is not there."""
+    if name not in known:
+        msg = f"there is no {what} '{name}': name some of {', '.join(known) or 'none'}."
+        raise UsageError(msg)
 
 
-def _to_frame(columns: dict[str, Any]) -> pd.DataFrame:
-    """Show columns as a data frame."""
+def _to_frame(table: pa.Table) -> pd.DataFrame:
+    """Show columns as a data frame, whose strings are Python's."""
     import pandas as pd  # takes longer to import than most score files to read
 
-    return pd.DataFrame(
-        {n: v if isinstance(v, np.ndarray) else v.to_pylist() for n, v in columns.items()}
-    )
+    return pd.DataFrame({n: table[n].to_numpy() for n in table.column_names})

@@ -168,7 +168,7 @@ def load(source: ScoreFile) -> Loaded:
         for name, values in columns.items()
     }
     ends = np.searchsorted(source.region_column("image"), np.arange(source.num_images + 1))
-    if not source.is_sorted:
+    if source.tables.order is not None:
         msg = f"{source.path}: images are not sorted by id. Score the data set again."
         raise StoreError(msg)
     source.close()

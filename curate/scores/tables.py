@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -19,51 +19,22 @@ from curate.scores.checks import (
     check_region_column,
     check_region_images,
 )
-from curate.scores.h5_read import Values, reading, to_values
+from curate.scores.h5_read import H5Part, Values, reading, to_values
 from curate.scores.schema import IMAGES, REGIONS
+from curate.scores.tables_arrow import TablePart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from curate.scores.h5_read import Maps
-    from curate.scores.provenance import Header
-    from curate.scores.schema import Schema
 
-
-class Part(Protocol):
-    """What the scores of some images are read from: an HDF5 file, or two Parquet tables.
-
-    Attributes
-    ----------
-    path : Path
-    schema : Schema
-        What it holds; to be set once the header is read.
-    """
-
-    path: Path
-    schema: Schema
-
-    def header(self) -> Header:
-        """Read what it says of itself."""
-
-    def count(self, table: str) -> int:
-        """Count the rows of a table, after a look at the types of its columns."""
-
-    def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
-        """Read some rows of a column."""
-
-    def maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
-        """Find all maps of one kind and shape, if there are any."""
-
-    def close(self) -> None:
-        """Close what is open; it opens again when needed."""
+Part = H5Part | TablePart
+"""What the scores of some images are read from."""
 
 
 class Tables:
-    """The tables of a score file as one, whichever shape it has; images are sorted by id.
+    """The tables of several parts as one, whichever shape they have; images are sorted by id.
 
     Parameters
     ----------
@@ -79,9 +50,9 @@ class Tables:
         self._columns: dict[tuple[str, str], Values] = {}
 
     @cached_property
-    def num_images(self) -> int:
-        """Return the number of images."""
-        return sum(self._image_counts)
+    def counts(self) -> list[int]:
+        """Return the number of images of each part."""
+        return [part.count(IMAGES) for part in self._parts]
 
     @cached_property
     def is_ok(self) -> NDArray[np.bool_]:
@@ -91,44 +62,13 @@ class Tables:
     @cached_property
     def part_of(self) -> NDArray[np.int64]:
         """Return the part that each image comes from, (N,)."""
-        parts = np.repeat(np.arange(len(self._image_counts)), self._image_counts)
-        return np.asarray(_take(parts, self._order))
-
-    @property
-    def is_sorted(self) -> bool:
-        """Tell whether the rows of all parts are in the order of their ids."""
-        return self._order is None
-
-    def images(self, name: str) -> Values:
-        """Return a column of the image table."""
-        return self._column(IMAGES, name)
-
-    def regions(self, name: str) -> Values:
-        """Return a column of the region table; ``image`` counts rows of this image table."""
-        return self._column(REGIONS, name)
-
-    def row_of(self, image_id: str) -> int | None:
-        """Find the row of an image, None if there is none."""
-        ids = self.images("id")
-        row = bisect_left(range(len(ids)), image_id, key=lambda row: ids[row].as_py())
-        return row if row < len(ids) and ids[row].as_py() == image_id else None
+        return np.asarray(_take(np.repeat(np.arange(len(self.counts)), self.counts), self.order))
 
     @cached_property
-    def _image_counts(self) -> list[int]:
-        """Count the images of each part."""
-        return [part.count(IMAGES) for part in self._parts]
-
-    @cached_property
-    def _region_counts(self) -> list[int]:
-        """Count the regions of each part."""
-        return [part.count(REGIONS) for part in self._parts]
-
-    @cached_property
-    def _order(self) -> NDArray[np.int64] | None:
+    def order(self) -> NDArray[np.int64] | None:
         """Return the rows of all parts in the order of their ids; None: they are in order."""
-        _ = self._image_counts
-        ids = self._join(IMAGES, "id")
-        order = None
+        _ = self.counts
+        ids, order = self._join(IMAGES, "id"), None
         if not _rises(ids):
             order = from_arrow(pc.sort_indices(ids)).astype(np.int64)
             ids = ids.take(to_arrow(order))
@@ -139,55 +79,52 @@ class Tables:
         self._columns[IMAGES, "id"] = ids
         return order
 
-    @cached_property
-    def _region_image(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-        """Return the image of each region, and the order that sorts the regions by it."""
-        blocks, first = [], 0
-        _ = self._region_counts
-        for part, count in zip(self._parts, self._image_counts, strict=True):
-            block = part.read(REGIONS, "image")
-            check_region_images(block, num_images=count, where=self._where)
-            blocks.append(block + first if first else block)
-            first += count
-        image = np.concatenate(blocks)
-        if self._order is None:
-            return image, None
-        new_row = np.empty_like(self._order)
-        new_row[self._order] = np.arange(len(new_row))
-        image = new_row[image]
-        order = np.argsort(image, kind="stable")
-        return image[order], order
+    def images(self, name: str) -> Values:
+        """Return a column of the image table."""
+        order = self.order
+        if (IMAGES, name) not in self._columns:
+            with reading(self._where):  # parts may have different numbers of classes
+                values = _take(self._join(IMAGES, name), order)
+            if not isinstance(values, pa.Array):
+                check_image_column(name, values, self.is_ok, where=self._where)
+            self._columns[IMAGES, name] = values
+        return self._columns[IMAGES, name]
 
-    def _column(self, table: str, name: str) -> Values:
-        """Read a column unless it is there."""
-        key = (table, name)
-        if key not in self._columns:
-            values = self._read_images(name) if table == IMAGES else self._read_regions(name)
-            self._columns.setdefault(key, values)
-        return self._columns[key]
-
-    def _read_images(self, name: str) -> Values:
-        """Read a column of the image table."""
-        order = self._order
-        if name == "id":
-            return self._columns[IMAGES, "id"]
-        with reading(self._where):  # parts may have different numbers of classes
-            values = _take(self._join(IMAGES, name), order)
-        if not isinstance(values, pa.Array):
-            check_image_column(name, values, self.is_ok, where=self._where)
-        return values
-
-    def _read_regions(self, name: str) -> Values:
-        """Read a column of the region table."""
+    def regions(self, name: str) -> Values:
+        """Return a column of the region table; ``image`` counts rows of this image table."""
         image, order = self._region_image
         if name == "image":
             return image
         if name == "id":
             return self.images("id").take(to_arrow(image))
-        values = _take(self._join(REGIONS, name), order)
-        if not isinstance(values, pa.Array):
+        if (REGIONS, name) not in self._columns:
+            values = _take(self._join(REGIONS, name), order)
             check_region_column(name, values, where=self._where)
-        return values
+            self._columns[REGIONS, name] = values
+        return self._columns[REGIONS, name]
+
+    def row_of(self, image_id: str) -> int | None:
+        """Find the row of an image, None if there is none."""
+        ids = self.images("id")
+        row = bisect_left(range(len(ids)), image_id, key=lambda row: ids[row].as_py())
+        return row if row < len(ids) and ids[row].as_py() == image_id else None
+
+    @cached_property
+    def _region_image(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+        """Return the image of each region, and the order that sorts the regions by it."""
+        blocks, first = [], 0
+        for part, count in zip(self._parts, self.counts, strict=True):
+            part.count(REGIONS)
+            block = part.read(REGIONS, "image")
+            check_region_images(block, num_images=count, where=self._where)
+            blocks.append(block + first if first else block)
+            first += count
+        image = np.concatenate(blocks)
+        if self.order is None:
+            return image, None
+        image = np.argsort(self.order)[image]
+        order = np.argsort(image, kind="stable")
+        return image[order], order
 
     def _join(self, table: str, name: str) -> Values:
         """Put the column of all parts below each other."""
