@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from curate.files.atomic import replacing, replacing_folder
 from curate.records import OK
-from curate.scores.arrow import texts_to_arrow, to_arrow
 from curate.scores.columns import Columns, num_rows, take
 from curate.scores.h5_write import MapWriter, write_header, write_table
 from curate.scores.schema import (
@@ -31,7 +30,7 @@ from curate.scores.targets import SHARD_NAME, Kind, Target
 from curate.scores.weight_means import divide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from curate.scores.provenance import Header, Provenance
@@ -98,7 +97,6 @@ def write_h5(assembly: Assembly, rows: range, images: Columns, path: Path) -> No
     num_classes = len(assembly.class_names)
     with creating_h5(path) as (file, sink):
         write_header(file, assembly.header)
-        texts = {name: values for name, values in images.items() if values.dtype == object}
         write_table(
             file,
             IMAGES,
@@ -106,21 +104,29 @@ def write_h5(assembly: Assembly, rows: range, images: Columns, path: Path) -> No
             schema.columns(IMAGES),
             count=len(rows),
             num_classes=num_classes,
-            widths={k: max((len(t.encode()) for t in v), default=1) for k, v in texts.items()},
+            widths={k: _width(v) for k, v in images.items() if v.dtype == object},
         )
         if "region" in levels:
-            ids, names = _region_texts(assembly, rows)
             write_table(
                 file,
                 REGIONS,
-                _region_blocks(assembly, rows, ids, names),
+                _region_blocks(assembly, rows),
                 schema.columns(REGIONS),
                 count=int(content.region_count[rows.start : rows.stop].sum()),
                 num_classes=num_classes,
-                widths={"id": ids.itemsize, "class_name": names.itemsize},
+                widths={"id": _width(images["id"]), "class_name": _width(assembly.class_names)},
             )
-        groups = schema.map_groups(levels)
-        writers = {group: _open_maps(assembly, file, group, images) for group in groups}
+        counts = Counter(images["map_size"].tolist())
+        writers = {
+            group: MapWriter(
+                file,
+                group,
+                counts,
+                stride=assembly.provenance.stride,
+                scale=_scale(assembly, group),
+            )
+            for group in schema.map_groups(levels)
+        }
         for row, map_row in zip(rows, images["map_row"].tolist(), strict=True):
             sink.raise_error()
             for group in groups_of(assembly, row) if map_row >= 0 else ():
@@ -181,44 +187,31 @@ def _write_tables(assembly: Assembly, rows: range, images: Columns, target: Targ
     if "region" not in assembly.provenance.levels:
         target.regions_table.unlink(missing_ok=True)
         return
-    ids, names = (texts_to_arrow(list(map(bytes.decode, t))) for t in _region_texts(assembly, rows))
     with replacing(target.regions_table) as partial:
-        blocks = _region_blocks(assembly, rows, ids, names)
+        blocks = _region_blocks(assembly, rows)
         write_parquet(partial, blocks, assembly.schema.columns(REGIONS), **about)
 
 
-def _region_texts(assembly: Assembly, rows: range) -> tuple[Any, Any]:
-    """Encode what is repeated in the region table: image ids, and names of classes, none last."""
-    ids = [text.encode() for text in assembly.content.images["id"][rows.start : rows.stop]]
-    return np.array(ids, np.bytes_), np.array([n.encode() for n in (*assembly.class_names, "")])
-
-
-def _region_blocks(assembly: Assembly, rows: range, ids: Any, names: Any) -> Iterator[Columns]:  # noqa: ANN401
-    """Yield the whole region table of some images, strings as `ids` and `names` are."""
+def _region_blocks(assembly: Assembly, rows: range) -> Iterator[Columns]:
+    """Yield the whole region table of some images."""
+    ids = assembly.content.images["id"][rows.start : rows.stop]
+    names = np.array([*assembly.class_names, ""], object)  # no class last
     for block in assembly.content.regions(rows):
-        class_index = np.minimum(block["class_id"], len(assembly.class_names)).astype(np.int64)
-        repeated = {"id": _pick(ids, block["image"]), "class_name": _pick(names, class_index)}
+        class_index = np.minimum(block["class_id"], len(names) - 1)
+        repeated = {"id": ids[block["image"]], "class_name": names[class_index]}
         yield divide(block, assembly.header.weight_means) | repeated
 
 
-def _pick(texts: Any, rows: Any) -> Any:  # noqa: ANN401
-    """Repeat strings, in Arrow or in NumPy."""
-    return texts.take(to_arrow(rows) if isinstance(texts, pa.Array) else rows)
+def _width(texts: Iterable[str]) -> int:
+    """Count the bytes of the longest string."""
+    return max((len(text.encode()) for text in texts), default=1)
 
 
-def _open_maps(assembly: Assembly, file: Any, group: str, images: Columns) -> MapWriter:  # noqa: ANN401
-    """Prepare to write a group of maps."""
-    sizes, counts = np.unique(images["map_size"].astype(str), return_counts=True)
-    scale: float | None = PIXEL_SCALE
+def _scale(assembly: Assembly, group: str) -> float | None:
+    """Tell what a stored value of a map is worth, see `ATTR_SCALE`."""
     if group == PIXEL_WEIGHTS:
-        scale = assembly.provenance.largest_weight / assembly.header.weight_means[0]
-    return MapWriter(
-        file,
-        group,
-        dict(zip(sizes.tolist(), counts.tolist(), strict=True)),
-        stride=assembly.provenance.stride,
-        scale=None if group == REGION_IDS else scale,
-    )
+        return assembly.provenance.largest_weight / assembly.header.weight_means[0]
+    return None if group == REGION_IDS else PIXEL_SCALE
 
 
 def _shards(assembly: Assembly) -> Iterator[range]:

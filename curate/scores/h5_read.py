@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import h5py
 import numpy as np
@@ -187,16 +187,15 @@ class H5Part:
         """Find a column and check its type, without reading its values."""
         column = self.schema.columns(table)[name]
         node = self._find(f"{table}/{name}", h5py.Dataset)
-        info = h5py.check_string_dtype(node.dtype)
+        text = h5py.check_string_dtype(node.dtype)
         if column.dtype == TEXT:
-            is_right = info is not None and info.encoding == "utf-8" and info.length is not None
+            expected, is_right = "fixed-length UTF-8", text is not None and bool(text.length)
         else:
-            is_right = node.dtype == np.dtype(column.dtype)
+            expected, is_right = column.dtype, node.dtype == np.dtype(column.dtype)
         if not is_right:
             msg = (
-                f"{self.path}: column '{name}' is of type {info or node.dtype}, not "
-                f"{'fixed-length UTF-8' if column.dtype == TEXT else column.dtype}. Score the data "
-                "set again."
+                f"{self.path}: column '{name}' is of type {text or node.dtype}, not {expected}. "
+                "Score the data set again."
             )
             raise StoreError(msg)
         self._check_storage(node.id, node.shape, f"{table}/{name}")
@@ -216,8 +215,7 @@ class H5Part:
         elif not isinstance(stride, int) or stride < 1:
             problem = f"has stride {stride}"
         if problem:
-            msg = f"{self.path}: '{path}' {problem}. Score the data set again."
-            raise StoreError(msg)
+            self._refuse(path, problem)
         compression = _find_compression(node, shape)
         self._check_storage(node, node.shape if compression is None else shape, path)
         return Maps(self.path, node, dtype, compression, int(stride or 1), scale)
@@ -226,32 +224,34 @@ class H5Part:
         """Walk to the node at `path` without ever leaving the file."""
         node: Any = self._open()
         for part in path.split("/"):
-            problem, name = "", part.encode()
+            name = part.encode()
             if not isinstance(node, h5py.Group) or not node.id.links.exists(name):
-                problem = "is missing"
-            elif node.id.links.get_info(name).type != h5l.TYPE_HARD:
-                problem = "is a link, which is not followed"
-            if problem:
-                msg = f"{self.path}: '{path}' {problem}. Score the data set again."
-                raise StoreError(msg)
+                self._refuse(path, "is missing")
+            if node.id.links.get_info(name).type != h5l.TYPE_HARD:
+                self._refuse(path, "is a link, which is not followed")
             node = node[part]
         if not isinstance(node, kind):
-            msg = f"{self.path}: '{path}' is no {kind.__name__.lower()}. Score again."
-            raise StoreError(msg)
+            self._refuse(path, f"is no {kind.__name__.lower()}")
         return node
 
     def _check_storage(self, node: h5d.DatasetID, shape: tuple[int, ...] | None, path: str) -> None:
         """Refuse values that lie in other files, or are more than this file can hold."""
-        settings, problem = node.get_create_plist(), ""
+        settings, problem, chunk = node.get_create_plist(), "", ()
+        if settings.get_layout() == h5d.CHUNKED:
+            chunk = settings.get_chunk()
         is_simple = node.get_space().get_simple_extent_type() == h5s.SIMPLE
-        claimed = math.prod(shape or ()) * node.dtype.itemsize
+        claimed = max(math.prod(shape or ()), math.prod(chunk)) * node.dtype.itemsize
         if settings.get_layout() == h5d.VIRTUAL or settings.get_external_count():
             problem = "points to another file, which is not read"
         elif not is_simple or claimed > _MAX_RATIO * h5i.get_file_id(node).get_filesize():
             problem = f"claims {claimed} bytes, which the file cannot hold"
         if problem:
-            msg = f"{self.path}: '{path}' {problem}. Score the data set again."
-            raise StoreError(msg)
+            self._refuse(path, problem)
+
+    def _refuse(self, path: str, problem: str) -> NoReturn:
+        """Raise the error."""
+        msg = f"{self.path}: '{path}' {problem}. Score the data set again."
+        raise StoreError(msg)
 
 
 class Maps(NamedTuple):

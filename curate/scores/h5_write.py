@@ -70,15 +70,11 @@ def write_table(
     for block in blocks:
         end = start + len(next(iter(block.values())))
         for name, node in nodes.items():
-            node[start:end] = to_bytes(block[name], node.dtype)
+            values = block[name]
+            if values.dtype == object:
+                values = np.array([text.encode() for text in values], node.dtype)
+            node[start:end] = values
         start = end
-
-
-def to_bytes(values: Any, kind: np.dtype[Any]) -> Any:  # noqa: ANN401
-    """Encode Python strings; what is encoded already, and numbers, are left as they are."""
-    if values.dtype == object:
-        return np.array([text.encode() for text in values], kind)
-    return values.astype(kind) if values.dtype.kind == "S" else values
 
 
 class MapWriter:

@@ -97,7 +97,7 @@ class MapReader:
         """Keep a map unpacked; what was read first is dropped first."""
         self._cells[key] = cells
         self._cell_bytes += cells.nbytes
-        while self._cell_bytes > _MAX_CELL_BYTES:
+        while self._cell_bytes > _MAX_CELL_BYTES and self._cells:
             self._cell_bytes -= self._cells.popitem(last=False)[1].nbytes
 
     def _find(self, group: str, image_id: str) -> _Place:

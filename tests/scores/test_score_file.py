@@ -328,6 +328,9 @@ TAMPERINGS = {
         f.__delitem__("images/score"),
         f["images"].create_dataset("score", (3,), "f4", external=[("secret.bin", 0, 12)]),
     ),
+    "'images/score' claims 400000000 bytes, which the file cannot hold": lambda f: replace(
+        f, "images/score", shape=(3,), dtype="f4", chunks=(10**8,), maxshape=(None,)
+    ),
     "cannot be read: Invalid UTF8": lambda f: f["images/status"].__setitem__(0, b"\xff"),
     "column 'pixel_score' has -inf in row 0": lambda f: f["images/pixel_score"].__setitem__(
         0, -np.inf
