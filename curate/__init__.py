@@ -22,11 +22,11 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
-    from curate.init import init
     from curate.scores.merge import merge
     from curate.scores.score_file import ScoreFile
     from curate.scoring.score import score
     from curate.selection.export import export_subset
+    from curate.template import init
     from curate.training.evaluation import evaluate
     from curate.training.fit import fit
 
@@ -70,7 +70,7 @@ _MODULES: Final = {
     "evaluate": "curate.training.evaluation",
     "export_subset": "curate.selection.export",
     "fit": "curate.training.fit",
-    "init": "curate.init",
+    "init": "curate.template",
     "load_config": "curate.config",
     "merge": "curate.scores.merge",
     "score": "curate.scoring.score",

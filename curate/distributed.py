@@ -11,7 +11,8 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE: Final = timedelta(days=30)
@@ -176,19 +178,24 @@ def gather_objects(value: T) -> list[T]:
     return [_broadcast_from(rank, value) for rank in range(_job.world.size)]
 
 
-def first_decides(function: Callable[[], T]) -> T:
-    """Call a function in the first process only and return its result in all of them.
+def by_first_rank(function: Callable[P, T]) -> Callable[P, T]:
+    """Let the first process alone call a function, and return its result in all of them.
 
     Nothing goes on anywhere before it is done. An error in it is raised in the first process;
     the others end with the `RunError` of `init_distributed`.
     """
-    if _job.world.is_alone:
-        return function()
-    result: T | None = None
-    if _job.world.is_first:
-        with alone():
-            result = function()
-    return cast("T", broadcast_object(result))
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if _job.world.is_alone:
+            return function(*args, **kwargs)
+        result: T | None = None
+        if _job.world.is_first:
+            with alone():
+                result = function(*args, **kwargs)
+        return cast("T", broadcast_object(result))
+
+    return call
 
 
 def barrier() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -74,8 +75,8 @@ class Uncropped(NamedTuple):
         Of the M synthetic ones, in the batch's order.
     label_map : (M, H, W) uint8
     views : (M, 2, 3) float32
-        Where in the whole image a place of the changed one lies, across and down, each from -1 to
-        1: ``theta`` of `torch.nn.functional.affine_grid`.
+        Where in the uncropped image a place of the changed one lies, across and down, each from
+        -1 to 1: ``theta`` of `torch.nn.functional.affine_grid`.
     """
 
     images: Tensor
@@ -97,8 +98,8 @@ class Batch:
         ``"<source>:<id>"`` of each image, `source` being ``r0, r1, ..`` or ``s0, s1, ..``.
     problems : tuple of (str, str)
         ``(key, message)`` of each unreadable image that another one was drawn for.
-    whole : Whole, optional
-        Where it was asked for.
+    uncropped : Uncropped, optional
+        Where they were asked for.
     """
 
     images: Tensor
@@ -106,7 +107,21 @@ class Batch:
     is_real: Tensor
     keys: tuple[str, ...]
     problems: tuple[tuple[str, str], ...] = ()
-    whole: Uncropped | None = None
+    uncropped: Uncropped | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy to a device, without waiting where the memory is pinned."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        return replace(
+            self,
+            images=move(self.images),
+            label_map=move(self.label_map),
+            is_real=move(self.is_real),
+            uncropped=self.uncropped and Uncropped(*map(move, self.uncropped)),
+        )
 
 
 @dataclass(frozen=True, slots=True)

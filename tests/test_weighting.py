@@ -10,10 +10,6 @@ from curate.metrics import effective_sample_size
 from curate.weighting import WeightRule, fit_weight_rule
 
 
-def test_equal_scores_weigh_one_each():
-    assert weights_from_scores([0.3, 0.3, 0.3]).tolist() == pytest.approx([1, 1, 1])
-
-
 def test_power_is_the_largest_within_the_bound():
     # half the mass at 1, half at s: ESS(w) = (1 + s^g)^2 / (2 (1 + s^2g)); at g = 8 and
     # s = 0.8 that is (1 + .168)^2 / (2 * 1.028) = .663
@@ -23,10 +19,6 @@ def test_power_is_the_largest_within_the_bound():
     power = fit_weight_rule(histogram, min_ess=0.8).power
     ess = (1 + 0.8**power) ** 2 / (2 * (1 + 0.8 ** (2 * power)))
     assert ess == pytest.approx(0.8, abs=1e-6)
-
-
-def test_unscored_pixels_weigh_zero():
-    assert weights_from_scores([np.nan, 0.5]).tolist() == [0.0, 1.0]
 
 
 def test_rule_works_on_tensors_as_on_arrays():

@@ -12,8 +12,8 @@ from curate.data.dataset import DataSource, open_dataset
 from curate.data.reading import read_pair
 from curate.errors import DataError
 from curate.records import GRID_STRIDE, IGNORE_INDEX
-from curate.training.opening import open_known_dataset
-from curate.training.splits import read_splits
+from curate.training.loaded_run import open_known_dataset
+from curate.training.run_record import read_splits
 from curate.training.task import evenly_spaced
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from curate.config import Config
     from curate.records import Pair
     from curate.reporting import Reporter
-    from curate.training.loading import LoadedRun
+    from curate.training.loaded_run import LoadedRun
 
 Candidate = tuple[DataSource, "Pair"]
 

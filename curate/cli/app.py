@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
+from curate.cli import options
 from curate.cli.audit import audit
 from curate.cli.demo import demo
 from curate.cli.export_subset import export_subset
@@ -24,9 +26,22 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "audit": audit,
 }
 
+
+class Command(TyperCommand):
+    """Command that knows what its options were called before."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Refuse the old name of an option by naming the new one."""
+        own = {name for param in self.params for name in param.opts}
+        for name in (arg.partition("=")[0] for arg in args):
+            if options.RENAMED.get(name) in own:
+                ctx.fail(f"{name} is called {options.RENAMED[name]} now.")
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(name="curate", no_args_is_help=True, pretty_exceptions_enable=False)
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, cls=Command)(command)
 
 
 def main() -> None:

@@ -137,7 +137,7 @@ class _Sample(NamedTuple):
     image: Tensor
     label_map: Tensor
     is_real: bool
-    whole: Uncropped | None = None
+    uncropped: Uncropped | None = None
     """Of this image alone, without the first axis."""
 
 
@@ -213,13 +213,13 @@ class _Reader(Dataset[Any]):
             rng = stable_rng(self._seed, "augment", domain.name, draw.position)
             change = sample_augmentation(rng, self._augment)
             is_real = domain.name == "real"
-            whole = None
+            uncropped = None
             if self._with_uncropped and not is_real:
                 shape = (label_map.shape[0], label_map.shape[1])
                 view = view_of(shape, self._size, change)
-                whole = Uncropped(*fit_to_size(image, label_map, self._size), view)
+                uncropped = Uncropped(*fit_to_size(image, label_map, self._size), view)
             image, label_map = augment(image, label_map, self._size, change)
-            samples.append(_Sample(key, image, label_map, is_real, whole))
+            samples.append(_Sample(key, image, label_map, is_real, uncropped))
         if len(samples) < count:
             msg = (
                 f"More than {NUM_SPARE} of {len(draws)} {domain.name} images in a row cannot be "
@@ -243,12 +243,14 @@ def _load(
 
 def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:
     """Put images together."""
-    wholes = [sample.whole for sample in samples if sample.whole]
+    uncropped = [sample.uncropped for sample in samples if sample.uncropped]
     return Batch(
         images=torch.stack([sample.image for sample in samples]),
         label_map=torch.stack([sample.label_map for sample in samples]),
         is_real=torch.tensor([sample.is_real for sample in samples]),
         keys=tuple(sample.key for sample in samples),
         problems=tuple(problems),
-        whole=Uncropped(*map(torch.stack, zip(*wholes, strict=True))) if wholes else None,
+        uncropped=(
+            Uncropped(*map(torch.stack, zip(*uncropped, strict=True))) if uncropped else None
+        ),
     )

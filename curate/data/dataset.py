@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from curate.data.classes import resolve_classes
+from curate.data.idmap_files import resolve_id_map
 from curate.data.layouts import detect_layout, get_layout
 from curate.data.listing import list_pairs
-from curate.data.resolution import resolve_id_map
 from curate.errors import DataError
 
 if TYPE_CHECKING:
@@ -103,30 +103,30 @@ def open_dataset(
         If `layout` or `labels` is not known, or the id map has none of `classes`.
     """
     _check_folder(path)
-    found = get_layout(detect_layout(path) if layout == "auto" else layout)
+    name = detect_layout(path) if layout == "auto" else layout
+    found = get_layout(name)
     if not found.find_folders(path):
-        evidence = found.examine(path)
         msg = (
-            f"{path} does not have layout '{found.name}': looked for {evidence.looked_for}; "
-            f"{evidence.found}. Choose another --layout, or 'auto' to have it recognised."
+            f"{path} does not have layout '{name}': looked for {found.describe()}; "
+            f"{found.examine(path)[1]}. Choose another --layout, or 'auto' to have it recognised."
         )
         raise DataError(msg, code="unknown_layout")
     listing = list_pairs(path, found)
     if not listing.pairs:
         msg = (
-            f"{path} holds no images: layout '{found.name}' keeps them in {found.images}/, as "
+            f"{path} holds no images: layout '{name}' keeps them in {found.folders[0]}/, as "
             f".png, .jpg or .jpeg files whose names end in '{found.image_ending}'. Put some there."
         )
         raise DataError(msg, code="no_images")
     if not any(pair.label_path for pair in listing.pairs):
         msg = (
             f"None of the {len(listing.pairs):,} images of {path} has a label: layout "
-            f"'{found.name}' keeps them in {found.labels}/, as .png files named like their images. "
+            f"'{name}' keeps them in {found.folders[1]}/, as .png files named like their images. "
             f"There are {listing.num_labels:,}; the first image is {listing.pairs[0].image_path}."
         )
         raise DataError(msg, code="no_labels")
     id_map = resolve_id_map(labels, classes, default=listing.id_map)
-    return DataSource(path, found.name, id_map, classes, listing.pairs, key)
+    return DataSource(path, name, id_map, classes, listing.pairs, key)
 
 
 def default_classes(path: Path, layout: str = "auto") -> ClassSet | None:

@@ -76,4 +76,5 @@ def read_files(image_path: Path, label_path: Path, id_map: IdMap) -> LoadedPair:
     except LabelError as error:
         msg = f"{label_path} does not fit: {error}"
         raise LabelError(msg, code=error.code) from error
-    return LoadedPair(decode_image(opened_image, image_path), torch.from_numpy(label_map))
+    image = torch.from_numpy(decode_image(opened_image, image_path)).permute(2, 0, 1)
+    return LoadedPair(image, torch.from_numpy(label_map))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from curate.models.batchnorm import synchronise_batchnorm
 from curate.models.registry import SEGMENTERS, build_segmenter
 from curate.models.segmenter import Prediction, Segmenter
 from curate.models.weighters import (
@@ -23,5 +22,4 @@ __all__ = [
     "Segmenter",
     "build_segmenter",
     "build_weighter",
-    "synchronise_batchnorm",
 ]

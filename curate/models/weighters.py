@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from curate.errors import ConfigError, did_you_mean
-from curate.models.idle_biases import rest_idle_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +54,6 @@ class PixelWeighter(nn.Module):
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
         del valid  # every cell is judged, whether it has a label or not
         logits: Tensor = self.head(self.trunk(_lay_out(inputs)))
-        rest_idle_bias(logits)  # while nothing is known, both domains cancel
         return logits
 
 
@@ -134,7 +132,6 @@ class RegionWeighter(nn.Module):
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
         del valid  # every cell is judged, whether it has a label or not
         coarse = self.head(self.trunk(_lay_out(inputs)))
-        rest_idle_bias(coarse)
         fine = F.interpolate(coarse, scale_factor=float(self.scale), mode="bilinear")
         return fine[..., : inputs.shape[-2], : inputs.shape[-1]]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from curate.files.atomic import replacing, replacing_folder
 from curate.records import OK
-from curate.scores.columns import Columns, num_rows, take
-from curate.scores.h5_write import MapWriter, write_header, write_table
+from curate.scores.columns import Columns, divide, num_rows, take
+from curate.scores.h5_write import MapWriter, creating_h5, write_header, write_table
 from curate.scores.schema import (
     IMAGES,
     PIXEL_SCALE,
@@ -24,10 +24,8 @@ from curate.scores.schema import (
     map_size,
     stream_column,
 )
-from curate.scores.sink import creating_h5
 from curate.scores.tables_arrow import pair_token, write_parquet
 from curate.scores.targets import SHARD_NAME, Kind, Target
-from curate.scores.weight_means import divide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,11 +11,18 @@ import pyarrow as pa
 from curate.errors import StoreError
 from curate.records import OK
 from curate.scores.checks import check_region_column
-from curate.scores.columns import Columns, concatenate, num_rows, region_schema, take
+from curate.scores.columns import (
+    Columns,
+    concatenate,
+    measure_means,
+    num_rows,
+    region_schema,
+    round_weights,
+    take,
+)
 from curate.scores.maps import find_maps
 from curate.scores.schema import IMAGES, REGIONS, Schema
 from curate.scores.score_file import ScoreFile
-from curate.scores.weight_means import measure_means, round_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

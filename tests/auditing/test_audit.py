@@ -12,8 +12,8 @@ from curate.corruptions import CORRUPTIONS
 from curate.errors import DataError, RunError, UsageError
 from curate.records import SCORE_NAMES
 from curate.training.fit import fit
-from curate.training.loading import load_run
-from curate.training.splits import read_splits
+from curate.training.loaded_run import load_run
+from curate.training.run_record import read_splits
 from tests.tiny import RecordingReporter, tiny_config, write_dataset
 
 

@@ -1,21 +1,21 @@
-"""What `streams` finds in a pool of real images of which a known part is spoiled.
+"""What `streams` finds in a pool of real images of which a known part is corrupted.
 
-    python -m tests.benchmarks.streams DATA --out WORK [--seeds 1 2 3] [--kinds style blur ..]
+    python -m tests.benchmarks.streams DATA --out WORK [--seeds 1 2 3] [--corruptions style ..]
 
 DATA holds `camvid/train` and `carla`, each with `images/` and `labels/`. 60 images of CamVid
-train (``--real``) are the real set; 240 others, in about half of whose superpixels one kind of
-fault is planted at full strength, are the pool. Measured is the AUROC of the score of a cell for
-"its centre pixel is unspoiled"; those of other methods, `tests.benchmarks.rivals`, are measured
-beside it. A kind written ``-style`` is left out of the planted faults. ``graded`` is a mixture in
-another share of each image, for the rank correlation of the images' scores with it; ``none`` leaves
-the pool as it is, and measures the effective sample size of the scores; ``carla`` is the CARLA
-drive, in which the bonnet of the own car (what is labelled car and is connected to the bottom edge)
-is what is to be found. Seeds 0 to 2 were used to develop the recipe. ``--no-rivals`` measures the
-streams alone.
+train (``--real``) are the real set; 240 others, in about half of whose superpixels one
+corruption is injected at full strength, are the pool. Measured is the AUROC of the score of a cell
+for "its centre pixel is sound"; those of other methods, `tests.benchmarks.rivals`, are measured
+beside it. A corruption written ``-style`` is left out of those that `streams` learns from.
+``graded`` is a mixture in another share of each image, for the rank correlation of the images'
+scores with it; ``none`` leaves the pool as it is, and measures the effective sample size of the
+scores; ``carla`` is the CARLA drive, in which the bonnet of the own car (what is labelled car and
+is connected to the bottom edge) is what is to be found. Seeds 0 to 2 were used to develop the
+recipe. ``--no-rivals`` measures the streams alone.
 
 One JSON file a cell of the table is kept in WORK, so that an interrupted benchmark goes on.
-Witnesses and the planted stream know real images only: they are learned once a seed, and once
-more for every kind that is left out.
+Reference segmenters and the streams that learn from corruptions know real images only: they are
+trained once a seed, and once more for every corruption that is left out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from curate.grid import centres
 from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams import Streams
 from curate.methods.streams.streams import STREAMS
-from curate.metrics import auroc, effective_sample_size
+from curate.metrics import auroc
 from curate.models import build_segmenter, build_weighter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
@@ -53,9 +53,9 @@ from tests.benchmarks.rivals import RIVALS, score_rivals
 
 NUM_POOL, NUM_DRAWN, CAR = 240, 8, 8
 KNOWN = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
-KINDS = (*KNOWN, "mixture", "graded", "none", "carla")
+POOLS = (*KNOWN, "mixture", "graded", "none", "carla")
 NUM_CORRUPTION_STREAMS = sum(stream.sees_corruptions for stream in STREAMS.values())
-"""They come first, after the witnesses, and like these know real images only."""
+"""They come first, after the reference segmenters, and like these know real images only."""
 
 
 def read(folder: Path, labels: str, size: tuple[int, int]) -> Batch:
@@ -99,17 +99,17 @@ def split(everything: Batch, num_real: int, seed: int) -> tuple[Batch, Batch]:
     return real, take(everything, rest, "s0", is_real=False)
 
 
-def corrupt(pool: Batch, kind: str, seed: int) -> tuple[Batch, torch.Tensor]:
-    """Plant a kind of fault, strong, in about half of the superpixels; donors are of the pool."""
-    is_mixed = kind in ("mixture", "graded")
-    corruption = Mixture([CORRUPTIONS[k] for k in KNOWN]) if is_mixed else CORRUPTIONS[kind]
+def corrupt(pool: Batch, name: str, seed: int) -> tuple[Batch, torch.Tensor]:
+    """Inject a corruption, strong, into about half of the superpixels; donors are of the pool."""
+    is_mixed = name in ("mixture", "graded")
+    corruption = Mixture([CORRUPTIONS[k] for k in KNOWN]) if is_mixed else CORRUPTIONS[name]
     images, labels, corrupted = [], [], []
     own = pool.images.numpy(), pool.label_map.numpy()
     for row, key in enumerate(pool.keys):
-        rng = stable_rng(seed, "pool", kind, key)
+        rng = stable_rng(seed, "pool", name, key)
         donor = (row + int(rng.integers(1, len(pool.keys)))) % len(pool.keys)
         scene = Scene(own[0][row], own[1][row], own[0][donor], own[1][donor])
-        share = rng.random() if kind == "graded" else 0.5
+        share = rng.random() if name == "graded" else 0.5
         injected = corruption.inject(scene, rng, strength="strong", share=share)
         images.append(injected.image)
         labels.append(injected.label_map.astype(np.uint8))
@@ -145,7 +145,7 @@ class Experiment:
 
     def teach(self, synthetic: Batch, left_out: str | None) -> Streams:
         """Prepare a method; what knows real images only comes from an earlier call."""
-        corruptions = [kind for kind in Streams.Settings().corruptions if kind != left_out]
+        corruptions = [name for name in Streams.Settings().corruptions if name != left_out]
         settings = parse(Streams.Settings, {"corruptions": corruptions}, where="benchmark")
         torch.manual_seed(self.seed)
         method = Streams.build(
@@ -228,10 +228,10 @@ class Experiment:
                 method.load_state_dict(torch.load(path))
                 return
 
-    def measure(self, kind: str) -> dict:
+    def measure(self, pool_name: str) -> dict:
         """Fill one cell of the table."""
-        left_out = kind[1:] if kind.startswith("-") else None
-        name = left_out or kind
+        left_out = pool_name[1:] if pool_name.startswith("-") else None
+        name = left_out or pool_name
         started = time.monotonic()
         if name == "carla":
             drive = read(self.options.data / "carla", "carla", self.config.fit.size)
@@ -250,23 +250,31 @@ class Experiment:
         if self.options.rivals:
             maps |= score_rivals(synthetic, self.real, method, self.seed)
         labels = centres(synthetic.label_map)
-        valid, bad = labels != IGNORE_INDEX, centres(corrupted)
+        valid, is_corrupted = labels != IGNORE_INDEX, centres(corrupted)
+        has_any = bool(is_corrupted.any())
         result = {"seconds": round(time.monotonic() - started, 1)}
         for column, values in maps.items():
-            result[column] = auroc(values[valid], ~bad[valid]) if bad.any() else None
+            result[column] = auroc(values[valid], ~is_corrupted[valid]) if has_any else None
         fused = maps["fused"][valid]
-        result["spearman"] = rank_correlation(maps["fused"], ~bad, valid) if bad.any() else None
+        result["spearman"] = (
+            rank_correlation(maps["fused"], ~is_corrupted, valid) if has_any else None
+        )
         result["ess"] = effective_sample_size(fused)
-        result["good"] = float(fused[~bad[valid]].mean())
-        result["bad"] = float(fused[bad[valid]].mean()) if bad.any() else None
-        result["speaks"] = [n for n in method.networks if n in maps]
+        result["sound"] = float(fused[~is_corrupted[valid]].mean())
+        result["corrupted"] = float(fused[is_corrupted[valid]].mean()) if has_any else None
+        result["active"] = [n for n in method.networks if n in maps]
         return result
 
 
-def rank_correlation(scores: torch.Tensor, good: torch.Tensor, valid: torch.Tensor) -> float:
-    """Spearman's, of the images' mean scores with their shares of unspoiled cells."""
+def effective_sample_size(scores: torch.Tensor) -> float:
+    """Effective sample size of scores as weights, ``(sum w)^2 / (n sum w^2)``, in (0, 1]."""
+    return float(scores.sum() ** 2 / (scores.numel() * (scores**2).sum()))
+
+
+def rank_correlation(scores: torch.Tensor, sound: torch.Tensor, valid: torch.Tensor) -> float:
+    """Spearman's, of the images' mean scores with their shares of sound cells."""
     counts = valid.sum(dim=(1, 2))
-    means = [(values * valid).sum(dim=(1, 2)) / counts for values in (scores, good.float())]
+    means = [(values * valid).sum(dim=(1, 2)) / counts for values in (scores, sound.float())]
     return spearman(*[values[counts > 0].numpy() for values in means])
 
 
@@ -298,37 +306,37 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--real", type=int, default=60, help="number of real images")
-    parser.add_argument("--kinds", nargs="*", default=list(KINDS))
+    parser.add_argument("--corruptions", nargs="*", default=list(POOLS))
     parser.add_argument("--left-out", nargs="*", default=["style", "wrong_label", "pasted"])
     parser.add_argument("--size", type=int, nargs=2, default=(120, 160))
     parser.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     table: dict[str, list[dict]] = {}
-    kinds = options.kinds + [f"-{kind}" for kind in options.left_out]
+    names = options.corruptions + [f"-{name}" for name in options.left_out]
     for seed in options.seeds:
         experiment = None
-        for kind in kinds:
-            cell = options.out / f"cell-{seed}-{kind}.json"
+        for name in names:
+            cell = options.out / f"cell-{seed}-{name}.json"
             if not cell.exists():
                 experiment = experiment or Experiment(options, seed)
-                cell.write_text(json.dumps(experiment.measure(kind)))
-            table.setdefault(kind, []).append(json.loads(cell.read_text()))
-            print(f"seed {seed}  {kind}: {json.dumps(table[kind][-1])}", flush=True)
+                cell.write_text(json.dumps(experiment.measure(name)))
+            table.setdefault(name, []).append(json.loads(cell.read_text()))
+            print(f"seed {seed}  {name}: {json.dumps(table[name][-1])}", flush=True)
     columns = ("fused", *STREAMS, *(RIVALS if options.rivals else ()))
-    print(f"\n| kind | {' | '.join(columns)} | Spearman | ESS | spoken (seeds) | seconds |")
+    print(f"\n| corruption | {' | '.join(columns)} | Spearman | ESS | active (seeds) | seconds |")
     print("|---" * (len(columns) + 5) + "|")
-    for kind, cells in table.items():
+    for name, cells in table.items():
         row = [
             describe(values)
             if (values := [c[column] for c in cells if c.get(column) is not None])
-            else "silent"
+            else "inactive"
             for column in (*columns, "spearman")
         ]
-        spoken = Counter(name for c in cells for name in c["speaks"])
-        told = ", ".join(f"{name} {count}" for name, count in spoken.items()) or "none"
+        active = Counter(stream for c in cells for stream in c["active"])
+        told = ", ".join(f"{stream} {count}" for stream, count in active.items()) or "none"
         row += [describe([c["ess"] for c in cells]), told, describe([c["seconds"] for c in cells])]
-        print(f"| {kind} | {' | '.join(row)} |")
+        print(f"| {name} | {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ def test_public_names():
         "Segmenter",
         "build_segmenter",
         "build_weighter",
-        "synchronise_batchnorm",
     ]
 
 

@@ -12,8 +12,8 @@ import textwrap
 import pytest
 
 from curate.errors import StoreError
+from curate.scores.h5_write import creating_h5
 from curate.scores.score_file import ScoreFile
-from curate.scores.sink import creating_h5
 from tests.scores.making import open_writer, scored_image, write_scores
 
 NUM_IMAGES = 12

@@ -16,7 +16,7 @@ KILLED_AT = "TEST_KILL_RANK_AT_IMAGE"
 CODE = """
 import os, signal, sys
 from curate.cli import main
-from curate.scoring.tally import Tally
+from curate.scoring.statuses import Tally
 
 def count(self, images, add=Tally.add):
     add(self, images)

@@ -10,7 +10,7 @@ from curate.scores.merge import merge
 from curate.scores.score_file import ScoreFile
 from curate.scoring import writer_thread as writing
 from curate.scoring.score import score
-from curate.training.loading import load_run
+from curate.training.loaded_run import load_run
 from tests.tiny import RecordingReporter, write_dataset
 
 
