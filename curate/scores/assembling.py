@@ -206,7 +206,7 @@ def _width(texts: Iterable[str]) -> int:
 
 
 def _scale(assembly: Assembly, group: str) -> float | None:
-    """Tell what a stored value of a map is worth, see `ATTR_SCALE`."""
+    """Tell what a stored value of a map is worth, see `Attr.SCALE`."""
     if group == PIXEL_WEIGHTS:
         return assembly.provenance.largest_weight / assembly.header.weight_means[0]
     return None if group == REGION_IDS else PIXEL_SCALE

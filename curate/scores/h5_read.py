@@ -18,18 +18,12 @@ from curate.scores.checks import count_rows
 from curate.scores.packing import COMPRESSIONS, PackedMap, pack, unpack
 from curate.scores.provenance import Header, read_header
 from curate.scores.schema import (
-    ATTR_FORMAT,
-    ATTR_MEANS,
-    ATTR_PROVENANCE,
-    ATTR_ROOT,
-    ATTR_SCALE,
-    ATTR_STRIDE,
-    ATTR_VERSION,
     FORMAT,
     FORMAT_VERSION,
     IMAGES,
     REGIONS,
     TEXT,
+    Attr,
     Column,
     Schema,
     map_dtype,
@@ -120,9 +114,9 @@ class H5Part:
         """
         with reading(self.path):
             root = self._open().id
-            found, version = _read_attribute(root, ATTR_FORMAT), _read_attribute(root, ATTR_VERSION)
+            found, version = _read_attribute(root, Attr.FORMAT), _read_attribute(root, Attr.VERSION)
             check_format(found, version, where=self.path)
-            names = (ATTR_PROVENANCE, ATTR_ROOT, ATTR_MEANS)
+            names = (Attr.PROVENANCE, Attr.ROOT, Attr.MEANS)
             texts = {name: _read_attribute(root, name) for name in names}
         plain = {name: text for name, text in texts.items() if isinstance(text, str)}
         return read_header(plain, where=str(self.path))
@@ -207,7 +201,7 @@ class H5Part:
         if group not in self._open() or map_size(shape) not in self._find(group, h5py.Group):
             return None
         node, dtype, problem = self._find(path, h5py.Dataset).id, map_dtype(group, shape), ""
-        stride, scale = (_read_attribute(node, name) for name in (ATTR_STRIDE, ATTR_SCALE))
+        stride, scale = (_read_attribute(node, name) for name in (Attr.STRIDE, Attr.SCALE))
         if node.shape[1:] != shape or node.dtype != np.dtype(dtype):
             problem = f"is {node.dtype} of shape {node.shape}, not {dtype} of shape (n, h, w)"
         elif node.shape[0] > self._column(IMAGES, "id").shape[0]:
@@ -268,7 +262,7 @@ class Maps(NamedTuple):
     stride : int
         Pixels of the original image a cell.
     scale : float or None
-        What a stored value is worth, see `ATTR_SCALE`.
+        What a stored value is worth, see `Attr.SCALE`.
     """
 
     path: Path

@@ -18,18 +18,7 @@ from h5py import h5d, h5p, h5s, h5t, h5z
 
 from curate.interrupts import signals_held
 from curate.scores.packing import COMPRESSIONS, PackedMap, pack, unpack
-from curate.scores.schema import (
-    ATTR_FORMAT,
-    ATTR_SCALE,
-    ATTR_STRIDE,
-    ATTR_VERSION,
-    FORMAT,
-    FORMAT_VERSION,
-    TEXT,
-    Column,
-    map_dtype,
-    map_size,
-)
+from curate.scores.schema import FORMAT, FORMAT_VERSION, TEXT, Attr, Column, map_dtype, map_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -68,11 +57,11 @@ def creating_h5(path: Path) -> Iterator[tuple[h5py.File, Sink]]:
 
 def write_header(file: h5py.File, header: Header) -> None:
     """Write the attributes of a score file."""
-    for name, text in ({ATTR_FORMAT: FORMAT} | header.to_texts()).items():
+    for name, text in ({Attr.FORMAT: FORMAT} | header.to_texts()).items():
         content = text.encode()
         kind = h5py.string_dtype("utf-8", max(1, len(content)))
         file.attrs.create(name, np.array(content, kind), dtype=kind)
-    file.attrs[ATTR_VERSION] = FORMAT_VERSION
+    file.attrs[Attr.VERSION] = FORMAT_VERSION
 
 
 def write_table(
@@ -135,9 +124,9 @@ class MapWriter:
         scale: float | None,
     ) -> None:
         self._file, self._group, self._counts = file, group, counts
-        self._attributes: dict[str, Any] = {ATTR_STRIDE: np.int64(stride)}
+        self._attributes: dict[str, Any] = {Attr.STRIDE: np.int64(stride)}
         if scale is not None:
-            self._attributes[ATTR_SCALE] = np.float64(scale)
+            self._attributes[Attr.SCALE] = np.float64(scale)
         self._nodes: dict[tuple[int, int], tuple[h5d.DatasetID, str]] = {}
 
     def write(self, row: int, packed: PackedMap) -> None:

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from curate.errors import StoreError
-from curate.scores.schema import (
-    PIXEL_WEIGHTS,
-    Schema,
-    map_shape,
-    map_size,
-    stream_column,
-)
+from curate.scores.schema import PIXEL_WEIGHTS, Schema, map_shape, map_size, stream_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curate.errors import StoreError
 from curate.records import WEIGHT_NAMES
-from curate.scores.schema import ATTR_MEANS, ATTR_PROVENANCE, ATTR_ROOT, Schema
+from curate.scores.schema import Attr, Schema
 
 NO_MEANS: Final = (1.0,) * len(WEIGHT_NAMES)
 """Of weights that were not divided by anything, as in a work folder."""
@@ -84,9 +84,9 @@ class Header(NamedTuple):
     def to_texts(self) -> dict[str, str]:
         """Write it down as the attributes of a file; equal content makes equal text."""
         return {
-            ATTR_PROVENANCE: json.dumps(self.provenance, sort_keys=True),
-            ATTR_ROOT: self.dataset_root,
-            ATTR_MEANS: json.dumps(self.weight_means),
+            Attr.PROVENANCE: json.dumps(self.provenance, sort_keys=True),
+            Attr.ROOT: self.dataset_root,
+            Attr.MEANS: json.dumps(self.weight_means),
         }
 
 
@@ -98,13 +98,13 @@ def read_header(texts: Mapping[str, str | None], *, where: str) -> Header:
     StoreError
         If a text is not the JSON that it should be.
     """
-    table = _decode(texts.get(ATTR_PROVENANCE))
-    means = _decode(texts.get(ATTR_MEANS) or json.dumps(NO_MEANS))
+    table = _decode(texts.get(Attr.PROVENANCE))
+    means = _decode(texts.get(Attr.MEANS) or json.dumps(NO_MEANS))
     is_right = isinstance(means, list) and len(means) == len(NO_MEANS)
     if not isinstance(table, dict) or not is_right or not all(map(_is_mean, means)):
         msg = f"{where} holds no readable provenance. Score the data set again."
         raise StoreError(msg)
-    return Header(table, texts.get(ATTR_ROOT) or "", tuple(means))
+    return Header(table, texts.get(Attr.ROOT) or "", tuple(means))
 
 
 def parse_provenance(provenance: Mapping[str, Any], *, where: str) -> Provenance:

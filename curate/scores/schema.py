@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 FORMAT: Final = "curate-scores"
 FORMAT_VERSION: Final = 2
 
-ATTR_FORMAT: Final = "format"
-ATTR_VERSION: Final = "format_version"
-ATTR_PROVENANCE: Final = "provenance"
-ATTR_ROOT: Final = "dataset_root"
-ATTR_MEANS: Final = "weight_means"
-"""Means of the weights before they were divided by them, by `WEIGHT_NAMES`: JSON."""
-ATTR_SCALE: Final = "scale"
-ATTR_STRIDE: Final = "stride"
-ATTR_CLASS_NAMES: Final = "class_names"
+
+class Attr:
+    """Names of attributes; those of a file are the keys of the tables' metadata, too."""
+
+    FORMAT: Final = "format"
+    VERSION: Final = "format_version"
+    PROVENANCE: Final = "provenance"
+    ROOT: Final = "dataset_root"
+    MEANS: Final = "weight_means"
+    """Means of the weights before they were divided by them, by `WEIGHT_NAMES`: JSON."""
+    SCALE: Final = "scale"
+    STRIDE: Final = "stride"
+    CLASS_NAMES: Final = "class_names"
+
 
 IMAGES: Final = "images"
 REGIONS: Final = "regions"

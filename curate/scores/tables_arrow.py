@@ -16,18 +16,7 @@ from curate.errors import StoreError
 from curate.scores.arrow import from_arrow, to_arrow
 from curate.scores.h5_read import Values, check_format, reading, to_values
 from curate.scores.provenance import Header, read_header
-from curate.scores.schema import (
-    ATTR_CLASS_NAMES,
-    ATTR_FORMAT,
-    ATTR_VERSION,
-    FORMAT,
-    FORMAT_VERSION,
-    IMAGES,
-    REGIONS,
-    TEXT,
-    Column,
-    Schema,
-)
+from curate.scores.schema import FORMAT, FORMAT_VERSION, IMAGES, REGIONS, TEXT, Attr, Column, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +51,7 @@ def write_parquet(
     pair: str,
 ) -> None:
     """Write a table, given block after block of columns."""
-    texts = {ATTR_FORMAT: FORMAT, ATTR_VERSION: str(FORMAT_VERSION), ATTR_PAIR: pair}
+    texts = {Attr.FORMAT: FORMAT, Attr.VERSION: str(FORMAT_VERSION), ATTR_PAIR: pair}
     fields = [_field(name, column, class_names) for name, column in schema.items()]
     arrow_schema = pa.schema(fields, metadata=texts | header.to_texts())
     with pq.ParquetWriter(path, arrow_schema) as writer:
@@ -173,16 +162,16 @@ def _read_metadata(path: Path) -> dict[str, str]:
     with reading(path):
         raw = pq.read_schema(path).metadata or {}
         texts = {key.decode(errors="replace"): value.decode() for key, value in raw.items()}
-    version = texts.get(ATTR_VERSION, "")
+    version = texts.get(Attr.VERSION, "")
     number = int(version) if version.isdecimal() and len(version) < _MAX_DIGITS else version
-    check_format(texts.get(ATTR_FORMAT, ""), number, where=path)
+    check_format(texts.get(Attr.FORMAT, ""), number, where=path)
     return texts
 
 
 def _field(name: str, column: Column, class_names: Sequence[str]) -> pa.Field:
     """Describe a column; lists by class carry the names of the classes."""
     kind = _arrow_type(column, len(class_names))
-    names = {ATTR_CLASS_NAMES: json.dumps(list(class_names))} if column.per_class else None
+    names = {Attr.CLASS_NAMES: json.dumps(list(class_names))} if column.per_class else None
     return pa.field(name, kind, metadata=names)
 
 
