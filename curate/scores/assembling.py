@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -165,29 +166,29 @@ def groups_of(assembly: Assembly, row: int) -> list[str]:
 
 
 def _write_part(assembly: Assembly, rows: range, target: Target) -> None:
-    """Write an HDF5 file, unless only tables are wanted, and the tables beside it."""
-    images = number_maps(assembly, rows, has_maps=target.has_maps)
-    if target.has_maps:
-        with replacing(target.path) as partial:
-            write_h5(assembly, rows, images, partial)
-    _write_tables(assembly, rows, images, target)
+    """Write an HDF5 file, unless only tables are wanted, and the tables beside it.
 
-
-def _write_tables(assembly: Assembly, rows: range, images: Columns, target: Target) -> None:
-    """Write the Parquet tables; a table of regions that is none of this file's is removed."""
+    Only when all are written do they take the places of their predecessors, which may be what they
+    are made of. A table of regions that is none of this file's is removed.
+    """
+    schema, images = assembly.schema, number_maps(assembly, rows, has_maps=target.has_maps)
     about: dict[str, Any] = {
         "class_names": assembly.class_names,
         "header": assembly.header,
         "pair": pair_token(images["id"], images["score"]),
     }
-    with replacing(target.images_table) as partial:
-        write_parquet(partial, iter([images]), assembly.schema.columns(IMAGES), **about)
+    with ExitStack() as stack:
+        if target.has_maps:
+            partial = stack.enter_context(replacing(target.path))
+            write_h5(assembly, rows, images, partial)
+        partial = stack.enter_context(replacing(target.images_table))
+        write_parquet(partial, iter([images]), schema.columns(IMAGES), **about)
+        if "region" in assembly.provenance.levels:
+            partial = stack.enter_context(replacing(target.regions_table))
+            blocks = _region_blocks(assembly, rows)
+            write_parquet(partial, blocks, schema.columns(REGIONS), **about)
     if "region" not in assembly.provenance.levels:
         target.regions_table.unlink(missing_ok=True)
-        return
-    with replacing(target.regions_table) as partial:
-        blocks = _region_blocks(assembly, rows)
-        write_parquet(partial, blocks, assembly.schema.columns(REGIONS), **about)
 
 
 def _region_blocks(assembly: Assembly, rows: range) -> Iterator[Columns]:

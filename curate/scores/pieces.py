@@ -12,7 +12,7 @@ import numpy as np
 from curate.errors import StoreError
 from curate.files.atomic import replacing
 from curate.files.disk_errors import disk_errors
-from curate.files.locks import FolderLock
+from curate.files.locks import Lock, claim
 from curate.records import OK
 from curate.scores.assembling import Assembly, number_maps, write_h5
 from curate.scores.columns import Columns, image_columns, region_columns, take
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from curate.scores.provenance import Provenance
 
 _NAME: Final = "piece-{:08d}-{:04d}.h5"
+_LOCK: Final = "lock"
 _FRESH: Final = "overwrite"
 """Marks a work folder whose pieces replace the finished score file instead of adding to it."""
 
@@ -52,7 +53,12 @@ class Pieces:
     def __init__(self, folder: Path, *, rank: int = 0) -> None:
         self.folder = folder
         self.rank = rank
-        self._lock = FolderLock(folder) if rank == 0 else None
+        self._lock: Lock | None = None
+        if rank == 0:
+            with disk_errors("write to", folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / _LOCK).touch()
+            self._lock = claim(folder / _LOCK, folder)
         self._next = 1 + max((int(path.stem.split("-")[1]) for path in self.paths()), default=0)
 
     @property
@@ -82,7 +88,7 @@ class Pieces:
     def close(self) -> None:
         """Release the lock."""
         if self._lock is not None:
-            self._lock.release()
+            self._lock.close()
 
 
 class Piece:

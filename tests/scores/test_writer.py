@@ -254,3 +254,21 @@ def test_unequal_numbers_of_regions_stay_with_their_images(tmp_path, monkeypatch
         is_first = scores.regions["region"] == 0
         assert_near(scores.regions["score"][is_first], of_region[is_first])
         assert scores.regions["image"].tolist() == [0, 0, 1, 1, 3, 3, 4, 4, 5, 5]
+
+
+@pytest.mark.parametrize("max_open", [1, 16])
+def test_file_that_is_added_to_is_read_to_the_end_before_it_is_replaced(
+    tmp_path, monkeypatch, max_open
+):
+    monkeypatch.setattr("curate.scores.sources._MAX_OPEN_FILES", max_open)
+    images = [scored_image(f"i{n:02}", n / 40, size=(3, 4 + 2 * (n % 3))) for n in range(40)]
+    out = write_scores(tmp_path / "w.h5", images[1::2])
+    with open_writer(out, resume=True) as writer:
+        for image in images[::2]:
+            writer.append([image])
+        writer.finish()
+    whole = write_scores(tmp_path / "whole.h5", images)
+    for name in ("w.h5", "w.parquet"):
+        scores, expected = ScoreFile(tmp_path / name), ScoreFile(whole)
+        assert scores.regions.equals(expected.regions)
+    assert ScoreFile(out).pixel_scores("i39")[0, 0] == round(39 / 40 * 255)
