@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from curate.auditing.audit import audit
     from curate.config import Config, load_config
-    from curate.demo.demo import demo
+    from curate.demonstration.demo import demo
     from curate.downstream.weights import weights_from_scores
     from curate.errors import (
         ConfigError,
@@ -66,7 +66,7 @@ _MODULES: Final = {
     "StoreError": "curate.errors",
     "UsageError": "curate.errors",
     "audit": "curate.auditing.audit",
-    "demo": "curate.demo.demo",
+    "demo": "curate.demonstration.demo",
     "evaluate": "curate.training.evaluation",
     "export_subset": "curate.selection.export",
     "fit": "curate.training.fit",

@@ -73,3 +73,10 @@ def to_grid(values: Tensor, grid: tuple[int, int]) -> Tensor:
     if values.shape[2] > grid[0]:
         return F.adaptive_avg_pool2d(values, grid)
     return F.interpolate(values, size=list(grid), mode="bilinear", align_corners=False)
+
+
+def one_hot(label_map: Tensor, num_classes: int) -> Tensor:
+    """Give each class a channel, (N, h, w) int64 to (N, C, h, w) float32; all 0 where ignored."""
+    index = label_map.clamp(max=num_classes)[:, None]
+    size = (len(label_map), num_classes + 1, *label_map.shape[1:])
+    return torch.zeros(size, device=label_map.device).scatter_(1, index, 1.0)[:, :num_classes]

@@ -1,4 +1,4 @@
-"""The values that the parts of curate hand to each other."""
+"""The values that the rooms of curate hand to each other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEVELS: Final = ("image", "region", "pixel")
 """The three levels of the hierarchy, coarse to fine."""
 
 SCORE_NAMES: Final = ("score", "image_score", "region_score", "pixel_score")
-"""The combined score, and what each level says by itself: columns of score files."""
+"""The combined score, and that of each level by itself: columns of score files."""
 
 WEIGHT_NAMES: Final = ("weight", "image_weight", "region_weight", "pixel_weight")
 """The weights that follow from them, in the same order: columns of score files."""
@@ -126,7 +126,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What weighting networks may look at, on a grid of `GRID_STRIDE` pixels a cell; detached.
+    """What weighting networks see of a batch, detached, on a grid of `GRID_STRIDE` pixels a cell.
 
     Attributes
     ----------
@@ -174,7 +174,7 @@ class LevelScores:
     combined : (N, h, w) float32
         All levels together.
     streams : dict of str to (N, h, w) float32
-        One map per kind of evidence, where a method keeps them apart; none of a silent one.
+        One map for each active stream, where a method has streams.
     """
 
     image: Tensor
@@ -201,7 +201,7 @@ class RegionTable:
     score, weight : (R,) float64
         Means of the combined score and its weight over the valid pixels; NaN where there are none.
     streams : dict of str to (R,) float64
-        The same of what each stream holds; NaN everywhere for a silent one.
+        Mean score of each stream over the valid pixels; NaN everywhere for an inactive one.
     """
 
     class_id: NDArray[np.int16]
@@ -218,7 +218,7 @@ class RegionTable:
 
 @dataclass(frozen=True, slots=True)
 class ScoredImage:
-    """Everything that a score file holds about one image.
+    """One image as a score file stores it.
 
     Attributes
     ----------
@@ -248,9 +248,9 @@ class ScoredImage:
     region_ids : same shape, uint16 or uint32, packed, or None
     regions : RegionTable or None
     streams : dict of str to float
-        Mean of what each stream holds, in [0, 1]; NaN for a silent one.
+        Mean score of each stream, in [0, 1]; NaN for an inactive one.
     stream_scores : dict of str to map
-        What each stream that speaks holds of each cell, as `pixel_scores`, where that is kept.
+        The map of each active stream, as `pixel_scores`, where it is kept.
     """
 
     pair: Pair

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from curate.downstream.weights import weights_from_scores
 from curate.errors import DataError
-from curate.metrics import effective_sample_size
 from curate.weighting import WeightRule, fit_weight_rule
 
 
@@ -43,4 +42,4 @@ def test_weights_have_mean_one_are_bounded_and_keep_the_order(levels, min_ess):
     assert weights.min() >= 0.1 - 1e-9
     order = np.argsort(scores, kind="stable")
     assert np.all(np.diff(weights[order]) >= -1e-9)
-    assert effective_sample_size(weights) >= min_ess - 1e-6
+    assert weights.sum() ** 2 / (len(weights) * (weights**2).sum()) >= min_ess - 1e-6

@@ -7,23 +7,16 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from curate.cli import options
-from curate.cli.audit import audit
-from curate.cli.demo import demo
-from curate.cli.export_subset import export_subset
-from curate.cli.fit import fit
-from curate.cli.init import init
-from curate.cli.merge import merge
-from curate.cli.score import score
+from curate.cli import audit, demo, export_subset, fit, init, merge, options, score
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": demo,
-    "init": init,
-    "fit": fit,
-    "score": score,
-    "merge": merge,
-    "export-subset": export_subset,
-    "audit": audit,
+    "demo": demo.demo,
+    "init": init.init,
+    "fit": fit.fit,
+    "score": score.score,
+    "merge": merge.merge,
+    "export-subset": export_subset.export_subset,
+    "audit": audit.audit,
 }
 
 

@@ -10,7 +10,7 @@ from curate.cli.process import command_errors, keep_memory
 
 if TYPE_CHECKING:
     from curate.auditing.result import AuditResult
-    from curate.demo.demo import DemoResult
+    from curate.demonstration.demo import DemoResult
 
 NUM_SHOWN = 3
 """Corruptions that the table names as found best, and as found worst."""
@@ -30,7 +30,7 @@ def demo(
     """
     with command_errors() as reporter:
         keep_memory()
-        from curate.demo.demo import demo as run_demo
+        from curate.demonstration.demo import demo as run_demo
 
         result = run_demo(out, seed=seed, reporter=reporter)
         results.show(result.to_json(), _table(result), as_json=as_json)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from curate.errors import ConfigError, CurateError, UsageError
-from curate.job import this_process
+from curate.job import World, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
     from curate.cli.progress import TerminalReporter
-    from curate.job import World
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

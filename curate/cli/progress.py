@@ -60,7 +60,7 @@ class TerminalReporter:
         self._show(self._bar)
 
     def advance(self, done: int, values: Mapping[str, float] | None = None) -> None:
-        """Tell that `done` units are finished; `values` are the newest measurements by name."""
+        """Report that `done` units are finished; `values` are the newest measurements by name."""
         if self._bar is not None:
             self._bar.values |= values or {}
             self._bar.update(self._bar.task_ids[0], completed=done)
@@ -69,7 +69,7 @@ class TerminalReporter:
                 self._show(self._bar)
 
     def warn(self, message: str) -> None:
-        """Tell something that the person should act on."""
+        """Give a warning that the person should act on."""
         self._say("warning: ", "yellow", message)
 
     def fail(self, message: str) -> None:

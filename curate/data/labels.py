@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.data import png
-from curate.data.images import broken_file, check_size, read_file
+from curate.data import images, png
 from curate.errors import LabelError
 from curate.files.disk_errors import disk_errors
 
@@ -39,7 +38,8 @@ def read_label_ids(path: Path, id_map: IdMap) -> NDArray[Any]:
     LabelError
         With code ``missing_label``, ``unreadable_label`` or ``colour_coded``.
     """
-    return pick_ids(decode_label(open_label(read_file(path, "label"), path), path), id_map, path)
+    opened = open_label(images.read_file(path, "label"), path)
+    return pick_ids(decode_label(opened, path), id_map, path)
 
 
 def open_label(data: bytearray, path: Path) -> png.Png:
@@ -53,8 +53,9 @@ def open_label(data: bytearray, path: Path) -> png.Png:
     try:
         opened = png.parse_png(data)
     except ValueError as error:
-        raise broken_file(path, "label", f"{error}; labels must be sound PNG files") from error
-    check_size(path, opened.height, opened.width)
+        reason = f"{error}; labels must be sound PNG files"
+        raise images.unreadable_file(path, "label", reason) from error
+    images.check_size(path, opened.height, opened.width)
     return opened
 
 
@@ -69,7 +70,7 @@ def decode_label(opened: png.Png, path: Path) -> NDArray[Any]:
     try:
         return png.decode_png(opened)
     except ValueError as error:
-        raise broken_file(path, "label", str(error)) from error
+        raise images.unreadable_file(path, "label", str(error)) from error
 
 
 def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
@@ -78,7 +79,7 @@ def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
     Raises
     ------
     LabelError
-        With code ``colour_coded``, if there is no telling which channel is the id.
+        With code ``colour_coded``, if it is unknown which channel is the id.
     """
     if samples.ndim == 2:
         return samples
@@ -118,7 +119,7 @@ def write_masked_label(
     StoreError
         If the file cannot be written.
     """
-    opened = open_label(read_file(source_label, "label"), source_label)
+    opened = open_label(images.read_file(source_label, "label"), source_label)
     samples = decode_label(opened, source_label)
     if keep.shape != samples.shape[:2]:
         msg = f"{source_label} is {samples.shape[:2]} pixels, the mask for it {keep.shape}."
@@ -139,15 +140,15 @@ def _mask(samples: NDArray[Any], drop: NDArray[np.bool_], id_map: IdMap) -> NDAr
     """Set the pixels to drop to what `id_map` ignores, in the channels that it reads."""
     masked = samples.copy()
     if samples.ndim == 2:
-        masked[drop] = id_map.ignore_id()
+        masked[drop] = id_map.choose_ignore_id()
     elif samples.shape[2] == 2:
-        masked[drop, 0] = id_map.ignore_id()
+        masked[drop, 0] = id_map.choose_ignore_id()
     elif id_map.colours and samples.dtype == np.uint8:
-        masked[drop, :3] = id_map.ignore_colour()
+        masked[drop, :3] = id_map.choose_ignore_colour()
     elif id_map.channel == "auto" and _is_grey(samples):
-        masked[drop, :3] = id_map.ignore_id()
+        masked[drop, :3] = id_map.choose_ignore_id()
     else:
-        masked[drop, 0] = id_map.ignore_id()
+        masked[drop, 0] = id_map.choose_ignore_id()
     return masked
 
 

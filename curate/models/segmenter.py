@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from curate.errors import ConfigError, RunError
-from curate.models.capture import capture_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
-BACKBONE_RATE: Final = 1 / 3
-"""Learning rate of the pretrained part, relative to that of the new part."""
+BACKBONE_RATE_RATIO: Final = 1 / 3
+"""Learning rate of the pretrained part over that of the new part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a segmenter says about N images.
+    """Output of a segmenter for N images.
 
     Attributes
     ----------
@@ -132,9 +131,9 @@ class Segmenter(nn.Module):
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
         """Split the trainable parameters for an optimiser.
 
-        The backbone learns at `BACKBONE_RATE` times `learning_rate`; biases and the parameters of
-        normalisation layers (fewer than two axes) do not decay. Groups without parameters are
-        left out.
+        The backbone learns at `BACKBONE_RATE_RATIO` times `learning_rate`; biases and the
+        parameters of normalisation layers (fewer than two axes) do not decay. Groups without
+        parameters are left out.
         """
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
@@ -144,7 +143,7 @@ class Segmenter(nn.Module):
         return [
             {
                 "params": parameters,
-                "lr": learning_rate * (BACKBONE_RATE if is_backbone else 1.0),
+                "lr": learning_rate * (BACKBONE_RATE_RATIO if is_backbone else 1.0),
                 "weight_decay": weight_decay if decays else 0.0,
             }
             for (is_backbone, decays), parameters in groups.items()
@@ -183,7 +182,7 @@ class Segmenter(nn.Module):
         height, width = images.shape[-2:]
         bottom, right = -height % self.multiple_of, -width % self.multiple_of
         if bottom or right:
-            inputs = F.pad(inputs, (0, right, 0, bottom), mode="replicate")
+            inputs = nn.functional.pad(inputs, (0, right, 0, bottom), mode="replicate")
         return inputs.contiguous(memory_format=self.memory_format)
 
     def _find_stage(self, name: str) -> nn.Module:
@@ -197,7 +196,7 @@ class Segmenter(nn.Module):
         known = ", ".join(self.stages) or "none by name"
         msg = (
             f"The segmenter has no stage '{name}'. Known stages: {known}; "
-            f"any submodule of its {type(self.network).__name__} will do, too."
+            f"any submodule of its {type(self.network).__name__} may be named, too."
         )
         raise ConfigError(msg)
 
@@ -227,6 +226,76 @@ class Segmenter(nn.Module):
             "object as .logits."
         )
         raise RunError(msg)
+
+
+@contextmanager
+def capture_outputs(
+    modules: Mapping[str, nn.Module], *, stops: bool = False
+) -> Iterator[dict[str, Tensor]]:
+    """Collect what `modules` return while the ``with`` block runs a network.
+
+    The forward hooks live as long as the block, also where it raises. Of a module that runs
+    several times the last output is kept; one that a later in-place operation changes is seen as
+    changed.
+
+    Parameters
+    ----------
+    modules : mapping of str to Module
+        Name to file the output under, and the submodule.
+    stops : bool
+        Whether the block ends as soon as every module has returned.
+
+    Yields
+    ------
+    captured : dict of str to (N, F, h, w) Tensor
+        Filled by the time the network has run; still part of its graph.
+
+    Raises
+    ------
+    RunError
+        If a module returns something else than one tensor (N, F, h, w), or has not run by the
+        end of the block.
+    """
+    captured: dict[str, Tensor] = {}
+    handles = [
+        module.register_forward_hook(_keep_output(captured, name, len(modules) if stops else 0))
+        for name, module in modules.items()
+    ]
+    try:
+        yield captured
+    except _Complete:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name in modules:
+        if name not in captured:
+            msg = f"Stage '{name}' was not run by the network: ask for another stage."
+            raise RunError(msg)
+
+
+class _Complete(BaseException):
+    """Everything is captured; not an `Exception`, which a network may catch."""
+
+
+def _keep_output(
+    captured: dict[str, Tensor], name: str, enough: int
+) -> Callable[[nn.Module, tuple[object, ...], object], None]:
+    """Make a forward hook that files the output of its module; the one of number `enough` stops."""
+
+    def hook(module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            seen = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            msg = (
+                f"Stage '{name}' ({type(module).__name__}) returned {seen}; "
+                "a stage must return one tensor (N, F, h, w): ask for another submodule."
+            )
+            raise RunError(msg)
+        captured[name] = output
+        if len(captured) == enough:
+            raise _Complete
+
+    return hook
 
 
 def _crop(maps: Tensor, size: torch.Size, padded: torch.Size) -> Tensor:

@@ -25,7 +25,7 @@ from curate.errors import RunError
 from curate.records import Batch, LevelScores, Pair, ScoredImage
 from curate.scoring.cell_weights import CellWeights
 from curate.scoring.scored_image import CellPlan, PreparedImage, prepare, score_cells, to_cells
-from curate.training.evidence import gather_evidence, to_unit_range
+from curate.training.networks import gather_evidence, to_unit_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Train a segmenter and weighting networks jointly, into a run folder that survives anything."""
+"""Train a segmenter and weighting networks jointly, into a run folder that can be resumed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from curate.data.batches import evaluation_batches, training_batches
-from curate.data.workers import telling_of_dead_workers
+from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.errors import ConfigError, RunError, StoreError
 from curate.files import atomic, state
@@ -20,9 +20,8 @@ from curate.interrupts import InterruptFlag
 from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.training import run_record
-from curate.training.metric_log import MetricLog
 from curate.training.networks import build_networks, check_method
-from curate.training.preparation import prepare_method
+from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
 from curate.training.task import Task, open_task
 from curate.training.trainer import Trainer, choose_device
@@ -179,10 +178,13 @@ def _fit_into(
         device=device,
         world=world,
     )
-    log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard and world.is_first)
+    log = run_record.MetricLog(
+        folder.path, use_tensorboard=config.fit.tensorboard and world.is_first
+    )
     first_step = folder.restore(trainer, log)
     if trainer.method.prepares and first_step == 0:
-        prepare_method(trainer, task, config, folder, log, reporter)
+        _prepare(trainer, task, config, folder, log, reporter)
+        trainer.share_method()
     is_evaluated = trainer.method.gives_scores and world.is_first
     held_out = _read_held_out(task, config) if is_evaluated else []
     _train(trainer, task, config, folder, log, held_out, first_step, reporter)
@@ -208,12 +210,42 @@ def _fit_into(
     folder.finish(trainer, log, result)
 
 
+@by_first_rank
+def _prepare(
+    trainer: Trainer,
+    task: Task,
+    config: Config,
+    folder: RunFolder,
+    log: run_record.MetricLog,
+    reporter: Reporter,
+) -> None:
+    """Let the method learn what needs no segmenter, in parts; save after each."""
+    is_begun = False
+    with InterruptFlag() as interrupt:
+        for progress in trainer.method.prepare(gather_preparation(task, config)):
+            if not is_begun:
+                reporter.start("prepare", progress.total, progress.done, unit="parts")
+                is_begun = True
+            if progress.is_safe:
+                folder.save(trainer, log, 0)
+                reporter.advance(progress.done)
+            if interrupt.is_set:
+                reporter.finish()
+                reporter.warn(
+                    f"Interrupted; {progress.done} of {progress.total} parts of the preparation "
+                    "are saved. Go on with: curate fit --resume"
+                )
+                raise KeyboardInterrupt
+    if is_begun:
+        reporter.finish()
+
+
 def _train(
     trainer: Trainer,
     task: Task,
     config: Config,
     folder: RunFolder,
-    log: MetricLog,
+    log: run_record.MetricLog,
     held_out: list[Batch],
     first_step: int,
     reporter: Reporter,
@@ -237,7 +269,7 @@ def _train(
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0
-    with InterruptFlag() as interrupt, telling_of_dead_workers(), closing(batches):
+    with InterruptFlag() as interrupt, worker_errors(), closing(batches):
         for number, batch in enumerate(batches, start=first_step):
             _warn_of_unreadable(batch, reporter)
             metrics = _step(trainer, number, batch)
@@ -293,22 +325,22 @@ def _read_held_out(task: Task, config: Config) -> list[Batch]:
 
 
 def _count_workers(config: Config, trainer: Trainer) -> int:
-    """Readers beside the training: none on a CPU, which is busy computing, eight for a GPU."""
+    """Readers beside the training: by default none on a CPU, which they would slow, 8 for a GPU."""
     if config.fit.workers is not None:
         return config.fit.workers
     return 8 if trainer.device.device.type == "cuda" else 0
 
 
 def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
-    """Pass on which images could not be read, in whichever process."""
+    """Say which images could not be read, in any process."""
     if any_rank(bool(batch.problems)):
         for problems in gather_objects(batch.problems):
             for key, message in problems:
                 reporter.warn(f"Left out {key}: {message}")
 
 
-def _warn_of_collapse(log: MetricLog, reporter: Reporter) -> None:
-    """Say that the weights leave too little to learn from, and what to do about it."""
+def _warn_of_collapse(log: run_record.MetricLog, reporter: Reporter) -> None:
+    """Say that the weights leave few pixels to learn from, and what to do about it."""
     ess = log.recent_mean("ess")
     if ess is not None and ess < COLLAPSED_ESS:
         reporter.warn(

@@ -55,8 +55,9 @@ def load_run(path: Path) -> LoadedRun:
                 f"{path / name} is not the file that was written (its SHA-256 differs). Fit again."
             )
             raise RunError(msg)
-    config_path, provenance_path = path / run_record.CONFIG_NAME, path / run_record.PROVENANCE_NAME
-    config = parse(Config, run_record.read_json(config_path), where=str(config_path))
+    settings_path = path / run_record.SETTINGS_NAME
+    config = parse(Config, run_record.read_json(settings_path), where=str(settings_path))
+    provenance_path = path / run_record.PROVENANCE_NAME
     provenance = run_record.read_json(provenance_path)
     try:
         named = provenance["classes"]

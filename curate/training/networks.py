@@ -1,4 +1,4 @@
-"""The networks of a run, built from its configuration."""
+"""The networks of a run: built from its configuration, and what the method sees of a batch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from curate import grid
 from curate.config import Config, Strict, parse
 from curate.corruptions import choose_corruptions
 from curate.errors import ConfigError, UsageError
 from curate.methods import Method, MethodContext, Split, find_method
-from curate.models import Segmenter, build_segmenter, build_weighter
+from curate.models import Prediction, Segmenter, build_segmenter
+from curate.records import Batch, Evidence, Uncropped
 from curate.seeding import stable_seed
 
 if TYPE_CHECKING:
@@ -60,7 +62,6 @@ def build_networks(
         feature_channels=channels,
         real_class_px=real_class_px,
         splits=splits,
-        build_weighter=build_weighter,
         build_segmenter=partial(build_segmenter, config.fit.segmenter, num_classes, weights),
         build_encoder=partial(
             build_segmenter,
@@ -77,25 +78,66 @@ def check_method(config: Config) -> int:
     Returns
     -------
     num_folds : int
-        Folds that the method deals its images to.
+        Folds that the images are assigned to.
 
     Raises
     ------
     ConfigError
-        If the method, one of its settings, a backbone stage or a kind of fault is unknown.
+        If the method, one of its settings, a backbone stage or a corruption is unknown.
     """
     kind, settings = _choose_method(config)
-    if kinds := kind.corruptions(settings):
+    if names := kind.corruptions(settings):
         try:
-            choose_corruptions(kinds)
+            choose_corruptions(names)
         except UsageError as error:
-            msg = f"[method]: faults: {error}"
+            msg = f"[method]: corruptions: {error}"
             raise ConfigError(msg) from error
     if stages := kind.stages(settings):
         build_segmenter(config.fit.segmenter, 2, "none").check_stages(stages)
     if encoder := kind.encoder_stages(settings):
         build_segmenter(encoder[0], 2, "none").check_stages(encoder[1])
     return kind.num_folds(settings)
+
+
+def gather_evidence(batch: Batch, images: torch.Tensor, prediction: Prediction) -> Evidence:
+    """Put together, detached, what weighting networks may look at.
+
+    Parameters
+    ----------
+    batch : Batch
+        On the device of the segmenter.
+    images : (N, 3, H, W) float32
+        The batch's images in [0, 1].
+    prediction : Prediction
+        The segmenter's output for them.
+    """
+    cells = grid.grid_size(*batch.label_map.shape[1:])
+    return Evidence(
+        predictions=grid.probabilities(prediction.logits.detach(), *cells),
+        label_map=grid.centres(batch.label_map).long(),
+        images=images,
+        is_real=batch.is_real,
+        keys=batch.keys,
+        features={name: f.detach() for name, f in prediction.features.items()},
+    )
+
+
+def uncropped_evidence(batch: Batch, uncropped: Uncropped, num_classes: int) -> Evidence:
+    """Put together what is known of the synthetic images before their random changes."""
+    label_map = grid.centres(uncropped.label_map).long()
+    synthetic = [row for row, is_real in enumerate(batch.is_real.tolist()) if not is_real]
+    return Evidence(
+        predictions=label_map.new_empty((len(label_map), num_classes, 0, 0), dtype=torch.float32),
+        label_map=label_map,
+        images=to_unit_range(uncropped.images),
+        is_real=torch.zeros(len(label_map), dtype=torch.bool, device=label_map.device),
+        keys=tuple(batch.keys[row] for row in synthetic),
+    )
+
+
+def to_unit_range(images: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 images into float32 in [0, 1]."""
+    return images.float().div_(255)
 
 
 def _choose_method(config: Config) -> tuple[type[Method], Strict]:

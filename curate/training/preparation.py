@@ -1,93 +1,85 @@
-"""What a method learns before the joint training, part by part, saved after each."""
+"""What a method may learn from before the joint training: images, and corruptions of them."""
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 
+from curate import corruptions
 from curate.data.batches import evaluation_batches, training_batches
-from curate.distributed import by_first_rank
 from curate.errors import DataError
-from curate.interrupts import InterruptFlag
-from curate.methods import Preparation
-from curate.records import Batch
-from curate.training.injection import inject_corruptions, pick_pieces
-from curate.training.task import evenly_spaced
+from curate.methods import Injected, Preparation
+from curate.records import IGNORE_INDEX, Batch
+from curate.seeding import stable_rng
+from curate.training.task import Task, pick_evenly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from curate.config import Config
-    from curate.reporting import Reporter
-    from curate.training.metric_log import MetricLog
-    from curate.training.run_folder import RunFolder
-    from curate.training.task import Task
-    from curate.training.trainer import Trainer
 
 MAX_REAL: Final = 120
 MAX_SYNTHETIC: Final = 300
 """Images of each domain that a method learns from; evenly spaced where there are more."""
 
-
-def prepare_method(
-    trainer: Trainer,
-    task: Task,
-    config: Config,
-    folder: RunFolder,
-    log: MetricLog,
-    reporter: Reporter,
-) -> None:
-    """Let the method learn what needs no segmenter; the first process does it for all.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        On Ctrl-C or SIGTERM. The finished parts are saved; the one that was begun is lost.
-    """
-    _prepare(trainer, task, config, folder, log, reporter)
-    trainer.share_method()
+SHARES: Final = (0.2, 0.7)
+"""Range of the share of an image's superpixels or objects that is corrupted."""
 
 
-@by_first_rank
-def _prepare(
-    trainer: Trainer,
-    task: Task,
-    config: Config,
-    folder: RunFolder,
-    log: MetricLog,
-    reporter: Reporter,
-) -> None:
-    """Run the parts that are left."""
+def gather_preparation(task: Task, config: Config) -> Preparation:
+    """Read the images, and offer to draw from them and to corrupt them."""
     real = _read(task, config, real=True)
-    preparation = Preparation(
+    return Preparation(
         real=real,
         synthetic=_read(task, config, real=False),
         draw_real=partial(_draw_real, task, config),
         inject=partial(inject_corruptions, real, config.fit.seed),
-        pick_pieces=pick_pieces,
+        choose_superpixels=choose_superpixels,
         seed=config.fit.seed,
         num_steps=config.fit.steps,
     )
-    is_begun = False
-    with InterruptFlag() as interrupt:
-        for progress in trainer.method.prepare(preparation):
-            if not is_begun:
-                reporter.start("prepare", progress.total, progress.done, unit="parts")
-                is_begun = True
-            if progress.is_safe:
-                folder.save(trainer, log, 0)
-                reporter.advance(progress.done)
-            if interrupt.is_set:
-                reporter.finish()
-                reporter.warn(
-                    f"Interrupted; {progress.done} of {progress.total} parts of the preparation "
-                    "are saved. Go on with: curate fit --resume"
-                )
-                raise KeyboardInterrupt
-    if is_begun:
-        reporter.finish()
+
+
+def inject_corruptions(
+    real: Batch, seed: int, names: Sequence[str], times: int, most: int, folds: Sequence[int]
+) -> Iterator[Injected]:
+    """Yield every real image as it is, then with every corruption at every strength, `times` over.
+
+    Where these would be more than `most`, each image gets some of them in turn, so that all are
+    injected about equally often. Donors are of the same fold: what is pasted is as new to a
+    fold's reference segmenter as the image itself.
+    """
+    chosen = _choose(names)
+    plans = list(product(chosen, corruptions.STRENGTHS, range(times)))
+    images, labels = real.images.numpy(), real.label_map.numpy()
+    every = -(-len(images) * len(plans) // most)
+    for row in range(len(images)):
+        nothing = np.zeros(labels[row].shape, bool)
+        yield row, corruptions.Corrupted(images[row], labels[row], nothing), True
+        donors = [other for other, fold in enumerate(folds) if fold == folds[row] and other != row]
+        for name, strength, number in plans[-row % every :: every]:
+            rng = stable_rng(seed, real.keys[row], name, strength, number)
+            donor = int(rng.choice(donors)) if donors else row
+            source = corruptions.LabelledImage(
+                images[row], labels[row], images[donor], labels[donor]
+            )
+            share = rng.uniform(*SHARES)
+            corrupted = chosen[name].inject(source, rng, strength=strength, share=share)
+            yield row, corrupted, chosen[name].is_mismatch
+
+
+def choose_superpixels(
+    image: torch.Tensor, label_map: torch.Tensor, share: float, rng: np.random.Generator
+) -> torch.Tensor | None:
+    """Choose some superpixels of an image (3, H, W) uint8: (H, W) bool; None if it has no class."""
+    own = image.numpy(), label_map.numpy()
+    if (own[1] == IGNORE_INDEX).all():
+        return None
+    return torch.from_numpy(corruptions.LabelledImage(*own, *own).choose_superpixels(rng, share))
 
 
 def _read(task: Task, config: Config, *, real: bool) -> Batch:
@@ -99,7 +91,7 @@ def _read(task: Task, config: Config, *, real: bool) -> Batch:
         for pair in source.pairs
         if source.key_of(pair) in task.splits
     ]
-    chosen = evenly_spaced(usable, MAX_REAL if real else MAX_SYNTHETIC)
+    chosen = pick_evenly(usable, MAX_REAL if real else MAX_SYNTHETIC)
     batches = list(
         evaluation_batches(
             chosen, size=config.fit.size, batch_size=config.fit.batch_size, is_real=real
@@ -131,3 +123,15 @@ def _draw_real(task: Task, config: Config, excluded: frozenset[str], steps: int)
         pin_memory=False,
         exclude=task.unusable | excluded,
     )
+
+
+def _choose(names: Sequence[str]) -> dict[str, corruptions.Corruption]:
+    """Look corruptions up; a mixture is of those named beside it, so that no other is injected."""
+    chosen = corruptions.choose_corruptions(names)
+    singles = [each for each in chosen.values() if not isinstance(each, corruptions.Mixture)]
+    return {
+        name: corruptions.Mixture(singles)
+        if singles and isinstance(each, corruptions.Mixture)
+        else each
+        for name, each in chosen.items()
+    }

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from curate.config import Config
-    from curate.training.metric_log import MetricLog
     from curate.training.task import Task
     from curate.training.trainer import Trainer
 
@@ -102,7 +101,7 @@ class RunFolder:
         self.path = self._begin(config, task)
 
     @by_first_rank
-    def save(self, trainer: Trainer, log: MetricLog, step: int) -> None:
+    def save(self, trainer: Trainer, log: run_record.MetricLog, step: int) -> None:
         """Replace the checkpoint by the state after `step` steps."""
         tensors, structure = checkpoint.pack(trainer.state())
         meta = {"step": step, "structure": structure, "rows": log.rows}
@@ -111,7 +110,7 @@ class RunFolder:
             self._saved_step = step
             log.write()
 
-    def restore(self, trainer: Trainer, log: MetricLog) -> int:
+    def restore(self, trainer: Trainer, log: run_record.MetricLog) -> int:
         """Load the checkpoint in every process, if there is one; return the finished steps."""
         saved = self._read_checkpoint()
         if saved is None:
@@ -123,7 +122,7 @@ class RunFolder:
         return self._saved_step
 
     @by_first_rank
-    def finish(self, trainer: Trainer, log: MetricLog, result: dict[str, Any]) -> None:
+    def finish(self, trainer: Trainer, log: run_record.MetricLog, result: dict[str, Any]) -> None:
         """Write the final weights, mark the run finished, and drop the checkpoint."""
         with self._saving():
             checkpoint.save_state(self.path / SEGMENTER_NAME, trainer.segmenter.state_dict(), {})
@@ -194,14 +193,14 @@ class RunFolder:
         """Write a new run, in which this job is the first to train."""
         run_id = uuid.uuid4().hex
         with atomic.replacing_folder(self.path, overwrite=self._overwrite) as partial:
-            run_record.write_json(partial / run_record.CONFIG_NAME, config.model_dump(mode="json"))
+            run_record.write_settings(partial, config)
             self._lock(partial)
             run_record.write_inputs(partial, run_id, config, task)
             run_record.write_run(partial, status="running", run_id=run_id)
 
     def _lock(self, folder: Path) -> None:
         """Keep others out; of all files of a run, its settings are never written again."""
-        self._locks.enter_context(locks.claim(folder / run_record.CONFIG_NAME, self.path))
+        self._locks.enter_context(locks.claim(folder / run_record.SETTINGS_NAME, self.path))
 
     @by_first_rank
     def _read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -20,7 +20,7 @@ from curate.models import Prediction, Segmenter
 from curate.models.schedule import warmup_cosine
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.training.evidence import gather_evidence, to_unit_range, uncropped_evidence
+from curate.training.networks import gather_evidence, to_unit_range, uncropped_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -286,12 +286,12 @@ def replicate(
 
 
 class _Outputs(nn.Module):
-    """Segmenter whose features are no part of the graph: only what is can be waited for."""
+    """Segmenter with detached features, which have no gradients to be waited for."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         super().__init__()
         self.segmenter = segmenter
-        # torch prints a warning where it looks for unused parameters and there are none
+        # torch warns where it looks for unused parameters and there are none
         self.unused = nn.Parameter(torch.empty(0, device=segmenter.mean.device))
 
     def forward(self, images: Tensor, stages: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:

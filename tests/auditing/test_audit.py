@@ -197,5 +197,5 @@ def test_streams_of_the_run_are_in_the_table(streams_run, strangers):
     assert set(at_pixels["score"]) == {*SCORE_NAMES, *method.streams}
     told = result.to_json()["by_stream"]
     for name in method.streams:
-        is_inactive = name not in method.fusion.active
+        is_inactive = name not in method.fusion.active_streams
         assert [np.isnan(told[name][kind]) for kind in kinds] == [is_inactive] * 2

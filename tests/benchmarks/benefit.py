@@ -39,8 +39,8 @@ import torch.nn.functional as F
 
 from curate.config import Config, FitConfig
 from curate.grid import centres
-from curate.methods.base import unit_weights
 from curate.methods.hierarchical.settings import HierarchicalSettings
+from curate.methods.protocol import unit_weights
 from curate.methods.running_weights import RunningWeights
 from curate.methods.streams.features import reference_log_probabilities
 from curate.methods.uniform import Uniform
@@ -57,7 +57,7 @@ from tests.benchmarks.streams import Experiment, corrupt, pick, read, split
 
 if TYPE_CHECKING:
     from curate.methods import Method
-    from curate.methods.streams import Streams
+    from curate.methods.streams.method import Streams
     from curate.models import Segmenter
 
 NUM_REAL, NUM_CLASSES, BATCH, EVALUATE_EVERY = 20, 11, 16, 50
@@ -68,7 +68,7 @@ SIZE, FINE, NATIVE = (120, 160), (180, 240), (360, 480)
 
 
 class Pool(Experiment):
-    """The images of one seed and one corruption, and `streams` as taught with them."""
+    """The images of one seed and one corruption, and `streams` prepared on them."""
 
     def __init__(self, options: argparse.Namespace, seed: int, corruption: str) -> None:
         learned = options.out / "learned"
@@ -95,7 +95,7 @@ class Pool(Experiment):
 
     def learn(self) -> Streams:
         """Prepare `streams`, or take what an earlier call learned."""
-        method = self.teach(self.pool, None)
+        method = self.prepare(self.pool, None)
         if not self._finished.exists():
             torch.save(method.state_dict(), self._finished)
         return method
@@ -107,14 +107,14 @@ class Pool(Experiment):
             self.config.with_fit(method="hierarchical"),
             num_classes=NUM_CLASSES,
             real_class_px=torch.bincount(pixels, minlength=NUM_CLASSES).tolist(),
-            splits=self.deal(self.pool, HierarchicalSettings().folds),
+            splits=self.assign_splits(self.pool, HierarchicalSettings().folds),
             is_restored=False,
         )
         return networks.method
 
     def held_out(self) -> list[Batch]:
         """Images of both domains that tell weighting networks when to stop."""
-        splits, batches = self.deal(self.pool, num_folds=1), []
+        splits, batches = self.assign_splits(self.pool, num_folds=1), []
         for domain in (self.real, self.pool):
             rows = [row for row, key in enumerate(domain.keys) if splits[key].held_out]
             batches.append(pick(domain, rows))
@@ -157,19 +157,19 @@ class LabelProbability(Uniform):
 
     def __init__(self, streams: Streams) -> None:
         super().__init__()
-        self.taught = streams
+        self.streams = streams
         self.running = RunningWeights(min_ess=1e-6, max_power=1.0, clip=1e6, uniform=0.0)
 
     @torch.no_grad()
     def step(self, evidence: Evidence, *, is_warmup: bool):
-        """Take that of each pool image's fold; none of them knows the pool."""
+        """Take that of each pool image's fold; none of them was trained on the pool."""
         weights = unit_weights(evidence)
         if is_warmup:
             return weights, {}
         for row in torch.nonzero(~evidence.is_real)[:, 0].tolist():
-            fold = self.taught.splits[evidence.keys[row]].fold
+            fold = self.streams.splits[evidence.keys[row]].fold
             logs = reference_log_probabilities(
-                self.taught.references[fold], evidence.images[row : row + 1]
+                self.streams.references[fold], evidence.images[row : row + 1]
             )
             given = evidence.label_map[row].clamp(max=NUM_CLASSES - 1)
             weights[row] = logs[0].float().gather(0, given[None])[0].exp()

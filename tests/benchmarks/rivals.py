@@ -1,6 +1,6 @@
 """What else could score the cells of a pool: rivals of `streams`, each in its strongest fair form.
 
-None of them sees the truth or an injected corruption. All get what a user of `streams` has: the
+None of them gets the truth or an injected corruption. All get what a user of `streams` has: the
 real images, the pool, an ImageNet encoder, and reference segmenters that learned from real images
 only, trained to resist pasted content as those of `streams`. Where a form had to be chosen, it was
 the one that did best on pools of seed 0, which favours the rival.
@@ -35,7 +35,7 @@ import torch
 import torch.nn.functional as F
 
 from curate.grid import centres, grid_size, to_grid
-from curate.methods.streams.features import see_appearance
+from curate.methods.streams.features import encode_appearance
 from curate.records import IGNORE_INDEX, Batch
 from curate.seeding import stable_rng
 from tests.benchmarks.last_layer import Seen, class_gradients, cosine_with_class
@@ -54,7 +54,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from curate.methods.streams import Streams
+    from curate.methods.streams.method import Streams
     from curate.models import Segmenter
 
 RIVALS = (
@@ -161,9 +161,9 @@ def density_ratio(pool: Batch, real: Batch, method: Streams, seed: int) -> Tenso
 
 
 def _encode(method: Streams, images: Tensor) -> np.ndarray:
-    """Features of the frozen encoder's early stages, as `streams` sees them, (N, h, w, F)."""
+    """Features of the frozen encoder's early stages, as `streams` gets them, (N, h, w, F)."""
     parts = [
-        see_appearance(
+        encode_appearance(
             method.encoder,
             images[start : start + CHUNK].float() / 255,
             method.settings.appearance,

@@ -34,9 +34,9 @@ from torch.utils.data import Dataset
 from curate.cli.process import keep_memory
 from curate.config import Config, DatasetConfig
 from curate.data.dataset import DataSource, open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.data.workers import load_ahead
-from curate.demo.world import CLASS_NAMES, draw_world
+from curate.demonstration.world import CLASS_NAMES, draw_world
 from curate.scoring.score import score
 from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead

@@ -14,7 +14,7 @@ is connected to the bottom edge) is what is to be found. Seeds 0 to 2 were used 
 recipe. ``--no-rivals`` measures the streams alone.
 
 One JSON file a cell of the table is kept in WORK, so that an interrupted benchmark goes on.
-Reference segmenters and the streams that learn from corruptions know real images only: they are
+Reference segmenters and the streams that learn from corruptions use real images only: they are
 trained once a seed, and once more for every corruption that is left out.
 """
 
@@ -34,28 +34,28 @@ from skimage.measure import label as connected
 
 from curate.auditing.ranking import spearman
 from curate.config import AugmentConfig, Config, FitConfig, parse
-from curate.corruptions import CORRUPTIONS, Mixture, Scene
+from curate.corruptions import CORRUPTIONS, LabelledImage, Mixture
 from curate.data.batches import evaluation_batches, training_batches
 from curate.data.classes import resolve_classes
 from curate.data.dataset import open_dataset
 from curate.grid import centres
 from curate.methods import MethodContext, Preparation, Split
-from curate.methods.streams import Streams
+from curate.methods.streams.method import Streams
 from curate.methods.streams.streams import STREAMS
 from curate.metrics import auroc
-from curate.models import build_segmenter, build_weighter
+from curate.models import build_segmenter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
-from curate.training.injection import inject_corruptions, pick_pieces
-from curate.training.task import deal, evenly_spaced
+from curate.training.preparation import choose_superpixels, inject_corruptions
+from curate.training.task import assign_splits, pick_evenly
 from tests.benchmarks.real_data import describe
 from tests.benchmarks.rivals import RIVALS, score_rivals
 
 NUM_POOL, NUM_DRAWN, CAR = 240, 8, 8
 KNOWN = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
 POOLS = (*KNOWN, "mixture", "graded", "none", "carla")
-NUM_CORRUPTION_STREAMS = sum(stream.sees_corruptions for stream in STREAMS.values())
-"""They come first, after the reference segmenters, and like these know real images only."""
+NUM_CORRUPTION_STREAMS = sum(stream.is_real_only for stream in STREAMS.values())
+"""They come first, after the reference segmenters, and like these are trained on real images."""
 
 
 def read(folder: Path, labels: str, size: tuple[int, int]) -> Batch:
@@ -94,7 +94,7 @@ def split(everything: Batch, num_real: int, seed: int) -> tuple[Batch, Batch]:
     count = len(everything.keys)
     spaced = np.linspace(0, count - 1, num_real, endpoint=False).round().astype(int)
     rows = np.sort((spaced + seed) % count)
-    rest = evenly_spaced(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
+    rest = pick_evenly(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
     real = take(everything, rows, "r0", is_real=True)
     return real, take(everything, rest, "s0", is_real=False)
 
@@ -108,9 +108,9 @@ def corrupt(pool: Batch, name: str, seed: int) -> tuple[Batch, torch.Tensor]:
     for row, key in enumerate(pool.keys):
         rng = stable_rng(seed, "pool", name, key)
         donor = (row + int(rng.integers(1, len(pool.keys)))) % len(pool.keys)
-        scene = Scene(own[0][row], own[1][row], own[0][donor], own[1][donor])
+        source = LabelledImage(own[0][row], own[1][row], own[0][donor], own[1][donor])
         share = rng.random() if name == "graded" else 0.5
-        injected = corruption.inject(scene, rng, strength="strong", share=share)
+        injected = corruption.inject(source, rng, strength="strong", share=share)
         images.append(injected.image)
         labels.append(injected.label_map.astype(np.uint8))
         corrupted.append(injected.is_corrupted)
@@ -134,7 +134,7 @@ def bonnet(label_map: torch.Tensor) -> torch.Tensor:
 
 
 class Experiment:
-    """The images of one seed, and methods that were taught with them."""
+    """The images of one seed, and methods that were prepared on them."""
 
     def __init__(self, options: argparse.Namespace, seed: int) -> None:
         self.options, self.seed = options, seed
@@ -143,8 +143,8 @@ class Experiment:
         everything = read(options.data / "camvid/train", "camvid11", size)
         self.real, self.pool = split(everything, options.real, seed)
 
-    def teach(self, synthetic: Batch, left_out: str | None) -> Streams:
-        """Prepare a method; what knows real images only comes from an earlier call."""
+    def prepare(self, synthetic: Batch, left_out: str | None) -> Streams:
+        """Prepare a method; what is trained on real images only comes from an earlier call."""
         corruptions = [name for name in Streams.Settings().corruptions if name != left_out]
         settings = parse(Streams.Settings, {"corruptions": corruptions}, where="benchmark")
         torch.manual_seed(self.seed)
@@ -154,8 +154,7 @@ class Experiment:
                 num_classes=11,
                 feature_channels={},
                 real_class_px=[10_000] * 11,
-                splits=self.deal(synthetic, settings.folds),
-                build_weighter=build_weighter,
+                splits=self.assign_splits(synthetic, settings.folds),
                 build_segmenter=partial(build_segmenter, "efficientnet_lite0_fpn", 11),
                 build_encoder=partial(build_segmenter, num_classes=11),
             ),
@@ -166,7 +165,7 @@ class Experiment:
             synthetic,
             self.draw_real,
             inject,
-            pick_pieces,
+            choose_superpixels,
             self.seed,
             self.config.fit.steps,
         )
@@ -178,10 +177,10 @@ class Experiment:
                 )
         return method.eval()
 
-    def deal(self, synthetic: Batch, num_folds: int) -> dict[str, Split]:
+    def assign_splits(self, synthetic: Batch, num_folds: int) -> dict[str, Split]:
         """Deal the images of both domains as `fit` does."""
         batches = (self.real, synthetic)
-        parts = [deal(b.keys, FitConfig().held_out, num_folds, self.seed) for b in batches]
+        parts = [assign_splits(b.keys, FitConfig().held_out, num_folds, self.seed) for b in batches]
         return parts[0] | parts[1]
 
     def draw_real(self, excluded: frozenset[str], steps: int):
@@ -235,7 +234,7 @@ class Experiment:
         started = time.monotonic()
         if name == "carla":
             drive = read(self.options.data / "carla", "carla", self.config.fit.size)
-            rows = evenly_spaced(range(len(drive.keys)), NUM_POOL)
+            rows = pick_evenly(range(len(drive.keys)), NUM_POOL)
             synthetic = take(drive, rows, "s0", is_real=False)
             corrupted = bonnet(synthetic.label_map)
         elif name == "none":
@@ -245,7 +244,7 @@ class Experiment:
             )
         else:
             synthetic, corrupted = corrupt(self.pool, name, self.seed)
-        method = self.teach(synthetic, left_out)
+        method = self.prepare(synthetic, left_out)
         maps = score(method, synthetic)
         if self.options.rivals:
             maps |= score_rivals(synthetic, self.real, method, self.seed)

@@ -22,7 +22,7 @@ DONE = Result(
 
 @pytest.fixture
 def calls(workflow):
-    return workflow("demo.demo", "demo", DONE)
+    return workflow("demonstration.demo", "demo", DONE)
 
 
 def test_table_tells_what_was_found_and_where_everything_is(run, calls):

@@ -10,7 +10,7 @@ import pytest
 from curate.data.classes import resolve_classes
 from curate.data.dataset import default_classes, open_dataset
 from curate.data.layouts import LAYOUTS, detect_layout, get_layout
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.errors import ConfigError, DataError
 from tests.data.making import full, save, save_folder, save_wide
 

@@ -5,8 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from curate.errors import ConfigError
-from curate.models import WEIGHTERS, ImageWeighter, RegionWeighter, build_weighter
-from curate.models.weighters import RegionTrunk
+from curate.models.weighters import (
+    WEIGHTERS,
+    ImageWeighter,
+    RegionTrunk,
+    RegionWeighter,
+    build_weighter,
+)
 
 LEVELS = tuple(WEIGHTERS)
 
@@ -37,7 +42,7 @@ def test_logits_lie_on_the_grid_of_the_inputs(level, size, depth):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_untrained_network_has_no_opinion(level):
+def test_untrained_network_scores_one_half(level):
     inputs = torch.rand(2, 3, 9, 7)
 
     logits = build_weighter(level, 3, 2)(inputs, all_valid(inputs))

@@ -46,7 +46,7 @@ def scored(two_a_batch, pool):
 @pytest.fixture(scope="module")
 def active(two_a_batch):
     """Names of the streams that have something to say; at least one has."""
-    names = list(load_run(two_a_batch[1]).networks.method.fusion.active)
+    names = list(load_run(two_a_batch[1]).networks.method.fusion.active_streams)
     assert names
     return names
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from curate.data.classes import resolve_classes
 from curate.data.dataset import open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.errors import StoreError, UsageError
 from curate.selection.export import export_subset
 from tests.selection.making import (

@@ -16,7 +16,7 @@ from curate.errors import ConfigError, DataError, RunError, StoreError, UsageErr
 from curate.files import checkpoint
 from curate.files.state import latest_run
 from curate.training.fit import _warn_of_collapse, fit
-from curate.training.metric_log import MetricLog
+from curate.training.run_record import MetricLog
 from curate.training.trainer import Trainer
 from tests.tiny import RecordingReporter, tiny_config, write_dataset
 

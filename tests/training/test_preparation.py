@@ -1,5 +1,7 @@
 """Methods that learn before the joint training: once, saved part by part, resumed anywhere."""
 
+from collections import Counter
+
 import pandas as pd
 import pytest
 import torch
@@ -11,7 +13,9 @@ from curate.methods.streams.streams import STREAMS
 from curate.scoring.score import score
 from curate.training.fit import fit
 from curate.training.loaded_run import load_run
+from curate.training.preparation import inject_corruptions
 from curate.training.run_folder import RunFolder
+from tests.methods.streams.making import draw_images
 from tests.tiny import STREAMS_METHOD, RecordingReporter, tiny_config, write_dataset
 
 METHOD = STREAMS_METHOD | {
@@ -108,8 +112,48 @@ def test_interrupt_between_steps_says_what_is_saved(config, tmp_path, monkeypatc
         def __exit__(self, *_):
             return None
 
-    monkeypatch.setattr("curate.training.preparation.InterruptFlag", SetFlag)
+    monkeypatch.setattr("curate.training.fit.InterruptFlag", SetFlag)
     reporter = RecordingReporter()
     with pytest.raises(KeyboardInterrupt):
         fit(config, out=tmp_path / "run", reporter=reporter)
     assert any(f"0 of {PARTS} parts of the preparation are saved" in w for w in reporter.warnings)
+
+
+NAMES = ("style", "wrong_label")
+FOLDS = [0] * 12
+
+
+def inject(most, times=1):
+    real = draw_images(12, "r0", is_real=True, seed=1)
+    return list(inject_corruptions(real, 0, NAMES, times, most, FOLDS))
+
+
+def corrupted(injected):
+    return [item for item in injected if item[1].is_corrupted.any()]
+
+
+def is_same(one, other):
+    return (one.image == other.image).all() and (one.label_map == other.label_map).all()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_every_image_is_kept_as_it_is_and_gets_every_corruption_at_every_strength(times):
+    injected = inject(most=10_000, times=times)
+    assert Counter(row for row, _, _ in injected) == dict.fromkeys(range(12), 1 + 4 * times)
+    assert len(corrupted(injected)) == 12 * 4 * times
+
+
+@pytest.mark.parametrize(("most", "expected"), [(48, 48), (24, 24), (16, 16), (47, 24)])
+def test_of_many_some_are_injected_all_equally_often(most, expected):
+    injected, everything = inject(most), inject(most=10_000)
+    chosen = corrupted(injected)
+    assert len(chosen) == expected
+    assert len(injected) == 12 + expected
+    assert Counter(is_mismatch for _, _, is_mismatch in chosen) == {
+        True: expected // 2,
+        False: expected // 2,
+    }
+    per_image = Counter(row for row, _, _ in chosen)
+    assert max(per_image.values()) - min(per_image[row] for row in range(12)) <= 1
+    for row, one, _ in chosen:  # what is injected does not hang on how much is
+        assert any(row == other_row and is_same(one, other) for other_row, other, _ in everything)

@@ -30,7 +30,7 @@ CODE = """
 import hashlib, os, signal, time
 from pathlib import Path
 from curate.cli import main
-from curate.methods.streams import Streams
+from curate.methods.streams.method import Streams
 from curate.training.trainer import Trainer
 
 RANK = os.environ["RANK"]

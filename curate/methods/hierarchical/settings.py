@@ -1,12 +1,49 @@
 """What can be set of the method ``hierarchical``."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Final, Literal
 
+import torch
 from pydantic import Field, field_validator
+from torch import Tensor
 
 from curate.config import Strict, refuse_repeats
-from curate.methods.combine import COMBINATIONS
 from curate.records import LEVELS
+
+
+def mean_score(scores: Tensor) -> Tensor:
+    """Arithmetic mean: keeps the most of every level's ranking and of the sample size."""
+    return scores.mean(dim=0)
+
+
+def product(scores: Tensor) -> Tensor:
+    """Product: low where any level is low."""
+    return scores.prod(dim=0)
+
+
+def geometric_mean(scores: Tensor) -> Tensor:
+    """Product, brought back to the scale of a single level."""
+    return scores.clamp(min=1e-6).log().mean(dim=0).exp()
+
+
+def minimum(scores: Tensor) -> Tensor:
+    """Lowest of the levels."""
+    return scores.amin(dim=0)
+
+
+def logit_sum(scores: Tensor) -> Tensor:
+    """Sigmoid of the summed logits: levels as independent measurements."""
+    return torch.logit(scores, eps=1e-6).sum(dim=0).sigmoid()
+
+
+COMBINATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
+    "mean": mean_score,
+    "product": product,
+    "geometric_mean": geometric_mean,
+    "minimum": minimum,
+    "logit_sum": logit_sum,
+}
+"""Rules that make one score of several levels: (levels, N, h, w) in [0, 1] to (N, h, w)."""
 
 
 class HierarchicalSettings(Strict):
