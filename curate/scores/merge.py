@@ -14,7 +14,7 @@ from curate.records import OK
 from curate.reporting import LogReporter, Reporter
 from curate.scores.assembling import Assembly, assemble
 from curate.scores.columns import num_rows
-from curate.scores.provenance import parse_provenance, refuse_mixing
+from curate.scores.provenance import Prefixes, join_headers, parse_provenance
 from curate.scores.sources import Merged, open_files
 from curate.scores.targets import Target, refuse_foreign, resolve_target
 
@@ -69,8 +69,8 @@ def merge(
     Parameters
     ----------
     scores : sequence of Path
-        Score files of any kind, of different images of one data set, scored by one run with the
-        same settings.
+        Score files of any kind, of different images, scored by one run with the same settings. Of
+        several data sets, the name of theirs is put in front of the ids: ``<name>/``.
     out : Path
         ``weights.h5``, ``weights.parquet`` (tables only) or a folder (shards).
     root : Path, optional
@@ -92,19 +92,13 @@ def merge(
         raise UsageError(msg)
     target = _choose_target([Path(path) for path in scores], Path(out), overwrite=overwrite)
     sources = _open_all(scores)
-    provenance = parse_provenance(sources[0].provenance, where=str(sources[0].path))
-    for source in sources[1:]:
-        refuse_mixing(
-            source.provenance,
-            sources[0].provenance,
-            where=str(source.path),
-            advice=f"Merge only what was scored as {sources[0].path} was.",
-        )
-    _refuse_doubles(sources)
+    header, prefixes = join_headers([s.header for s in sources], [s.path for s in sources])
+    provenance = parse_provenance(header.provenance, where=str(sources[0].path))
+    _refuse_doubles(sources, prefixes)
     schema, num_classes = sources[0].schema, len(provenance.classes.names)
-    merged = Merged(sources, schema, num_classes=num_classes)
+    merged = Merged(sources, schema, num_classes=num_classes, prefixes=prefixes)
     try:
-        header = sources[0].header._replace(weight_means=merged.means)
+        header = header._replace(weight_means=merged.means)
         assemble(Assembly(merged, provenance, header, schema), target)
     finally:
         merged.close()
@@ -156,11 +150,11 @@ def _open_all(paths: Sequence[Path | str]) -> list[ScoreFile]:
     return sources
 
 
-def _refuse_doubles(sources: Sequence[ScoreFile]) -> None:
+def _refuse_doubles(sources: Sequence[ScoreFile], prefixes: Sequence[Prefixes]) -> None:
     """Refuse an image that was scored in two files: there is no telling which one counts."""
     scored_in: dict[str, Path] = {}
-    for source in sources:
-        for image_id in source.scored_ids():
+    for source, prefix in zip(sources, prefixes, strict=True):
+        for image_id in (f"{prefix.ids}{name}" for name in source.scored_ids()):
             if image_id in scored_in:
                 msg = (
                     f"image '{image_id}' was scored in {scored_in[image_id]} and in {source.path}. "

@@ -1,7 +1,9 @@
 """Where scores come from: what must be equal before two files may be mixed."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +16,7 @@ NO_MEANS: Final = (1.0,) * len(WEIGHT_NAMES)
 """Of weights that were not divided by anything, as in a work folder."""
 
 _MAX_MEAN: Final = 1e6
+_DATA: Final = ("dataset", "id_map")
 
 
 class _Record(BaseModel):
@@ -160,6 +163,70 @@ def refuse_mixing(
     if keys:
         msg = f"{where} comes from other settings; these differ: {', '.join(keys)}. {advice}"
         raise StoreError(msg)
+
+
+class Prefixes(NamedTuple):
+    """What is put in front of the image ids, and of the paths, of one file among several."""
+
+    ids: str = ""
+    paths: str = ""
+
+
+def join_headers(headers: Sequence[Header], paths: Sequence[Path]) -> tuple[Header, list[Prefixes]]:
+    """Say where scores in several files come from together, and tell their images apart.
+
+    Of different data sets, ids get the name of theirs in front, and paths lead there from the
+    folder that all of them are in.
+
+    Raises
+    ------
+    StoreError
+        If anything but data set, id map and versions differs, or two data sets have one name.
+    """
+    first, keys, sets = headers[0], list[str](), dict[str, Header]()
+    for header, path in zip(headers, paths, strict=True):
+        refuse_mixing(
+            _without_data(header.provenance),
+            _without_data(first.provenance),
+            where=str(path),
+            advice=f"Merge only what was scored as {paths[0]} was.",
+        )
+        parse_provenance(header.provenance, where=str(path))
+        keys.append(json.dumps([header.provenance.get(key) for key in _DATA], sort_keys=True))
+        sets.setdefault(keys[-1], header)
+    if len(sets) == 1:
+        return first, [Prefixes()] * len(headers)
+    parts = [h.provenance["dataset"] | {"root": h.dataset_root} for h in sets.values()]
+    names, roots = ([str(part.get(key) or "") for part in parts] for key in ("name", "root"))
+    if len(set(names) - {""}) < len(names) or not all(map(os.path.isabs, roots)):
+        msg = (
+            f"the score files are of {len(names)} data sets, or states of them, called "
+            f"{', '.join(map(repr, names))}: names must differ to tell their images apart. Rename "
+            "the folder of one, or score again what has changed."
+        )
+        raise StoreError(msg)
+    id_maps = [header.provenance.get("id_map") for header in sets.values()]
+    joined = {
+        "dataset": {
+            "name": "+".join(names),
+            "layout": "+".join(part["layout"] for part in parts),
+            "images": sum(part.get("images") or 0 for part in parts),
+            "parts": parts,
+        },
+        "id_map": id_maps[0] if all(id_map == id_maps[0] for id_map in id_maps) else None,
+    }
+    root = os.path.commonpath(roots)
+    folders = [Path(os.path.relpath(folder, root)).as_posix() for folder in roots]
+    prefixes = {
+        key: Prefixes(f"{name}/", "" if folder == "." else f"{folder}/")
+        for key, name, folder in zip(sets, names, folders, strict=True)
+    }
+    return Header(first.provenance | joined, root), [prefixes[key] for key in keys]
+
+
+def _without_data(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what may differ between files that are joined."""
+    return {key: value for key, value in provenance.items() if key not in {*_DATA, "versions"}}
 
 
 def _decode(text: str | None) -> Any:  # noqa: ANN401

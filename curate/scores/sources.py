@@ -21,6 +21,7 @@ from curate.scores.columns import (
     take,
 )
 from curate.scores.maps import find_maps
+from curate.scores.provenance import Prefixes
 from curate.scores.schema import IMAGES, REGIONS, Schema
 from curate.scores.score_file import ScoreFile
 
@@ -76,12 +77,22 @@ class Merged:
     sources : sequence of ScoreFile
         Of one part each and one schema, oldest first.
     num_classes : int
+    prefixes : sequence of Prefixes, optional
+        Of each source.
     """
 
-    def __init__(self, sources: Sequence[ScoreFile], schema: Schema, *, num_classes: int) -> None:
+    def __init__(
+        self,
+        sources: Sequence[ScoreFile],
+        schema: Schema,
+        *,
+        num_classes: int,
+        prefixes: Sequence[Prefixes] = (),
+    ) -> None:
         self._sources, self._schema = sources, schema
         self._open: OrderedDict[int, ScoreFile] = OrderedDict()
-        loaded = [load(source) for source in sources]
+        own = prefixes or [Prefixes()] * len(sources)
+        loaded = [load(*pair) for pair in zip(sources, own, strict=True)]
         lengths = [num_rows(each.images) for each in loaded]
         columns = schema.columns(IMAGES)
         images = concatenate([each.images for each in loaded], columns, num_classes=num_classes)
@@ -167,13 +178,16 @@ def open_closed(path: Path) -> ScoreFile:
         return file
 
 
-def load(source: ScoreFile) -> Loaded:
+def load(source: ScoreFile, prefixes: Prefixes) -> Loaded:
     """Load the image table of a source of one part, with all checks, and close the source."""
     columns = {name: source.image_column(name) for name in source.schema.columns(IMAGES)}
     images = {
         name: np.array(values.to_pylist(), object) if isinstance(values, pa.Array) else values
         for name, values in columns.items()
     }
+    images["id"] = prefixes.ids + images["id"]
+    for name in ("image_path", "label_path"):
+        images[name] = np.where(images[name] == "", "", prefixes.paths + images[name])
     ends = np.searchsorted(source.region_column("image"), np.arange(source.num_images + 1))
     if source.tables.order is not None:
         msg = f"{source.path}: images are not sorted by id. Score the data set again."

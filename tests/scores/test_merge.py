@@ -76,6 +76,45 @@ def test_other_settings_are_refused(tmp_path):
         merge([first, second], tmp_path / "all.h5")
 
 
+def scored_set(folder, name, ids, **changes):
+    """A score file of a data set of its own."""
+    dataset = {"layout": "folder", "name": name, "fingerprint": name, "images": len(ids) + 1}
+    provenance = PROVENANCE | {"dataset": dataset} | changes
+    (folder / "sets" / name).mkdir(parents=True, exist_ok=True)
+    images = [*[scored_image(i, score) for i, score in ids.items()], failed_image("z")]
+    options = {"provenance": provenance, "dataset_root": folder / "sets" / name}
+    return write_scores(folder / f"{len(list(folder.iterdir()))}.h5", images, **options)
+
+
+def test_images_of_several_data_sets_are_told_apart_by_name(tmp_path):
+    versions = {"versions": {"numpy": "1"}}
+    parts = [
+        scored_set(tmp_path, "gta", {"a": 0.2, "b/c": 0.4}, id_map={"name": "gta"}),
+        scored_set(tmp_path, "carla", {"a": 0.6}, id_map={"name": "carla"}, **versions),
+    ]
+    result = merge(parts, tmp_path / "all.h5", root=tmp_path)
+    assert (result.images, result.scored, result.missing) == (5, 3, 0)
+    scores = ScoreFile(tmp_path / "all.h5")
+    assert scores.images["id"].tolist() == ["carla/a", "carla/z", "gta/a", "gta/b/c", "gta/z"]
+    assert scores.images["image_path"].tolist()[3] == "gta/images/b/c.png"
+    assert scores.dataset_root == tmp_path / "sets"
+    assert scores.pixel_scores("gta/a")[0, 0] == 51
+    assert scores.pixel_scores("carla/a")[0, 0] == 153
+    assert scores.regions["id"].tolist()[::2] == ["carla/a", "gta/a", "gta/b/c"]
+    dataset = scores.provenance["dataset"]
+    assert [part["name"] for part in dataset["parts"]] == ["gta", "carla"]
+    assert (dataset["images"], scores.provenance["id_map"]) == (5, None)
+
+
+def test_data_sets_of_one_name_are_refused(tmp_path):
+    parts = [scored_set(tmp_path, "gta", {"a": 0.2}), scored_set(tmp_path, "gta", {"b": 0.2})]
+    changed = PROVENANCE | {"dataset": {"layout": "folder", "name": "gta", "fingerprint": "new"}}
+    parts.append(write_scores(tmp_path / "new.h5", [scored_image("c")], provenance=changed))
+    merge(parts[:2], tmp_path / "all.h5", root=tmp_path)
+    with pytest.raises(StoreError, match="of 2 data sets, or states of them, called 'gta', 'gta'"):
+        merge(parts, tmp_path / "more.h5", root=tmp_path)
+
+
 def test_an_image_scored_twice_is_refused(tmp_path):
     first = write_scores(tmp_path / "a.h5", IMAGES[:2])
     second = write_scores(tmp_path / "b.h5", IMAGES[1:])
