@@ -12,12 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from curate.data.reading import read_pair
 
 from curate.auditing.audit import audit
 from curate.auditing.ranking import spearman
 from curate.data.augmentation import fit_to_size
 from curate.data.dataset import open_dataset
+from curate.data.pairs import read_pair
 from curate.files.checkpoint import load_state
 from curate.records import Batch
 from curate.scoring.scorer import put_to_use, score_maps

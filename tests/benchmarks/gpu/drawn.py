@@ -11,11 +11,11 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-from curate.demo.world import CLASS_NAMES
-from curate.demo.world.world import draw_world
 from PIL import Image
 
 from curate.config import Config, DatasetConfig
+from curate.demonstration.world import CLASS_NAMES
+from curate.demonstration.world.world import draw_world
 
 DOMAINS = ("real", "synthetic")
 ROOT = Path(__file__).parents[3]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from curate.data.reading import read_pair
 from torch.utils.data import Dataset
 
 from curate.data.dataset import open_dataset
+from curate.data.pairs import read_pair
 from curate.data.workers import load_ahead
 from curate.scoring.score import score
 from curate.scoring.scored_image import CellPlan, prepare
