@@ -11,21 +11,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from curate import metrics
+from curate import errors, metrics, records
 from curate.data.augmentation import fit_to_size
 from curate.data.dataset import DataSource, open_dataset
 from curate.data.pairs import read_pair
-from curate.errors import DataError
-from curate.training.loaded_run import load_run
-from curate.training.networks import to_unit_range
-from curate.training.trainer import choose_device
+from curate.training import loaded_run, networks, trainer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from curate.records import Pair
 
 BATCH = 8
 
@@ -74,8 +70,8 @@ def evaluate(
     RunError
         If `run` is no finished run.
     """
-    loaded = load_run(Path(run))
-    chosen = choose_device(device, loaded.config.fit.precision)
+    loaded = loaded_run.load_run(Path(run))
+    chosen = trainer.choose_device(device, loaded.config.fit.precision)
     segmenter = loaded.networks.segmenter.to(chosen.device).eval()
     source = open_dataset(
         Path(dataset), layout=layout, labels=labels, classes=loaded.classes, key="e0"
@@ -91,7 +87,7 @@ def evaluate(
             failed += len(read) - len(usable)
             if not usable:
                 continue
-            images = to_unit_range(torch.stack([image for image, _ in usable]))
+            images = networks.to_unit_range(torch.stack([image for image, _ in usable]))
             with chosen.autocast():
                 logits = segmenter(images.to(chosen.device)).logits.float()
             for row, (_, label_map) in zip(logits, usable, strict=True):
@@ -100,17 +96,17 @@ def evaluate(
                 confusion += metrics.confusion_matrix(label_map, predicted, num_classes)
     if failed == len(source.pairs):
         msg = f"None of the {failed} images of {source.root} could be read; nothing was measured."
-        raise DataError(msg, code="nothing_read")
+        raise errors.DataError(msg, code="nothing_read")
     return Evaluation(confusion, len(source.pairs) - failed, failed)
 
 
 def _read(
-    source: DataSource, pair: Pair, size: tuple[int, int]
+    source: DataSource, pair: records.Pair, size: tuple[int, int]
 ) -> tuple[torch.Tensor, NDArray[np.uint8]] | None:
     """Read one image at the network's size and its labels at their own; None if unreadable."""
     try:
         loaded = read_pair(source, pair)
-    except DataError:
+    except errors.DataError:
         return None
     image, _ = fit_to_size(loaded.image, loaded.label_map, size)
     return image, loaded.label_map.numpy()

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from curate import errors, job, records, reporting
 from curate.data.batches import evaluation_batches, training_batches
 from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
-from curate.errors import ConfigError, RunError, StoreError
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
-from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.training import run_record
 from curate.training.networks import build_networks, check_method
 from curate.training.preparation import gather_preparation
@@ -27,8 +26,6 @@ from curate.training.trainer import Trainer, choose_device
 
 if TYPE_CHECKING:
     from curate.config import Config
-    from curate.job import World
-    from curate.records import Batch
 
 COLLAPSED_ESS = 0.2
 
@@ -73,7 +70,7 @@ def fit(
     out: Path | str | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    reporter: Reporter | None = None,
+    reporter: reporting.Reporter | None = None,
 ) -> FitResult:
     """Train jointly and leave a finished run folder.
 
@@ -100,11 +97,11 @@ def fit(
     KeyboardInterrupt
         On Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
-    reporter = reporter or LogReporter()
+    reporter = reporter or reporting.LogReporter()
     started = time.monotonic()
     num_folds = check_method(config)
     with init_distributed(config.fit.device) as world:
-        reporter = reporter if world.is_first else SilentReporter()
+        reporter = reporter if world.is_first else reporting.SilentReporter()
         _check_shares(config, world)
         by_first_rank(atomic.check_writable)(config.root)
         path = Path(out) if out else None
@@ -124,15 +121,15 @@ def _remember(config: Config, folder: RunFolder) -> None:
     """Make the run the one that later commands take by default."""
     try:
         state.remember(config.root, run=folder.path)
-    except StoreError as error:
+    except errors.StoreError as error:
         msg = (
             f"{folder.path} is finished, but later commands will not find it by themselves: "
             f"{error} Or name it with --run."
         )
-        raise StoreError(msg) from error
+        raise errors.StoreError(msg) from error
 
 
-def _check_shares(config: Config, world: World) -> None:
+def _check_shares(config: Config, world: job.World) -> None:
     """Refuse a batch that the processes cannot share equally."""
     unit = world.size * (2 if config.synthetic else 1)
     size = config.fit.batch_size
@@ -145,11 +142,15 @@ def _check_shares(config: Config, world: World) -> None:
             f"as the others. Set it to a multiple of {unit}, for example {fitting}, or start "
             "another number of processes."
         )
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
 
 
 def _fit_into(
-    folder: RunFolder, config: Config, num_folds: int, reporter: Reporter, world: World
+    folder: RunFolder,
+    config: Config,
+    num_folds: int,
+    reporter: reporting.Reporter,
+    world: job.World,
 ) -> None:
     """Train from the folder's checkpoint, or from the start, to the finished run."""
     started = time.monotonic()
@@ -210,7 +211,7 @@ def _prepare(
     config: Config,
     folder: RunFolder,
     log: run_record.MetricLog,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
 ) -> None:
     """Let the method learn what needs no segmenter, in parts; save after each."""
     is_begun = False
@@ -239,9 +240,9 @@ def _train(
     config: Config,
     folder: RunFolder,
     log: run_record.MetricLog,
-    held_out: list[Batch],
+    held_out: list[records.Batch],
     first_step: int,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
 ) -> None:
     """Run the steps that are left; save regularly, and once more when interrupted."""
     settings = config.fit
@@ -283,7 +284,7 @@ def _train(
     reporter.finish()
 
 
-def _step(trainer: Trainer, number: int, batch: Batch) -> dict[str, float]:
+def _step(trainer: Trainer, number: int, batch: records.Batch) -> dict[str, float]:
     """Train one step; say plainly why training cannot go on where it cannot."""
     try:
         metrics = trainer.step(number, batch)
@@ -294,7 +295,7 @@ def _step(trainer: Trainer, number: int, batch: Batch) -> dict[str, float]:
             f"{trainer.settings.batch_size} at {size} pixels. Lower one of them, or use a smaller "
             "segmenter."
         )
-        raise RunError(msg) from error
+        raise errors.RunError(msg) from error
     losses = metrics["loss_real"], metrics["loss_synthetic"]
     if not all(map(math.isfinite, losses)):
         msg = (
@@ -302,13 +303,13 @@ def _step(trainer: Trainer, number: int, batch: Batch) -> dict[str, float]:
             f"{losses[1]}). Start a new run with a lower learning_rate than "
             f"{trainer.settings.learning_rate}."
         )
-        raise RunError(msg)
+        raise errors.RunError(msg)
     return metrics
 
 
-def _read_held_out(task: Task, config: Config) -> list[Batch]:
+def _read_held_out(task: Task, config: Config) -> list[records.Batch]:
     """Held-out images of both domains, read once."""
-    batches: list[Batch] = []
+    batches: list[records.Batch] = []
     for is_real in (True, False):
         pairs = task.held_out_pairs(real=is_real)
         batches += evaluation_batches(
@@ -324,7 +325,7 @@ def _count_workers(config: Config, trainer: Trainer) -> int:
     return 8 if trainer.device.device.type == "cuda" else 0
 
 
-def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
+def _warn_of_unreadable(batch: records.Batch, reporter: reporting.Reporter) -> None:
     """Say which images could not be read, in any process."""
     if any_rank(bool(batch.problems)):
         for problems in gather_objects(batch.problems):
@@ -332,7 +333,7 @@ def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
                 reporter.warn(f"Left out {key}: {message}")
 
 
-def _warn_of_collapse(log: run_record.MetricLog, reporter: Reporter) -> None:
+def _warn_of_collapse(log: run_record.MetricLog, reporter: reporting.Reporter) -> None:
     """Say that the weights leave few pixels to learn from, and what to do about it."""
     ess = log.recent_mean("ess")
     if ess is not None and ess < COLLAPSED_ESS:

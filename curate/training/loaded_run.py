@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curate import errors, records
 from curate.config import Config, parse
 from curate.data.dataset import DataSource, open_dataset
-from curate.errors import RunError
 from curate.files import atomic, checkpoint, state
-from curate.records import ClassSet
-from curate.training import run_record
+from curate.training import run_folder, run_record
 from curate.training.networks import Networks, build_networks
-from curate.training.run_folder import METHOD_NAME, SEGMENTER_NAME
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -27,7 +25,7 @@ class LoadedRun:
     run_id: str
     checkpoint_sha256: str
     config: Config
-    classes: ClassSet
+    classes: records.ClassSet
     networks: Networks
     provenance: dict[str, Any]
 
@@ -47,14 +45,14 @@ def load_run(path: Path) -> LoadedRun:
     """
     record = run_record.read_finished(path)
     for name, expected in (
-        (SEGMENTER_NAME, record.segmenter_sha256),
-        (METHOD_NAME, record.method_sha256),
+        (run_folder.SEGMENTER_NAME, record.segmenter_sha256),
+        (run_folder.METHOD_NAME, record.method_sha256),
     ):
         if atomic.sha256_file(path / name) != expected:
             msg = (
                 f"{path / name} is not the file that was written (its SHA-256 differs). Fit again."
             )
-            raise RunError(msg)
+            raise errors.RunError(msg)
     settings_path = path / run_record.SETTINGS_NAME
     config = parse(Config, run_record.read_json(settings_path), where=str(settings_path))
     provenance_path = path / run_record.PROVENANCE_NAME
@@ -64,8 +62,8 @@ def load_run(path: Path) -> LoadedRun:
         real_class_px = provenance["real_class_px"]
     except (KeyError, TypeError) as error:
         msg = f"{provenance_path} lacks {error}. The run is damaged: fit again."
-        raise RunError(msg) from error
-    classes = ClassSet(named["name"], tuple(named["names"]))
+        raise errors.RunError(msg) from error
+    classes = records.ClassSet(named["name"], tuple(named["names"]))
     networks = build_networks(
         config,
         num_classes=len(classes),
@@ -73,8 +71,8 @@ def load_run(path: Path) -> LoadedRun:
         splits=run_record.read_splits(path),
         is_restored=True,
     )
-    _load_into(networks.segmenter, path / SEGMENTER_NAME)
-    _load_into(networks.method, path / METHOD_NAME)
+    _load_into(networks.segmenter, path / run_folder.SEGMENTER_NAME)
+    _load_into(networks.method, path / run_folder.METHOD_NAME)
     return LoadedRun(
         path=path,
         run_id=record.run_id,
@@ -100,7 +98,7 @@ def open_scoring_run(run: Path | str | None, config: Config) -> LoadedRun:
     if not loaded.networks.method.gives_scores:
         name = loaded.config.fit.method
         msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
-        raise RunError(msg)
+        raise errors.RunError(msg)
     return loaded
 
 
@@ -132,4 +130,4 @@ def _load_into(network: nn.Module, path: Path) -> None:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         msg = f"{path} does not fit the networks of its run: {error}"
-        raise RunError(msg) from error
+        raise errors.RunError(msg) from error

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from curate import grid
+from curate import corruptions, errors, grid, methods, models, records, seeding
 from curate.config import Config, Strict, parse
-from curate.corruptions import choose_corruptions
-from curate.errors import ConfigError, UsageError
-from curate.methods import Method, MethodContext, Split, find_method
-from curate.models import Prediction, Segmenter, build_segmenter
-from curate.records import Batch, Evidence, Uncropped
-from curate.seeding import stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +19,8 @@ if TYPE_CHECKING:
 class Networks:
     """A segmenter, a method, and the backbone stages that the method looks at."""
 
-    segmenter: Segmenter
-    method: Method
+    segmenter: models.Segmenter
+    method: methods.Method
     stages: tuple[str, ...]
 
 
@@ -35,7 +29,7 @@ def build_networks(
     *,
     num_classes: int,
     real_class_px: Sequence[int],
-    splits: Mapping[str, Split],
+    splits: Mapping[str, methods.Split],
     is_restored: bool,
 ) -> Networks:
     """Build untrained networks; the same seed gives the same ones.
@@ -52,19 +46,19 @@ def build_networks(
     """
     kind, settings = _choose_method(config)
     stages = kind.stages(settings)
-    torch.manual_seed(stable_seed(config.fit.seed, "segmenter"))
+    torch.manual_seed(seeding.stable_seed(config.fit.seed, "segmenter"))
     weights = "none" if is_restored else config.fit.backbone_weights
-    segmenter = build_segmenter(config.fit.segmenter, num_classes, weights)
+    segmenter = models.build_segmenter(config.fit.segmenter, num_classes, weights)
     channels = segmenter.feature_channels(stages, config.fit.size) if stages else {}
-    torch.manual_seed(stable_seed(config.fit.seed, "method"))
-    context = MethodContext(
+    torch.manual_seed(seeding.stable_seed(config.fit.seed, "method"))
+    context = methods.MethodContext(
         num_classes=num_classes,
         feature_channels=channels,
         real_class_px=real_class_px,
         splits=splits,
-        build_segmenter=partial(build_segmenter, config.fit.segmenter, num_classes, weights),
+        build_segmenter=partial(models.build_segmenter, config.fit.segmenter, num_classes, weights),
         build_encoder=partial(
-            build_segmenter,
+            models.build_segmenter,
             num_classes=num_classes,
             backbone_weights="none" if is_restored else "auto",
         ),
@@ -89,24 +83,26 @@ def check_method(config: Config) -> int:
     kind, settings = _choose_method(config)
     if names := kind.corruptions(settings):
         try:
-            choose_corruptions(names)
-        except UsageError as error:
+            corruptions.choose_corruptions(names)
+        except errors.UsageError as error:
             msg = f"[method]: corruptions: {error}"
-            raise ConfigError(msg) from error
+            raise errors.ConfigError(msg) from error
     if stages := kind.stages(settings):
-        build_segmenter(config.fit.segmenter, 2, "none").check_stages(stages)
+        models.build_segmenter(config.fit.segmenter, 2, "none").check_stages(stages)
     if encoder := kind.encoder_stages(settings):
-        build_segmenter(encoder[0], 2, "none").check_stages(encoder[1])
+        models.build_segmenter(encoder[0], 2, "none").check_stages(encoder[1])
     if kind.gives_scores and not config.synthetic:
         msg = (
             f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "
             "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
         )
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     return kind.num_folds(settings)
 
 
-def gather_evidence(batch: Batch, images: torch.Tensor, prediction: Prediction) -> Evidence:
+def gather_evidence(
+    batch: records.Batch, images: torch.Tensor, prediction: models.Prediction
+) -> records.Evidence:
     """Put together, detached, what weighting networks may look at.
 
     Parameters
@@ -119,7 +115,7 @@ def gather_evidence(batch: Batch, images: torch.Tensor, prediction: Prediction) 
         The segmenter's output for them.
     """
     cells = grid.grid_size(*batch.label_map.shape[1:])
-    return Evidence(
+    return records.Evidence(
         predictions=grid.probabilities(prediction.logits.detach(), *cells),
         label_map=grid.centres(batch.label_map).long(),
         images=images,
@@ -129,11 +125,13 @@ def gather_evidence(batch: Batch, images: torch.Tensor, prediction: Prediction) 
     )
 
 
-def uncropped_evidence(batch: Batch, uncropped: Uncropped, num_classes: int) -> Evidence:
+def uncropped_evidence(
+    batch: records.Batch, uncropped: records.Uncropped, num_classes: int
+) -> records.Evidence:
     """Put together what is known of the synthetic images before their random changes."""
     label_map = grid.centres(uncropped.label_map).long()
     synthetic = [row for row, is_real in enumerate(batch.is_real.tolist()) if not is_real]
-    return Evidence(
+    return records.Evidence(
         predictions=label_map.new_empty((len(label_map), num_classes, 0, 0), dtype=torch.float32),
         label_map=label_map,
         images=to_unit_range(uncropped.images),
@@ -147,8 +145,8 @@ def to_unit_range(images: torch.Tensor) -> torch.Tensor:
     return images.float().div_(255)
 
 
-def _choose_method(config: Config) -> tuple[type[Method], Strict]:
+def _choose_method(config: Config) -> tuple[type[methods.Method], Strict]:
     """Look up the method and check its settings."""
     name = config.fit.method
-    kind = find_method(name)
+    kind = methods.find_method(name)
     return kind, parse(kind.Settings, config.method, where=f"[method] of {name}")

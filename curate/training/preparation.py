@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from curate import corruptions
+from curate import corruptions, errors, methods, records, seeding
 from curate.data.batches import evaluation_batches, training_batches
-from curate.errors import DataError
-from curate.methods import Injected, Preparation
-from curate.records import IGNORE_INDEX, Batch
-from curate.seeding import stable_rng
 from curate.training.task import Task, pick_evenly
 
 if TYPE_CHECKING:
@@ -30,10 +26,10 @@ SHARES: Final = (0.2, 0.7)
 """Range of the share of an image's superpixels or objects that is corrupted."""
 
 
-def gather_preparation(task: Task, config: Config) -> Preparation:
+def gather_preparation(task: Task, config: Config) -> methods.Preparation:
     """Read the images, and offer to draw from them and to corrupt them."""
     real = _read(task, config, real=True)
-    return Preparation(
+    return methods.Preparation(
         real=real,
         synthetic=_read(task, config, real=False),
         draw_real=partial(_draw_real, task, config),
@@ -45,8 +41,13 @@ def gather_preparation(task: Task, config: Config) -> Preparation:
 
 
 def inject_corruptions(
-    real: Batch, seed: int, names: Sequence[str], times: int, most: int, folds: Sequence[int]
-) -> Iterator[Injected]:
+    real: records.Batch,
+    seed: int,
+    names: Sequence[str],
+    times: int,
+    most: int,
+    folds: Sequence[int],
+) -> Iterator[methods.Injected]:
     """Yield every real image as it is, then with every corruption at every strength, `times` over.
 
     Where these would be more than `most`, each image gets some of them in turn, so that all are
@@ -62,7 +63,7 @@ def inject_corruptions(
         yield row, corruptions.Corrupted(images[row], labels[row], nothing), True
         donors = [other for other, fold in enumerate(folds) if fold == folds[row] and other != row]
         for name, strength, number in plans[-row % every :: every]:
-            rng = stable_rng(seed, real.keys[row], name, strength, number)
+            rng = seeding.stable_rng(seed, real.keys[row], name, strength, number)
             donor = int(rng.choice(donors)) if donors else row
             source = corruptions.LabelledImage(
                 images[row], labels[row], images[donor], labels[donor]
@@ -77,12 +78,12 @@ def choose_superpixels(
 ) -> torch.Tensor | None:
     """Choose some superpixels of an image (3, H, W) uint8: (H, W) bool; None if it has no class."""
     own = image.numpy(), label_map.numpy()
-    if (own[1] == IGNORE_INDEX).all():
+    if (own[1] == records.IGNORE_INDEX).all():
         return None
     return torch.from_numpy(corruptions.LabelledImage(*own, *own).choose_superpixels(rng, share))
 
 
-def _read(task: Task, config: Config, *, real: bool) -> Batch:
+def _read(task: Task, config: Config, *, real: bool) -> records.Batch:
     """Read the usable images of a domain, or as many as are needed, into one batch."""
     sources = task.real if real else task.synthetic
     usable = [
@@ -99,8 +100,8 @@ def _read(task: Task, config: Config, *, real: bool) -> Batch:
     )
     if not batches:
         msg = f"There are no {'real' if real else 'synthetic'} images to learn from. Add some."
-        raise DataError(msg, code="no_images")
-    return Batch(
+        raise errors.DataError(msg, code="no_images")
+    return records.Batch(
         images=torch.cat([batch.images for batch in batches]),
         label_map=torch.cat([batch.label_map for batch in batches]),
         is_real=torch.cat([batch.is_real for batch in batches]),
@@ -108,7 +109,9 @@ def _read(task: Task, config: Config, *, real: bool) -> Batch:
     )
 
 
-def _draw_real(task: Task, config: Config, excluded: frozenset[str], steps: int) -> Iterator[Batch]:
+def _draw_real(
+    task: Task, config: Config, excluded: frozenset[str], steps: int
+) -> Iterator[records.Batch]:
     """Draw randomly changed batches of real images only."""
     return training_batches(
         task.real,

@@ -14,10 +14,9 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from curate.errors import ConfigError, RunError, StoreError
+from curate import errors, methods
 from curate.files.atomic import replacing, write_bytes
 from curate.files.disk_errors import disk_errors
-from curate.methods import Split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,7 +98,7 @@ def read_run(folder: Path) -> RunRecord:
     path = folder / RUN_NAME
     if not path.is_file():
         msg = f"{folder} is no run: it has no {RUN_NAME}. Name a folder that 'curate fit' made."
-        raise RunError(msg)
+        raise errors.RunError(msg)
     with disk_errors("read", path):
         content = path.read_bytes()
     table = _parse(content, path)
@@ -109,14 +108,14 @@ def read_run(folder: Path) -> RunRecord:
             f"{path} has format version {written}; this curate reads versions up to "
             f"{RUN_FORMAT_VERSION}. Install a newer curate, or fit again."
         )
-        raise RunError(msg)
+        raise errors.RunError(msg)
     try:
         return RunRecord.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         msg = f"{path}: key '{key}': {first['msg']}. Fit again, or name another run."
-        raise RunError(msg) from None
+        raise errors.RunError(msg) from None
 
 
 def read_finished(folder: Path) -> RunRecord:
@@ -124,7 +123,7 @@ def read_finished(folder: Path) -> RunRecord:
     record = read_run(folder)
     if record.status != "finished":
         msg = f"{folder} is not finished. Finish it with: curate fit --resume --out {folder}"
-        raise RunError(msg)
+        raise errors.RunError(msg)
     return record
 
 
@@ -207,10 +206,10 @@ def check_same_settings(folder: Path, config: Config) -> None:
             f"(first: {then.get(first)!r} then, {now.get(first)!r} now). "
             "Restore them to resume, or start a new run without --resume."
         )
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
 
 
-def write_splits(folder: Path, splits: Mapping[str, Split]) -> None:
+def write_splits(folder: Path, splits: Mapping[str, methods.Split]) -> None:
     """Write the columns ``key``, ``held_out`` and ``fold``."""
     table = pd.DataFrame(
         {
@@ -223,7 +222,7 @@ def write_splits(folder: Path, splits: Mapping[str, Split]) -> None:
         table.to_parquet(partial, index=False)
 
 
-def read_splits(folder: Path) -> dict[str, Split]:
+def read_splits(folder: Path) -> dict[str, methods.Split]:
     """Read what `write_splits` wrote."""
     path = folder / SPLITS_NAME
     try:
@@ -232,7 +231,7 @@ def read_splits(folder: Path) -> dict[str, Split]:
     except (OSError, KeyError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
     return {
-        key: Split(held_out=bool(held_out), fold=int(fold))
+        key: methods.Split(held_out=bool(held_out), fold=int(fold))
         for key, held_out, fold in zip(*columns, strict=True)
     }
 
@@ -302,7 +301,7 @@ class MetricLog:
                 f"cannot write the event files of TensorBoard in {self.path.parent}: "
                 f"{error.strerror or error}. Free some space, or leave out tensorboard = true."
             )
-            raise StoreError(msg) from error
+            raise errors.StoreError(msg) from error
 
 
 def _parse(content: bytes, path: Path) -> dict[str, Any]:
@@ -313,13 +312,13 @@ def _parse(content: bytes, path: Path) -> dict[str, Any]:
         table = None
     if not isinstance(table, dict) or table.get("format") != RUN_FORMAT:
         msg = f"{path} is damaged or no run of curate. Fit again, or name another run."
-        raise RunError(msg)
+        raise errors.RunError(msg)
     return table
 
 
-def _damaged(path: Path, error: Exception) -> RunError:
+def _damaged(path: Path, error: Exception) -> errors.RunError:
     """Tell that a file of a run cannot be read."""
-    return RunError(f"{path} cannot be read ({error}). The run is damaged: fit again.")
+    return errors.RunError(f"{path} cannot be read ({error}). The run is damaged: fit again.")
 
 
 def _flatten(table: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401
@@ -343,5 +342,5 @@ def _open_tensorboard(folder: Path) -> Any:  # noqa: ANN401 (an optional package
             "tensorboard = true needs TensorBoard, which is not installed. "
             "Install it with: pip install 'curate-seg[tensorboard]'"
         )
-        raise ConfigError(msg) from error
+        raise errors.ConfigError(msg) from error
     return SummaryWriter(str(folder / "tensorboard"))

@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from curate import errors, methods, records, reporting, seeding
+from curate.data import dataset, pairs
 from curate.data.classes import resolve_classes
-from curate.data.dataset import DataSource, default_classes, open_dataset
-from curate.data.pairs import read_pair
-from curate.errors import ConfigError, DataError
-from curate.methods import Split
-from curate.records import IGNORE_INDEX, ClassSet, Pair
-from curate.seeding import split_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.config import Config, DatasetConfig
-    from curate.reporting import Reporter
 
 T = TypeVar("T")
 
@@ -47,12 +42,12 @@ class Task:
         By image key, for both domains.
     """
 
-    classes: ClassSet
-    real: tuple[DataSource, ...]
-    synthetic: tuple[DataSource, ...]
+    classes: records.ClassSet
+    real: tuple[dataset.DataSource, ...]
+    synthetic: tuple[dataset.DataSource, ...]
     unusable: frozenset[str]
     real_class_px: NDArray[np.int64]
-    splits: dict[str, Split]
+    splits: dict[str, methods.Split]
 
     @property
     def num_real(self) -> int:
@@ -64,7 +59,7 @@ class Task:
         """Synthetic images."""
         return sum(len(source.pairs) for source in self.synthetic)
 
-    def held_out_pairs(self, *, real: bool) -> list[tuple[DataSource, Pair]]:
+    def held_out_pairs(self, *, real: bool) -> list[tuple[dataset.DataSource, records.Pair]]:
         """List at most 32 held-out images of one domain, evenly spaced."""
         sources = self.real if real else self.synthetic
         chosen = [
@@ -76,7 +71,7 @@ class Task:
         return pick_evenly(chosen, MAX_HELD_OUT)
 
 
-def open_task(config: Config, *, num_folds: int, reporter: Reporter) -> Task:
+def open_task(config: Config, *, num_folds: int, reporter: reporting.Reporter) -> Task:
     """Open every data set and make sure that training can make sense of them.
 
     Raises
@@ -92,7 +87,7 @@ def open_task(config: Config, *, num_folds: int, reporter: Reporter) -> Task:
     synthetic = _open_all(config.synthetic, "s", classes)
     real_px, unusable = _check_real(real, config.fit.size, reporter)
     _check_synthetic(synthetic, real_px, classes, reporter)
-    splits: dict[str, Split] = {}
+    splits: dict[str, methods.Split] = {}
     for sources in (real, synthetic):
         keys = [
             key
@@ -106,11 +101,11 @@ def open_task(config: Config, *, num_folds: int, reporter: Reporter) -> Task:
 
 def assign_splits(
     keys: Sequence[str], held_out: float, num_folds: int, seed: int
-) -> dict[str, Split]:
+) -> dict[str, methods.Split]:
     """Assign images to the held-out share and to folds, in blocks of neighbours."""
-    parts = split_blocks(keys, num_groups=max(2, round(1 / held_out)), seed=seed)
-    folds = split_blocks(keys, num_groups=num_folds, seed=seed + 1)
-    return {key: Split(held_out=parts[key] == 0, fold=folds[key]) for key in keys}
+    parts = seeding.split_blocks(keys, num_groups=max(2, round(1 / held_out)), seed=seed)
+    folds = seeding.split_blocks(keys, num_groups=num_folds, seed=seed + 1)
+    return {key: methods.Split(held_out=parts[key] == 0, fold=folds[key]) for key in keys}
 
 
 def pick_evenly(items: Sequence[T], count: int) -> list[T]:
@@ -120,66 +115,70 @@ def pick_evenly(items: Sequence[T], count: int) -> list[T]:
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
-def _choose_classes(config: Config) -> ClassSet:
+def _choose_classes(config: Config) -> records.ClassSet:
     """Take the classes of the configuration, else those of the first real layout."""
     if not config.real:
         msg = "No real data set is given. Add a [[real]] table to curate.toml, or pass --real DIR."
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     if config.classes is not None:
         return resolve_classes(config.classes)
     first = config.real[0]
-    classes = default_classes(first.path, first.layout)
+    classes = dataset.default_classes(first.path, first.layout)
     if classes is None:
         msg = (
             f"The layout of {first.path} does not tell the classes. "
             'Set classes = "camvid11", "cityscapes19", .. or a list of names in curate.toml.'
         )
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     return classes
 
 
 def _open_all(
-    datasets: Iterable[DatasetConfig], prefix: str, classes: ClassSet
-) -> tuple[DataSource, ...]:
+    datasets: Iterable[DatasetConfig], prefix: str, classes: records.ClassSet
+) -> tuple[dataset.DataSource, ...]:
     """Open data sets under the keys r0, r1, .. or s0, s1, .."""
     return tuple(
-        open_dataset(d.path, layout=d.layout, labels=d.labels, classes=classes, key=f"{prefix}{i}")
+        dataset.open_dataset(
+            d.path, layout=d.layout, labels=d.labels, classes=classes, key=f"{prefix}{i}"
+        )
         for i, d in enumerate(datasets)
     )
 
 
-def _count_classes(item: tuple[DataSource, Pair]) -> NDArray[np.float64] | DataError:
+def _count_classes(
+    item: tuple[dataset.DataSource, records.Pair],
+) -> NDArray[np.float64] | errors.DataError:
     """Count an image's labelled pixels per class, as shares of its area; or return its problem."""
     source, pair = item
     try:
-        label_map = read_pair(source, pair).label_map.numpy()
-    except DataError as error:
+        label_map = pairs.read_pair(source, pair).label_map.numpy()
+    except errors.DataError as error:
         return error
-    counts: NDArray[np.int64] = np.bincount(label_map.ravel(), minlength=IGNORE_INDEX + 1)
+    counts: NDArray[np.int64] = np.bincount(label_map.ravel(), minlength=records.IGNORE_INDEX + 1)
     counts = counts[: len(source.classes)]
     if not counts.any():
         msg = f"{pair.label_path}: every pixel is ignored."
-        return DataError(msg, code="all_ignored")
+        return errors.DataError(msg, code="all_ignored")
     return counts / label_map.size
 
 
 def _count_all(
-    items: Sequence[tuple[DataSource, Pair]],
-) -> list[NDArray[np.float64] | DataError]:
+    items: Sequence[tuple[dataset.DataSource, records.Pair]],
+) -> list[NDArray[np.float64] | errors.DataError]:
     """Count classes of many images, reading several at a time."""
     with ThreadPoolExecutor(max_workers=4) as pool:
         return list(pool.map(_count_classes, items))
 
 
 def _check_real(
-    sources: Sequence[DataSource], size: tuple[int, int], reporter: Reporter
+    sources: Sequence[dataset.DataSource], size: tuple[int, int], reporter: reporting.Reporter
 ) -> tuple[NDArray[np.int64], set[str]]:
     """Read the real images; report those that are unfit, refuse a set that cannot be learned."""
     items = pick_evenly([(s, p) for s in sources for p in s.pairs], MAX_REAL_CHECKED)
     results = _count_all(items)
     shares, unusable, problems = [], set(), []
     for (source, pair), result in zip(items, results, strict=True):
-        if isinstance(result, DataError):
+        if isinstance(result, errors.DataError):
             unusable.add(source.key_of(pair))
             problems.append(result)
         else:
@@ -191,7 +190,7 @@ def _check_real(
             f"{len(shares)} of {len(items)} real images can be used; at least 2 labelled ones are "
             f"needed (one is held out to tell when to stop).{first}"
         )
-        raise DataError(msg, code="too_few_real")
+        raise errors.DataError(msg, code="too_few_real")
     counts = (np.sum(shares, axis=0) * size[0] * size[1]).round().astype(np.int64)
     if (counts > 0).sum() < 2:
         name = sources[0].classes.names[int(counts.argmax())]
@@ -199,7 +198,7 @@ def _check_real(
             f"The real labels hold one class only ('{name}'); a segmenter needs at least two. "
             "Check the id map (labels = ...) of the real data sets."
         )
-        raise DataError(msg, code="one_class")
+        raise errors.DataError(msg, code="one_class")
     if len(shares) < FEW_REAL:
         reporter.warn(
             f"Only {len(shares)} real images: scores will be uncertain. Label {FEW_REAL} or more "
@@ -209,23 +208,23 @@ def _check_real(
 
 
 def _check_synthetic(
-    sources: Sequence[DataSource],
+    sources: Sequence[dataset.DataSource],
     real_px: NDArray[np.int64],
-    classes: ClassSet,
-    reporter: Reporter,
+    classes: records.ClassSet,
+    reporter: reporting.Reporter,
 ) -> None:
     """Sample every synthetic set; refuse one that is unreadable or shares no class."""
     for source in sources:
         items = pick_evenly([(source, pair) for pair in source.pairs], MAX_SYNTHETIC_CHECKED)
         results = _count_all(items)
-        problems = [r for r in results if isinstance(r, DataError)]
-        shares = [r for r in results if not isinstance(r, DataError)]
+        problems = [r for r in results if isinstance(r, errors.DataError)]
+        shares = [r for r in results if not isinstance(r, errors.DataError)]
         if not shares:
             msg = (
                 f"None of {len(items)} images of {source.root} that were checked can be used. "
                 f"First problem: {problems[0]}"
             )
-            raise DataError(msg, code="no_synthetic")
+            raise errors.DataError(msg, code="no_synthetic")
         _warn_of(problems, len(items), f"sampled {source.root.name}", reporter)
         found = np.sum(shares, axis=0) > 0
         if not (found & (real_px > 0)).any():
@@ -235,10 +234,12 @@ def _check_synthetic(
                 f"{source.root} shares no class with the real data: it holds {', '.join(names)}; "
                 f"the real labels hold {', '.join(real_names)}. Check both id maps (labels = ...)."
             )
-            raise DataError(msg, code="no_shared_class")
+            raise errors.DataError(msg, code="no_shared_class")
 
 
-def _warn_of(problems: Sequence[DataError], total: int, what: str, reporter: Reporter) -> None:
+def _warn_of(
+    problems: Sequence[errors.DataError], total: int, what: str, reporter: reporting.Reporter
+) -> None:
     """Warn once, with the count of each problem and the first in words."""
     if problems:
         codes = ", ".join(f"{n} {code}" for code, n in Counter(p.code for p in problems).items())

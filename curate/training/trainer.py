@@ -10,13 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curate import grid, seeding
-from curate.distributed import by_first_rank, sum_over_ranks
-from curate.errors import ConfigError
+from curate import distributed, errors, grid, job, records, seeding
 from curate.files.checkpoint import pack, unpack
-from curate.job import ALONE, World
 from curate.models import Prediction, Segmenter, schedule
-from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.training.networks import gather_evidence, to_unit_range, uncropped_evidence
 
 if TYPE_CHECKING:
@@ -70,15 +66,15 @@ def segmentation_loss(
     """
     size = list(label_map.shape[1:])
     pixels = F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
-    losses = F.cross_entropy(pixels, label_map, ignore_index=IGNORE_INDEX, reduction="none")
+    losses = F.cross_entropy(pixels, label_map, ignore_index=records.IGNORE_INDEX, reduction="none")
     domain = is_real[:, None, None]
-    valid = label_map != IGNORE_INDEX
+    valid = label_map != records.IGNORE_INDEX
     counts = torch.stack([(valid & domain).sum(), (valid & ~domain).sum()])
-    num_real, num_synthetic = sum_over_ranks(counts).clamp(min=1)
+    num_real, num_synthetic = distributed.sum_over_ranks(counts).clamp(min=1)
     real_loss = losses[is_real].sum() / num_real
     synthetic = (losses * weights)[~is_real].sum() / num_synthetic
     loss = real_loss + synthetic_weight * synthetic
-    return loss, sum_over_ranks(torch.stack([real_loss, synthetic]).detach())
+    return loss, distributed.sum_over_ranks(torch.stack([real_loss, synthetic]).detach())
 
 
 class Trainer:
@@ -98,7 +94,7 @@ class Trainer:
         stages: tuple[str, ...],
         settings: FitConfig,
         device: Device,
-        world: World = ALONE,
+        world: job.World = job.ALONE,
     ) -> None:
         self.segmenter = segmenter.to(device.device)
         self.predict = replicate(self.segmenter, device.device, world)
@@ -111,7 +107,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, eps=ADAM_EPS)
         self.peak_rates = [group["lr"] for group in self.optimizer.param_groups]
 
-    def step(self, number: int, batch: Batch) -> dict[str, float]:
+    def step(self, number: int, batch: records.Batch) -> dict[str, float]:
         """Train on this process's share of a batch; return the measurements of all of it."""
         share = () if self.world.is_first else (self.world.rank,)
         torch.manual_seed(seeding.stable_seed(self.settings.seed, "step", number, *share))
@@ -150,7 +146,7 @@ class Trainer:
         return {"loss_real": real, "loss_synthetic": synthetic} | metrics
 
     def _weigh(
-        self, batch: Batch, evidence: Evidence, *, is_warmup: bool
+        self, batch: records.Batch, evidence: records.Evidence, *, is_warmup: bool
     ) -> tuple[Tensor, dict[str, float]]:
         """Let the method weigh the batch, or the uncropped images that it was made from."""
         uncropped = batch.uncropped
@@ -158,13 +154,13 @@ class Trainer:
             return self.method.step(evidence, is_warmup=is_warmup)
         before = uncropped_evidence(batch, uncropped, evidence.predictions.shape[1])
         found, metrics = self.method.step(before, is_warmup=is_warmup)
-        valid = before.label_map != IGNORE_INDEX
+        valid = before.label_map != records.IGNORE_INDEX
         height, width = uncropped.label_map.shape[1:]
         weights = torch.ones_like(evidence.label_map, dtype=torch.float32)
         weights[~batch.is_real] = grid.warp_to_views(found, valid, uncropped.views, (height, width))
         return weights, metrics
 
-    def evaluate(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
+    def evaluate(self, held_out: Sequence[records.Batch], *, is_last: bool) -> dict[str, float]:
         """Measure the method on held-out images, if there are any, in the first process.
 
         `held_out` of the other processes is of no effect.
@@ -174,8 +170,8 @@ class Trainer:
             self.share_method()
         return measured
 
-    @by_first_rank
-    def _evaluate(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
+    @distributed.by_first_rank
+    def _evaluate(self, held_out: Sequence[records.Batch], *, is_last: bool) -> dict[str, float]:
         if not held_out:
             return {}
         return self.method.evaluate(self.gather_held_out(held_out), is_last=is_last)
@@ -189,7 +185,7 @@ class Trainer:
             self._load_method(unpack(tensors, structure))
 
     @torch.no_grad()
-    def gather_held_out(self, batches: Sequence[Batch]) -> list[Evidence]:
+    def gather_held_out(self, batches: Sequence[records.Batch]) -> list[records.Evidence]:
         """Run the segmenter over held-out batches as scoring would."""
         self.segmenter.eval()
         self.method.eval()
@@ -223,7 +219,7 @@ class Trainer:
             "method_training": self.method.training_state(),
         }
 
-    @by_first_rank
+    @distributed.by_first_rank
     def _pack_method(self) -> tuple[dict[str, Tensor], Any]:
         """Make the method's part of `state` ready to be sent to other processes."""
         tensors, structure = pack(self._method_state())
@@ -239,14 +235,14 @@ def choose_device(name: str, precision: str) -> Device:
     """Resolve ``auto``: CUDA where there is one, with bfloat16; else the CPU with float32."""
     if name == "cuda" and not torch.cuda.is_available():
         msg = "device = 'cuda' was asked for, but torch sees no CUDA device. Use 'auto' or 'cpu'."
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     use_cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
     use_bfloat16 = precision == "bfloat16" or (precision == "auto" and use_cuda)
     return Device(torch.device("cuda" if use_cuda else "cpu"), use_bfloat16)
 
 
 def replicate(
-    segmenter: Segmenter, device: torch.device, world: World
+    segmenter: Segmenter, device: torch.device, world: job.World
 ) -> Callable[[Tensor, Sequence[str]], Prediction]:
     """Return what to call instead of the segmenter in training.
 
