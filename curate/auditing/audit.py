@@ -7,12 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from curate.auditing import audited_images
-from curate.auditing.experiment import measure
-from curate.auditing.result import AuditResult, check_table_path, write_table
+from curate import errors, reporting
+from curate.auditing import audited_images, experiment, result
 from curate.corruptions import CORRUPTIONS, STRENGTHS, choose_corruptions
-from curate.errors import UsageError
-from curate.reporting import LogReporter, Reporter
 from curate.scoring.scorer import put_to_use, score_maps
 from curate.training import loaded_run, trainer
 
@@ -37,8 +34,8 @@ def audit(
     device: str = "auto",
     out: Path | str | None = None,
     overwrite: bool = False,
-    reporter: Reporter | None = None,
-) -> AuditResult:
+    reporter: reporting.Reporter | None = None,
+) -> result.AuditResult:
     """Measure how well the scores of a run find corrupted pixels, regions and images.
 
     Every corruption is injected, at every strength, into every image, at the size that the run's
@@ -68,15 +65,15 @@ def audit(
     ------
     UsageError, DataError, RunError, StoreError
     """
-    reporter = reporter or LogReporter()
+    reporter = reporter or reporting.LogReporter()
     started = time.monotonic()
     injected = choose_corruptions(corruptions)
     if images < 1:
         msg = f"images = {images}: at least one image is needed."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     target = Path(out) if out else None
     if target:
-        check_table_path(target, overwrite=overwrite)
+        result.check_table_path(target, overwrite=overwrite)
     loaded = loaded_run.open_scoring_run(run, config)
     if real:
         candidates = audited_images.named_candidates(
@@ -98,7 +95,7 @@ def audit(
         )
     where = trainer.choose_device(device, loaded.config.fit.precision)
     networks = put_to_use(loaded.networks, where)
-    table = measure(
+    table = experiment.measure(
         chosen,
         injected,
         partial(score_maps, networks, where),
@@ -108,8 +105,8 @@ def audit(
         streams=networks.method.streams,
     )
     if target:
-        write_table(table, target)
-    return AuditResult(
+        result.write_table(table, target)
+    return result.AuditResult(
         run=loaded.path,
         images=len(chosen),
         corruptions=tuple(injected),

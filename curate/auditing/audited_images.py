@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from curate import errors, records, reporting
 from curate.data import augmentation, pairs
 from curate.data.dataset import DataSource, open_dataset
-from curate.errors import DataError
-from curate.records import GRID_STRIDE, IGNORE_INDEX
 from curate.training import loaded_run, run_record, task
 
 if TYPE_CHECKING:
@@ -20,10 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.config import Config
-    from curate.records import Pair
-    from curate.reporting import Reporter
 
-Candidate = tuple[DataSource, "Pair"]
+Candidate = tuple[DataSource, records.Pair]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +62,15 @@ def held_out_candidates(run: loaded_run.LoadedRun) -> list[Candidate]:
                 classes=run.classes,
                 key=then["key"],
             )
-        except DataError as error:
+        except errors.DataError as error:
             msg = f"The real data of {run.path} cannot be opened: {error} {advice}"
-            raise DataError(msg, code=error.code) from error
+            raise errors.DataError(msg, code=error.code) from error
         if source.fingerprint() != then["fingerprint"]:
             msg = (
                 f"{source.root} changed since {run.path} was trained on it (files were added, "
                 f"removed or resized), so it is unknown which images were held out. {advice}"
             )
-            raise DataError(msg, code="data_changed")
+            raise errors.DataError(msg, code="data_changed")
         keys = [(pair, splits.get(source.key_of(pair))) for pair in source.pairs]
         found += [(source, pair) for pair, split in keys if split is not None and split.held_out]
     return found
@@ -86,7 +83,7 @@ def named_candidates(
     *,
     layout: str | None,
     labels: str | None,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
 ) -> list[Candidate]:
     """List the images of the given data sets; warn of those that the run was trained on."""
     splits = run_record.read_splits(run.path)
@@ -111,7 +108,7 @@ def read_images(
     size: tuple[int, int],
     *,
     count: int,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
 ) -> list[RealImage]:
     """Read at most `count` evenly spaced images; warn of those that cannot be used.
 
@@ -125,7 +122,7 @@ def read_images(
     for source, pair in chosen:
         try:
             images.append(_read(source, pair, size))
-        except DataError as error:
+        except errors.DataError as error:
             problems.append(error)
     first = f" First problem: {problems[0]}" if problems else ""
     if not images:
@@ -133,23 +130,23 @@ def read_images(
             f"None of {len(chosen)} real images can be used; at least one with labels is needed. "
             f"Name others with --real DIR.{first}"
         )
-        raise DataError(msg, code="too_few_real")
+        raise errors.DataError(msg, code="too_few_real")
     if problems:
         reporter.warn(f"{len(problems)} of {len(chosen)} real images are left out.{first}")
     return images
 
 
-def _read(source: DataSource, pair: Pair, size: tuple[int, int]) -> RealImage:
+def _read(source: DataSource, pair: records.Pair, size: tuple[int, int]) -> RealImage:
     """Read and resize one image; a `DataError` if it is unreadable or has no class at all."""
     loaded = pairs.read_pair(source, pair)
     image, label_map = augmentation.fit_to_size(loaded.image, loaded.label_map, size)
-    if not (label_map != IGNORE_INDEX).any():
+    if not (label_map != records.IGNORE_INDEX).any():
         msg = f"{pair.label_path}: every pixel is ignored."
-        raise DataError(msg, code="all_ignored")
+        raise errors.DataError(msg, code="all_ignored")
     shrinkage = math.sqrt(loaded.label_map.numel() / label_map.numel())
     return RealImage(source.key_of(pair), image.numpy(), label_map.numpy(), shrinkage)
 
 
 def region_side(image: RealImage, region_px: int) -> float:
     """Turn the side of a region from pixels of the original image into those of this one."""
-    return max(float(GRID_STRIDE), region_px / image.shrinkage)
+    return max(float(records.GRID_STRIDE), region_px / image.shrinkage)

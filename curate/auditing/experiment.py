@@ -10,14 +10,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from curate.auditing.audited_images import RealImage, region_side
-from curate.auditing.measures import ImageTally, measure_group, tally_image
-from curate.auditing.ranking import draw_resamples
-from curate.auditing.result import ALL
+from curate import records, reporting, seeding
+from curate.auditing import audited_images, measures, ranking, result
 from curate.corruptions import STRENGTHS, Corrupted, Corruption, LabelledImage
-from curate.records import GRID_STRIDE, Batch
 from curate.scoring import cells, regions, scored_image, scorer
-from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.config import ScoreConfig
-    from curate.reporting import Reporter
 
-    ScoreMaps = Callable[[Batch], torch.Tensor]
+    ScoreMaps = Callable[[records.Batch], torch.Tensor]
 
 RESAMPLES: Final = 500
 SHARES: Final = (0.3, 0.7)
@@ -47,13 +42,13 @@ class Case:
 
 
 def measure(
-    images: Sequence[RealImage],
+    images: Sequence[audited_images.RealImage],
     corruptions: Mapping[str, Corruption],
     score: ScoreMaps,
     *,
     settings: ScoreConfig,
     seed: int,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
     streams: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Inject every corruption into every image, score all of them, and measure.
@@ -78,8 +73,8 @@ def measure(
         for index in range(len(images))
     ]
     reporter.start("audit", len(cases))
-    untouched: list[ImageTally] = []
-    injected: dict[tuple[str, str], list[tuple[int, ImageTally]]] = {}
+    untouched: list[measures.ImageTally] = []
+    injected: dict[tuple[str, str], list[tuple[int, measures.ImageTally]]] = {}
     for done, (case, tally) in enumerate(_tally_all(cases, images, score, settings, seed), start=1):
         if case.corruption is None:
             untouched.append(tally)
@@ -87,43 +82,48 @@ def measure(
             injected.setdefault((case.name, case.strength), []).append((case.index, tally))
         reporter.advance(done)
     reporter.finish()
-    times = draw_resamples(len(images), count=RESAMPLES, seed=seed)
+    times = ranking.draw_resamples(len(images), count=RESAMPLES, seed=seed)
     rows: list[dict[str, Any]] = []
-    for name in (ALL, *corruptions):
-        for strength in (ALL, *STRENGTHS):
+    for name in (result.ALL, *corruptions):
+        for strength in (result.ALL, *STRENGTHS):
             group = [
                 item
                 for (n, s), items in injected.items()
-                if name in (ALL, n) and strength in (ALL, s)
+                if name in (result.ALL, n) and strength in (result.ALL, s)
                 for item in items
             ]
             named = {"corruption": name, "strength": strength}
-            rows += [named | row for row in measure_group(group, untouched, times, streams)]
+            rows += [
+                named | row for row in measures.measure_group(group, untouched, times, streams)
+            ]
     return pd.DataFrame(rows)
 
 
 def _tally_all(
     cases: Sequence[Case],
-    images: Sequence[RealImage],
+    images: Sequence[audited_images.RealImage],
     score: ScoreMaps,
     settings: ScoreConfig,
     seed: int,
-) -> Iterator[tuple[Case, ImageTally]]:
+) -> Iterator[tuple[Case, measures.ImageTally]]:
     """Inject in threads, score in batches."""
     size = settings.batch_size
 
     def corrupt(case: Case) -> tuple[Case, Corrupted, NDArray[np.int64]]:
         injected = inject_case(case, images, seed=seed)
         region_ids = regions.REGION_KINDS[settings.regions](
-            cells.centre_labels(injected.label_map, GRID_STRIDE),
-            region_side(images[case.index], settings.region_px) / GRID_STRIDE,
-            lambda: scored_image.mean_colours(torch.from_numpy(injected.image), GRID_STRIDE),
+            cells.centre_labels(injected.label_map, records.GRID_STRIDE),
+            audited_images.region_side(images[case.index], settings.region_px)
+            / records.GRID_STRIDE,
+            lambda: scored_image.mean_colours(
+                torch.from_numpy(injected.image), records.GRID_STRIDE
+            ),
         )
         return case, injected, region_ids
 
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         for group in scorer.chunks(scorer.map_ahead(pool, corrupt, cases, 2 * size), size):
-            batch = Batch(
+            batch = records.Batch(
                 images=torch.from_numpy(np.stack([injected.image for _, injected, _ in group])),
                 label_map=torch.from_numpy(
                     np.stack([injected.label_map for _, injected, _ in group])
@@ -133,16 +133,18 @@ def _tally_all(
             )
             maps = score(batch)
             for (case, injected, region_ids), scores in zip(group, maps.numpy(), strict=True):
-                tally = tally_image(scores, injected.label_map, injected.is_corrupted, region_ids)
+                tally = measures.tally_image(
+                    scores, injected.label_map, injected.is_corrupted, region_ids
+                )
                 yield case, tally
 
 
-def inject_case(case: Case, images: Sequence[RealImage], *, seed: int) -> Corrupted:
+def inject_case(case: Case, images: Sequence[audited_images.RealImage], *, seed: int) -> Corrupted:
     """Corrupt one image; the same for the same seed, whichever other cases there are."""
     real = images[case.index]
     if case.corruption is None:
         return Corrupted(real.image, real.label_map, np.zeros(real.label_map.shape, bool))
-    rng = stable_rng(seed, real.key, case.name, case.strength)
+    rng = seeding.stable_rng(seed, real.key, case.name, case.strength)
     share = rng.uniform(*SHARES)
     other = (case.index + int(rng.integers(1, max(2, len(images))))) % len(images)
     donor = images[other]

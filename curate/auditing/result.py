@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from curate import errors, records
 from curate.auditing.measures import FOUND
-from curate.errors import UsageError
 from curate.files.atomic import check_writable, replacing
-from curate.records import LEVELS, SCORE_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +70,7 @@ class AuditResult:
         *,
         corruption: str = ALL,
         strength: str = ALL,
-        score: str = SCORE_NAMES[0],
+        score: str = records.SCORE_NAMES[0],
     ) -> float:
         """Look one measure up, NaN where it could not be taken."""
         wanted = {"level": level, "corruption": corruption, "strength": strength, "score": score}
@@ -125,8 +124,8 @@ class AuditResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
-        levels = {level: self._level(level) for level in reversed(LEVELS)}
-        own = {name: self._areas("pixel", score=name) for name in SCORE_NAMES[1:]}
+        levels = {level: self._level(level) for level in reversed(records.LEVELS)}
+        own = {name: self._areas("pixel", score=name) for name in records.SCORE_NAMES[1:]}
         return {
             "run": str(self.run),
             "images": self.images,
@@ -204,10 +203,10 @@ def check_table_path(path: Path, *, overwrite: bool) -> None:
     """
     if path.suffix not in TABLE_SUFFIXES:
         msg = f"{path} is no name for a table: it has to end in {' or '.join(TABLE_SUFFIXES)}."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     if path.is_dir() or (path.exists() and not overwrite):
         msg = f"{path} exists. Replace it with --overwrite, or name another file."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     check_writable(path.parent)
 
 
