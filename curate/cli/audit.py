@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli import options, results
-from curate.cli.process import command_errors, keep_memory
+from curate.cli import options, process, results
 
 if TYPE_CHECKING:
     from curate.auditing.result import AuditResult
@@ -50,8 +49,8 @@ def audit(
 
     What the scores cannot find here, they cannot find in synthetic images either.
     """
-    with command_errors() as reporter:
-        keep_memory()
+    with process.command_errors() as reporter:
+        process.keep_memory()
         from curate.auditing.audit import audit as run_audit
         from curate.config import load_config
         from curate.corruptions import CORRUPTIONS

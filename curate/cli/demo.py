@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli import options, results
-from curate.cli.process import command_errors, keep_memory
+from curate.cli import options, process, results
 
 if TYPE_CHECKING:
     from curate.auditing.result import AuditResult
@@ -28,8 +27,8 @@ def demo(
     Parts of the drawn synthetic images are corrupted on purpose, and the table tells how well the
     scores find them, and how well they find other corruptions in unseen real images.
     """
-    with command_errors() as reporter:
-        keep_memory()
+    with process.command_errors() as reporter:
+        process.keep_memory()
         from curate.demonstration.demo import demo as run_demo
 
         result = run_demo(out, seed=seed, reporter=reporter)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli import options, results
-from curate.cli.process import command_errors
+from curate.cli import options, process, results
 
 
 def export_subset(
@@ -67,7 +66,7 @@ def export_subset(
     as_json: options.AsJson = False,
 ) -> None:
     """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels."""
-    with command_errors() as reporter:
+    with process.command_errors() as reporter:
         from curate.config import load_config
         from curate.files.state import latest_scores
         from curate.selection.export import export_subset as run_export

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli import options, results
-from curate.cli.process import command_errors, keep_memory
+from curate.cli import options, process, results
 
 _REPLACES = "may be repeated; replaces the list in the file."
 
@@ -55,8 +54,8 @@ def fit(
 
     Settings come from curate.toml; an option given here beats the file.
     """
-    with command_errors() as reporter:
-        keep_memory()
+    with process.command_errors() as reporter:
+        process.keep_memory()
         from curate.config import load_config
         from curate.training.fit import fit as run_fit
 

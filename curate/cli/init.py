@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli import options, results
-from curate.cli.process import command_errors
+from curate.cli import options, process, results
 
 
 def init(
@@ -24,7 +23,7 @@ def init(
     as_json: options.AsJson = False,
 ) -> None:
     """Write a curate.toml with every setting, its default, and what it means."""
-    with command_errors():
+    with process.command_errors():
         from curate.template import init as run_init
 
         path = run_init(folder, real=real or (), synthetic=synthetic or ())

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli import options, results
-from curate.cli.process import command_errors
+from curate.cli import options, process, results
 
 
 def merge(
@@ -19,7 +18,7 @@ def merge(
     as_json: options.AsJson = False,
 ) -> None:
     """Join score files that 'curate score --shard I/N' wrote."""
-    with command_errors() as reporter:
+    with process.command_errors() as reporter:
         from curate.config import load_config
         from curate.scores.merge import merge as run_merge
 

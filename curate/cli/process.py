@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from curate.errors import ConfigError, CurateError, UsageError
-from curate.job import World, this_process
+from curate import errors, job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +41,9 @@ def command_errors() -> Iterator[TerminalReporter]:
     with open_reporter() as reporter, _stop_signals_interrupt():
         try:
             yield reporter
-        except (UsageError, ConfigError) as error:
+        except (errors.UsageError, errors.ConfigError) as error:
             _leave(reporter, str(error), EXIT_USAGE)
-        except CurateError as error:
+        except errors.CurateError as error:
             _leave(reporter, str(error), EXIT_FAILED)
         except KeyboardInterrupt:
             _leave(reporter, "interrupted.", EXIT_INTERRUPTED)
@@ -72,13 +71,13 @@ def keep_memory() -> None:
 
 def _leave(reporter: TerminalReporter, message: str, code: int) -> NoReturn:
     """Say why, and exit: the only way out of a command that failed."""
-    process = this_process()
+    process = job.this_process()
     if process.is_alone or _reports_for_job(process, is_interrupted=code == EXIT_INTERRUPTED):
         reporter.fail(message)
     raise typer.Exit(code)
 
 
-def _reports_for_job(process: World, *, is_interrupted: bool) -> bool:
+def _reports_for_job(process: job.World, *, is_interrupted: bool) -> bool:
     """Tell whether this process of a job is the one that says why the job ends."""
     if is_interrupted:  # as all are, together
         return process.is_first

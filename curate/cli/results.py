@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from curate.errors import StoreError
-from curate.job import this_process
+from curate import errors, job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> N
     StoreError
         If stdout is a file on a full disk, or cannot be written for another reason.
     """
-    if not this_process().is_first:
+    if not job.this_process().is_first:
         return
     text = json.dumps(_plain(result), allow_nan=False) if as_json else "\n".join(lines)
     try:
@@ -38,7 +37,7 @@ def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> N
     except OSError as error:
         discard(sys.stdout)
         msg = f"The result could not be written to stdout: {error}. The work itself is done."
-        raise StoreError(msg) from error
+        raise errors.StoreError(msg) from error
 
 
 def duration(seconds: float) -> str:

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli import options, results
-from curate.cli.process import command_errors, keep_memory
+from curate.cli import options, process, results
 
 
 def score(
@@ -47,8 +46,8 @@ def score(
     as_json: options.AsJson = False,
 ) -> None:
     """Score every image of a data set, its regions and its pixels."""
-    with command_errors() as reporter:
-        keep_memory()
+    with process.command_errors() as reporter:
+        process.keep_memory()
         from curate.config import load_config
         from curate.scoring.score import score as run_score
 

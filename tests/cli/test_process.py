@@ -161,7 +161,7 @@ def test_warnings_of_the_library_reach_stderr_once(run, workflow):
 def test_of_a_job_one_process_says_why_it_ends(
     run, workflow, monkeypatch, rank, reports, error, told
 ):
-    monkeypatch.setattr("curate.cli.process.this_process", lambda: World(rank, 2, rank))
+    monkeypatch.setattr("curate.job.this_process", lambda: World(rank, 2, rank))
     monkeypatch.setattr("curate.distributed.claim_failure", lambda: reports)
     workflow("training.fit", "fit", error)
     done = run("fit")

@@ -81,9 +81,9 @@ def test_count_knows_singular_and_plural():
 
 
 def test_of_a_job_only_the_first_process_prints(capsys, monkeypatch):
-    monkeypatch.setattr("curate.cli.results.this_process", lambda: World(1, 2, 1))
+    monkeypatch.setattr("curate.job.this_process", lambda: World(1, 2, 1))
     show({"a": 1}, [], as_json=True)
     assert capsys.readouterr().out == ""
-    monkeypatch.setattr("curate.cli.results.this_process", lambda: World(0, 2, 0))
+    monkeypatch.setattr("curate.job.this_process", lambda: World(0, 2, 0))
     show({"a": 1}, [], as_json=True)
     assert capsys.readouterr().out == '{"a": 1}\n'
