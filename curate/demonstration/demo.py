@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
+from curate import errors, metrics, reporting
 from curate.auditing.audit import audit
 from curate.config import CONFIG_NAME, DatasetConfig, load_config
 from curate.demonstration.world import CLASS_NAMES, draw_world
-from curate.errors import UsageError
 from curate.files.atomic import check_writable
-from curate.metrics import auroc
-from curate.reporting import LogReporter, Reporter
 from curate.scores.score_file import ScoreFile
 from curate.scoring.score import score
-from curate.selection.cuts import expand_cells
-from curate.selection.export import export_subset
+from curate.selection import cuts, export
 from curate.training.evaluation import evaluate
 from curate.training.fit import fit
 
@@ -112,7 +109,7 @@ class DemoResult:
         }
 
 
-def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoResult:
+def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None) -> DemoResult:
     """Draw a world into `out`, then fit, score, audit and export there, and compare with the truth.
 
     Raises
@@ -120,11 +117,11 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
     UsageError
         If `out` exists and is not empty.
     """
-    reporter = reporter or LogReporter()
+    reporter = reporter or reporting.LogReporter()
     started = time.monotonic()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         msg = f"{out} exists and is not empty. Name a new folder with --out."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     check_writable(out)
     numbers = {"num_real": NUM_REAL, "num_synthetic": NUM_SYNTHETIC, "num_test": NUM_TEST}
     reporter.start("draw", sum(numbers.values()))
@@ -148,7 +145,7 @@ def demo(out: Path, *, seed: int = 0, reporter: Reporter | None = None) -> DemoR
         reporter=reporter,
     )
     subset = out / "subset"
-    export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
+    export.export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
     plain = config.model_copy(update={"method": {}}).with_fit(method="uniform")
     kept = plain.model_copy(update={"synthetic": (DatasetConfig(path=subset),)})
     arms = {
@@ -192,7 +189,7 @@ def compare_with_truth(scores: ScoreFile, truth: Path) -> tuple[dict[str, float]
         is_sound = read_truth(truth, image_id)
         height, width = is_sound.shape
         shown, regions = (
-            expand_cells(cells, height, width, stride).ravel()
+            cuts.expand_cells(cells, height, width, stride).ravel()
             for cells in (scores.pixel_scores(image_id), scores.region_ids(image_id))
         )
         pixel_scores.append(shown)
@@ -201,9 +198,9 @@ def compare_with_truth(scores: ScoreFile, truth: Path) -> tuple[dict[str, float]
         region_truth.append(sound_px > 0.5 * np.bincount(regions))
         shares.append(is_sound.mean())
     areas = {
-        "pixel": auroc(np.concatenate(pixel_scores), np.concatenate(pixel_truth)),
-        "region": auroc(scores.regions["score"], np.concatenate(region_truth)),
-        "image": auroc(images["score"], np.array(shares) == 1),
+        "pixel": metrics.auroc(np.concatenate(pixel_scores), np.concatenate(pixel_truth)),
+        "region": metrics.auroc(scores.regions["score"], np.concatenate(region_truth)),
+        "image": metrics.auroc(images["score"], np.array(shares) == 1),
     }
     return {name: round(area, 4) for name, area in areas.items()}, 1 - float(np.mean(shares))
 

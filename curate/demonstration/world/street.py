@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from curate.demonstration.world import things
-from curate.demonstration.world.backdrop import paint_ground, paint_houses, paint_sky
+from curate.demonstration.world import backdrop, things
 from curate.demonstration.world.canvas import Canvas
 
 if TYPE_CHECKING:
@@ -66,10 +65,10 @@ def draw_street(
     half, pavement = rng.uniform(3.0, 5.2), rng.uniform(2.0, 4.5)
     offset = rng.choice([-1, 1]) * rng.uniform(0.2, 0.6) * half  # the camera keeps to one lane
     kerbs = (offset - half, offset + half)
-    paint_sky(canvas)
-    paint_ground(canvas, kerbs)
+    backdrop.paint_sky(canvas)
+    backdrop.paint_ground(canvas, kerbs)
     for edge in (kerbs[0] - pavement, kerbs[1] + pavement):
-        paint_houses(canvas, edge)
+        backdrop.paint_houses(canvas, edge)
     for paint, x, z in sorted(
         _place(composition, kerbs, pavement, rng), key=lambda thing: -thing[2]
     ):

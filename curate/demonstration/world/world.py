@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from curate.demonstration.world.canvas import draw_tiles
+from curate.demonstration.world import canvas, street
 from curate.demonstration.world.corrupt import corrupt
-from curate.demonstration.world.street import REAL, SYNTHETIC, draw_street
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
@@ -60,14 +59,14 @@ def draw_world(
         Told after each image how many there are.
     """
     paths = WorldPaths(out / "real", out / "synthetic", out / "test", out / "truth")
-    tiles = draw_tiles(stable_rng(seed, "tiles"))
+    tiles = canvas.draw_tiles(stable_rng(seed, "tiles"))
     numbers = ((paths.real, num_real), (paths.synthetic, num_synthetic), (paths.test, num_test))
     images = [(folder, index) for folder, number in numbers for index in range(number)]
     for drawn, (folder, index) in enumerate(images, start=1):
         name, is_synthetic = f"{index:05d}.png", folder == paths.synthetic
         rng = stable_rng(seed, folder.name, index)
-        composition = SYNTHETIC if is_synthetic else REAL
-        image, label_map = draw_street(composition, size, tiles, rng)
+        composition = street.SYNTHETIC if is_synthetic else street.REAL
+        image, label_map = street.draw_street(composition, size, tiles, rng)
         if is_synthetic:
             corrupted = corrupt(image, label_map, rng)
             image, label_map = corrupted.image, corrupted.label_map
