@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from curate import records, weighting
 from curate.corruptions import Corrupted
-from curate.weighting import WeightRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from curate.config import Strict
     from curate.models import Segmenter
-    from curate.records import Batch, Evidence, LevelScores
 
 Injected = tuple[int, Corrupted, bool]
 """Row of a real image; the image, corrupted or left as it is; whether it shows what a mismatch of
@@ -67,9 +66,9 @@ class Preparation:
         Steps of the joint training.
     """
 
-    real: Batch
-    synthetic: Batch
-    draw_real: Callable[[frozenset[str], int], Iterator[Batch]]
+    real: records.Batch
+    synthetic: records.Batch
+    draw_real: Callable[[frozenset[str], int], Iterator[records.Batch]]
     inject: Callable[[Sequence[str], int, int, Sequence[int]], Iterator[Injected]]
     choose_superpixels: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
     seed: int
@@ -179,7 +178,9 @@ class Method(nn.Module, ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def step(self, evidence: Evidence, *, is_warmup: bool) -> tuple[Tensor, dict[str, float]]:
+    def step(
+        self, evidence: records.Evidence, *, is_warmup: bool
+    ) -> tuple[Tensor, dict[str, float]]:
         """Learn from one batch and weigh it.
 
         Returns
@@ -203,14 +204,14 @@ class Method(nn.Module, ABC):
         """Whether `penalty` is to be added to the segmenter's loss."""
         return False
 
-    def penalty(self, predictions: Tensor, evidence: Evidence) -> Tensor:
+    def penalty(self, predictions: Tensor, evidence: records.Evidence) -> Tensor:
         """Return a term for the segmenter's loss.
 
         `predictions` are those of `evidence` with their graph to the segmenter attached.
         """
         raise NotImplementedError
 
-    def evaluate(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
+    def evaluate(self, held_out: Sequence[records.Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
         """Measure the method on held-out images of both domains, and keep what is best so far."""
         return {}
 
@@ -224,13 +225,13 @@ class Method(nn.Module, ABC):
         """
         return None
 
-    def scores(self, evidence: Evidence) -> LevelScores:
+    def scores(self, evidence: records.Evidence) -> records.LevelScores:
         """Score images; see `LevelScores`."""
         raise NotImplementedError
 
-    def weight_rule(self) -> WeightRule:
+    def weight_rule(self) -> weighting.WeightRule:
         """Return how the weights of the joint training followed from the scores at its end."""
-        return WeightRule()
+        return weighting.WeightRule()
 
     def training_state(self) -> dict[str, Any]:
         """Nested dicts and lists of tensors and plain values that `step` needs to go on."""
@@ -240,6 +241,6 @@ class Method(nn.Module, ABC):
         """Take over what `training_state` returned."""
 
 
-def unit_weights(evidence: Evidence) -> Tensor:
+def unit_weights(evidence: records.Evidence) -> Tensor:
     """Weight 1 for every cell."""
     return torch.ones_like(evidence.label_map, dtype=torch.float32)

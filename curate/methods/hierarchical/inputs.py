@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curate.distributed import stack_ranks
-from curate.grid import one_hot, to_grid
+from curate import distributed, grid
 from curate.records import GRID_STRIDE, Evidence
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def read_image(evidence: Evidence) -> Tensor:
 
 INPUTS: Final[dict[str, Callable[[Evidence], Tensor]]] = {
     "predictions": lambda evidence: evidence.predictions,
-    "label": lambda evidence: one_hot(evidence.label_map, evidence.predictions.shape[1]),
+    "label": lambda evidence: grid.one_hot(evidence.label_map, evidence.predictions.shape[1]),
     "image": read_image,
 }
 """(N, F, h, w) by name; every other name is a backbone stage."""
@@ -88,7 +87,9 @@ class InputStack(nn.Module):
         new = features.shape[0] * features.shape[2] * features.shape[3]
         mean = features.mean(dim=(0, 2, 3))
         variance = features.var(dim=(0, 2, 3), correction=0)
-        for each in stack_ranks(torch.stack([torch.full_like(mean, new), mean, variance])):
+        for each in distributed.stack_ranks(
+            torch.stack([torch.full_like(mean, new), mean, variance])
+        ):
             self._add(each[0, 0], each[1], each[2])
 
     def _add(self, new: Tensor, mean: Tensor, variance: Tensor) -> None:
@@ -107,4 +108,4 @@ class InputStack(nn.Module):
         """Concatenate the features of the stages on the grid of the labels."""
         height, width = evidence.label_map.shape[1:]
         stages = (evidence.features[name].float() for name in stage_names(self.inputs))
-        return torch.cat([to_grid(features, (height, width)) for features in stages], dim=1)
+        return torch.cat([grid.to_grid(features, (height, width)) for features in stages], dim=1)

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import torch
 from torch import Tensor, nn
 
-from curate.distributed import mean_over_ranks, sum_gradients, sum_over_ranks
+from curate import distributed, models, records
 from curate.methods.hierarchical import early_stopping, networks
 from curate.methods.hierarchical.inputs import InputStack, stage_names
 from curate.methods.hierarchical.settings import COMBINATIONS, HierarchicalSettings
 from curate.methods.protocol import Method, MethodContext, unit_weights
 from curate.methods.running_weights import RunningWeights
-from curate.models import build_weighter
-from curate.records import IGNORE_INDEX, LEVELS, Evidence, LevelScores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +58,7 @@ class Hierarchical(Method):
         )
         self.networks = nn.ModuleDict()
         for level in settings.levels:
-            build = partial(build_weighter, level, self.stack.num_channels, num_channels)
+            build = partial(models.build_weighter, level, self.stack.num_channels, num_channels)
             self.networks[level] = networks.FoldedNetworks(
                 [
                     build(width=settings.width, depth=settings.region_depth)
@@ -98,7 +96,9 @@ class Hierarchical(Method):
         """Cross-fitting folds."""
         return settings.folds
 
-    def step(self, evidence: Evidence, *, is_warmup: bool) -> tuple[Tensor, dict[str, float]]:
+    def step(
+        self, evidence: records.Evidence, *, is_warmup: bool
+    ) -> tuple[Tensor, dict[str, float]]:
         """Train every level on the batch's training images, then weigh its cells."""
         if is_warmup or (self.stack.count == 0 and self.stack.mean.numel()):
             self.stack.gather(evidence)
@@ -112,8 +112,8 @@ class Hierarchical(Method):
                 losses.append(loss)
             score = torch.where(self.is_inactive[index], 0.5, picked.detach().sigmoid())
             scores.append(score)
-            measured[f"loss_{level}"] = sum_over_ranks(loss.detach())
-            measured[f"weight_{level}"] = mean_over_ranks(score[inputs.synthetic])
+            measured[f"loss_{level}"] = distributed.sum_over_ranks(loss.detach())
+            measured[f"weight_{level}"] = distributed.mean_over_ranks(score[inputs.synthetic])
         if losses:
             self._update_networks(torch.stack(losses).sum())
         combined = COMBINATIONS[self.settings.combine](torch.stack(scores))
@@ -127,10 +127,12 @@ class Hierarchical(Method):
         """Whether the adversarial term is on."""
         return self.settings.adversarial > 0
 
-    def penalty(self, predictions: Tensor, evidence: Evidence) -> Tensor:
+    def penalty(self, predictions: Tensor, evidence: records.Evidence) -> Tensor:
         """Push the segmenter towards synthetic predictions that pass for real."""
         inputs = self._inputs(replace(evidence, predictions=predictions))
-        share = inputs.synthetic.float() / sum_over_ranks(inputs.synthetic.sum()).clamp(min=1)
+        share = inputs.synthetic.float() / distributed.sum_over_ranks(inputs.synthetic.sum()).clamp(
+            min=1
+        )
         everything_real = torch.ones_like(evidence.is_real)
         losses = [
             networks.realism_loss(
@@ -144,7 +146,7 @@ class Hierarchical(Method):
         return self.settings.adversarial * torch.stack(losses).mean()
 
     @torch.no_grad()
-    def evaluate(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:
+    def evaluate(self, held_out: Sequence[records.Evidence], *, is_last: bool) -> dict[str, float]:
         """Measure each level on held-out images, and keep its best networks.
 
         A level is inactive while its held-out loss is no better than chance.
@@ -176,16 +178,16 @@ class Hierarchical(Method):
         )
 
     @torch.no_grad()
-    def scores(self, evidence: Evidence) -> LevelScores:
+    def scores(self, evidence: records.Evidence) -> records.LevelScores:
         """Score by the networks of the fold that did not see the image; 0.5 at inactive levels."""
         inputs = self._inputs(evidence)
         half = torch.full(evidence.label_map.shape, 0.5, device=inputs.maps.device)
-        maps = dict.fromkeys(LEVELS, half)
+        maps = dict.fromkeys(records.LEVELS, half)
         for index, level in enumerate(self.settings.levels):
             if not self.is_inactive[index]:
                 maps[level] = self._networks_of(level)(inputs).float().sigmoid()
         used = torch.stack([maps[level] for level in self.settings.levels])
-        return LevelScores(
+        return records.LevelScores(
             image=maps["image"],
             region=maps["region"],
             pixel=maps["pixel"],
@@ -210,11 +212,11 @@ class Hierarchical(Method):
         for level, stopping in self.stopping.items():
             stopping.load(state["stopping"][level])
 
-    def _inputs(self, evidence: Evidence) -> networks.Inputs:
+    def _inputs(self, evidence: records.Evidence) -> networks.Inputs:
         """Put together what the networks get."""
         return networks.Inputs(
             maps=self.stack(evidence),
-            valid=evidence.label_map != IGNORE_INDEX,
+            valid=evidence.label_map != records.IGNORE_INDEX,
             channel=self.lookup[evidence.label_map],
             is_real=evidence.is_real,
             keys=evidence.keys,
@@ -250,7 +252,7 @@ class Hierarchical(Method):
         optimizer = self._make_optimizer()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        sum_gradients(self.networks.parameters())
+        distributed.sum_gradients(self.networks.parameters())
         optimizer.step()
 
     def _make_optimizer(self) -> torch.optim.Optimizer:

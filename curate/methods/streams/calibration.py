@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from curate.metrics import auroc
-from curate.records import IGNORE_INDEX
+from curate import metrics, records
 
 MIN_STANDARD_ERRORS: Final = 3.0
 """By how many standard errors, over images, an active stream must be better than chance."""
@@ -173,7 +172,7 @@ def class_factors(scores: Tensor, shares: Tensor, label_map: Tensor, num_classes
         In (0, 1], the largest 1; relative to all cells no class is raised more than
         `MAX_CLASS_FACTOR` times.
     """
-    valid = label_map != IGNORE_INDEX
+    valid = label_map != records.IGNORE_INDEX
     classes = label_map[valid].long()
     counts = torch.bincount(classes, minlength=num_classes)
 
@@ -189,4 +188,4 @@ def class_factors(scores: Tensor, shares: Tensor, label_map: Tensor, num_classes
 def cell_auroc(logits: Tensor, valid: Tensor, is_real: Tensor) -> float:
     """AUROC of real against synthetic cells."""
     domain = is_real[:, None, None].expand_as(valid)
-    return auroc(logits[valid].cpu().numpy(), domain[valid].cpu().numpy())
+    return metrics.auroc(logits[valid].cpu().numpy(), domain[valid].cpu().numpy())

@@ -17,10 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
+from curate import records, seeding
 from curate.grid import grid_size, to_grid
 from curate.models.schedule import warmup_cosine
-from curate.records import IGNORE_INDEX, Batch
-from curate.seeding import stable_rng, stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,7 +63,7 @@ class StreamFeatures:
     @property
     def valid(self) -> Tensor:
         """Cells with a label, (N, h, w) bool."""
-        return self.label_map != IGNORE_INDEX
+        return self.label_map != records.IGNORE_INDEX
 
     def take(self, rows: Sequence[int] | Tensor) -> StreamFeatures:
         """Keep some of the images, in the given order."""
@@ -136,15 +135,17 @@ def train_reference(
     optimizer = torch.optim.AdamW(groups)
     schedule = LambdaLR(optimizer, partial(warmup_cosine, steps=steps))
     for step, batch in enumerate(preparation.draw_real(excluded, steps)):
-        torch.manual_seed(stable_seed(seed, "step", step))
-        images, labels = paste_superpixels(batch, preparation, stable_rng(seed, "pieces", step))
+        torch.manual_seed(seeding.stable_seed(seed, "step", step))
+        images, labels = paste_superpixels(
+            batch, preparation, seeding.stable_rng(seed, "pieces", step)
+        )
         reference.train()
         logits = reference(images.to(device).float() / 255).logits.float()
         pixels = F.interpolate(logits, size=list(labels.shape[1:]), mode="bilinear")
         losses = F.cross_entropy(
-            pixels, labels.long().to(device), ignore_index=IGNORE_INDEX, reduction="none"
+            pixels, labels.long().to(device), ignore_index=records.IGNORE_INDEX, reduction="none"
         )
-        loss = losses.sum() / (labels != IGNORE_INDEX).sum().clamp(min=1).to(device)
+        loss = losses.sum() / (labels != records.IGNORE_INDEX).sum().clamp(min=1).to(device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -154,7 +155,7 @@ def train_reference(
 
 
 def paste_superpixels(
-    batch: Batch, preparation: Preparation, rng: np.random.Generator
+    batch: records.Batch, preparation: Preparation, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Paste superpixels of other images of the batch, with their labels, into most images.
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor, nn
 
+from curate import metrics, records
 from curate.methods.streams import calibration
 from curate.methods.streams.streams import CORRUPTION, STREAMS
-from curate.metrics import auroc
-from curate.records import IGNORE_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +79,7 @@ def measure_agreement(logits: Tensor, corruption_logits: Tensor) -> float:
         In [0, 1]: twice the AUROC for the decision of the corruption stream, less 1; at least 0.
         It is 1 where the corruption stream decides for all cells alike.
     """
-    area = auroc(logits.cpu().numpy(), (corruption_logits > 0).cpu().numpy())
+    area = metrics.auroc(logits.cpu().numpy(), (corruption_logits > 0).cpu().numpy())
     return 1.0 if math.isnan(area) else max(0.0, 2 * area - 1)
 
 
@@ -146,7 +145,7 @@ class Fusion(nn.Module):
             255 = ignore.
         is_real : (N,) bool
         """
-        valid = label_map != IGNORE_INDEX
+        valid = label_map != records.IGNORE_INDEX
         for index, (name, stream) in enumerate(STREAMS.items()):
             found = logits[name]
             self.quantiles[index] = calibration.real_quantile(found, valid, is_real)

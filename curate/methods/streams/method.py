@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, cast
 import torch
 from torch import Tensor, nn
 
+from curate import models, records, seeding
 from curate.methods import protocol
 from curate.methods.running_weights import RunningWeights
 from curate.methods.streams import features
@@ -30,9 +31,6 @@ from curate.methods.streams.fusion import Fusion
 from curate.methods.streams.networks import StreamNetwork, fit_network
 from curate.methods.streams.settings import StreamsSettings
 from curate.methods.streams.streams import STREAMS, StreamTraining
-from curate.models import Segmenter, build_weighter
-from curate.records import IGNORE_INDEX, Evidence, LevelScores
-from curate.seeding import stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,7 +63,7 @@ class Streams(protocol.Method):
         for name, stream in STREAMS.items():
             inputs, width = stream.inputs, stream.width
             num_inputs = StreamNetwork.count_channels(inputs, num_features, context.num_classes)
-            build = partial(build_weighter, stream.network, num_inputs, 1, width=width)
+            build = partial(models.build_weighter, stream.network, num_inputs, 1, width=width)
             self.networks[name] = nn.ModuleList(
                 StreamNetwork(build(), inputs, num_features) for _ in self._folds
             )
@@ -126,7 +124,9 @@ class Streams(protocol.Method):
             yield protocol.Progress(number + 1, len(parts), is_safe=True)
 
     @torch.no_grad()
-    def step(self, evidence: Evidence, *, is_warmup: bool) -> tuple[Tensor, dict[str, float]]:
+    def step(
+        self, evidence: records.Evidence, *, is_warmup: bool
+    ) -> tuple[Tensor, dict[str, float]]:
         """Weigh the batch's synthetic cells by their scores; nothing is learned.
 
         Images are weighed uncropped: random changes enlarge, crop and recolour, and what is wrong
@@ -138,11 +138,11 @@ class Streams(protocol.Method):
         if is_warmup or not self.fusion.active_streams:
             return weights, {}
         scores = self.fusion.balance(self._score_synthetic(evidence), evidence.label_map)
-        synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
+        synthetic = (evidence.label_map != records.IGNORE_INDEX) & ~evidence.is_real[:, None, None]
         weights, ess = self.running.weigh(scores, synthetic)
         return weights, {"ess": float(ess)}
 
-    def evaluate(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
+    def evaluate(self, held_out: Sequence[records.Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
         """Return how well each stream told real from synthetic cells that it was not trained on.
 
         An inactive stream counts as chance, 0.5.
@@ -163,7 +163,7 @@ class Streams(protocol.Method):
         )
 
     @torch.no_grad()
-    def scores(self, evidence: Evidence) -> LevelScores:
+    def scores(self, evidence: records.Evidence) -> records.LevelScores:
         """Score each image by all folds whose networks were not trained on it.
 
         Reference segmenters, and the streams of corruptions, are trained on real images only, and
@@ -187,13 +187,13 @@ class Streams(protocol.Method):
                 for name in folds[0]
             }
         combined = self.fusion.fuse(posteriors, labels)
-        valid = labels != IGNORE_INDEX
+        valid = labels != records.IGNORE_INDEX
         means = (combined * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
         of_domains, of_corruptions = (
             {n: each for n, each in posteriors.items() if STREAMS[n].is_real_only == is_real_only}
             for is_real_only in (False, True)
         )
-        return LevelScores(
+        return records.LevelScores(
             image=means[:, None, None].expand_as(combined).contiguous(),
             region=self.fusion.fuse(of_corruptions, labels),
             pixel=self.fusion.fuse(of_domains, labels),
@@ -206,7 +206,7 @@ class Streams(protocol.Method):
         factors = tuple(self.fusion.factors.tolist())
         return replace(self.running.rule(), class_factors=factors).rounded()
 
-    def _score_synthetic(self, evidence: Evidence) -> Tensor:
+    def _score_synthetic(self, evidence: records.Evidence) -> Tensor:
         """Score the synthetic images, or take the scores that were kept of them: (N, h, w)."""
         found = torch.full_like(protocol.unit_weights(evidence), 0.5)
         rows = torch.nonzero(~evidence.is_real)[:, 0].tolist()
@@ -267,9 +267,9 @@ class Streams(protocol.Method):
             for name in self.fusion.active_streams
         }
 
-    def _reference(self, fold: int) -> Segmenter:
+    def _reference(self, fold: int) -> models.Segmenter:
         """Return the reference segmenter of a fold."""
-        return cast("Segmenter", self.references[fold])
+        return cast("models.Segmenter", self.references[fold])
 
     def _networks_of(self, name: str) -> list[StreamNetwork]:
         """Networks of a stream, one a fold."""
@@ -283,7 +283,7 @@ class Streams(protocol.Method):
             frozenset(key for key, split in self.splits.items() if split.fold == fold),
             steps=min(self.settings.reference_steps, preparation.num_steps),
             learning_rate=self.settings.reference_learning_rate,
-            seed=stable_seed(preparation.seed, "witness", fold),
+            seed=seeding.stable_seed(preparation.seed, "witness", fold),
             device=self.num_learned.device,
         )
 
@@ -293,7 +293,7 @@ class Streams(protocol.Method):
         for fold, network in enumerate(self._networks_of(name)):
             training_set = stream.training_set(training, fold)
             network.standardise(training_set.features)
-            seed = stable_seed(training.preparation.seed, name, fold)
+            seed = seeding.stable_seed(training.preparation.seed, name, fold)
             factor = stream.epoch_factor
             yield fit_network(network, training_set, self.settings, seed=seed, epoch_factor=factor)
 

@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from curate.grid import one_hot
+from curate import grid, seeding
 from curate.models.schedule import warmup_cosine
-from curate.seeding import stable_rng, stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +101,7 @@ def stack_semantics(features: StreamFeatures) -> Tensor:
     return torch.cat(
         [
             logs / _LOG_SCALE + 1,
-            one_hot(label_map, num_classes),
+            grid.one_hot(label_map, num_classes),
             chosen / _LOG_SCALE + 1,
         ],
         dim=1,
@@ -115,7 +114,7 @@ def stack_layout(features: StreamFeatures) -> Tensor:
     The position is down and across in [-1, 1], and their squares.
     """
     num_images, height, width = features.label_map.shape
-    labels = one_hot(features.label_map.long(), features.log_predictions.shape[1])
+    labels = grid.one_hot(features.label_map.long(), features.log_predictions.shape[1])
     down = torch.linspace(-1, 1, height, device=labels.device)[:, None].expand(height, width)
     across = torch.linspace(-1, 1, width, device=labels.device).expand(height, width)
     position = torch.stack([down, across, down.square(), across.square()])
@@ -173,8 +172,8 @@ def fit_network(
     epochs = epoch_factor * settings.epochs
     steps = epochs * -(-len(training_set.train) // BATCH_SIZE)
     schedule = LambdaLR(optimizer, partial(warmup_cosine, steps=steps))
-    rng = stable_rng(seed, "order")
-    torch.manual_seed(stable_seed(seed, "network"))
+    rng = seeding.stable_rng(seed, "order")
+    torch.manual_seed(seeding.stable_seed(seed, "network"))
     best, best_state = math.inf, network.state_dict()
     for _ in range(epochs):
         network.train()
