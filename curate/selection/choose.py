@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from curate.errors import StoreError, UsageError
+from curate import errors, reporting
 from curate.selection import cuts, pixels
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curate.reporting import Reporter
     from curate.selection.settings import ExportSettings
     from curate.selection.source import SubsetSource
 
@@ -52,12 +51,12 @@ class Choice:
     mask_of: Callable[[int], NDArray[np.bool_]] | None = None
 
 
-def choose_images(source: SubsetSource, cut: cuts.Cut, _: Reporter) -> Choice:
+def choose_images(source: SubsetSource, cut: cuts.Cut, _: reporting.Reporter) -> Choice:
     """Keep whole images."""
     return _keep_images(source, cuts.select(source.image_scores, cut, source.valid_px))
 
 
-def choose_images_per_class(source: SubsetSource, cut: cuts.Cut, _: Reporter) -> Choice:
+def choose_images_per_class(source: SubsetSource, cut: cuts.Cut, _: reporting.Reporter) -> Choice:
     """Keep the best images of each class.
 
     Of each class, the images that show it are ranked by their score of that class (the column
@@ -73,37 +72,39 @@ def choose_images_per_class(source: SubsetSource, cut: cuts.Cut, _: Reporter) ->
     return _keep_images(source, is_selected)
 
 
-def choose_regions(source: SubsetSource, cut: cuts.Cut, _: Reporter) -> Choice:
+def choose_regions(source: SubsetSource, cut: cuts.Cut, _: reporting.Reporter) -> Choice:
     """Keep regions, whatever image they are in."""
     px = source.scores.region_column("valid_px")
     return _keep_regions(source, cuts.select(source.region_scores, cut, px))
 
 
-def choose_regions_per_class(source: SubsetSource, cut: cuts.Cut, _: Reporter) -> Choice:
+def choose_regions_per_class(source: SubsetSource, cut: cuts.Cut, _: reporting.Reporter) -> Choice:
     """Keep the best regions of each class, whatever image they are in."""
     class_id, px = map(source.scores.region_column, ("class_id", "valid_px"))
     return _keep_regions(source, cuts.select_per_class(source.region_scores, class_id, cut, px))
 
 
-def choose_pixels(source: SubsetSource, cut: cuts.Cut, reporter: Reporter) -> Choice:
+def choose_pixels(source: SubsetSource, cut: cuts.Cut, reporter: reporting.Reporter) -> Choice:
     """Keep pixels, whatever image they are in; reads all labels twice, one at a time."""
     return _keep_pixels(source, cut, pixels.one_group(), reporter)
 
 
-def choose_pixels_per_class(source: SubsetSource, cut: cuts.Cut, reporter: Reporter) -> Choice:
+def choose_pixels_per_class(
+    source: SubsetSource, cut: cuts.Cut, reporter: reporting.Reporter
+) -> Choice:
     """Keep the best pixels of each class, whatever image they are in; reads all labels twice."""
     num_classes = len(source.provenance.classes.names)
     return _keep_pixels(source, cut, pixels.group_per_class(num_classes), reporter)
 
 
-CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, Reporter], Choice]]] = {
+CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, reporting.Reporter], Choice]]] = {
     "image": choose_images,
     "region": choose_regions,
     "pixel": choose_pixels,
 }
 """How to choose, by the unit that is kept."""
 
-CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, Reporter], Choice]]] = {
+CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, reporting.Reporter], Choice]]] = {
     "image": choose_images_per_class,
     "region": choose_regions_per_class,
     "pixel": choose_pixels_per_class,
@@ -111,7 +112,9 @@ CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, Reporter], Cho
 """The same where the cut is made within each class."""
 
 
-def make_choice(source: SubsetSource, settings: ExportSettings, reporter: Reporter) -> Choice:
+def make_choice(
+    source: SubsetSource, settings: ExportSettings, reporter: reporting.Reporter
+) -> Choice:
     """Choose what to keep, and say so if there is less than was asked for.
 
     Raises
@@ -124,13 +127,13 @@ def make_choice(source: SubsetSource, settings: ExportSettings, reporter: Report
     choice = choosers[settings.by](source, cut, reporter)
     if not choice.of:
         msg = f"no {settings.by} has a score to cuts.select by. Score with --levels including it."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     if not choice.is_selected.any():
         msg = (
             f"--threshold {cut.value} selects nothing: the best {settings.by} has a score of "
             f"{choice.best:.4f}. Lower it, or use --top."
         )
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     if not settings.per_class and cut.policy in {"count", "pixels"}:
         counts_pixels = settings.by == "pixel" or cut.policy == "pixels"
         available = choice.pixels_total if counts_pixels else choice.of
@@ -171,7 +174,7 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
                 f"{source.scores.path}: the map of image '{source.id_of(row)}' names regions that "
                 "its table does not have. Score the data set again."
             )
-            raise StoreError(msg)
+            raise errors.StoreError(msg)
         is_kept_by_number = np.zeros(count, np.bool_)
         is_kept_by_number[number[rows][is_kept[rows]]] = True
         return source.to_pixels(is_kept_by_number[cells], row).astype(np.bool_)
@@ -189,7 +192,7 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
 
 
 def _keep_pixels(
-    source: SubsetSource, cut: cuts.Cut, group_of: NDArray[np.int64], reporter: Reporter
+    source: SubsetSource, cut: cuts.Cut, group_of: NDArray[np.int64], reporter: reporting.Reporter
 ) -> Choice:
     """Keep the best pixels of each group of classes."""
     rows = np.flatnonzero(~np.isnan(source.image_scores)).tolist()

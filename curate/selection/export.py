@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.errors import UsageError
+from curate import errors, reporting
 from curate.files.atomic import check_writable, remove_stale, replacing_folder
-from curate.reporting import LogReporter, Reporter
 from curate.scores.score_file import ScoreFile
 from curate.selection import choose, formats, manifest, placement
 from curate.selection.settings import ExportSettings, check_source
@@ -61,7 +60,7 @@ def export_subset(
     scores: Path | str,
     *,
     out: Path | str,
-    reporter: Reporter | None = None,
+    reporter: reporting.Reporter | None = None,
     **options: Any,  # noqa: ANN401
 ) -> ExportResult:
     """Write the best images, regions or pixels of a scored data set as a data set of its own.
@@ -87,7 +86,7 @@ def export_subset(
         If the score file is unfit, or the disk does not let us write.
     """
     settings = ExportSettings(**options)
-    reporter = reporter or LogReporter()
+    reporter = reporter or reporting.LogReporter()
     out = Path(os.path.realpath(out))
     with ScoreFile(Path(scores)) as file:
         root = Path(os.path.realpath(settings.dataset or file.dataset_root))
@@ -115,7 +114,7 @@ def export_subset(
 
 
 def _choose(
-    source: SubsetSource, settings: ExportSettings, reporter: Reporter
+    source: SubsetSource, settings: ExportSettings, reporter: reporting.Reporter
 ) -> tuple[choose.Choice, int | None]:
     """Choose what to keep, and make sure that the files it needs are there."""
     check_paths(source)
@@ -138,7 +137,7 @@ def _write(
     choice: choose.Choice,
     settings: ExportSettings,
     result: ExportResult,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
 ) -> None:
     """Write the subset aside, then put it in place."""
     written: list[Path] = []
@@ -158,7 +157,9 @@ def _write(
         written += [folder / manifest.MANIFEST_NAME, folder / manifest.RECORD_NAME]
 
 
-def _write_items(choice: choose.Choice, subset: placement.Format, reporter: Reporter) -> None:
+def _write_items(
+    choice: choose.Choice, subset: placement.Format, reporter: reporting.Reporter
+) -> None:
     """Write the files of the selected images, or where they are."""
     source, media = subset.placement.source, subset.placement.media
     if subset.places_only and media == "none" and choice.mask_of is None:
@@ -180,14 +181,14 @@ def _check_out(out: Path, source: SubsetSource, *, overwrite: bool) -> None:
     for what, path in (("the data set", source.root), ("the score file", source.scores.path)):
         if path.is_relative_to(out):
             msg = f"--out {out} contains {what} ({path}): name another folder."
-            raise UsageError(msg)
+            raise errors.UsageError(msg)
     check_writable(out.parent)
     remove_stale(out)  # an earlier subset that a killed process had set aside comes back
     if not out.exists():
         return
     if not out.is_dir() or (any(out.iterdir()) and not manifest.is_subset(out)):
         msg = f"--out {out} is there and is no subset of curate: it is not replaced. Name another."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     if not overwrite and any(out.iterdir()):
         msg = f"--out {out} exists already: replace it with --overwrite, or name another one."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from curate.errors import UsageError, did_you_mean
-from curate.records import LEVELS, SCORE_NAMES
+from curate import errors, records
 from curate.selection import cuts, formats, placement
 from curate.selection.source import PATHS, SubsetSource
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RANKABLE: Final = {"image": SCORE_NAMES, "region": ("score",), "pixel": ("score",)}
+RANKABLE: Final = {"image": records.SCORE_NAMES, "region": ("score",), "pixel": ("score",)}
 """Columns that each unit can be ranked by; each stream of the score file is one more."""
 
 
@@ -85,34 +84,34 @@ class ExportSettings:
     def __post_init__(self) -> None:
         _ = self.cut  # raises if there is none, or more than one
         for name, known in (
-            ("by", LEVELS),
+            ("by", records.LEVELS),
             ("media", placement.MEDIA),
             ("format", formats.FORMATS),
         ):
             value = getattr(self, name)
             if value not in known:
                 msg = f"--{name} {value} is not known: use one of {', '.join(known)}."
-                raise UsageError(msg)
+                raise errors.UsageError(msg)
         if self.per_class and self.by == "image" and self.rank_by != "score":
             msg = (
                 f"--rank-by {self.rank_by} is not available for images --per-class: their scores "
                 "by class are those of the combined score alone. Leave one of them out, or use "
                 "--by region or --by pixel."
             )
-            raise UsageError(msg)
+            raise errors.UsageError(msg)
         if self.per_class and self.cut.policy == "threshold" and self.by != "image":
             msg = (
                 f"--threshold {self.cut.value} keeps the same {self.by}s with and without "
                 "--per-class: leave one of them out."
             )
-            raise UsageError(msg)
+            raise errors.UsageError(msg)
         usable = formats.FORMATS[self.format].media
         if self.media not in usable:
             msg = (
                 f"--format {self.format} names the original files and places none, which "
                 f"contradicts --media {self.media}: use --media {' or '.join(usable)}."
             )
-            raise UsageError(msg)
+            raise errors.UsageError(msg)
 
     @cached_property
     def cut(self) -> cuts.Cut:
@@ -162,7 +161,7 @@ def check_source(source: SubsetSource, settings: ExportSettings) -> None:
                 f"which --by {settings.by} needs: score again with --levels image,region,pixel "
                 "into an .h5 file, or use --by image."
             )
-            raise UsageError(msg)
+            raise errors.UsageError(msg)
     if settings.rewrites_labels:
         _ = source.id_map  # raises if labels cannot be read
     _check_ranking(source, settings)
@@ -175,9 +174,9 @@ def _check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
     if name not in known:
         msg = (
             f"--rank-by {name} is not among the scores that {path} has for --by {settings.by}: "
-            f"use one of {', '.join(known)}. {did_you_mean(name, known, cutoff=0.5)}"
+            f"use one of {', '.join(known)}. {errors.did_you_mean(name, known, cutoff=0.5)}"
         )
-        raise UsageError(msg.rstrip())
+        raise errors.UsageError(msg.rstrip())
     if source.stream is None:
         return
     if settings.by == "pixel" and not source.scores.has_stream_maps:
@@ -185,10 +184,10 @@ def _check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
             f"{path} has no maps of streams, which --by pixel --rank-by {name} needs: score again "
             "with --stream-maps into an .h5 file, or use --by image or --by region."
         )
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     if np.isnan(source.image_scores).all():
         msg = (
             f"--rank-by {name}: this stream is inactive in {path}, it does not tell images apart. "
             "Rank by another one, or by score."
         )
-        raise UsageError(msg)
+        raise errors.UsageError(msg)

@@ -13,10 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.data import idmap_files, labels
-from curate.data.dataset import hash_files
-from curate.errors import DataError
-from curate.records import SCORE_NAMES
+from curate import errors, records
+from curate.data import dataset, idmap_files, labels
 from curate.scores import arrow, schema
 from curate.scores.provenance import Provenance, parse_provenance
 from curate.selection import cuts, placement
@@ -76,7 +74,7 @@ class SubsetSource:
     @property
     def stream(self) -> str | None:
         """Name the stream that ranks, if one does."""
-        is_column = self.rank_by in SCORE_NAMES
+        is_column = self.rank_by in records.SCORE_NAMES
         return self.rank_by if self.rank_by in self.scores.streams and not is_column else None
 
     def texts(self, name: str) -> pa.LargeStringArray:
@@ -140,7 +138,7 @@ class SubsetSource:
                 f"{self.root}/{path} has {'x'.join(map(str, label_map.shape))} pixels, but had "
                 f"{'x'.join(map(str, self.size_of(row)))} when it was scored. Score it again."
             )
-            raise DataError(msg, code="size_mismatch")
+            raise errors.DataError(msg, code="size_mismatch")
         return self.to_pixels(cells, row).astype(np.uint8), label_map
 
     def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
@@ -200,7 +198,7 @@ def check_files(
     root = str(source.root)
     if not source.root.is_dir():
         msg = f"the data set is not at {root}. Name the folder where it is now with --dataset."
-        raise DataError(msg, code="no_folder")
+        raise errors.DataError(msg, code="no_folder")
 
     unusable: set[str] = set()
 
@@ -228,7 +226,7 @@ def check_files(
             "Restore them, name the folder where the data set is now with --dataset, or score "
             "it again."
         )
-        raise DataError(msg, code="missing_files")
+        raise errors.DataError(msg, code="missing_files")
     return size, is_changed
 
 
@@ -240,4 +238,4 @@ def _has_changed(source: SubsetSource, size_of: Callable[[str], int]) -> bool:
     if then.get("fingerprint") is None:
         return False
     paths = {path for name in PATHS for path in source.texts(name).to_pylist() if path}
-    return bool(then["fingerprint"] != hash_files(paths, size_of))
+    return bool(then["fingerprint"] != dataset.hash_files(paths, size_of))
