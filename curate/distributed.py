@@ -18,8 +18,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from curate.errors import ConfigError, CurateError, RunError
-from curate.job import World, this_process
+from curate import errors, job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,7 +39,7 @@ _BROKEN_LINK: Final = ("gloo", "nccl", "connection closed by peer", "connection 
 class _Job:
     """The job that this process takes part in, and how often it has joined one."""
 
-    world: World = field(default_factory=World)
+    world: job.World = field(default_factory=job.World)
     opened: int = 0
     reports: bool | None = None
 
@@ -49,7 +48,7 @@ _job = _Job()
 
 
 @contextmanager
-def init_distributed(device: str) -> Iterator[World]:
+def init_distributed(device: str) -> Iterator[job.World]:
     """Join the processes that ``torchrun`` started; calls may be nested.
 
     Parameters
@@ -69,7 +68,7 @@ def init_distributed(device: str) -> Iterator[World]:
     RunError
         If another process ends while it is waited for.
     """
-    process = this_process()
+    process = job.this_process()
     if process.is_alone or not _job.world.is_alone:
         yield _job.world
         return
@@ -89,12 +88,12 @@ def init_distributed(device: str) -> Iterator[World]:
             f"Another process of this job ended while process {process.rank} of {process.size} "
             "waited for it. What is saved is kept: start the job again with --resume to go on."
         )
-        raise RunError(msg) from error
-    except CurateError:
+        raise errors.RunError(msg) from error
+    except errors.CurateError:
         claim_failure()  # before the others see the connection close
         raise
     finally:
-        _job.world = World()
+        _job.world = job.World()
         if dist.is_initialized() and (has_ended_well or not uses_cuda):  # NCCL waits for the dead
             dist.destroy_process_group()
 
@@ -102,7 +101,7 @@ def init_distributed(device: str) -> Iterator[World]:
 @contextmanager
 def alone() -> Iterator[None]:
     """Make the functions below return what they are given: for what one process does by itself."""
-    world, _job.world = _job.world, World()
+    world, _job.world = _job.world, job.World()
     try:
         yield
     finally:
@@ -209,7 +208,7 @@ def claim_failure() -> bool:
     The others fail for the same reason, or because that one did. Where it cannot be found out
     every process reports. The answer of a process never changes.
     """
-    process = this_process()
+    process = job.this_process()
     if process.is_alone:
         return True
     if _job.reports is None:
@@ -222,7 +221,7 @@ def claim_failure() -> bool:
     return _job.reports
 
 
-def _choose_gpu(process: World) -> None:
+def _choose_gpu(process: job.World) -> None:
     """Take the GPU of this process."""
     count = torch.cuda.device_count()
     if process.local_rank >= count:
@@ -230,11 +229,11 @@ def _choose_gpu(process: World) -> None:
             f"Process {process.local_rank} of this machine has no GPU: {count} are visible, and "
             f"each process needs its own. Start at most {count} with --nproc-per-node."
         )
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     torch.cuda.set_device(process.local_rank)
 
 
-def _connect(process: World, backend: str) -> None:
+def _connect(process: job.World, backend: str) -> None:
     """Open the process group."""
     store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
     prefix = f"curate/{_job.opened}"  # apart from what an earlier group left in the store

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from curate.config import CONFIG_NAME, AugmentConfig, Config, DatasetConfig, FitConfig, ScoreConfig
-from curate.data.classes import CLASS_SETS
+from curate.data import classes, layouts
 from curate.data.dataset import default_classes
-from curate.data.layouts import detect_layout
 from curate.errors import DataError, UsageError
 from curate.files.atomic import check_writable, replacing
 from curate.methods import METHODS
@@ -88,7 +87,7 @@ def _render(folder: Path, real: Sequence[Path], synthetic: Sequence[Path]) -> st
 
 def _classes(real: Sequence[Path]) -> str:
     """Name the class set of the first real data set, if its layout tells it."""
-    lines = _meaning(Config, "classes", suffix=f" Built in: {', '.join(CLASS_SETS)}.")
+    lines = _meaning(Config, "classes", suffix=f" Built in: {', '.join(classes.CLASS_SETS)}.")
     known = None
     if real and _layout_of(real[0]) is not None:
         known = default_classes(real[0], "auto")
@@ -115,7 +114,7 @@ def _tables(domain: str, datasets: Sequence[Path], folder: Path) -> list[str]:
 def _layout_of(dataset: Path) -> str | None:
     """Recognise the layout of a folder; None where there is none yet, or it is not clear."""
     try:
-        return detect_layout(dataset) if dataset.is_dir() else None
+        return layouts.detect_layout(dataset) if dataset.is_dir() else None
     except DataError:
         return None
 
