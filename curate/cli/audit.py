@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import curate
 from curate.cli import options, process, results
 
 if TYPE_CHECKING:
@@ -51,12 +52,10 @@ def audit(
     """
     with process.command_errors() as reporter:
         process.keep_memory()
-        from curate.auditing.audit import audit as run_audit
-        from curate.config import load_config
         from curate.corruptions import CORRUPTIONS
 
-        result = run_audit(
-            config=load_config(config_file),
+        result = curate.audit(
+            config=curate.load_config(config_file),
             run=run,
             real=tuple(real or ()),
             layout=layout,

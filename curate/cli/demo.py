@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import curate
 from curate.cli import options, process, results
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def demo(
     """
     with process.command_errors() as reporter:
         process.keep_memory()
-        from curate.demonstration.demo import demo as run_demo
-
-        result = run_demo(out, seed=seed, reporter=reporter)
+        result = curate.demo(out, seed=seed, reporter=reporter)
         results.show(result.to_json(), _table(result), as_json=as_json)
 
 

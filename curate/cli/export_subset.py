@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import curate
 from curate.cli import options, process, results
 
 
@@ -67,12 +68,10 @@ def export_subset(
 ) -> None:
     """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels."""
     with process.command_errors() as reporter:
-        from curate.config import load_config
         from curate.files.state import latest_scores
-        from curate.selection.export import export_subset as run_export
 
-        result = run_export(
-            scores or latest_scores(load_config(config_file).root),
+        result = curate.export_subset(
+            scores or latest_scores(curate.load_config(config_file).root),
             out=out,
             by=by,
             top=top,

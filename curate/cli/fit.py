@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import curate
 from curate.cli import options, process, results
 
 _REPLACES = "may be repeated; replaces the list in the file."
@@ -56,10 +57,7 @@ def fit(
     """
     with process.command_errors() as reporter:
         process.keep_memory()
-        from curate.config import load_config
-        from curate.training.fit import fit as run_fit
-
-        config = load_config(config_file).with_datasets(real=real, synthetic=synthetic)
+        config = curate.load_config(config_file).with_datasets(real=real, synthetic=synthetic)
         config = config.with_fit(
             method=method,
             segmenter=segmenter,
@@ -71,7 +69,7 @@ def fit(
             seed=seed,
             workers=workers,
         )
-        result = run_fit(config, out=out, resume=resume, overwrite=overwrite, reporter=reporter)
+        result = curate.fit(config, out=out, resume=resume, overwrite=overwrite, reporter=reporter)
         lines = [
             f"Run: {result.run}",
             f"{results.count(result.steps, 'step')} in {results.duration(result.seconds)} on "

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import curate
 from curate.cli import options, process, results
 
 
@@ -24,7 +25,5 @@ def init(
 ) -> None:
     """Write a curate.toml with every setting, its default, and what it means."""
     with process.command_errors():
-        from curate.template import init as run_init
-
-        path = run_init(folder, real=real or (), synthetic=synthetic or ())
+        path = curate.init(folder, real=real or (), synthetic=synthetic or ())
         results.show({"config": path}, [f"Settings: {path}"], as_json=as_json)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import curate
 from curate.cli import options, process, results
 
 
@@ -19,11 +20,8 @@ def merge(
 ) -> None:
     """Join score files that 'curate score --shard I/N' wrote."""
     with process.command_errors() as reporter:
-        from curate.config import load_config
-        from curate.scores.merge import merge as run_merge
-
-        root = load_config(config_file).root
-        result = run_merge(scores, out, root=root, overwrite=overwrite, reporter=reporter)
+        root = curate.load_config(config_file).root
+        result = curate.merge(scores, out, root=root, overwrite=overwrite, reporter=reporter)
         lines = [
             f"Scores: {result.out}",
             f"{results.count(result.scored, 'image')} of {results.count(result.files, 'file')}, "

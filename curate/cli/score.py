@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import curate
 from curate.cli import options, process, results
 
 
@@ -48,13 +49,10 @@ def score(
     """Score every image of a data set, its regions and its pixels."""
     with process.command_errors() as reporter:
         process.keep_memory()
-        from curate.config import load_config
-        from curate.scoring.score import score as run_score
-
-        result = run_score(
+        result = curate.score(
             dataset,
             out,
-            config=load_config(config_file),
+            config=curate.load_config(config_file),
             run=run,
             layout=layout,
             labels=labels,
