@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
+import curate
 from curate import errors, metrics, reporting
-from curate.auditing.audit import audit
-from curate.config import CONFIG_NAME, DatasetConfig, load_config
+from curate.config import CONFIG_NAME, DatasetConfig
 from curate.demonstration.world import CLASS_NAMES, draw_world
 from curate.files.atomic import check_writable
-from curate.scores.score_file import ScoreFile
-from curate.scoring.score import score
-from curate.selection import cuts, export
-from curate.training.evaluation import evaluate
-from curate.training.fit import fit
+from curate.selection.cuts import expand_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,12 +126,12 @@ def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None
     classes = json.dumps(list(CLASS_NAMES))
     settings = CURATE_TOML.format(classes=classes, height=SIZE[0], width=SIZE[1], seed=seed)
     (out / CONFIG_NAME).write_text(settings, encoding="utf-8")
-    config = load_config(out / CONFIG_NAME)
-    run = fit(config, out=out / "runs" / "curated", reporter=reporter).run
-    scores = score(
+    config = curate.load_config(out / CONFIG_NAME)
+    run = curate.fit(config, out=out / "runs" / "curated", reporter=reporter).run
+    scores = curate.score(
         world.synthetic, out / "weights.h5", config=config, run=run, reporter=reporter
     ).out
-    found = audit(
+    found = curate.audit(
         config=config,
         run=run,
         real=(world.test,),
@@ -145,28 +141,30 @@ def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None
         reporter=reporter,
     )
     subset = out / "subset"
-    export.export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
+    curate.export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
     plain = config.model_copy(update={"method": {}}).with_fit(method="uniform")
     kept = plain.model_copy(update={"synthetic": (DatasetConfig(path=subset),)})
     arms = {
-        "all synthetic": fit(plain, out=out / "runs" / "everything", reporter=reporter).run,
+        "all synthetic": curate.fit(plain, out=out / "runs" / "everything", reporter=reporter).run,
         "weighted": run,
-        f"best {KEPT}": fit(kept, out=out / "runs" / "subset", reporter=reporter).run,
+        f"best {KEPT}": curate.fit(kept, out=out / "runs" / "subset", reporter=reporter).run,
     }
-    areas, corrupted = compare_with_truth(ScoreFile(scores), world.truth)
+    areas, corrupted = compare_with_truth(curate.ScoreFile(scores), world.truth)
     return DemoResult(
         run=run,
         scores=scores,
         subset=subset,
         audit=areas,
         audit_on_real=found,
-        miou={name: round(evaluate(path, world.test).miou(), 4) for name, path in arms.items()},
+        miou={
+            name: round(curate.evaluate(path, world.test).miou(), 4) for name, path in arms.items()
+        },
         corrupted_share=round(corrupted, 4),
         seconds=round(time.monotonic() - started, 1),
     )
 
 
-def compare_with_truth(scores: ScoreFile, truth: Path) -> tuple[dict[str, float], float]:
+def compare_with_truth(scores: curate.ScoreFile, truth: Path) -> tuple[dict[str, float], float]:
     """Compare stored scores with the known truth.
 
     Parameters
@@ -189,7 +187,7 @@ def compare_with_truth(scores: ScoreFile, truth: Path) -> tuple[dict[str, float]
         is_sound = read_truth(truth, image_id)
         height, width = is_sound.shape
         shown, regions = (
-            cuts.expand_cells(cells, height, width, stride).ravel()
+            expand_cells(cells, height, width, stride).ravel()
             for cells in (scores.pixel_scores(image_id), scores.region_ids(image_id))
         )
         pixel_scores.append(shown)

@@ -27,7 +27,7 @@ def test_small_demo_runs_every_step(tmp_path, monkeypatch):
         asked.append(settings)
         return audit(**settings)
 
-    monkeypatch.setattr(demo_module, "audit", watched_audit)
+    monkeypatch.setattr("curate.auditing.audit.audit", watched_audit)
     result = demo(tmp_path / "demo")
     assert set(result.audit) == {"pixel", "region", "image"}
     assert set(result.miou) == {"all synthetic", "weighted", "best 60%"}

@@ -8,8 +8,8 @@ from PIL import Image
 
 from curate.demonstration.world import CLASS_NAMES, draw_world
 from curate.demonstration.world.canvas import TILE_SIDE, Canvas, draw_tiles, noise_tile
-from curate.demonstration.world.corrupt import corrupt
 from curate.demonstration.world.street import REAL, SYNTHETIC, draw_street
+from curate.demonstration.world.world import corrupt
 
 SIZE = (48, 64)
 TILES = draw_tiles(np.random.default_rng(0))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
 
+from curate.corruptions import CORRUPTIONS, Corrupted, LabelledImage, Mixture
 from curate.demonstration.world import canvas, street
-from curate.demonstration.world.corrupt import corrupt
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+INJECTED: Final = ("style", "flat", "blur", "wrong_label", "wrong_label")
+"""Corruptions that are mixed in synthetic images; wrong labels, which hurt most, are likelier."""
+
+_SOUND_SHARE: Final = 0.4
+"""Share of the synthetic images in which nothing is corrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,20 @@ def draw_world(
         if on_drawn is not None:
             on_drawn(drawn)
     return paths
+
+
+def corrupt(
+    image: NDArray[np.uint8], label_map: NDArray[np.uint8], rng: np.random.Generator
+) -> Corrupted:
+    """Leave two images of five as they are, and inject several corruptions into the others.
+
+    `image` is (3, H, W) uint8, and `label_map` is (H, W) uint8.
+    """
+    if rng.random() < _SOUND_SHARE:
+        return Corrupted(image, label_map, np.zeros(label_map.shape, bool))
+    mixture = Mixture([CORRUPTIONS[name] for name in INJECTED])
+    source = LabelledImage(image, label_map, donor_image=image, donor_label_map=label_map)
+    return mixture.inject(source, rng, strength="strong", share=rng.uniform(0.4, 1))
 
 
 def _write(path: Path, pixels: NDArray[np.integer]) -> None:
