@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.utils.data import Dataset
 
+from curate import errors, job, records, seeding
 from curate.data import augmentation, pairs, sampling
 from curate.data.workers import load_ahead
-from curate.errors import DataError
-from curate.job import ALONE, World
-from curate.records import Batch, Uncropped
-from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from curate.config import AugmentConfig
     from curate.data.dataset import DataSource
-    from curate.records import Pair
 
 
 def training_batches(
@@ -36,9 +32,9 @@ def training_batches(
     workers: int,
     pin_memory: bool,
     exclude: frozenset[str] = frozenset(),
-    world: World = ALONE,
+    world: job.World = job.ALONE,
     with_uncropped: bool = False,
-) -> Generator[Batch]:
+) -> Generator[records.Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
     The batch of a step depends on the data sets, `seed` and the step, not on `workers` or on the
@@ -76,7 +72,7 @@ def training_batches(
     ]
     if orders[0] is None:
         msg = "There is no real data set to train on. Give at least one."
-        raise DataError(msg, code="no_images")
+        raise errors.DataError(msg, code="no_images")
     steps = range(first_step, first_step + num_steps)
     plans = sampling.plan_steps(
         orders[0], orders[1], batch_size=batch_size, steps=steps, world=world
@@ -86,12 +82,12 @@ def training_batches(
 
 
 def evaluation_batches(
-    source_pairs: Sequence[tuple[DataSource, Pair]],
+    source_pairs: Sequence[tuple[DataSource, records.Pair]],
     *,
     size: tuple[int, int],
     batch_size: int,
     is_real: bool,
-) -> Iterator[Batch]:
+) -> Iterator[records.Batch]:
     """Yield the given images in order, resized, without random changes.
 
     An image that cannot be read is left out and reported in ``Batch.problems``; only the last
@@ -108,7 +104,7 @@ def evaluation_batches(
         key = source.key_of(pair)
         try:
             loaded = pairs.read_pair(source, pair)
-        except DataError as error:
+        except errors.DataError as error:
             problems.append((key, str(error)))
             continue
         if len(samples) == batch_size:
@@ -119,7 +115,7 @@ def evaluation_batches(
         yield _stack(samples, problems)
     elif problems:
         msg = f"None of {len(problems):,} images can be read. The first: {problems[0][1]}"
-        raise DataError(msg, code="no_images")
+        raise errors.DataError(msg, code="no_images")
 
 
 class _Sample(NamedTuple):
@@ -129,7 +125,7 @@ class _Sample(NamedTuple):
     image: torch.Tensor
     label_map: torch.Tensor
     is_real: bool
-    uncropped: Uncropped | None = None
+    uncropped: records.Uncropped | None = None
     """Of this image alone, without the first axis."""
 
 
@@ -156,14 +152,14 @@ class _Reader(Dataset[Any]):
         self._augment = augment
         self._with_uncropped = with_uncropped
 
-    def __getitem__(self, plan: sampling.StepPlan) -> dict[str, Any] | DataError:
+    def __getitem__(self, plan: sampling.StepPlan) -> dict[str, Any] | errors.DataError:
         """Return the fields of a `Batch`, or the error that the step ends with."""
         problems: list[tuple[str, str]] = []
         try:
             samples = self._read("real", plan.num_real, plan.real, problems)
             samples += self._read("synthetic", plan.num_synthetic, plan.synthetic, problems)
-        except DataError as error:  # raised by the main process, without a worker's traceback
-            return error
+        except errors.DataError as error:
+            return error  # the main process raises it, without a worker's traceback
         batch = _stack(samples, problems)
         return {name: getattr(batch, name) for name in batch.__slots__}
 
@@ -182,7 +178,7 @@ class _Reader(Dataset[Any]):
             source = self._sources[domain][number]
             try:
                 loaded = pairs.read_pair(source, pair)
-            except DataError as error:
+            except errors.DataError as error:
                 problems.append((source.key_of(pair), str(error)))
                 continue
             samples.append(self._change(domain, source.key_of(pair), loaded, position))
@@ -191,44 +187,46 @@ class _Reader(Dataset[Any]):
                 f"More than {sampling.NUM_SPARE} of {len(candidates)} {domain} images in a row "
                 f"cannot be read. The last: {problems[-1][1]} Run 'curate check' on the data set."
             )
-            raise DataError(msg, code="unreadable_image")
+            raise errors.DataError(msg, code="unreadable_image")
         return samples
 
     def _change(self, domain: str, key: str, loaded: pairs.LoadedPair, position: int) -> _Sample:
         """Change an image at random; keep it as it was, too, where that is asked for."""
-        rng = stable_rng(self._seed, "augment", domain, position)
+        rng = seeding.stable_rng(self._seed, "augment", domain, position)
         change = augmentation.sample_augmentation(rng, self._augment)
         uncropped = None
         if self._with_uncropped and domain == "synthetic":
             height, width = loaded.label_map.shape
             view = augmentation.find_view((height, width), self._size, change)
-            uncropped = Uncropped(*augmentation.fit_to_size(*loaded, self._size), view)
+            uncropped = records.Uncropped(*augmentation.fit_to_size(*loaded, self._size), view)
         changed = augmentation.augment(*loaded, self._size, change)
         return _Sample(key, *changed, domain == "real", uncropped)
 
 
 def _load(
     reader: _Reader, plans: Iterator[sampling.StepPlan], workers: int, *, pin_memory: bool
-) -> Generator[Batch]:
+) -> Generator[records.Batch]:
     """Read the planned batches in order, ahead of time if there are workers; they end with it."""
     for fields in load_ahead(reader, plans, workers=workers, pin_memory=pin_memory):
-        if isinstance(fields, DataError):
+        if isinstance(fields, errors.DataError):
             raise fields
         fields["keys"] = tuple(fields["keys"])
         fields["problems"] = tuple((key, message) for key, message in fields["problems"])
-        yield Batch(**fields)
+        yield records.Batch(**fields)
 
 
-def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:
+def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> records.Batch:
     """Put images together."""
     uncropped = [sample.uncropped for sample in samples if sample.uncropped]
-    return Batch(
+    return records.Batch(
         images=torch.stack([sample.image for sample in samples]),
         label_map=torch.stack([sample.label_map for sample in samples]),
         is_real=torch.tensor([sample.is_real for sample in samples]),
         keys=tuple(sample.key for sample in samples),
         problems=tuple(problems),
         uncropped=(
-            Uncropped(*map(torch.stack, zip(*uncropped, strict=True))) if uncropped else None
+            records.Uncropped(*map(torch.stack, zip(*uncropped, strict=True)))
+            if uncropped
+            else None
         ),
     )

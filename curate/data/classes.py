@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from curate.errors import ConfigError
-from curate.records import IGNORE_INDEX, ClassSet
+from curate import errors, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +113,7 @@ PUBLISHED_IDS: Final[dict[str, PublishedIds]] = {
 }
 
 
-def resolve_classes(classes: str | Sequence[str]) -> ClassSet:
+def resolve_classes(classes: str | Sequence[str]) -> records.ClassSet:
     """Look up a built-in class set by name, or make one of a list of class names.
 
     Raises
@@ -128,13 +127,13 @@ def resolve_classes(classes: str | Sequence[str]) -> ClassSet:
                 f"classes = '{classes}' is no built-in class set. "
                 f"Use one of {', '.join(CLASS_SETS)}, or an inline list of class names."
             )
-            raise ConfigError(msg)
-        return ClassSet(classes, CLASS_SETS[classes])
+            raise errors.ConfigError(msg)
+        return records.ClassSet(classes, CLASS_SETS[classes])
     names = tuple(classes)
-    if not 2 <= len(names) < IGNORE_INDEX or len(set(names)) < len(names) or not all(names):
+    if not 2 <= len(names) < records.IGNORE_INDEX or len(set(names)) < len(names) or not all(names):
         msg = (
             f"classes lists {len(names)} names, {len(set(names))} of them different: "
-            f"give 2 to {IGNORE_INDEX - 1} different, non-empty names."
+            f"give 2 to {records.IGNORE_INDEX - 1} different, non-empty names."
         )
-        raise ConfigError(msg)
-    return ClassSet("custom", names)
+        raise errors.ConfigError(msg)
+    return records.ClassSet("custom", names)

@@ -7,16 +7,15 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from curate import errors, records
 from curate.data import idmap_files, layouts, listing
 from curate.data.classes import resolve_classes
-from curate.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
     from curate.data.idmaps import IdMap
-    from curate.records import ClassSet, Pair
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ class DataSource:
     root: Path
     layout: str
     id_map: IdMap
-    classes: ClassSet
-    pairs: tuple[Pair, ...]
+    classes: records.ClassSet
+    pairs: tuple[records.Pair, ...]
     key: str
 
-    def key_of(self, pair: Pair) -> str:
+    def key_of(self, pair: records.Pair) -> str:
         """Return what `Batch.keys` calls an image of this data set."""
         return f"{self.key}:{pair.id}"
 
@@ -80,7 +79,7 @@ def open_dataset(
     *,
     layout: str = "auto",
     labels: str | None = None,
-    classes: ClassSet,
+    classes: records.ClassSet,
     key: str = "d0",
 ) -> DataSource:
     """List a data set and find out what its labels mean.
@@ -108,26 +107,26 @@ def open_dataset(
             f"{path} does not have layout '{name}': looked for {found.describe()}; "
             f"{found.examine(path)[1]}. Choose another --layout, or 'auto' to have it recognised."
         )
-        raise DataError(msg, code="unknown_layout")
+        raise errors.DataError(msg, code="unknown_layout")
     listed = listing.list_pairs(path, found)
     if not listed.pairs:
         msg = (
             f"{path} holds no images: layout '{name}' keeps them in {found.folders[0]}/, as "
             f".png, .jpg or .jpeg files whose names end in '{found.image_ending}'. Put some there."
         )
-        raise DataError(msg, code="no_images")
+        raise errors.DataError(msg, code="no_images")
     if not any(pair.label_path for pair in listed.pairs):
         msg = (
             f"None of the {len(listed.pairs):,} images of {path} has a label: layout "
             f"'{name}' keeps them in {found.folders[1]}/, as .png files named like their images. "
             f"There are {listed.num_labels:,}; the first image is {listed.pairs[0].image_path}."
         )
-        raise DataError(msg, code="no_labels")
+        raise errors.DataError(msg, code="no_labels")
     id_map = idmap_files.resolve_id_map(labels, classes, default=listed.id_map)
     return DataSource(path, name, id_map, classes, listed.pairs, key)
 
 
-def default_classes(path: Path, layout: str = "auto") -> ClassSet | None:
+def default_classes(path: Path, layout: str = "auto") -> records.ClassSet | None:
     """Return the class set that goes with a layout, None if it has none of its own.
 
     Raises
@@ -149,16 +148,16 @@ def _check_folder(path: Path) -> None:
     if not path.is_dir():
         what = "is a file" if path.exists() else "does not exist"
         msg = f"{path} {what}. Give the folder of a data set."
-        raise DataError(msg, code="no_folder")
+        raise errors.DataError(msg, code="no_folder")
     try:
         with os.scandir(path) as entries:
             is_empty = next(entries, None) is None
     except OSError as error:
         msg = f"{path} cannot be opened: {error.strerror}. Make it readable, or choose another."
-        raise DataError(msg, code="unreadable_folder") from error
+        raise errors.DataError(msg, code="unreadable_folder") from error
     if is_empty:
         msg = f"{path} is empty. Give the folder of a data set, with images and labels."
-        raise DataError(msg, code="no_images")
+        raise errors.DataError(msg, code="no_images")
 
 
 def _size(path: Path) -> int:

@@ -25,11 +25,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from curate import errors, records
 from curate.config import Strict, parse, read_toml
 from curate.data.classes import PUBLISHED_IDS, TRANSLATIONS, VOCABULARIES
 from curate.data.idmaps import WHITE, Colour, IdMap
-from curate.errors import ConfigError, StoreError, did_you_mean
-from curate.records import IGNORE_INDEX, ClassSet
 
 _HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}")
 _DECIMAL = re.compile(r"\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*")
@@ -90,7 +89,9 @@ class StoredIdMap(BaseModel):
     channel: Literal["auto", "first"] = "auto"
 
 
-def resolve_id_map(labels: str | None, classes: ClassSet, *, default: str | None = None) -> IdMap:
+def resolve_id_map(
+    labels: str | None, classes: records.ClassSet, *, default: str | None = None
+) -> IdMap:
     """Make the id map that turns the ids of a data set into indices of `classes`.
 
     Parameters
@@ -112,12 +113,14 @@ def resolve_id_map(labels: str | None, classes: ClassSet, *, default: str | None
         return _resolve_published(labels, classes)
     if labels == classes.name:
         return IdMap(labels, {index: index for index in range(len(classes))})
-    hint = did_you_mean(labels, PUBLISHED_IDS) or f"Use {', '.join(PUBLISHED_IDS)}, or a file."
+    hint = (
+        errors.did_you_mean(labels, PUBLISHED_IDS) or f"Use {', '.join(PUBLISHED_IDS)}, or a file."
+    )
     msg = f"labels = '{labels}' is neither a built-in id map nor the name of a .toml file. {hint}"
-    raise ConfigError(msg)
+    raise errors.ConfigError(msg)
 
 
-def read_id_map(path: Path, classes: ClassSet) -> IdMap:
+def read_id_map(path: Path, classes: records.ClassSet) -> IdMap:
     """Read an id map into indices of `classes`.
 
     Raises
@@ -127,7 +130,7 @@ def read_id_map(path: Path, classes: ClassSet) -> IdMap:
     """
     if not path.is_file():
         msg = f"{path} does not exist. Give --labels a built-in id map or the path of a TOML file."
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     table = parse(IdMapFile, read_toml(path), where=str(path))
     index_of = {name: index for index, name in enumerate(classes.names)}
     _check_names(path, [*table.ids.values(), *table.colours.values()], classes.names)
@@ -142,11 +145,11 @@ def read_id_map(path: Path, classes: ClassSet) -> IdMap:
             f"{path}: {what}. Give each id a line like 7 = 'road' under [ids], each colour one "
             f"like '#804080' = 'road' under [colours], and list others under 'ignore'."
         )
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     return IdMap(
         name=path.name,
         ids=ids,
-        ignored=frozenset(ignored | {IGNORE_INDEX}.difference(ids)),
+        ignored=frozenset(ignored | {records.IGNORE_INDEX}.difference(ids)),
         colours=colours or None,
         ignored_colours=frozenset(ignored_colours | {WHITE}.difference(colours)),
         unmapped=table.unmapped,
@@ -176,11 +179,11 @@ def restore_id_map(table: Mapping[str, Any] | None, *, where: str) -> IdMap:
             f"{where} does not say how to read labels ({key}: {first['msg']}). Score the data set "
             "again, or select by image with --by image."
         )
-        raise StoreError(msg) from None
+        raise errors.StoreError(msg) from None
     return IdMap(**dict(stored) | {"colours": stored.colours or None})
 
 
-def _resolve_published(labels: str, classes: ClassSet) -> IdMap:
+def _resolve_published(labels: str, classes: records.ClassSet) -> IdMap:
     """Go from published ids by way of class names to indices of `classes`."""
     published = PUBLISHED_IDS[labels]
     names = _names_for(labels, classes)
@@ -192,13 +195,13 @@ def _resolve_published(labels: str, classes: ClassSet) -> IdMap:
             f"{', '.join(dict.fromkeys(names.values()))}; in use are {', '.join(classes.names)}. "
             f"Set 'classes' to fit, or give --labels a TOML file."
         )
-        raise ConfigError(msg)
-    ignored = {*range(published.num_ids), IGNORE_INDEX}.difference(ids)
+        raise errors.ConfigError(msg)
+    ignored = {*range(published.num_ids), records.IGNORE_INDEX}.difference(ids)
     channel: Literal["auto", "first"] = "first" if published.channel == "first" else "auto"
     return IdMap(labels, ids, frozenset(ignored), channel=channel)
 
 
-def _names_for(labels: str, classes: ClassSet) -> dict[int, str]:
+def _names_for(labels: str, classes: records.ClassSet) -> dict[int, str]:
     """Name the published ids in the vocabulary that `classes` has most names of."""
     names = PUBLISHED_IDS[labels].names
     own = next(iter(names))
@@ -214,6 +217,6 @@ def _check_names(path: Path, names: Iterable[str], known: tuple[str, ...]) -> No
     """Refuse a name that is no class, and name the nearest one."""
     for name in names:
         if name not in known:
-            hint = did_you_mean(name, known) or f"Use {', '.join(known)}."
+            hint = errors.did_you_mean(name, known) or f"Use {', '.join(known)}."
             msg = f"{path}: '{name}' is none of the classes in use. {hint}"
-            raise ConfigError(msg)
+            raise errors.ConfigError(msg)

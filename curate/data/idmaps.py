@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from curate.errors import LabelError
-from curate.records import IGNORE_INDEX
+from curate import errors, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,7 +52,7 @@ class IdMap:
 
     name: str
     ids: Mapping[int, int]
-    ignored: frozenset[int] = frozenset({IGNORE_INDEX})
+    ignored: frozenset[int] = frozenset({records.IGNORE_INDEX})
     colours: Mapping[Colour, int] | None = None
     ignored_colours: frozenset[Colour] = frozenset({WHITE})
     unmapped: Literal["error", "ignore"] = "error"
@@ -156,7 +155,7 @@ class IdMap:
         table[list(mapped)] = np.array(list(mapped.values()), np.uint8) + 2
         return table
 
-    def _make_unmapped_error(self, keys: NDArray[Any], *, is_colour: bool) -> LabelError:
+    def _make_unmapped_error(self, keys: NDArray[Any], *, is_colour: bool) -> errors.LabelError:
         """Make the error that lists what is unmapped, most frequent first."""
         values, counts = np.unique(keys, return_counts=True)
         order = np.argsort(-counts, kind="stable")
@@ -171,15 +170,15 @@ class IdMap:
             f"Give --labels the id map that fits, or a TOML file that gives these {what} a class "
             f"or lists them under 'ignore'."
         )
-        return LabelError(msg, code="unmapped_ids")
+        return errors.LabelError(msg, code="unmapped_ids")
 
-    def _make_no_ignore_error(self) -> LabelError:
+    def _make_no_ignore_error(self) -> errors.LabelError:
         """Make the error for a map by which no pixel can be masked."""
         msg = (
             f"Id map '{self.name}' has no id below 256 or no colour for ignored pixels. "
             f"List one under 'ignore'."
         )
-        return LabelError(msg, code="no_ignore_id")
+        return errors.LabelError(msg, code="no_ignore_id")
 
 
 def _number_colours(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:

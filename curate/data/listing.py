@@ -6,8 +6,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from curate.errors import DataError
-from curate.records import OK, Pair
+from curate import errors, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +21,7 @@ LABEL_SUFFIXES: Final = frozenset({"png"})
 class Listing(NamedTuple):
     """Pairs sorted by id, the number of label files, and the id map that their names ask for."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[records.Pair, ...]
     num_labels: int
     id_map: str | None
 
@@ -84,12 +83,12 @@ def _match(images: list[tuple[str, str]], labels: dict[str, str]) -> list[str]:
     return matched
 
 
-def _name_pairs(image_paths: list[str], label_paths: list[str]) -> list[Pair]:
+def _name_pairs(image_paths: list[str], label_paths: list[str]) -> list[records.Pair]:
     """Give every image an id of its own and a status."""
     pairs, repeated = [], []
     taken: set[str] = set()
     for image_path, label_path in zip(image_paths, label_paths, strict=True):
-        status = OK if label_path else "missing_label"
+        status = records.OK if label_path else "missing_label"
         if not (_is_utf8(image_path) and _is_utf8(label_path)):
             status = "bad_name"
         paths = _repair_utf8(image_path), _repair_utf8(label_path)
@@ -98,13 +97,13 @@ def _name_pairs(image_paths: list[str], label_paths: list[str]) -> list[Pair]:
             repeated.append(paths)
             continue
         taken.add(pair_id)
-        pairs.append(Pair(pair_id, *paths, status))
+        pairs.append(records.Pair(pair_id, *paths, status))
     for paths in repeated:
         pair_id = paths[0]
         while pair_id in taken:
             pair_id += "~"
         taken.add(pair_id)
-        pairs.append(Pair(pair_id, *paths, "duplicate_id"))
+        pairs.append(records.Pair(pair_id, *paths, "duplicate_id"))
     return pairs
 
 
@@ -140,7 +139,7 @@ def _read_folder(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError as error:
         msg = f"{folder} cannot be listed: {error.strerror}. Make it readable, or leave it out."
-        raise DataError(msg, code="unreadable_folder") from error
+        raise errors.DataError(msg, code="unreadable_folder") from error
 
 
 def _identify(folder: Path) -> tuple[int, int]:
@@ -149,7 +148,7 @@ def _identify(folder: Path) -> tuple[int, int]:
         status = folder.stat()
     except OSError as error:
         msg = f"{folder} cannot be opened: {error.strerror}. Make it readable, or leave it out."
-        raise DataError(msg, code="unreadable_folder") from error
+        raise errors.DataError(msg, code="unreadable_folder") from error
     return status.st_dev, status.st_ino
 
 

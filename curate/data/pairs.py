@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
+from curate import errors, records
 from curate.data import images, labels
-from curate.errors import DataError, LabelError
-from curate.records import OK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from curate.data.dataset import DataSource
     from curate.data.idmaps import IdMap
-    from curate.records import Pair
 
 _PROBLEMS: Final = {
     "missing_label": "{path} has no label. Add one of the same name, or leave the image out.",
@@ -40,7 +38,7 @@ class LoadedPair(NamedTuple):
     label_map: Tensor
 
 
-def read_pair(source: DataSource, pair: Pair) -> LoadedPair:
+def read_pair(source: DataSource, pair: records.Pair) -> LoadedPair:
     """Read an image and its label from a data set.
 
     Raises
@@ -51,9 +49,9 @@ def read_pair(source: DataSource, pair: Pair) -> LoadedPair:
         ``colour_coded``, ``too_small`` or ``too_large``. A label may be ignored everywhere.
     """
     image_path = source.root / pair.image_path
-    if pair.status != OK:
+    if pair.status != records.OK:
         problem = _PROBLEMS.get(pair.status, "{path} was found unfit before. Leave it out.")
-        raise DataError(problem.format(path=image_path), code=pair.status)
+        raise errors.DataError(problem.format(path=image_path), code=pair.status)
     return read_files(image_path, source.root / pair.label_path, source.id_map)
 
 
@@ -68,12 +66,12 @@ def read_files(image_path: Path, label_path: Path, id_map: IdMap) -> LoadedPair:
             f"{label_path} is {label_height}x{label_width} pixels, its image {height}x{width}. "
             f"Both must have the same size; resize one of them, or leave the image out."
         )
-        raise DataError(msg, code="size_mismatch")
+        raise errors.DataError(msg, code="size_mismatch")
     raw = labels.pick_ids(labels.decode_label(opened_label, label_path), id_map, label_path)
     try:
         label_map = id_map.apply(raw)
-    except LabelError as error:
+    except errors.LabelError as error:
         msg = f"{label_path} does not fit: {error}"
-        raise LabelError(msg, code=error.code) from error
+        raise errors.LabelError(msg, code=error.code) from error
     image = torch.from_numpy(images.decode_image(opened_image, image_path)).permute(2, 0, 1)
     return LoadedPair(image, torch.from_numpy(label_map))

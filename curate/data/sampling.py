@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from curate.errors import DataError
-from curate.job import ALONE, World
-from curate.records import OK, Pair
-from curate.seeding import stable_rng
+from curate import errors, job, records, seeding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +32,7 @@ class Candidate(NamedTuple):
     """
 
     source: int
-    pair: Pair
+    pair: records.Pair
     position: int
 
 
@@ -67,7 +64,7 @@ class DomainOrder:
             (number, row)
             for number, source in enumerate(sources)
             for row, pair in enumerate(source.pairs)
-            if pair.status == OK and not (exclude and source.key_of(pair) in exclude)
+            if pair.status == records.OK and not (exclude and source.key_of(pair) in exclude)
         ]
         if not usable:
             num_images = sum(len(source.pairs) for source in sources)
@@ -75,7 +72,7 @@ class DomainOrder:
                 f"None of the {num_images:,} {domain} images can be drawn: {len(exclude):,} are "
                 f"held back, the others have no usable label. Add {domain} images."
             )
-            raise DataError(msg, code="no_images")
+            raise errors.DataError(msg, code="no_images")
         self._usable = np.array(usable, np.int32)
         self._permutation = lru_cache(maxsize=2)(self._draw_permutation)
 
@@ -94,7 +91,7 @@ class DomainOrder:
 
     def _draw_permutation(self, epoch: int) -> NDArray[np.int64]:
         """Shuffle the images for one epoch."""
-        return stable_rng(self._seed, "order", self.domain, epoch).permutation(len(self))
+        return seeding.stable_rng(self._seed, "order", self.domain, epoch).permutation(len(self))
 
 
 class StepPlan(NamedTuple):
@@ -116,7 +113,7 @@ def plan_steps(
     *,
     batch_size: int,
     steps: range,
-    world: World = ALONE,
+    world: job.World = job.ALONE,
 ) -> Iterator[StepPlan]:
     """Yield what each of `steps` uses: half real, half synthetic; all real without synthetic.
 
@@ -135,7 +132,7 @@ def plan_steps(
         )
 
 
-def _take_share(order: DomainOrder, step: int, count: int, world: World) -> list[Candidate]:
+def _take_share(order: DomainOrder, step: int, count: int, world: job.World) -> list[Candidate]:
     """List this process's share of the `count` images of a step, then its spare ones."""
     first, share = step * count, count // world.size
     own = order.take(first + world.rank * share, share)
