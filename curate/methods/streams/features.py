@@ -137,7 +137,7 @@ def train_reference(
     for step, batch in enumerate(preparation.draw_real(excluded, steps)):
         torch.manual_seed(seeding.stable_seed(seed, "step", step))
         images, labels = paste_superpixels(
-            batch, preparation, seeding.stable_rng(seed, "pieces", step)
+            batch, preparation, seeding.stable_rng(seed, "superpixels", step)
         )
         reference.train()
         logits = reference(images.to(device).float() / 255).logits.float()
