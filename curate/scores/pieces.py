@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from curate.errors import StoreError
-from curate.files.atomic import replacing
-from curate.files.disk_errors import disk_errors
-from curate.files.locks import Lock, claim
+from curate.files.atomic import claim, disk_errors, replacing
+from curate.files.locks import Lock
 from curate.records import OK
 from curate.scores.assembling import Assembly, number_maps, write_h5
 from curate.scores.columns import Columns, image_columns, region_columns, take
