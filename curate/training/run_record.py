@@ -15,8 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate import errors, methods
-from curate.files.atomic import replacing, write_bytes
-from curate.files.disk_errors import disk_errors
+from curate.files.atomic import disk_errors, replacing, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
