@@ -9,7 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from curate.auditing.audit import audit
     from curate.config import Config, load_config
+    from curate.demo.demo import demo
+    from curate.downstream.weights import weights_from_scores
     from curate.errors import (
         ConfigError,
         CurateError,
@@ -19,16 +22,13 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
-    from curate.store import ScoreFile
-    from curate.weighting import weights_from_scores
-    from curate.workflows.audit import audit
-    from curate.workflows.demo import demo
-    from curate.workflows.evaluation import evaluate
-    from curate.workflows.export import export_subset
-    from curate.workflows.fit import fit
-    from curate.workflows.init import init
-    from curate.workflows.merge import merge
-    from curate.workflows.score import score
+    from curate.init import init
+    from curate.scores.merge_command import merge
+    from curate.scores.score_file import ScoreFile
+    from curate.scoring.score import score
+    from curate.selection.export import export_subset
+    from curate.training.evaluation import evaluate
+    from curate.training.fit import fit
 
     __version__: str
 
@@ -62,19 +62,19 @@ _MODULES: Final = {
     "DataError": "curate.errors",
     "LabelError": "curate.errors",
     "RunError": "curate.errors",
-    "ScoreFile": "curate.store",
+    "ScoreFile": "curate.scores.score_file",
     "StoreError": "curate.errors",
     "UsageError": "curate.errors",
-    "audit": "curate.workflows.audit",
-    "demo": "curate.workflows.demo",
-    "evaluate": "curate.workflows.evaluation",
-    "export_subset": "curate.workflows.export",
-    "fit": "curate.workflows.fit",
-    "init": "curate.workflows.init",
+    "audit": "curate.auditing.audit",
+    "demo": "curate.demo.demo",
+    "evaluate": "curate.training.evaluation",
+    "export_subset": "curate.selection.export",
+    "fit": "curate.training.fit",
+    "init": "curate.init",
     "load_config": "curate.config",
-    "merge": "curate.workflows.merge",
-    "score": "curate.workflows.score",
-    "weights_from_scores": "curate.weighting",
+    "merge": "curate.scores.merge_command",
+    "score": "curate.scoring.score",
+    "weights_from_scores": "curate.downstream.weights",
 }
 
 

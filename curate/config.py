@@ -7,8 +7,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from curate.errors import ConfigError
-from curate.nearest import did_you_mean
+from curate.errors import ConfigError, did_you_mean
 
 CONFIG_NAME = "curate.toml"
 

@@ -1,8 +1,8 @@
 """Several processes as one: ``torch.distributed`` under ``torchrun``, and nothing without it.
 
-Inside `open_world` the functions below talk to the other processes; outside of it, in a process
-that is alone, and inside `alone`, they return what they are given. Every process must call the
-same ones in the same order. What they add up is the same on every process to the last bit.
+Inside `init_distributed` the functions below talk to the other processes; outside of it, in a
+process that is alone, and inside `alone`, they return what they are given. Every process must
+call the same ones in the same order. What they add up is the same on every process to the last bit.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class _Job:
 
     world: World = field(default_factory=World)
     opened: int = 0
-    speaks: bool | None = None
+    reports: bool | None = None
 
 
 _job = _Job()
 
 
 @contextmanager
-def open_world(device: str) -> Iterator[World]:
-    """Join the processes that ``torchrun`` started; inside another `open_world`, that one goes on.
+def init_distributed(device: str) -> Iterator[World]:
+    """Join the processes that ``torchrun`` started; calls may be nested.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def first_decides(function: Callable[[], T]) -> T:
     """Call a function in the first process only and return its result in all of them.
 
     Nothing goes on anywhere before it is done. An error in it is raised in the first process;
-    the others end with the `RunError` of `open_world`.
+    the others end with the `RunError` of `init_distributed`.
     """
     if _job.world.is_alone:
         return function()
@@ -205,14 +205,14 @@ def claim_failure() -> bool:
     process = this_process()
     if process.is_alone:
         return True
-    if _job.speaks is None:
+    if _job.reports is None:
         try:
             store, _, _ = next(rendezvous("env://", timeout=STORE_PATIENCE))
             attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-            _job.speaks = store.add(f"curate/failures/{attempt}", 1) == 1
+            _job.reports = store.add(f"curate/failures/{attempt}", 1) == 1
         except (RuntimeError, ValueError, OSError):
-            _job.speaks = True
-    return _job.speaks
+            _job.reports = True
+    return _job.reports
 
 
 def _choose_gpu(process: World) -> None:

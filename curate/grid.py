@@ -25,7 +25,7 @@ def centres(maps: Tensor) -> Tensor:
     return maps[:, rows.to(maps.device)][:, :, columns.to(maps.device)]
 
 
-def look_through(cells: Tensor, valid: Tensor, views: Tensor, size: tuple[int, int]) -> Tensor:
+def warp_to_views(cells: Tensor, valid: Tensor, views: Tensor, size: tuple[int, int]) -> Tensor:
     """Take cells of whole images to the cells of the views that were made of them.
 
     Parameters
@@ -34,7 +34,7 @@ def look_through(cells: Tensor, valid: Tensor, views: Tensor, size: tuple[int, i
     valid : (M, h, w) bool
         Cells that count; between cells it is interpolated.
     views : (M, 2, 3) float32
-        See `curate.records.Whole`.
+        See `curate.records.Uncropped`.
     size : (int, int)
         Height and width of whole images, and of the views, in pixels.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from curate.packing import PackedMap
+    from curate.scores.packing import PackedMap
 
 IGNORE_INDEX: Final = 255
 """Class index of pixels without a usable label."""
@@ -62,7 +62,7 @@ class ClassSet:
         return len(self.names)
 
 
-class Whole(NamedTuple):
+class Uncropped(NamedTuple):
     """Synthetic images of a batch before their random changes, at the batch's size.
 
     Attributes
@@ -103,7 +103,7 @@ class Batch:
     is_real: Tensor
     keys: tuple[str, ...]
     problems: tuple[tuple[str, str], ...] = ()
-    whole: Whole | None = None
+    whole: Uncropped | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@ import signal
 
 import pytest
 
-from curate.workflows.fit import fit
-from tests.workflows.tiny import STREAMS_METHOD, tiny_config
+from curate.training.fit import fit
+from tests.tiny import STREAMS_METHOD, tiny_config
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,11 +26,11 @@ def streams_run(tmp_path_factory):
     """A finished tiny run of the method `streams`: its config and its folder."""
     root = tmp_path_factory.mktemp("streams")
     method = STREAMS_METHOD | {
-        "witness_steps": 40,
-        "witness_learning_rate": 0.03,
+        "reference_steps": 40,
+        "reference_learning_rate": 0.03,
         "epochs": 8,
         "learning_rate": 0.01,
-        "faults": ["style", "blur"],
+        "corruptions": ["style", "blur"],
     }
     config = tiny_config(root, method=method, steps=40).with_fit(method="streams")
     return config, fit(config).run

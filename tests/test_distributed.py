@@ -13,8 +13,8 @@ from curate.distributed import (
     claim_failure,
     first_decides,
     gather_objects,
+    init_distributed,
     mean_over_ranks,
-    open_world,
     stack_ranks,
     sum_gradients,
     sum_over_ranks,
@@ -32,7 +32,7 @@ from curate.errors import RunError
 
 told = {}
 for _ in range(2):  # a world can be opened again
-    with open_world("cpu") as world, open_world("cpu") as same:
+    with init_distributed("cpu") as world, init_distributed("cpu") as same:
         rank = world.rank
         weight = torch.nn.Parameter(torch.zeros(2))
         weight.grad = torch.tensor([1.0, rank])
@@ -54,7 +54,7 @@ for _ in range(2):  # a world can be opened again
 sys.stdout.write(json.dumps({"rank": rank, "told": told}) + "\\n")
 sys.stdout.flush()
 try:
-    with open_world("cpu") as world:
+    with init_distributed("cpu") as world:
         if rank == 1:
             raise RunError("the second is ill")
         barrier()
@@ -90,7 +90,7 @@ def test_two_processes_talk_and_the_one_that_failed_first_says_why(tmp_path):
 
 
 def test_without_torchrun_nothing_is_opened_and_everything_is_given_back():
-    with open_world("auto") as world:
+    with init_distributed("auto") as world:
         assert world.is_alone
         assert not dist.is_initialized()
         tensor = torch.tensor([1.0, 3.0])
@@ -139,5 +139,5 @@ def test_each_process_needs_a_gpu_of_its_own(monkeypatch):
     monkeypatch.setenv("MASTER_PORT", "29500")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(ConfigError, match=r"2 are visible.*at most 2"), open_world("auto"):
+    with pytest.raises(ConfigError, match=r"2 are visible.*at most 2"), init_distributed("auto"):
         pass

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from curate.workflows.export import export_subset
-from curate.workflows.score import score
+from curate.scoring.score import score
+from curate.selection.export import export_subset
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from curate.cli import main
-from curate.store import ScoreFile
-from tests.workflows.tiny import CLASSES, SEGMENTER, tiny_config, write_dataset
+from curate.scores.score_file import ScoreFile
+from tests.tiny import CLASSES, SEGMENTER, tiny_config, write_dataset
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 TINY_TOML = f"""

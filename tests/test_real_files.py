@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate.classes import resolve_classes
 from curate.config import Config, DatasetConfig
-from curate.data import open_dataset, read_pair
-from curate.store import ScoreFile
-from curate.workflows.export import export_subset
-from curate.workflows.fit import fit
-from curate.workflows.score import score
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
+from curate.data.reading import read_pair
+from curate.scores.score_file import ScoreFile
+from curate.scoring.score import score
+from curate.selection.export import export_subset
+from curate.training.fit import fit
 
 FOLDER = os.environ.get("CURATE_TEST_DATA", "")
 DATA = Path(FOLDER)

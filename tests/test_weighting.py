@@ -4,9 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.downstream.weights import weights_from_scores
 from curate.errors import DataError
 from curate.metrics import effective_sample_size
-from curate.weighting import WeightRule, fit_weight_rule, weights_from_scores
+from curate.weighting import WeightRule, fit_weight_rule
 
 
 def test_equal_scores_weigh_one_each():

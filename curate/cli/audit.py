@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.cli.command_errors import command_errors
 from curate.cli.memory import keep_memory
 from curate.cli.options import AsJson, ConfigFile, DeviceChoice, Overwrite, parse_list
 from curate.cli.results import count, duration, show, with_interval
-from curate.cli.seam import seam
 
 if TYPE_CHECKING:
-    from curate.workflows.audit_result import AuditResult
+    from curate.auditing.result import AuditResult
 
 _LEVELS = ("pixel", "region", "image")
 
@@ -59,11 +59,11 @@ def audit(
 
     What the scores cannot find here, they cannot find in synthetic images either.
     """
-    with seam() as reporter:
+    with command_errors() as reporter:
         keep_memory()
+        from curate.auditing.audit import audit as run_audit
         from curate.config import load_config
-        from curate.faults import FAULTS
-        from curate.workflows.audit import audit as run_audit
+        from curate.corruptions import CORRUPTIONS
 
         result = run_audit(
             config=load_config(config_file),
@@ -71,7 +71,7 @@ def audit(
             real=tuple(real or ()),
             layout=layout,
             labels=labels,
-            kinds=tuple(FAULTS) if kinds is None else parse_list(kinds),
+            kinds=tuple(CORRUPTIONS) if kinds is None else parse_list(kinds),
             images=images,
             seed=seed,
             device=device or "auto",
@@ -137,7 +137,7 @@ def _verdict(result: "AuditResult") -> list[str]:
         lines.append(f"The wrong way round, taken for more real: {', '.join(inverted)}")
     if partly:
         lines.append(f"Seen in part: {', '.join(partly)}")
-    if missing := result.not_planted():
+    if missing := result.not_injected():
         lines.append(f"Could be planted in none of the images: {', '.join(missing)}")
     rate = result.value("false_alarm", "pixel")
     if not math.isnan(rate):

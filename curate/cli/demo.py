@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.cli.command_errors import command_errors
 from curate.cli.memory import keep_memory
 from curate.cli.options import AsJson
 from curate.cli.results import count, duration, show, with_interval
-from curate.cli.seam import seam
 
 if TYPE_CHECKING:
-    from curate.workflows.audit_result import AuditResult
-    from curate.workflows.demo import DemoResult
+    from curate.auditing.result import AuditResult
+    from curate.demo.demo import DemoResult
 
 _SHOWN = 3
 """Kinds of fault that the table names as found best, and as found worst."""
@@ -30,9 +30,9 @@ def demo(
     Parts of the drawn synthetic images are spoiled on purpose, and the table tells how well the
     scores find them, and how well they find other faults in unseen real images.
     """
-    with seam() as reporter:
+    with command_errors() as reporter:
         keep_memory()
-        from curate.workflows.demo import demo as run_demo
+        from curate.demo.demo import demo as run_demo
 
         result = run_demo(out, seed=seed, reporter=reporter)
         show(result.to_json(), _table(result), as_json=as_json)
@@ -45,7 +45,7 @@ def _table(result: "DemoResult") -> list[str]:
     files = [(name, str(getattr(result, name))) for name in ("run", "scores", "subset")]
     found = result.audit_on_real
     sections = {
-        f"{result.spoiled_share:.0%} of the synthetic pixels were spoiled. "
+        f"{result.corrupted_share:.0%} of the synthetic pixels were spoiled. "
         "How well scores find them (AUROC, 0.5 = chance)": audit,
         f"{count(len(found.kinds), 'kind')} of fault planted in "
         f"{count(found.images, 'unseen real image')} (AUROC, 95% intervals)": _audited(found),

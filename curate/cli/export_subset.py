@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.command_errors import command_errors
 from curate.cli.options import AsJson, ConfigFile, Format, Level, Media, Overwrite
 from curate.cli.results import count as count_of
 from curate.cli.results import show
-from curate.cli.seam import seam
 
 
 def export_subset(
@@ -69,10 +69,10 @@ def export_subset(
     as_json: AsJson = False,
 ) -> None:
     """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels."""
-    with seam() as reporter:
+    with command_errors() as reporter:
         from curate.config import load_config
-        from curate.store import latest_scores
-        from curate.workflows.export import export_subset as run_export
+        from curate.files.state import latest_scores
+        from curate.selection.export import export_subset as run_export
 
         result = run_export(
             scores or latest_scores(load_config(config_file).root),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.command_errors import command_errors
 from curate.cli.memory import keep_memory
 from curate.cli.options import (
     AsJson,
@@ -17,7 +18,6 @@ from curate.cli.options import (
     parse_size,
 )
 from curate.cli.results import count, duration, show
-from curate.cli.seam import seam
 
 _REPLACES = "may be repeated; replaces the list in the file."
 
@@ -65,10 +65,10 @@ def fit(
 
     Settings come from curate.toml; an option given here beats the file.
     """
-    with seam() as reporter:
+    with command_errors() as reporter:
         keep_memory()
         from curate.config import DatasetConfig, load_config
-        from curate.workflows.fit import fit as run_fit
+        from curate.training.fit import fit as run_fit
 
         config = load_config(config_file).with_fit(
             method=method,

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.command_errors import command_errors
 from curate.cli.options import AsJson
 from curate.cli.results import show
-from curate.cli.seam import seam
 
 
 def init(
@@ -25,8 +25,8 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a curate.toml with every setting, its default, and what it means."""
-    with seam():
-        from curate.workflows.init import init as run_init
+    with command_errors():
+        from curate.init import init as run_init
 
         path = run_init(folder, real=real or (), synthetic=synthetic or ())
         show({"config": path}, [f"Settings: {path}"], as_json=as_json)

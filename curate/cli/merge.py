@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.command_errors import command_errors
 from curate.cli.options import AsJson, ConfigFile, Overwrite
 from curate.cli.results import count, duration, show
-from curate.cli.seam import seam
 
 
 def merge(
@@ -25,9 +25,9 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Put score files together that 'curate score --shard I/N' wrote."""
-    with seam() as reporter:
+    with command_errors() as reporter:
         from curate.config import load_config
-        from curate.workflows.merge import merge as run_merge
+        from curate.scores.merge_command import merge as run_merge
 
         root = load_config(config_file).root
         result = run_merge(scores, out, root=root, overwrite=overwrite, reporter=reporter)

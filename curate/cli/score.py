@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.command_errors import command_errors
 from curate.cli.memory import keep_memory
 from curate.cli.options import (
     AsJson,
@@ -18,7 +19,6 @@ from curate.cli.options import (
     parse_list,
 )
 from curate.cli.results import count, duration, show
-from curate.cli.seam import seam
 
 
 def score(
@@ -75,10 +75,10 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score every image of a data set, its regions and its pixels."""
-    with seam() as reporter:
+    with command_errors() as reporter:
         keep_memory()
         from curate.config import load_config
-        from curate.workflows.score import score as run_score
+        from curate.scoring.score import score as run_score
 
         result = run_score(
             dataset,

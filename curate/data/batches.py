@@ -8,12 +8,12 @@ import torch
 from torch.utils.data import Dataset
 
 from curate.data.augmentation import augment, fit_to_size, sample_augmentation, view_of
-from curate.data.drawing import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.reading import LoadedPair, read_files, read_pair
+from curate.data.sampling import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
 from curate.data.workers import load_ahead
 from curate.errors import DataError
 from curate.job import ALONE, World
-from curate.records import Batch, Whole
+from curate.records import Batch, Uncropped
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from curate.config import AugmentConfig
+    from curate.data.dataset import DataSource
     from curate.data.idmaps import IdMap
-    from curate.data.source import DataSource
     from curate.records import Pair
 
 
@@ -42,7 +42,7 @@ def training_batches(
     pin_memory: bool,
     exclude: frozenset[str] = frozenset(),
     world: World = ALONE,
-    with_whole: bool = False,
+    with_uncropped: bool = False,
 ) -> Generator[Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
@@ -66,7 +66,7 @@ def training_batches(
     world : World
         Of several processes, each gets its share of a batch: `batch_size` is that of all. Their
         shares together are the batch of a single process, unless an image cannot be read.
-    with_whole : bool
+    with_uncropped : bool
         Whether each batch holds its synthetic images without random changes, too.
 
     Raises
@@ -86,7 +86,10 @@ def training_batches(
     plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps, world=world)
     domains = (_Domain.of("real", real), _Domain.of("synthetic", synthetic))
     return _load(
-        _Reader(domains, size, seed, augment, with_whole=with_whole), plans, workers, pin_memory
+        _Reader(domains, size, seed, augment, with_uncropped=with_uncropped),
+        plans,
+        workers,
+        pin_memory,
     )
 
 
@@ -134,7 +137,7 @@ class _Sample(NamedTuple):
     image: Tensor
     label_map: Tensor
     is_real: bool
-    whole: Whole | None = None
+    whole: Uncropped | None = None
     """Of this image alone, without the first axis."""
 
 
@@ -174,13 +177,13 @@ class _Reader(Dataset[Any]):
         seed: int,
         augment: AugmentConfig,
         *,
-        with_whole: bool,
+        with_uncropped: bool,
     ) -> None:
         self._domains = domains
         self._size = size
         self._seed = seed
         self._augment = augment
-        self._with_whole = with_whole
+        self._with_uncropped = with_uncropped
 
     def __getitem__(self, plan: Plan) -> dict[str, Any] | DataError:
         """Return the fields of a `Batch`, or the error that the step ends with."""
@@ -211,10 +214,10 @@ class _Reader(Dataset[Any]):
             change = sample_augmentation(rng, self._augment)
             is_real = domain.name == "real"
             whole = None
-            if self._with_whole and not is_real:
+            if self._with_uncropped and not is_real:
                 shape = (label_map.shape[0], label_map.shape[1])
                 view = view_of(shape, self._size, change)
-                whole = Whole(*fit_to_size(image, label_map, self._size), view)
+                whole = Uncropped(*fit_to_size(image, label_map, self._size), view)
             image, label_map = augment(image, label_map, self._size, change)
             samples.append(_Sample(key, image, label_map, is_real, whole))
         if len(samples) < count:
@@ -247,5 +250,5 @@ def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:
         is_real=torch.tensor([sample.is_real for sample in samples]),
         keys=tuple(sample.key for sample in samples),
         problems=tuple(problems),
-        whole=Whole(*map(torch.stack, zip(*wholes, strict=True))) if wholes else None,
+        whole=Uncropped(*map(torch.stack, zip(*wholes, strict=True))) if wholes else None,
     )

@@ -27,8 +27,7 @@ from pydantic import AfterValidator, Field
 
 from curate.config import Strict, parse, read_toml
 from curate.data.idmaps import WHITE, IdMap
-from curate.errors import ConfigError
-from curate.nearest import did_you_mean
+from curate.errors import ConfigError, did_you_mean
 from curate.records import IGNORE_INDEX, ClassSet
 
 _HEX = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")

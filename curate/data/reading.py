@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from curate.data.dataset import DataSource
     from curate.data.idmaps import IdMap
-    from curate.data.source import DataSource
     from curate.records import Pair
 
 _PROBLEMS: Final = {

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from curate.data.idmap_files import read_id_map
 from curate.data.idmaps import IdMap
 from curate.data.vocabularies import PUBLISHED_IDS, TRANSLATIONS, VOCABULARIES
-from curate.errors import ConfigError
-from curate.nearest import did_you_mean
+from curate.errors import ConfigError, did_you_mean
 from curate.records import IGNORE_INDEX
 
 if TYPE_CHECKING:

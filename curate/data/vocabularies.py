@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from curate.classes import CLASS_SETS
+from curate.data.classes import CLASS_SETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

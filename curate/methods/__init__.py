@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from curate.errors import ConfigError
-from curate.methods.base import Method, MethodContext, PlantedImage, Preparation, Progress, Split
-from curate.methods.hierarchical import Hierarchical
+from curate.errors import ConfigError, did_you_mean
+from curate.methods.base import CorruptedImage, Method, MethodContext, Preparation, Progress, Split
+from curate.methods.hierarchical.method import Hierarchical
 from curate.methods.streams import Streams
 from curate.methods.uniform import Uniform
-from curate.nearest import did_you_mean
 
 __all__ = [
     "METHODS",
+    "CorruptedImage",
     "Method",
     "MethodContext",
-    "PlantedImage",
     "Preparation",
     "Progress",
     "Split",

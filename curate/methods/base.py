@@ -51,7 +51,7 @@ class SegmentationNetwork(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PlantedImage:
+class CorruptedImage:
     """A real image in which a fault was planted, or which was left as it was.
 
     Attributes
@@ -60,7 +60,7 @@ class PlantedImage:
         Row of the real image.
     image : (3, H, W) uint8
     label_map : (H, W) uint8
-    is_spoiled : (H, W) bool
+    is_corrupted : (H, W) bool
     parts_label : bool
         The fault is that the label no longer says what is in the image; also where there is none.
     """
@@ -68,7 +68,7 @@ class PlantedImage:
     source: int
     image: Tensor
     label_map: Tensor
-    is_spoiled: Tensor
+    is_corrupted: Tensor
     parts_label: bool
 
 
@@ -84,10 +84,10 @@ class Preparation:
     draw_real : callable
         ``(excluded, steps) -> iterator of Batch``: randomly changed real images without the
         keys in the set `excluded`, the same ones at every call.
-    plant : callable
-        ``(kinds, times, most, folds) -> iterator of PlantedImage``: every real image as it is, then
-        with every kind of fault at every strength, `times` over, or where these would be more than
-        `most` with some of them, all equally often; donors are of the image's own fold.
+    inject : callable
+        ``(kinds, times, most, folds) -> iterator of CorruptedImage``: every real image as it is,
+        then with every corruption at every strength, `times` over, or where these would be more
+        than `most` with some of them, all equally often; donors are of the image's own fold.
     pick_pieces : callable
         ``(image, label_map, share, rng)``: about that share of an image's superpixels, (H, W)
         bool, or None where it has no class at all.
@@ -100,7 +100,7 @@ class Preparation:
     real: Batch
     synthetic: Batch
     draw_real: Callable[[frozenset[str], int], Iterator[Batch]]
-    plant: Callable[[Sequence[str], int, int, Sequence[int]], Iterator[PlantedImage]]
+    inject: Callable[[Sequence[str], int, int, Sequence[int]], Iterator[CorruptedImage]]
     pick_pieces: Callable[[Tensor, Tensor, float, np.random.Generator], Tensor | None]
     seed: int
     num_steps: int
@@ -158,22 +158,23 @@ class Method(nn.Module, ABC):
     """A way to tell how much each synthetic pixel is worth.
 
     A method that `prepares` learns what needs no segmenter before the joint training. That calls
-    `step` on every batch and `judge` now and then; scoring calls `scores`. Networks are
+    `step` on every batch and `evaluate` now and then; scoring calls `scores`. Networks are
     submodules, so ``state_dict`` holds whatever scoring needs.
 
-    `step` of a method that `weighs_whole` gets the synthetic images as they are before their random
-    changes, without predictions (N, C, 0, 0), and its weights are laid over what was made of them.
+    `step` of a method that `weighs_uncropped` gets the synthetic images as they are before their
+    random changes, without predictions (N, C, 0, 0), and its weights are laid over what was made
+    of them.
 
     Where several processes train together, `step` and `penalty` get this process's share of a
     step and take sums over the whole step with `curate.distributed`; `penalty` returns this
-    process's part of the term. `judge` runs in the first process alone, and what it changed in
+    process's part of the term. `evaluate` runs in the first process alone, and what it changed in
     ``state_dict`` and `training_state` is copied to the others.
     """
 
     Settings: ClassVar[type[Strict]]
     gives_scores: ClassVar[bool] = True
     prepares: ClassVar[bool] = False
-    weighs_whole: ClassVar[bool] = False
+    weighs_uncropped: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -194,7 +195,7 @@ class Method(nn.Module, ABC):
         return None
 
     @classmethod
-    def faults(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
+    def corruptions(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
         """Name the kinds of faults that `prepare` has planted."""
         return ()
 
@@ -243,17 +244,17 @@ class Method(nn.Module, ABC):
         """
         raise NotImplementedError
 
-    def judge(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
+    def evaluate(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
         """Measure the method on held-out images of both domains, and keep what is best so far."""
         return {}
 
-    def doubt(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
+    def warning(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
         """Say, once trained, why the weights are worth nothing and what to do; None if they are.
 
         Parameters
         ----------
         measured : dict of str to float
-            What `judge` measured last; empty where nothing is held out.
+            What `evaluate` measured last; empty where nothing is held out.
         """
         return None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from curate.errors import ConfigError
-from curate.models.backbone_weights import AUTO, NONE
+from curate.models.pretrained import AUTO, NONE
 from curate.models.segmenter import Segmenter
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from curate.errors import ConfigError, RunError
-from curate.models.backbone_weights import AUTO, NONE
+from curate.models.pretrained import AUTO, NONE
 from curate.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter
 
 if TYPE_CHECKING:

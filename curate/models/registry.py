@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from curate.errors import ConfigError
-from curate.models.efficientnet_lite import build_efficientnet_lite0_fpn
+from curate.errors import ConfigError, did_you_mean
+from curate.models.efficientnet_lite_fpn import build_efficientnet_lite0_fpn
 from curate.models.factory import build_from_factory
 from curate.models.hf import build_hf
 from curate.models.smp import build_smp
-from curate.models.torchvision_models import build_torchvision
-from curate.nearest import did_you_mean
+from curate.models.torchvision import build_torchvision
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from torch import Tensor, nn
 
 from curate.errors import ConfigError, RunError
-from curate.models.backbone_weights import AUTO, NONE, load_backbone, read_state_dict
+from curate.models.pretrained import AUTO, NONE, load_backbone, read_state_dict
 from curate.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, Segmenter
 
 if TYPE_CHECKING:

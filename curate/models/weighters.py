@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from curate.errors import ConfigError
+from curate.errors import ConfigError, did_you_mean
 from curate.models.idle_biases import rest_idle_bias
-from curate.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,13 +13,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.auditing.audit import audit
 from curate.config import Config, DatasetConfig, FitConfig
-from curate.workflows.audit import audit
-from curate.workflows.fit import fit
+from curate.training.fit import fit
 from tests.benchmarks.real_data import link_real
 
 if TYPE_CHECKING:
-    from curate.workflows.audit_result import AuditResult
+    from curate.auditing.result import AuditResult
 
 ARMS = {
     "predictions (the paper's)": ("hierarchical", {}),

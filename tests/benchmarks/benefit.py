@@ -40,27 +40,27 @@ import torch.nn.functional as F
 from curate.config import Config, FitConfig
 from curate.grid import centres
 from curate.methods.base import unit_weights
-from curate.methods.hierarchical_settings import HierarchicalSettings
-from curate.methods.running import RunningWeights
-from curate.methods.streams.evidence import ask_witness
+from curate.methods.hierarchical.settings import HierarchicalSettings
+from curate.methods.running_weights import RunningWeights
+from curate.methods.streams.features import reference_log_probabilities
 from curate.methods.uniform import Uniform
 from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
 from curate.records import GRID_STRIDE, IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.workflows.building import build_networks
-from curate.workflows.training import Trainer, choose_device
+from curate.training.building import build_networks
+from curate.training.trainer import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark
 from tests.benchmarks.real_data import WELL_COVERED, describe
-from tests.benchmarks.streams import Experiment, pick, read, split, spoil
+from tests.benchmarks.streams import Experiment, corrupt, pick, read, split
 
 if TYPE_CHECKING:
     from curate.methods import Method
     from curate.methods.streams import Streams
     from curate.models import Segmenter
 
-NUM_REAL, NUM_CLASSES, BATCH, JUDGE_EVERY = 20, 11, 16, 50
+NUM_REAL, NUM_CLASSES, BATCH, EVALUATE_EVERY = 20, 11, 16, 50
 SEGMENTER = "efficientnet_lite0_fpn"
 ARMS = ("real only", "joint", "hierarchical", "p(label)", "streams", "oracle")
 SIZE, FINE, NATIVE = (120, 160), (180, 240), (360, 480)
@@ -77,13 +77,13 @@ class Pool(Experiment):
         self.seed, self.kind = seed, kind
         self.config = Config(fit=FitConfig(size=SIZE, seed=seed))
         everything = read(options.data / "camvid/train", "camvid11", FINE)
-        real, unspoiled = split(everything, NUM_REAL, seed)
-        pool, spoiled = spoil(unspoiled, kind, seed)
+        real, sound = split(everything, NUM_REAL, seed)
+        pool, corrupted = corrupt(sound, kind, seed)
         nothing = torch.zeros(real.label_map.shape, dtype=torch.bool)
         self.real_source = store(options.out / f"real-{seed}", real, nothing)
-        self.pool_source = store(options.out / f"pool-{seed}-{kind}", pool, spoiled)
+        self.pool_source = store(options.out / f"pool-{seed}-{kind}", pool, corrupted)
         self.real, _ = shrink(real, nothing, SIZE)
-        self.pool, self.spoiled = shrink(pool, spoiled, SIZE)
+        self.pool, self.corrupted = shrink(pool, corrupted, SIZE)
 
     def draw_real(self, excluded: frozenset[str], steps: int):
         """Randomly changed real images."""
@@ -139,21 +139,21 @@ def shares(mask: torch.Tensor) -> torch.Tensor:
 class Oracle(Uniform):
     """Weighs a cell by its unspoiled share, which it must be told before every step."""
 
-    def __init__(self, pool: Batch, spoiled: torch.Tensor) -> None:
+    def __init__(self, pool: Batch, corrupted: torch.Tensor) -> None:
         super().__init__()
-        self.mean = float(shares(~spoiled)[centres(pool.label_map) != IGNORE_INDEX].mean())
-        self.spoiled = spoiled
+        self.mean = float(shares(~corrupted)[centres(pool.label_map) != IGNORE_INDEX].mean())
+        self.corrupted = corrupted
 
     def step(self, evidence: Evidence, *, is_warmup: bool):
         """Weigh by what was told."""
         weights = unit_weights(evidence)
-        return (weights if is_warmup else shares(~self.spoiled) / self.mean), {}
+        return (weights if is_warmup else shares(~self.corrupted) / self.mean), {}
 
 
 class LabelProbability(Uniform):
     """Weighs a cell by the probability of its label, in the eyes of a witness."""
 
-    weighs_whole = True
+    weighs_uncropped = True
 
     def __init__(self, streams: Streams) -> None:
         super().__init__()
@@ -168,7 +168,9 @@ class LabelProbability(Uniform):
             return weights, {}
         for row in torch.nonzero(~evidence.is_real)[:, 0].tolist():
             fold = self.taught.splits[evidence.keys[row]].fold
-            logs = ask_witness(self.taught.witnesses[fold], evidence.images[row : row + 1])
+            logs = reference_log_probabilities(
+                self.taught.references[fold], evidence.images[row : row + 1]
+            )
             given = evidence.label_map[row].clamp(max=NUM_CLASSES - 1)
             weights[row] = logs[0].float().gather(0, given[None])[0].exp()
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
@@ -179,7 +181,7 @@ class LabelProbability(Uniform):
 def make_method(arm: str, images: Pool) -> Method:
     """Make what weighs the pool in an arm."""
     if arm == "oracle":
-        return Oracle(images.pool, images.spoiled)
+        return Oracle(images.pool, images.corrupted)
     if arm in ("real only", "joint"):
         return Uniform()
     if arm == "hierarchical":
@@ -200,15 +202,15 @@ def train(arm: str, images: Pool, steps: int, warmup: float) -> Segmenter:
         device=choose_device("cpu", "float32"),
     )
     held_out = images.held_out() if arm == "hierarchical" else []
-    for step, marked in enumerate(images.draw_both(steps, whole=method.weighs_whole)):
-        batch, spoiled = unmark(marked)
+    for step, marked in enumerate(images.draw_both(steps, whole=method.weighs_uncropped)):
+        batch, corrupted = unmark(marked)
         if arm == "real only":
             batch = pick(batch, batch.is_real.nonzero()[:, 0].tolist())
         if isinstance(method, Oracle):
-            method.spoiled = spoiled
+            method.corrupted = corrupted
         trainer.step(step, batch)
-        if held_out and (step + 1) % JUDGE_EVERY == 0:
-            trainer.judge(held_out, is_last=step + 1 == steps)
+        if held_out and (step + 1) % EVALUATE_EVERY == 0:
+            trainer.evaluate(held_out, is_last=step + 1 == steps)
     return trainer.segmenter.eval()
 
 

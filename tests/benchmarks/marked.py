@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
-from curate.classes import resolve_classes
-from curate.data import DataSource, IdMap, fit_to_size, open_dataset
+from curate.data.augmentation import fit_to_size
+from curate.data.classes import resolve_classes
+from curate.data.dataset import DataSource, open_dataset
+from curate.data.idmaps import IdMap
 from curate.records import IGNORE_INDEX, Batch
 
 if TYPE_CHECKING:
@@ -21,35 +23,35 @@ MARK = 100
 """Added to the class of a spoiled pixel."""
 
 
-def shrink(batch: Batch, spoiled: Tensor, size: tuple[int, int]) -> tuple[Batch, Tensor]:
+def shrink(batch: Batch, corrupted: Tensor, size: tuple[int, int]) -> tuple[Batch, Tensor]:
     """Bring images and truth to a size."""
-    marked = mark(batch.label_map, spoiled)
+    marked = mark(batch.label_map, corrupted)
     pairs = [fit_to_size(*pair, size) for pair in zip(batch.images, marked, strict=True)]
     images, label_map = (torch.stack(part) for part in zip(*pairs, strict=True))
     return unmark(replace(batch, images=images, label_map=label_map))
 
 
-def mark(label_map: Tensor, spoiled: Tensor) -> Tensor:
+def mark(label_map: Tensor, corrupted: Tensor) -> Tensor:
     """Write the truth into labels (N, H, W) uint8; ignored pixels are never spoiled."""
-    return torch.where(spoiled & (label_map != IGNORE_INDEX), label_map + MARK, label_map)
+    return torch.where(corrupted & (label_map != IGNORE_INDEX), label_map + MARK, label_map)
 
 
 def unmark(batch: Batch) -> tuple[Batch, Tensor]:
     """Take the truth, (N, H, W) bool, out of a batch's labels."""
-    label_map, spoiled = _unmark(batch.label_map)
+    label_map, corrupted = _unmark(batch.label_map)
     whole = batch.whole and batch.whole._replace(label_map=_unmark(batch.whole.label_map)[0])
-    return replace(batch, label_map=label_map, whole=whole), spoiled
+    return replace(batch, label_map=label_map, whole=whole), corrupted
 
 
 def _unmark(label_map: Tensor) -> tuple[Tensor, Tensor]:
-    spoiled = (label_map >= MARK) & (label_map != IGNORE_INDEX)
-    return torch.where(spoiled, label_map - MARK, label_map), spoiled
+    corrupted = (label_map >= MARK) & (label_map != IGNORE_INDEX)
+    return torch.where(corrupted, label_map - MARK, label_map), corrupted
 
 
-def store(folder: Path, batch: Batch, spoiled: Tensor) -> DataSource:
+def store(folder: Path, batch: Batch, corrupted: Tensor) -> DataSource:
     """Write a batch as a data set whose labels are marked, and open it."""
     source = batch.keys[0].partition(":")[0]
-    marked = mark(batch.label_map, spoiled)
+    marked = mark(batch.label_map, corrupted)
     for name in ("images", "labels"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for key, image, label_map in zip(batch.keys, batch.images, marked, strict=True):

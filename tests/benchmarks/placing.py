@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from curate.data import hash_files
+from curate.data.dataset import hash_files
 from curate.records import OK, Pair, ScoredImage
-from curate.store import ScoreWriter
+from curate.scores.writer import ScoreWriter
 
 NUM_CLASSES = 2
 
@@ -89,7 +89,7 @@ def main() -> None:
             sys.executable, "-m", "curate", "export-subset", "--scores", str(scores),
             "--media", "hardlink", "--top", "100%", "--out", str(out),
         ]  # fmt: skip
-        start = [sys.executable, "-c", "import curate.cli.app, curate.workflows.export"]
+        start = [sys.executable, "-c", "import curate.cli.app, curate.selection.export"]
         copy = ["cp", "-al", str(root), str(out)]
         rounds = [
             (seconds(copy, out), seconds(ours, out), seconds(start, out))

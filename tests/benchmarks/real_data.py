@@ -20,8 +20,8 @@ from scipy import stats
 
 from curate.config import Config, DatasetConfig, FitConfig
 from curate.errors import RunError
-from curate.workflows.evaluation import evaluate
-from curate.workflows.fit import fit
+from curate.training.evaluation import evaluate
+from curate.training.fit import fit
 
 NUM_REAL = 60
 WELL_COVERED = (0, 1, 2, 3, 4, 5, 7, 8)

@@ -30,17 +30,18 @@ from PIL import Image
 from skimage.measure import label
 from skimage.morphology import dilation
 
-from curate.cells import centre_labels, count_cell_classes
-from curate.classes import resolve_classes
-from curate.data import open_dataset, read_pair
-from curate.regions import REGION_KINDS, outline_regions
-from curate.selection import expand_cells
-from curate.workflows.cells import mean_colours
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
+from curate.data.reading import read_pair
+from curate.scoring.cells import centre_labels, count_cell_classes
+from curate.scoring.regions import REGION_KINDS, outline_regions
+from curate.scoring.scored_image import mean_colours
+from curate.selection.cuts import expand_cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curate.data import DataSource
+    from curate.data.dataset import DataSource
 
 STRIDE = 4
 REGION_PX = 48

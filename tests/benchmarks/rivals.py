@@ -35,7 +35,7 @@ import torch
 import torch.nn.functional as F
 
 from curate.grid import centres, grid_size, to_grid
-from curate.methods.streams.evidence import see_appearance
+from curate.methods.streams.features import see_appearance
 from curate.records import IGNORE_INDEX, Batch
 from curate.seeding import stable_rng
 from tests.benchmarks.last_layer import Seen, class_gradients, cosine_with_class
@@ -84,7 +84,7 @@ def score_rivals(pool: Batch, real: Batch, method: Streams, seed: int) -> dict[s
         Whose witnesses are trained; nothing else of it is used but its encoder and folds.
     """
     labels = centres(pool.label_map).long()
-    seen = [watch(witness, pool.images) for witness in method.witnesses]
+    seen = [watch(reference, pool.images) for reference in method.references]
     probabilities = torch.stack([each.probabilities for each in seen]).mean(dim=0)
     logs = torch.stack([each.probabilities.clamp(min=LEAST).log() for each in seen]).mean(dim=0)
     given = labels.clamp(max=logs.shape[1] - 1)  # what stands at ignored cells is not measured
@@ -102,12 +102,12 @@ def score_rivals(pool: Batch, real: Batch, method: Streams, seed: int) -> dict[s
     return dict(zip(RIVALS, found, strict=True))
 
 
-def watch(witness: Segmenter, images: Tensor) -> Seen:
+def watch(reference: Segmenter, images: Tensor) -> Seen:
     """Run a witness over images (N, 3, H, W) uint8."""
     parts = []
     for start in range(0, len(images), CHUNK):
         some = images[start : start + CHUNK].float() / 255
-        prediction = witness(some, ("decoder",))
+        prediction = reference(some, ("decoder",))
         grid = grid_size(*some.shape[2:])
         features = to_grid(prediction.features["decoder"], grid)
         probabilities = to_grid(prediction.logits.softmax(dim=1), grid)
@@ -177,9 +177,9 @@ def _encode(method: Streams, images: Tensor) -> np.ndarray:
 def gradient_agreement(seen: list[Seen], labels: Tensor, real: Batch, method: Streams) -> Tensor:
     """Mean cosine, over witnesses, between each cell's gradient and that of real cells."""
     total = torch.zeros(labels.shape)
-    for fold, witness in enumerate(method.witnesses):
+    for fold, reference in enumerate(method.references):
         rows = [row for row, key in enumerate(real.keys) if method.splits[key].fold == fold]
-        unseen = watch(witness, real.images[rows])
+        unseen = watch(reference, real.images[rows])
         means = class_gradients(unseen, centres(real.label_map[rows]).long())
         total += cosine_with_class(seen[fold], labels, means)
     return total / len(seen)

@@ -21,9 +21,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from curate import ScoreFile
-from curate.packing import pack
 from curate.records import OK, Pair, ScoredImage
-from curate.store import ScoreWriter
+from curate.scores.packing import pack
+from curate.scores.writer import ScoreWriter
 
 HEIGHT, WIDTH, STRIDE, CROP, SIZE, NUM_CLASSES = 360, 480, 4, 320, 256, 11
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]

@@ -33,14 +33,16 @@ from torch.utils.data import Dataset
 
 from curate.cli.memory import keep_memory
 from curate.config import Config, DatasetConfig
-from curate.data import DataSource, load_ahead, open_dataset, read_pair
-from curate.demo_world import CLASS_NAMES, draw_world
-from curate.workflows.cells import CellPlan, prepare
-from curate.workflows.fit import fit
-from curate.workflows.loading import load_run
-from curate.workflows.score import score
-from curate.workflows.scoring import Scorer, chunks, computing_threads, map_ahead
-from curate.workflows.training import choose_device
+from curate.data.dataset import DataSource, open_dataset
+from curate.data.reading import read_pair
+from curate.data.workers import load_ahead
+from curate.demo.world import CLASS_NAMES, draw_world
+from curate.scoring.score import score
+from curate.scoring.scored_image import CellPlan, prepare
+from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead
+from curate.training.fit import fit
+from curate.training.loading import load_run
+from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -165,12 +167,12 @@ def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> 
         ratios.append(rate[0] / min(rate[1:]))
         shares.append(last.writing_seconds / last.seconds)
     medians = [statistics.median(column) for column in zip(*rates, strict=True)]
-    silent = [bool(flag) for flag in loaded.networks.method.is_silent]
+    inactive = [bool(flag) for flag in loaded.networks.method.is_inactive]
     print(
         f"{name} {suffix}, {count} images, {workers} readers: score {medians[0]:.1f}, read "
         f"{medians[1]:.1f}, compute {medians[2]:.1f} images/s; score / smaller = "
         f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); writing "
-        f"{statistics.median(shares):.1%} of the time; silent levels {silent}; "
+        f"{statistics.median(shares):.1%} of the time; silent levels {inactive}; "
         f"pixel maps take {bytes_per_pixel(out):.4f} bytes per pixel",
         flush=True,
     )

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from curate.store.h5write import write_header, write_images
-from curate.store.parquet import pair_token, write_parquet
-from curate.store.schema import IMAGE_COLUMNS, Schema
-from curate.store.sink import creating_h5
+from curate.scores.h5_write import write_header, write_images
+from curate.scores.schema import IMAGE_COLUMNS, Schema
+from curate.scores.sink import creating_h5
+from curate.scores.tables_arrow import pair_token, write_parquet
 
 NUM_CLASSES = 19
 SELECTIONS = {

@@ -17,8 +17,8 @@ import torch
 from curate.config import Config
 from curate.methods import Split
 from curate.records import Batch
-from curate.workflows.building import build_networks
-from curate.workflows.training import Trainer, choose_device
+from curate.training.building import build_networks
+from curate.training.trainer import Trainer, choose_device
 
 NUM_CLASSES = 11
 

@@ -32,28 +32,29 @@ import numpy as np
 import torch
 from skimage.measure import label as connected
 
-from curate.classes import resolve_classes
+from curate.auditing.ranking import spearman
 from curate.config import AugmentConfig, Config, FitConfig, parse
-from curate.data import evaluation_batches, open_dataset, training_batches
-from curate.faults import FAULTS, Mixture, Scene
+from curate.corruptions import CORRUPTIONS, Mixture, Scene
+from curate.data.batches import evaluation_batches, training_batches
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
 from curate.grid import centres
 from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams import Streams
-from curate.methods.streams.kinds import STREAMS
+from curate.methods.streams.streams import STREAMS
 from curate.metrics import auroc, effective_sample_size
 from curate.models import build_segmenter, build_weighter
-from curate.ranking import spearman
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
-from curate.workflows.assembling import deal, evenly_spaced
-from curate.workflows.planting import pick_pieces, plant_faults
+from curate.training.injection import inject_corruptions, pick_pieces
+from curate.training.task import deal, evenly_spaced
 from tests.benchmarks.real_data import describe
 from tests.benchmarks.rivals import RIVALS, score_rivals
 
 NUM_POOL, NUM_DRAWN, CAR = 240, 8, 8
 KNOWN = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
 KINDS = (*KNOWN, "mixture", "graded", "none", "carla")
-NUM_FAULT_STREAMS = sum(stream.knows_faults for stream in STREAMS.values())
+NUM_CORRUPTION_STREAMS = sum(stream.sees_corruptions for stream in STREAMS.values())
 """They come first, after the witnesses, and like these know real images only."""
 
 
@@ -98,28 +99,28 @@ def split(everything: Batch, num_real: int, seed: int) -> tuple[Batch, Batch]:
     return real, take(everything, rest, "s0", is_real=False)
 
 
-def spoil(pool: Batch, kind: str, seed: int) -> tuple[Batch, torch.Tensor]:
+def corrupt(pool: Batch, kind: str, seed: int) -> tuple[Batch, torch.Tensor]:
     """Plant a kind of fault, strong, in about half of the superpixels; donors are of the pool."""
     is_mixed = kind in ("mixture", "graded")
-    fault = Mixture([FAULTS[k] for k in KNOWN]) if is_mixed else FAULTS[kind]
-    images, labels, spoiled = [], [], []
+    corruption = Mixture([CORRUPTIONS[k] for k in KNOWN]) if is_mixed else CORRUPTIONS[kind]
+    images, labels, corrupted = [], [], []
     own = pool.images.numpy(), pool.label_map.numpy()
     for row, key in enumerate(pool.keys):
         rng = stable_rng(seed, "pool", kind, key)
         donor = (row + int(rng.integers(1, len(pool.keys)))) % len(pool.keys)
         scene = Scene(own[0][row], own[1][row], own[0][donor], own[1][donor])
         share = rng.random() if kind == "graded" else 0.5
-        planted = fault.plant(scene, rng, strength="strong", share=share)
-        images.append(planted.image)
-        labels.append(planted.label_map.astype(np.uint8))
-        spoiled.append(planted.is_spoiled)
+        injected = corruption.inject(scene, rng, strength="strong", share=share)
+        images.append(injected.image)
+        labels.append(injected.label_map.astype(np.uint8))
+        corrupted.append(injected.is_corrupted)
     batch = Batch(
         torch.from_numpy(np.stack(images)),
         torch.from_numpy(np.stack(labels)),
         pool.is_real,
         pool.keys,
     )
-    return batch, torch.from_numpy(np.stack(spoiled))
+    return batch, torch.from_numpy(np.stack(corrupted))
 
 
 def bonnet(label_map: torch.Tensor) -> torch.Tensor:
@@ -144,8 +145,8 @@ class Experiment:
 
     def teach(self, synthetic: Batch, left_out: str | None) -> Streams:
         """Prepare a method; what knows real images only comes from an earlier call."""
-        faults = [kind for kind in Streams.Settings().faults if kind != left_out]
-        settings = parse(Streams.Settings, {"faults": faults}, where="benchmark")
+        corruptions = [kind for kind in Streams.Settings().corruptions if kind != left_out]
+        settings = parse(Streams.Settings, {"corruptions": corruptions}, where="benchmark")
         torch.manual_seed(self.seed)
         method = Streams.build(
             settings,
@@ -159,19 +160,19 @@ class Experiment:
                 build_encoder=partial(build_segmenter, num_classes=11),
             ),
         )
-        plant = partial(plant_faults, self.real, self.seed)
+        inject = partial(inject_corruptions, self.real, self.seed)
         preparation = Preparation(
             self.real,
             synthetic,
             self.draw_real,
-            plant,
+            inject,
             pick_pieces,
             self.seed,
             self.config.fit.steps,
         )
         self._restore(method, left_out)
         for progress in method.prepare(preparation):
-            if progress.is_safe and progress.done <= settings.folds + NUM_FAULT_STREAMS:
+            if progress.is_safe and progress.done <= settings.folds + NUM_CORRUPTION_STREAMS:
                 torch.save(
                     method.state_dict(), self._kept(left_out, progress.done > settings.folds)
                 )
@@ -212,11 +213,13 @@ class Experiment:
             workers=0,
             pin_memory=False,
             exclude=excluded,
-            with_whole=whole,
+            with_uncropped=whole,
         )
 
-    def _kept(self, left_out: str | None, has_planted: bool) -> Path:
-        name = f"real-{self.seed}-{left_out or 'all'}.pt" if has_planted else f"real-{self.seed}.pt"
+    def _kept(self, left_out: str | None, has_corruption: bool) -> Path:
+        name = (
+            f"real-{self.seed}-{left_out or 'all'}.pt" if has_corruption else f"real-{self.seed}.pt"
+        )
         return self.options.out / name
 
     def _restore(self, method: Streams, left_out: str | None) -> None:
@@ -234,17 +237,20 @@ class Experiment:
             drive = read(self.options.data / "carla", "carla", self.config.fit.size)
             rows = evenly_spaced(range(len(drive.keys)), NUM_POOL)
             synthetic = take(drive, rows, "s0", is_real=False)
-            spoiled = bonnet(synthetic.label_map)
+            corrupted = bonnet(synthetic.label_map)
         elif name == "none":
-            synthetic, spoiled = self.pool, torch.zeros(self.pool.label_map.shape, dtype=torch.bool)
+            synthetic, corrupted = (
+                self.pool,
+                torch.zeros(self.pool.label_map.shape, dtype=torch.bool),
+            )
         else:
-            synthetic, spoiled = spoil(self.pool, name, self.seed)
+            synthetic, corrupted = corrupt(self.pool, name, self.seed)
         method = self.teach(synthetic, left_out)
         maps = score(method, synthetic)
         if self.options.rivals:
             maps |= score_rivals(synthetic, self.real, method, self.seed)
         labels = centres(synthetic.label_map)
-        valid, bad = labels != IGNORE_INDEX, centres(spoiled)
+        valid, bad = labels != IGNORE_INDEX, centres(corrupted)
         result = {"seconds": round(time.monotonic() - started, 1)}
         for column, values in maps.items():
             result[column] = auroc(values[valid], ~bad[valid]) if bad.any() else None

@@ -41,7 +41,7 @@ def workflow(monkeypatch):
                 return outcome(*args, **kwargs)
             return outcome
 
-        stand_in = ModuleType(f"curate.workflows.{module}")
+        stand_in = ModuleType(f"curate.{module}")
         setattr(stand_in, function, fake)
         monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
         return calls

@@ -74,9 +74,10 @@ def test_choices_are_those_of_the_settings():
 
 
 def test_choices_are_those_of_the_library():
-    from curate.downstream import FORMATS, MEDIA
-    from curate.packing import COMPRESSIONS
-    from curate.regions import REGION_KINDS
+    from curate.scores.packing import COMPRESSIONS
+    from curate.scoring.regions import REGION_KINDS
+    from curate.selection.formats import FORMATS
+    from curate.selection.media import MEDIA
 
     assert get_args(Level) == LEVELS
     assert get_args(Regions) == tuple(REGION_KINDS)

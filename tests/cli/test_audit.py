@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curate.auditing.result import AuditResult
 from curate.config import Config
+from curate.corruptions import CORRUPTIONS
 from curate.errors import DataError
-from curate.faults import FAULTS
-from curate.workflows.audit_result import AuditResult
-from tests.workflows.tiny import write_dataset
+from tests.tiny import write_dataset
 
 
 def make_result(**changes):
@@ -55,7 +55,7 @@ def make_result(**changes):
 @pytest.fixture
 def calls(workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return workflow("audit", "audit", lambda **_: make_result())
+    return workflow("auditing.audit", "audit", lambda **_: make_result())
 
 
 def test_result_is_told_to_people(run, calls):
@@ -116,7 +116,7 @@ def with_streams():
 
 def test_stream_that_sees_a_kind_best_is_named(run, workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    workflow("audit", "audit", lambda **_: with_streams())
+    workflow("auditing.audit", "audit", lambda **_: with_streams())
     table = run("audit").stdout.splitlines()[2:8]
     column = table[0].index("best stream")
     assert [line[column:] for line in table] == [
@@ -149,7 +149,7 @@ def test_without_flags_the_run_decides(run, calls):
         "real": (),
         "layout": None,
         "labels": None,
-        "kinds": tuple(FAULTS),
+        "kinds": tuple(CORRUPTIONS),
         "images": 48,
         "seed": 0,
         "device": "auto",
@@ -188,13 +188,13 @@ def test_unfit_values_end_with_2(run, calls, flags):
 
 def test_interruption_ends_with_130(run, workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    workflow("audit", "audit", KeyboardInterrupt())
+    workflow("auditing.audit", "audit", KeyboardInterrupt())
     assert run("audit").exit_code == 130
 
 
 def test_error_of_the_data_ends_with_1(run, workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    workflow("audit", "audit", DataError("gone"))
+    workflow("auditing.audit", "audit", DataError("gone"))
     done = run("audit")
     assert (done.exit_code, done.stdout, done.stderr) == (1, "", "error: gone\n")
 

@@ -15,14 +15,14 @@ DONE = Result(
     audit={"pixel": 0.9312, "region": 0.9, "image": 0.875},
     audit_on_real=make_result(out=Path("d/audit.csv")),
     miou={"all synthetic": 0.5, "weighted": 0.6125},
-    spoiled_share=0.287,
+    corrupted_share=0.287,
     seconds=100,
 )
 
 
 @pytest.fixture
 def calls(workflow):
-    return workflow("demo", "demo", DONE)
+    return workflow("demo.demo", "demo", DONE)
 
 
 def test_table_tells_what_was_found_and_where_everything_is(run, calls):

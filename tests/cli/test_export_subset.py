@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate.store import remember
+from curate.files.state import remember
 from tests.cli.conftest import Result
-from tests.store.making import STREAM_PROVENANCE, scored_image, write_scores
+from tests.scores.making import STREAM_PROVENANCE, scored_image, write_scores
 
 DONE = Result(
     out=Path("subset"),
@@ -25,7 +25,7 @@ DONE = Result(
 @pytest.fixture
 def calls(workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return workflow("export", "export_subset", DONE)
+    return workflow("selection.export", "export_subset", DONE)
 
 
 def test_result_is_told_to_people(run, calls):
@@ -48,7 +48,7 @@ def test_dry_run_says_so(run, calls):
 
 
 def test_pixels_are_counted_by_image(run, workflow):
-    workflow("export", "export_subset", Result(**(vars(DONE) | {"by": "pixel"})))
+    workflow("selection.export", "export_subset", Result(**(vars(DONE) | {"by": "pixel"})))
     done = run("export-subset", "--scores", "weights.h5", "--by", "pixel", "--top", "30%")
     assert "144 of 479 images selected" in done.stdout
 

@@ -22,7 +22,7 @@ DONE = Result(
 @pytest.fixture
 def calls(workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return workflow("fit", "fit", DONE)
+    return workflow("training.fit", "fit", DONE)
 
 
 def test_result_is_told_to_people(run, calls):
@@ -96,7 +96,7 @@ def test_reporter_of_the_command_draws_progress(run, workflow):
         reporter.finish()
         return DONE
 
-    workflow("fit", "fit", fit)
+    workflow("training.fit", "fit", fit)
     done = run("fit", "--json")
     assert done.stderr.splitlines() == ["fit: 0/2 steps", "fit: 2/2 steps in 0 s; loss real 0.5"]
     assert json.loads(done.stdout)["steps"] == 2000

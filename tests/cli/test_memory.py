@@ -22,7 +22,7 @@ print(faults() - before)
 """
 
 
-def count_faults(*, keeps, **variables):
+def count_corruptions(*, keeps, **variables):
     """Pages that the system provides while 64 MiB are asked for and freed ten times."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
     done = subprocess.run(
@@ -39,6 +39,6 @@ def count_faults(*, keeps, **variables):
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc"
 )
 def test_freed_memory_is_used_again_without_the_system():
-    plain = count_faults(keeps=False)
-    assert count_faults(keeps=True) < plain / 4
-    assert count_faults(keeps=True, MALLOC_ARENA_MAX="4") > plain / 2  # the person decides
+    plain = count_corruptions(keeps=False)
+    assert count_corruptions(keeps=True) < plain / 4
+    assert count_corruptions(keeps=True, MALLOC_ARENA_MAX="4") > plain / 2  # the person decides

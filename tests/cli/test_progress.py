@@ -147,8 +147,8 @@ def test_task_is_closed_when_an_error_leaves(capsys):
 
 def test_work_goes_on_when_no_one_reads_stderr():
     code = (
-        "from curate.cli.seam import seam\n"
-        "with seam() as reporter:\n"
+        "from curate.cli.command_errors import command_errors\n"
+        "with command_errors() as reporter:\n"
         "    reporter.start('fit', 3)\n"
         "    for n in range(3):\n"
         "        reporter.warn('x' * 70000)\n"

@@ -22,7 +22,7 @@ DONE = Result(
 @pytest.fixture
 def calls(workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return workflow("score", "score", DONE)
+    return workflow("scoring.score", "score", DONE)
 
 
 def test_result_is_told_to_people(run, calls):

@@ -6,8 +6,13 @@ import torch
 import torch.nn.functional as F
 
 from curate.config import AugmentConfig
-from curate.data import Augmentation, augment, fit_to_size, sample_augmentation
-from curate.data.augmentation import view_of
+from curate.data.augmentation import (
+    Augmentation,
+    augment,
+    fit_to_size,
+    sample_augmentation,
+    view_of,
+)
 
 LABELS = torch.arange(16, dtype=torch.uint8).reshape(4, 4)
 IMAGE = LABELS.expand(3, 4, 4) * 10

@@ -5,9 +5,10 @@ import threading
 import pytest
 import torch
 
-from curate.classes import resolve_classes
 from curate.config import AugmentConfig
-from curate.data import evaluation_batches, open_dataset, training_batches
+from curate.data.batches import evaluation_batches, training_batches
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
 from curate.errors import DataError
 from tests.data.making import save_folder
 
@@ -36,7 +37,7 @@ def batches(real, synthetic, *, first_step=0, num_steps=6, **options):
     )
 
 
-def spoil(source, *names):
+def corrupt(source, *names):
     for name in names:
         (source.root / f"images/{name}.png").write_bytes(b"")
 
@@ -71,7 +72,7 @@ def test_resumed_steps_have_the_same_batches(domains):
 
 
 def test_whole_images_come_along_unchanged_and_change_nothing(domains):
-    plain, batch = batches(*domains)[0], batches(*domains, with_whole=True)[0]
+    plain, batch = batches(*domains)[0], batches(*domains, with_uncropped=True)[0]
     assert plain.whole is None
     assert is_same(plain, batch)
     assert batch.whole.images.shape == (2, 3, 8, 8)
@@ -81,7 +82,7 @@ def test_whole_images_come_along_unchanged_and_change_nothing(domains):
 
 
 def test_batch_without_synthetic_has_no_whole_images(domains):
-    assert batches(domains[0], [], with_whole=True)[0].whole is None
+    assert batches(domains[0], [], with_uncropped=True)[0].whole is None
 
 
 def test_every_draw_is_changed_in_its_own_way(domains):
@@ -94,7 +95,7 @@ def test_workers_make_the_same_batches_while_other_threads_run(domains):
     thread = threading.Thread(target=done.wait)
     thread.start()
     try:
-        spoil(domains[1][0], "3")
+        corrupt(domains[1][0], "3")
         alone, helped = batches(*domains), batches(*domains, workers=1)
     finally:
         done.set()
@@ -106,7 +107,7 @@ def test_workers_make_the_same_batches_while_other_threads_run(domains):
 
 def test_unreadable_image_is_replaced_and_reported(domains):
     before = batches(*domains, num_steps=1)[0]
-    spoil(domains[0][0], before.keys[0].removeprefix("r0:images/"))
+    corrupt(domains[0][0], before.keys[0].removeprefix("r0:images/"))
     after = batches(*domains, num_steps=1)[0]
     assert after.keys[0] == before.keys[1]
     assert after.keys[1] not in before.keys
@@ -116,7 +117,7 @@ def test_unreadable_image_is_replaced_and_reported(domains):
 
 
 def test_too_many_unreadable_images_in_a_row_are_an_error(domains):
-    spoil(domains[1][0], *"0123456")
+    corrupt(domains[1][0], *"0123456")
     with pytest.raises(DataError, match=r"^More than 20 of 22 synthetic images.*it is empty"):
         batches(*domains)
 
@@ -150,14 +151,14 @@ def test_evaluation_keeps_order_and_size(domains):
 
 
 def test_evaluation_reports_unreadable_images_in_the_last_batch_too(domains):
-    spoil(domains[0][0], "a", "d", "e")
+    corrupt(domains[0][0], "a", "d", "e")
     result = evaluate(pairs(domains[0][0]))
     assert [batch.keys for batch in result] == [("r0:images/b", "r0:images/c")]
     assert [key for key, _ in result[0].problems] == ["r0:images/a", "r0:images/d", "r0:images/e"]
 
 
 def test_evaluation_of_nothing_readable_is_an_error(domains):
-    spoil(domains[0][0], *"abcde")
+    corrupt(domains[0][0], *"abcde")
     with pytest.raises(DataError, match="None of 5 images can be read"):
         evaluate(pairs(domains[0][0]))
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from curate.classes import resolve_classes
-from curate.data import resolve_id_map
+from curate.data.classes import resolve_classes
+from curate.data.resolution import resolve_id_map
 from curate.errors import ConfigError
 
 CLASSES = resolve_classes(["sky", "road"])

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from curate.data import IdMap
+from curate.data.idmaps import IdMap
 from curate.errors import LabelError
 
 MAP = IdMap("mine", {7: 0, 300: 1}, frozenset({0, 255}))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curate.data import images, read_image
+from curate.data import images
+from curate.data.images import read_image
 from curate.errors import DataError
 from tests.data.making import full, packed_png, png_file, save, wide_png
 

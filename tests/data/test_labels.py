@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.data import IdMap, read_label_ids
+from curate.data.idmaps import IdMap
+from curate.data.labels import read_label_ids
 from curate.errors import LabelError
 from tests.data.making import full, packed_png, save, save_wide
 

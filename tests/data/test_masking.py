@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curate.data import IdMap, read_label_ids, write_masked_label
+from curate.data.idmaps import IdMap
+from curate.data.labels import read_label_ids
+from curate.data.masking import write_masked_label
 from curate.data.png import parse_png
 from curate.errors import LabelError, StoreError
 from tests.data.making import full, packed_png, save, wide_png

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from curate.classes import resolve_classes
-from curate.data import open_dataset, read_pair
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
 from curate.data.png import encode_png
+from curate.data.reading import read_pair
 from curate.errors import DataError, LabelError
 from tests.data.making import full, png_file, save, save_folder
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.classes import CLASS_SETS, resolve_classes
-from curate.data import PUBLISHED_IDS, resolve_id_map
-from curate.data.vocabularies import TRANSLATIONS, VOCABULARIES
+from curate.data.classes import CLASS_SETS, resolve_classes
+from curate.data.resolution import resolve_id_map
+from curate.data.vocabularies import PUBLISHED_IDS, TRANSLATIONS, VOCABULARIES
 from curate.errors import ConfigError, LabelError
 
 CITYSCAPES = resolve_classes("cityscapes19")

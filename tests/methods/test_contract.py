@@ -14,7 +14,7 @@ from curate.records import SCORE_NAMES, Evidence
 
 NUM_CLASSES = 3
 KEYS = ("r0:a", "r0:b", "s0:a", "s0:b")
-SEGMENTER = "tests.workflows.tiny:make_segmenter"
+SEGMENTER = "tests.tiny:make_segmenter"
 SETTINGS = {"streams": {"encoder": SEGMENTER, "appearance": ["0"]}}
 """What makes them quick."""
 
@@ -80,7 +80,7 @@ def test_step_is_reproducible(name):
 def test_restored_method_goes_on_as_if_nothing_had_happened(name):
     method = build(name)
     method.step(evidence_of(0, shift=1.0), is_warmup=False)
-    method.judge([evidence_of(9, shift=1.0)], is_last=False)
+    method.evaluate([evidence_of(9, shift=1.0)], is_last=False)
     state, training = copy.deepcopy((method.state_dict(), method.training_state()))
     restored = build(name)
     restored.load_state_dict(state)

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from curate.methods import Split
-from curate.methods.channels import balance
-from curate.methods.inputs import InputStack
-from curate.methods.running import RunningWeights
+from curate.methods.hierarchical.channels import balance
+from curate.methods.hierarchical.inputs import InputStack
+from curate.methods.running_weights import RunningWeights
 from tests.methods.test_contract import KEYS, build, evidence_of
 from tests.ranks import Ranks
 

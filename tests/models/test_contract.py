@@ -176,7 +176,7 @@ def test_initialisation_depends_on_the_seed_alone_and_survives_a_file(
     pairs = zip(segmenter.parameters(), again.parameters(), strict=True)
     assert all(torch.equal(first, second) for first, second in pairs)
 
-    again.network.apply(_spoil)
+    again.network.apply(_corrupt)
     packed = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
     save_file(packed, tmp_path / "segmenter.safetensors")
     again.load_state_dict(load_file(tmp_path / "segmenter.safetensors"))
@@ -185,7 +185,7 @@ def test_initialisation_depends_on_the_seed_alone_and_survives_a_file(
         assert torch.equal(again.eval()(images).logits, expected)
 
 
-def _spoil(module: nn.Module) -> None:
+def _corrupt(module: nn.Module) -> None:
     for parameter in module.parameters(recurse=False):
         nn.init.constant_(parameter, 0.5)
 

@@ -11,8 +11,7 @@ from curate.data.layouts.cityscapes import CITYSCAPES
 from curate.data.layouts.folder import FOLDER
 from curate.data.layouts.gta5 import GTA5
 from curate.data.layouts.synthia import SYNTHIA
-from curate.errors import ConfigError, DataError
-from curate.nearest import did_you_mean
+from curate.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path

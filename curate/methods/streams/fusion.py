@@ -19,7 +19,7 @@ LEAST_TRUST: Final = 0.1
 """The planted stream is never trusted less."""
 TRUST_POWER: Final = 2
 """Trust is agreement to this power."""
-PLANTED_TRUST_POWER: Final = 3
+CORRUPTION_TRUST_POWER: Final = 3
 """That of the planted stream: its logits spread widest, and would drown the others where it half
 knows what it is looking at."""
 _EPSILON: Final = 1e-6
@@ -28,7 +28,7 @@ Trusted = tuple[Tensor, float]
 """Posterior in (0, 1) of cells, (N, h, w) float32, and the trust in it, in [0, 1]."""
 
 
-def fuse(planted: Trusted | None, others: Sequence[Trusted], like: Tensor) -> Tensor:
+def fuse(injected: Trusted | None, others: Sequence[Trusted], like: Tensor) -> Tensor:
     """Let every other stream lower the odds that the planted stream gives a cell.
 
     The odds "unspoiled" of the planted stream, to the power of its trust, are multiplied by the
@@ -49,16 +49,16 @@ def fuse(planted: Trusted | None, others: Sequence[Trusted], like: Tensor) -> Te
     fused : (N, h, w) float32
         0.5 where no stream speaks.
     """
-    if planted is None and not others:
+    if injected is None and not others:
         return torch.full(like.shape, 0.5, device=like.device)
-    base, base_trust = planted or (torch.full(like.shape, USUAL, device=like.device), 1.0)
+    base, base_trust = injected or (torch.full(like.shape, USUAL, device=like.device), 1.0)
     logits = base_trust * torch.logit(base, eps=_EPSILON)
     for posterior, trust in others:
         logits = logits + trust * posterior.log()
     return logits.sigmoid()
 
 
-def measure_agreement(logits: Tensor, planted: Tensor) -> float:
+def measure_agreement(logits: Tensor, injected: Tensor) -> float:
     """Tell how far a stream ranks single cells as the planted one does.
 
     A stream that learned the domains may tell them apart by a clue that lies beside the cells that
@@ -76,5 +76,5 @@ def measure_agreement(logits: Tensor, planted: Tensor) -> float:
         In [0, 1]: twice the AUROC for the decision of the planted stream, less 1; at least 0. It
         is 1 where the planted stream decides for all cells alike.
     """
-    area = auroc(logits.cpu().numpy(), (planted > 0).cpu().numpy())
+    area = auroc(logits.cpu().numpy(), (injected > 0).cpu().numpy())
     return 1.0 if math.isnan(area) else max(0.0, 2 * area - 1)

@@ -22,14 +22,18 @@ import torch
 from torch import Tensor, nn
 
 from curate.methods.base import Method, MethodContext, Preparation, Progress, unit_weights
-from curate.methods.running import RunningWeights
-from curate.methods.streams.evidence import Clues, ask_witness, see_appearance
-from curate.methods.streams.kinds import STREAMS
-from curate.methods.streams.learning import Workshop
+from curate.methods.running_weights import RunningWeights
+from curate.methods.streams.calibrated_fusion import Fusion
+from curate.methods.streams.features import (
+    StreamFeatures,
+    reference_log_probabilities,
+    see_appearance,
+)
 from curate.methods.streams.networks import StreamNetwork, fit
-from curate.methods.streams.panel import Panel
+from curate.methods.streams.reference import train_reference
 from curate.methods.streams.settings import StreamsSettings
-from curate.methods.streams.witnesses import train_witness
+from curate.methods.streams.streams import STREAMS
+from curate.methods.streams.training_sets import StreamTraining
 from curate.records import IGNORE_INDEX, Evidence, LevelScores
 from curate.seeding import stable_seed
 
@@ -46,7 +50,7 @@ class Streams(Method):
 
     Settings = StreamsSettings
     prepares = True
-    weighs_whole = True
+    weighs_uncropped = True
 
     num_learned: Tensor
 
@@ -55,7 +59,7 @@ class Streams(Method):
         self.settings = settings
         self.splits = dict(context.splits)
         self.encoder = context.build_encoder(settings.encoder).requires_grad_(False)
-        self.witnesses = nn.ModuleList(context.build_segmenter() for _ in self._folds)
+        self.references = nn.ModuleList(context.build_segmenter() for _ in self._folds)
         channels = cast("Any", self.encoder).feature_channels(settings.appearance, _ANY_SIZE)
         num_features = sum(channels.values())
         self.networks = nn.ModuleDict()
@@ -69,7 +73,7 @@ class Streams(Method):
         self.running = RunningWeights(
             min_ess=settings.min_ess, max_power=1.0, clip=10.0, uniform=0.0
         )
-        self.panel = Panel(context.num_classes)
+        self.fusion = Fusion(context.num_classes)
         self._seen: dict[str, Tensor] = {}
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
 
@@ -84,9 +88,9 @@ class Streams(Method):
         return settings.encoder, settings.appearance
 
     @classmethod
-    def faults(cls, settings: StreamsSettings) -> tuple[str, ...]:
+    def corruptions(cls, settings: StreamsSettings) -> tuple[str, ...]:
         """Kinds that are planted in real images."""
-        return settings.faults
+        return settings.corruptions
 
     @classmethod
     def num_folds(cls, settings: StreamsSettings) -> int:
@@ -101,21 +105,21 @@ class Streams(Method):
     def train(self, mode: bool = True) -> Streams:
         """Set the mode; what learns in `prepare` only stays in evaluation mode."""
         super().train(mode)
-        for part in (self.encoder, self.witnesses, self.networks):
+        for part in (self.encoder, self.references, self.networks):
             part.eval()
         return self
 
     def prepare(self, preparation: Preparation) -> Iterator[Progress]:
         """Train a witness a fold, then stream after stream, then find out which may speak."""
         self.train()
-        workshop = Workshop(
+        stream_training = StreamTraining(
             preparation, self.splits, self.settings, self._see, self.num_learned.device
         )
         parts: list[Callable[[], Iterator[object]]] = [
-            partial(self._learn_witness, fold, preparation) for fold in self._folds
+            partial(self._train_reference, fold, preparation) for fold in self._folds
         ]
-        parts += [partial(self._learn_stream, name, workshop) for name in STREAMS]
-        parts += [partial(self._listen, workshop)]
+        parts += [partial(self._learn_stream, name, stream_training) for name in STREAMS]
+        parts += [partial(self._calibrate_streams, stream_training)]
         for number in range(int(self.num_learned), len(parts)):
             for _ in parts[number]():
                 yield Progress(number, len(parts), is_safe=False)
@@ -132,31 +136,31 @@ class Streams(Method):
         Scores choose among the cells of a class; how much a class counts, see `class_factors`.
         """
         weights = unit_weights(evidence)
-        if is_warmup or not self.panel.speaking:
+        if is_warmup or not self.fusion.active:
             return weights, {}
-        scores = self.panel.balance(self._recall(evidence), evidence.label_map)
+        scores = self.fusion.balance(self._recall(evidence), evidence.label_map)
         synthetic = (evidence.label_map != IGNORE_INDEX) & ~evidence.is_real[:, None, None]
         weights, ess = self.running.weigh(scores, synthetic)
         return weights, {"ess": float(ess)}
 
-    def judge(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
+    def evaluate(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
         """Tell how well each stream told real from synthetic cells that it did not learn from.
 
         A stream that does not speak counts as chance, 0.5.
         """
-        speaking = self.panel.speaking
-        measured = zip(STREAMS, self.panel.aurocs.tolist(), strict=True)
-        return {f"auroc_{name}": area if name in speaking else 0.5 for name, area in measured}
+        active = self.fusion.active
+        measured = zip(STREAMS, self.fusion.aurocs.tolist(), strict=True)
+        return {f"auroc_{name}": area if name in active else 0.5 for name, area in measured}
 
-    def doubt(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
+    def warning(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
         """Doubt the weights if no stream speaks."""
-        if self.panel.speaking:
+        if self.fusion.active:
             return None
         return (
             "The weights carry no signal: no stream finds anything in synthetic images that real "
             "ones do not have, on images that it never learned from. Weights are uniform, all 1. "
             "If the sets do differ, add real images, or in [method] name more faults, or raise "
-            "witness_steps."
+            "reference_steps."
         )
 
     @torch.no_grad()
@@ -171,29 +175,33 @@ class Streams(Method):
         combined score over the image.
         """
         labels = evidence.label_map
-        opinions: dict[str, Tensor] = {}
-        if self.panel.speaking:
+        posteriors: dict[str, Tensor] = {}
+        if self.fusion.active:
             # every fold sees all images: what else is in a batch must not change a score
             appearance = self._look(evidence.images)
             folds = [
-                self._opine(fold, self._ask(fold, evidence.images, appearance, labels))
+                self._posterior_of(fold, self._ask(fold, evidence.images, appearance, labels))
                 for fold in self._folds
             ]
-            opinions = {
+            posteriors = {
                 name: self._pick(name, [each[name] for each in folds], evidence.keys)
                 for name in folds[0]
             }
-        combined = self.panel.fuse(opinions, labels)
+        combined = self.fusion.fuse(posteriors, labels)
         valid = labels != IGNORE_INDEX
         means = (combined * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
-        cellwise = {n: opinion for n, opinion in opinions.items() if not STREAMS[n].knows_faults}
-        by_faults = {n: opinion for n, opinion in opinions.items() if STREAMS[n].knows_faults}
+        cellwise = {
+            n: posterior for n, posterior in posteriors.items() if not STREAMS[n].sees_corruptions
+        }
+        by_corruptions = {
+            n: posterior for n, posterior in posteriors.items() if STREAMS[n].sees_corruptions
+        }
         return LevelScores(
             image=means[:, None, None].expand_as(combined).contiguous(),
-            region=self.panel.fuse(by_faults, labels),
-            pixel=self.panel.fuse(cellwise, labels),
+            region=self.fusion.fuse(by_corruptions, labels),
+            pixel=self.fusion.fuse(cellwise, labels),
             combined=combined,
-            streams=opinions,
+            streams=posteriors,
         )
 
     def _recall(self, evidence: Evidence) -> Tensor:
@@ -219,20 +227,20 @@ class Streams(Method):
         """Numbers of the folds."""
         return range(self.settings.folds)
 
-    def _pick(self, stream: str, opinions: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
+    def _pick(self, stream: str, posteriors: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
         """Read each image from the folds whose networks did not learn from it."""
-        mean = torch.stack(list(opinions)).mean(dim=0)
+        mean = torch.stack(list(posteriors)).mean(dim=0)
         rows = [
-            opinions[self.splits[key].fold][row] if self._learned_from(stream, key) else mean[row]
+            posteriors[self.splits[key].fold][row] if self._learned_from(stream, key) else mean[row]
             for row, key in enumerate(keys)
         ]
         return torch.stack(rows)
 
     def _learned_from(self, stream: str, key: str) -> bool:
         """Tell whether the stream's networks of other folds may have learned from an image."""
-        return key in self.splits and (key.startswith("r") or not STREAMS[stream].knows_faults)
+        return key in self.splits and (key.startswith("r") or not STREAMS[stream].sees_corruptions)
 
-    def _see(self, fold: int, images: Tensor, labels: Tensor) -> Clues:
+    def _see(self, fold: int, images: Tensor, labels: Tensor) -> StreamFeatures:
         """Gather the clues about images (N, 3, H, W) in [0, 1] and labels (N, h, w), for a fold."""
         return self._ask(fold, images, self._look(images), labels)
 
@@ -243,49 +251,51 @@ class Streams(Method):
             cast("Any", self.encoder), images, settings.appearance, enlarge=settings.enlarge
         )
 
-    def _ask(self, fold: int, images: Tensor, appearance: Tensor, labels: Tensor) -> Clues:
+    def _ask(self, fold: int, images: Tensor, appearance: Tensor, labels: Tensor) -> StreamFeatures:
         """Ask the witness of a fold what it takes the images for."""
-        log_predictions = ask_witness(cast("Any", self.witnesses[fold]), images)
-        return Clues(appearance, log_predictions, labels.to(torch.uint8))
+        log_predictions = reference_log_probabilities(cast("Any", self.references[fold]), images)
+        return StreamFeatures(appearance, log_predictions, labels.to(torch.uint8))
 
-    def _opine(self, fold: int, clues: Clues) -> dict[str, Tensor]:
+    def _posterior_of(self, fold: int, stream_features: StreamFeatures) -> dict[str, Tensor]:
         """Return what each stream that speaks holds of each cell: "unspoiled", (N, h, w)."""
         return {
-            name: self.panel.opine(name, self._networks_of(name)[fold](clues))
-            for name in self.panel.speaking
+            name: self.fusion.posterior_of(name, self._networks_of(name)[fold](stream_features))
+            for name in self.fusion.active
         }
 
     def _networks_of(self, name: str) -> list[StreamNetwork]:
         """Networks of a stream, one a fold."""
         return [cast("StreamNetwork", n) for n in cast("nn.ModuleList", self.networks[name])]
 
-    def _learn_witness(self, fold: int, preparation: Preparation) -> Iterator[object]:
+    def _train_reference(self, fold: int, preparation: Preparation) -> Iterator[object]:
         """Train the witness of a fold on the real images of the others."""
         excluded = frozenset(key for key, split in self.splits.items() if split.fold == fold)
-        steps = min(self.settings.witness_steps, preparation.num_steps)
-        yield from train_witness(
-            cast("Any", self.witnesses[fold]),
+        steps = min(self.settings.reference_steps, preparation.num_steps)
+        yield from train_reference(
+            cast("Any", self.references[fold]),
             preparation.draw_real(excluded, steps),
             preparation.pick_pieces,
             steps=steps,
-            learning_rate=self.settings.witness_learning_rate,
+            learning_rate=self.settings.reference_learning_rate,
             seed=stable_seed(preparation.seed, "witness", fold),
             device=self.num_learned.device,
         )
 
-    def _learn_stream(self, name: str, workshop: Workshop) -> Iterator[object]:
+    def _learn_stream(self, name: str, stream_training: StreamTraining) -> Iterator[object]:
         """Fit the networks of a stream."""
         stream = STREAMS[name]
         for fold, network in enumerate(self._networks_of(name)):
-            lesson = stream.lesson(workshop, fold)
-            network.standardise(lesson.clues)
-            seed = stable_seed(workshop.preparation.seed, name, fold)
-            yield fit(network, lesson, self.settings, seed=seed, passes=stream.passes)
+            training_set = stream.training_set(stream_training, fold)
+            network.standardise(training_set.stream_features)
+            seed = stable_seed(stream_training.preparation.seed, name, fold)
+            yield fit(network, training_set, self.settings, seed=seed, passes=stream.passes)
 
-    def _listen(self, workshop: Workshop) -> Iterator[object]:
+    def _calibrate_streams(self, stream_training: StreamTraining) -> Iterator[object]:
         """Find out which streams may speak."""
         logits = {}
         for name in STREAMS:
-            logits[name] = workshop.cross_fit(self._networks_of(name))
+            logits[name] = stream_training.cross_fit(self._networks_of(name))
             yield name
-        self.panel.listen(logits, workshop.clues.label_map, workshop.is_real)
+        self.fusion.calibrate_streams(
+            logits, stream_training.stream_features.label_map, stream_training.is_real
+        )

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from curate.schedule import one_cycle
+from curate.models.schedule import warmup_cosine
 from curate.seeding import stable_rng, stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curate.methods.streams.evidence import Clues
+    from curate.methods.streams.features import StreamFeatures
     from curate.methods.streams.settings import StreamsSettings
 
 BATCH: Final = 8
@@ -65,38 +65,38 @@ class StreamNetwork(nn.Module):
         }
         return sum(channels[name] for name in sees)
 
-    def standardise(self, clues: Clues) -> None:
+    def standardise(self, stream_features: StreamFeatures) -> None:
         """Take mean and spread of the appearance, if it is seen, from these images."""
         if APPEARANCE not in self.sees:
             return
         # a channel at a time: all of them in single precision may be more than fits into memory
-        channels = clues.appearance.unbind(dim=1)
+        channels = stream_features.appearance.unbind(dim=1)
         found = [torch.stack(torch.std_mean(c.float(), correction=0)) for c in channels]
         scale, mean = torch.stack(found, dim=1)
         self.mean.copy_(mean)
         self.scale.copy_(scale + 1e-3)
 
-    def forward(self, clues: Clues) -> Tensor:
+    def forward(self, stream_features: StreamFeatures) -> Tensor:
         """Return logits, (N, h, w) float32."""
         parts = []
         if APPEARANCE in self.sees:
-            centred = clues.appearance.float() - self.mean[:, None, None]
+            centred = stream_features.appearance.float() - self.mean[:, None, None]
             parts.append(centred / self.scale[:, None, None])
         if SEMANTICS in self.sees:
-            parts.append(describe_label(clues))
+            parts.append(describe_label(stream_features))
         if LAYOUT in self.sees:
-            parts.append(describe_place(clues))
-        logits: Tensor = self.network(torch.cat(parts, dim=1), clues.valid)[:, 0]
+            parts.append(describe_place(stream_features))
+        logits: Tensor = self.network(torch.cat(parts, dim=1), stream_features.valid)[:, 0]
         return logits
 
 
-def describe_label(clues: Clues) -> Tensor:
+def describe_label(stream_features: StreamFeatures) -> Tensor:
     """Log-predictions, the label one-hot, and the label's log-probability: (N, 2C + 1, h, w)."""
-    logs = clues.log_predictions.float()
+    logs = stream_features.log_predictions.float()
     num_classes = logs.shape[1]
-    label_map = clues.label_map.long()
+    label_map = stream_features.label_map.long()
     chosen = logs.gather(1, label_map.clamp(max=num_classes - 1)[:, None])
-    chosen = chosen * clues.valid[:, None]
+    chosen = chosen * stream_features.valid[:, None]
     return torch.cat(
         [
             logs / _LOG_SCALE + 1,
@@ -107,13 +107,13 @@ def describe_label(clues: Clues) -> Tensor:
     )
 
 
-def describe_place(clues: Clues) -> Tensor:
+def describe_place(stream_features: StreamFeatures) -> Tensor:
     """Describe a cell by its label, one-hot, and its place in the image: (N, C + 4, h, w).
 
     Down and across in [-1, 1], and their squares.
     """
-    num_images, height, width = clues.label_map.shape
-    labels = one_hot(clues.label_map.long(), clues.log_predictions.shape[1])
+    num_images, height, width = stream_features.label_map.shape
+    labels = one_hot(stream_features.label_map.long(), stream_features.log_predictions.shape[1])
     down = torch.linspace(-1, 1, height, device=labels.device)[:, None].expand(height, width)
     across = torch.linspace(-1, 1, width, device=labels.device).expand(height, width)
     place = torch.stack([down, across, down.square(), across.square()])
@@ -127,12 +127,12 @@ def one_hot(label_map: Tensor, num_classes: int) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingSet:
     """What a network learns from.
 
     Attributes
     ----------
-    clues : Clues
+    clues : StreamFeatures
     target : (N, h, w) float32
         1 for cells that are to be called good, 0 for others.
     weight : (N, h, w) float32
@@ -141,7 +141,7 @@ class Lesson:
         Images that the network learns from, and those that tell when to stop.
     """
 
-    clues: Clues
+    stream_features: StreamFeatures
     target: Tensor
     weight: Tensor
     train: Sequence[int]
@@ -151,14 +151,14 @@ class Lesson:
         """Weighted sums over some images: cross-entropy, and weights; (2,)."""
         weight = self.weight[rows]
         losses = F.binary_cross_entropy_with_logits(
-            network(self.clues.pick(rows)), self.target[rows], reduction="none"
+            network(self.stream_features.pick(rows)), self.target[rows], reduction="none"
         )
         return torch.stack([(losses * weight).sum(), weight.sum()])
 
 
 def fit(
     network: StreamNetwork,
-    lesson: Lesson,
+    training_set: TrainingSet,
     settings: StreamsSettings,
     *,
     seed: int,
@@ -175,22 +175,22 @@ def fit(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     epochs = passes * settings.epochs
-    steps = epochs * -(-len(lesson.train) // BATCH)
-    schedule = LambdaLR(optimizer, partial(one_cycle, steps=steps))
+    steps = epochs * -(-len(training_set.train) // BATCH)
+    schedule = LambdaLR(optimizer, partial(warmup_cosine, steps=steps))
     rng = stable_rng(seed, "order")
     torch.manual_seed(stable_seed(seed, "network"))
     best, best_state = math.inf, network.state_dict()
     for _ in range(epochs):
         network.train()
-        order = rng.permutation(np.asarray(lesson.train, dtype=np.int64))
+        order = rng.permutation(np.asarray(training_set.train, dtype=np.int64))
         for start in range(0, len(order), BATCH):
-            total, weight = lesson.loss(network, order[start : start + BATCH].tolist())
+            total, weight = training_set.loss(network, order[start : start + BATCH].tolist())
             optimizer.zero_grad(set_to_none=True)
             (total / weight.clamp(min=1e-6)).backward()
             optimizer.step()
             schedule.step()
         network.eval()
-        loss = measure(network, lesson)
+        loss = measure(network, training_set)
         if loss < best:
             best = loss
             best_state = {name: value.clone() for name, value in network.state_dict().items()}
@@ -199,10 +199,10 @@ def fit(
 
 
 @torch.no_grad()
-def measure(network: StreamNetwork, lesson: Lesson) -> float:
+def measure(network: StreamNetwork, training_set: TrainingSet) -> float:
     """Mean loss on the stopping images; NaN where they have no cell that counts."""
-    rows = list(lesson.stop)
-    sums = [lesson.loss(network, rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
+    rows = list(training_set.stop)
+    sums = [training_set.loss(network, rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
     if not sums:
         return math.inf
     total, weight = torch.stack(sums).sum(dim=0).tolist()
@@ -210,8 +210,11 @@ def measure(network: StreamNetwork, lesson: Lesson) -> float:
 
 
 @torch.no_grad()
-def run(network: StreamNetwork, clues: Clues) -> Tensor:
+def run(network: StreamNetwork, stream_features: StreamFeatures) -> Tensor:
     """Return logits of many images, (N, h, w), some at a time."""
-    rows = range(0, len(clues), CHUNK)
-    parts = [network(clues.pick(range(start, min(start + CHUNK, len(clues))))) for start in rows]
+    rows = range(0, len(stream_features), CHUNK)
+    parts = [
+        network(stream_features.pick(range(start, min(start + CHUNK, len(stream_features)))))
+        for start in rows
+    ]
     return torch.cat(parts)

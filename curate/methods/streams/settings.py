@@ -20,18 +20,18 @@ class StreamsSettings(Strict):
         Images are enlarged so many times before the encoder sees them, so that a cell's features
         come from few pixels around it.
     faults : names
-        Kinds that are planted in real images, see `curate.faults`; ``mixture`` is several of the
-        others that are named.
+        Kinds that are planted in real images, see `curate.corruptions`; ``mixture`` is several of
+        the others that are named.
     plantings : int
         Times that each kind is planted in each real image at each strength; where real images have
         more cells than 60 of 120x160 pixels, in proportion less often, but at least once; of large
         images, of which too much would have to be kept, in some only.
     folds : int
         Cross-fitting: each image is scored by networks that did not see it.
-    witness_steps : int
+    reference_steps : int
         Training steps of each witness, a segmenter that learns from real images only; no more
         than the joint training has.
-    witness_learning_rate : float
+    reference_learning_rate : float
         Peak of its one-cycle schedule.
     epochs : int
         Passes over the images, three times as many of *layout*; a stream's network keeps the
@@ -45,7 +45,7 @@ class StreamsSettings(Strict):
     encoder: str = "efficientnet_lite0_fpn"
     appearance: tuple[str, ...] = ("stride2", "stride4", "stride8")
     enlarge: int = Field(3, ge=1, le=4)
-    faults: tuple[str, ...] = (
+    corruptions: tuple[str, ...] = (
         "style",
         "blur",
         "noise",
@@ -54,13 +54,13 @@ class StreamsSettings(Strict):
         "pasted",
         "mixture",
     )
-    plantings: int = Field(2, ge=1)
+    injections: int = Field(2, ge=1)
     folds: int = Field(3, ge=2, le=10)
-    witness_steps: int = Field(250, ge=1)
-    witness_learning_rate: float = Field(3e-3, gt=0)
+    reference_steps: int = Field(250, ge=1)
+    reference_learning_rate: float = Field(3e-3, gt=0)
     epochs: int = Field(20, ge=1)
     learning_rate: float = Field(4e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     min_ess: float = Field(0.2, gt=0, le=1)
 
-    _has_no_repeats = field_validator("appearance", "faults")(refuse_repeats)
+    _has_no_repeats = field_validator("appearance", "corruptions")(refuse_repeats)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.classes import resolve_classes
-from curate.data import LAYOUTS, default_classes, detect_layout, open_dataset, read_pair
+from curate.data.classes import resolve_classes
+from curate.data.dataset import default_classes, open_dataset
+from curate.data.layouts import LAYOUTS, detect_layout
+from curate.data.reading import read_pair
 from tests.data.making import full, save, save_wide
 
 PALETTE = bytes(range(192))

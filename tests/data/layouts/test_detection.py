@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from curate.classes import resolve_classes
-from curate.data import LAYOUTS, detect_layout, open_dataset, read_pair
-from curate.data.layouts import get_layout
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
+from curate.data.layouts import LAYOUTS, detect_layout, get_layout
+from curate.data.reading import read_pair
 from curate.errors import ConfigError, DataError
 from tests.data.making import full, save, save_folder
 

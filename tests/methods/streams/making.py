@@ -11,7 +11,7 @@ from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams import Streams
 from curate.models import build_segmenter, build_weighter
 from curate.records import Batch, Evidence
-from curate.workflows.planting import pick_pieces, plant_faults
+from curate.training.injection import inject_corruptions, pick_pieces
 
 SEGMENTER = "tests.methods.streams.making:make_segmenter"
 SIZE = (32, 48)
@@ -41,7 +41,7 @@ def draw_images(count, prefix, *, is_real, seed):
     )
 
 
-def spoil(batch, *, appearance=False, labels=False):
+def corrupt(batch, *, appearance=False, labels=False):
     """Flatten the colours, or swap the labels, of the left half of every image."""
     images, label_map = batch.images.clone(), batch.label_map.clone()
     left = slice(0, SIZE[1] // 2)
@@ -75,7 +75,13 @@ def make_preparation(synthetic, *, real=None):
             )
 
     return Preparation(
-        real, synthetic, draw_real, partial(plant_faults, real, 0), pick_pieces, 0, num_steps=100
+        real,
+        synthetic,
+        draw_real,
+        partial(inject_corruptions, real, 0),
+        pick_pieces,
+        0,
+        num_steps=100,
     )
 
 
@@ -86,12 +92,12 @@ def make_method(preparation, **settings):
         "encoder": SEGMENTER,
         "appearance": ["1"],
         "folds": 2,
-        "witness_steps": 60,
-        "witness_learning_rate": 0.03,
-        "plantings": 1,
+        "reference_steps": 60,
+        "reference_learning_rate": 0.03,
+        "injections": 1,
         "epochs": 30,
         "learning_rate": 0.01,
-        "faults": ["style", "blur", "wrong_label"],
+        "corruptions": ["style", "blur", "wrong_label"],
     }
     context = MethodContext(
         num_classes=2,

@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
+from curate.auditing.ranking import spearman
 from curate.methods.streams import method as streams_method
 from curate.metrics import auroc
-from curate.ranking import spearman
 from tests.methods.streams.making import (
+    corrupt,
     draw_images,
     evidence_of,
     learn,
     make_method,
     make_preparation,
     mix,
-    spoil,
 )
 
 
@@ -25,7 +25,7 @@ def draw_pool(count=16):
 
 @pytest.fixture(scope="module")
 def restyled():
-    return spoil(draw_pool(), appearance=True)
+    return corrupt(draw_pool(), appearance=True)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def area(scores, mask=None):
 
 def test_spoiled_colours_are_found(method, restyled):
     assert area(method.scores(evidence_of(restyled)).combined) > 0.9
-    assert method.doubt({"auroc_planted": 0.5}) is None
+    assert method.warning({"auroc_planted": 0.5}) is None
 
 
 def test_shuffled_cells_are_chance(method, restyled):
@@ -56,7 +56,7 @@ def test_shuffled_cells_are_chance(method, restyled):
 
 
 def test_wrong_labels_are_found():
-    pool = spoil(draw_pool(), labels=True)
+    pool = corrupt(draw_pool(), labels=True)
     assert area(learn(pool).scores(evidence_of(pool)).combined) > 0.9
 
 
@@ -73,28 +73,28 @@ def test_label_in_a_place_of_its_own_is_found_by_layout():
 
 
 def test_mismatch_sees_labels_and_not_colours(restyled):
-    pool = spoil(draw_pool(), labels=True)
+    pool = corrupt(draw_pool(), labels=True)
     assert area(learn(pool).scores(evidence_of(pool)).streams["mismatch"]) > 0.9
-    blind = learn(restyled, faults=["style", "blur"])
+    blind = learn(restyled, corruptions=["style", "blur"])
     assert "mismatch" not in blind.scores(evidence_of(restyled)).streams
 
 
 def test_kind_that_was_never_planted_is_found(restyled):
-    method = learn(restyled, faults=["wrong_label"])
+    method = learn(restyled, corruptions=["wrong_label"])
     assert area(method.scores(evidence_of(restyled)).combined) > 0.85
 
 
 def test_nothing_is_said_where_nothing_is_spoiled():
     pool = draw_pool()
     method = learn(pool)
-    assert not method.panel.speaking
+    assert not method.fusion.active
     assert torch.equal(method.scores(evidence_of(pool)).combined, torch.full((16, 8, 12), 0.5))
-    assert set(method.judge([], is_last=True).values()) == {0.5}
+    assert set(method.evaluate([], is_last=True).values()) == {0.5}
     weights, metrics = method.step(evidence_of(pool), is_warmup=False)
     assert torch.equal(weights, torch.ones(16, 8, 12))
     assert metrics == {}
-    assert "no stream finds" in method.doubt({})
-    assert "Weights are uniform" in method.doubt({})
+    assert "no stream finds" in method.warning({})
+    assert "Weights are uniform" in method.warning({})
 
 
 def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
@@ -108,7 +108,7 @@ def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
 def test_weights_follow_the_scores_and_are_kept_in_mind(restyled):
     method = learn(restyled)
     evidence = evidence_of(restyled)
-    expected = method.panel.balance(method.scores(evidence).combined, evidence.label_map)
+    expected = method.fusion.balance(method.scores(evidence).combined, evidence.label_map)
     weights, _ = method.step(evidence, is_warmup=False)
     assert spearman(weights.flatten(), expected.flatten()) > 0.999
     asked = []
@@ -159,7 +159,7 @@ def test_no_network_learns_from_the_images_that_it_scores(restyled):
         asked.append(excluded)
         return preparation.draw_real(excluded, steps)
 
-    method = make_method(preparation, witness_steps=1, epochs=1)
+    method = make_method(preparation, reference_steps=1, epochs=1)
     watched = replace(preparation, draw_real=draw_real)
     for _ in method.prepare(watched):
         pass
@@ -170,35 +170,35 @@ def test_no_network_learns_from_the_images_that_it_scores(restyled):
 
 
 def test_image_is_judged_by_every_fold_that_did_not_learn_from_it(method):
-    opinions = [torch.full((3, 1, 1), 0.2), torch.full((3, 1, 1), 0.6)]
+    posteriors = [torch.full((3, 1, 1), 0.2), torch.full((3, 1, 1), 0.6)]
     keys = ("r0:00", "s0:00", "new:00")
     assert [method.splits[key].fold for key in keys[:2]] == [0, 1]
-    learned_domains = method._pick("appearance", opinions, keys).flatten()
-    learned_faults = method._pick("planted", opinions, keys).flatten()
+    learned_domains = method._pick("appearance", posteriors, keys).flatten()
+    learned_corruptions = method._pick("planted", posteriors, keys).flatten()
     assert torch.allclose(learned_domains, torch.tensor([0.2, 0.6, 0.4]))
-    assert torch.allclose(learned_faults, torch.tensor([0.2, 0.4, 0.4]))
+    assert torch.allclose(learned_corruptions, torch.tensor([0.2, 0.4, 0.4]))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_shuffled_domains_silence_every_stream_and_weights_are_uniform(seed):
     generator = torch.Generator().manual_seed(seed)
-    is_spoiled = torch.randperm(32, generator=generator) < 16  # half of both domains together
+    is_corrupted = torch.randperm(32, generator=generator) < 16  # half of both domains together
     real, pool = (
-        mix(batch, spoil(batch, appearance=True), mask.tolist())
+        mix(batch, corrupt(batch, appearance=True), mask.tolist())
         for batch, mask in (
-            (draw_images(16, "r0", is_real=True, seed=10 + seed), is_spoiled[:16]),
-            (draw_images(16, "s0", is_real=False, seed=20 + seed), is_spoiled[16:]),
+            (draw_images(16, "r0", is_real=True, seed=10 + seed), is_corrupted[:16]),
+            (draw_images(16, "s0", is_real=False, seed=20 + seed), is_corrupted[16:]),
         )
     )
     method = learn(pool, real=real)
-    assert not method.panel.speaking
+    assert not method.fusion.active
     weights, _ = method.step(evidence_of(pool), is_warmup=False)
     assert torch.equal(weights, torch.ones_like(weights))  # an effective sample size of 1
 
 
 def test_swapped_domains_do_not_find_what_is_spoiled():
-    real = spoil(draw_images(16, "r0", is_real=True, seed=1), appearance=True)
+    real = corrupt(draw_images(16, "r0", is_real=True, seed=1), appearance=True)
     method = learn(draw_pool(), real=real)
-    assert method.panel.speaking
-    strangers = spoil(draw_images(16, "new", is_real=False, seed=3), appearance=True)
+    assert method.fusion.active
+    strangers = corrupt(draw_images(16, "new", is_real=False, seed=3), appearance=True)
     assert area(method.scores(evidence_of(strangers)).combined) < 0.5

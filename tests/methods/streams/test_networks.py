@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from curate.methods.streams import networks
-from curate.methods.streams.evidence import Clues
+from curate.methods.streams.features import StreamFeatures
 from curate.methods.streams.networks import (
     APPEARANCE,
     LAYOUT,
     SEMANTICS,
-    Lesson,
     StreamNetwork,
+    TrainingSet,
     describe_label,
     describe_place,
     fit,
@@ -24,11 +24,11 @@ from curate.methods.streams.networks import (
 from curate.methods.streams.settings import StreamsSettings
 
 
-def clues_of(appearance, label_map, probabilities):
+def features_of(appearance, label_map, probabilities):
     """One image: features (h, w), labels (h, w), the probability of class 0 of two."""
     first = torch.tensor(probabilities)
     logs = torch.stack([first, 1 - first]).log()
-    return Clues(
+    return StreamFeatures(
         torch.tensor(appearance)[None, None].half(),
         logs[None].half(),
         torch.tensor(label_map, dtype=torch.uint8)[None],
@@ -49,17 +49,17 @@ class Scale(nn.Module):
         return inputs * self.weight + self.offset
 
 
-def make_lesson(values, target, weight=None, train=(0,), stop=(1,)):
+def make_training_set(values, target, weight=None, train=(0,), stop=(1,)):
     """Images of a single cell each, which see their value."""
     count = len(values)
     cells = torch.tensor(values).view(count, 1, 1)
-    clues = Clues(
+    features = StreamFeatures(
         cells[:, None].half(), torch.zeros(count, 2, 1, 1).half(), torch.zeros_like(cells).byte()
     )
     ones = [1.0] * count if weight is None else weight
     shape = (count, 1, 1)
-    return Lesson(
-        clues, torch.tensor(target).view(shape), torch.tensor(ones).view(shape), train, stop
+    return TrainingSet(
+        features, torch.tensor(target).view(shape), torch.tensor(ones).view(shape), train, stop
     )
 
 
@@ -74,13 +74,13 @@ def settings(**chosen):
 def test_network_with_the_best_held_out_loss_is_returned(monkeypatch):
     offsets, losses = [], [0.9, 0.3, 0.7, 0.3, 0.5]
 
-    def measured(network, lesson):
+    def measured(network, training_set):
         offsets.append(network.network.offset.item())
         return losses[len(offsets) - 1]
 
     monkeypatch.setattr(networks, "measure", measured)
     network = make_network()
-    best = fit(network, make_lesson([1.0, 1.0], [1.0, 1.0]), settings(epochs=5), seed=0)
+    best = fit(network, make_training_set([1.0, 1.0], [1.0, 1.0]), settings(epochs=5), seed=0)
     assert best == 0.3
     assert len(set(offsets)) == 5
     assert network.network.offset.item() == offsets[1]  # of two as good the first
@@ -89,19 +89,22 @@ def test_network_with_the_best_held_out_loss_is_returned(monkeypatch):
 def test_network_stops_before_what_it_learns_is_wrong_for_held_out_images():
     # Whatever is learned from the first image, a target of 1, is wrong for the second, 0.
     network = make_network(offset=0.0)
-    lesson = make_lesson([1.0, 1.0], [1.0, 0.0])
-    best = fit(network, lesson, settings(epochs=10), seed=0)
-    assert measure(network, lesson) == pytest.approx(best)
+    training_set = make_training_set([1.0, 1.0], [1.0, 0.0])
+    best = fit(network, training_set, settings(epochs=10), seed=0)
+    assert measure(network, training_set) == pytest.approx(best)
     last = make_network(offset=0.0)
-    fit(last, make_lesson([1.0, 1.0], [1.0, 0.0], stop=(0,)), settings(epochs=10), seed=0)
-    assert best < 0.9 < 1.2 < measure(last, lesson)
+    fit(last, make_training_set([1.0, 1.0], [1.0, 0.0], stop=(0,)), settings(epochs=10), seed=0)
+    assert best < 0.9 < 1.2 < measure(last, training_set)
 
 
 def test_network_without_held_out_images_keeps_its_last_state():
     network, alike = make_network(), make_network()
-    assert fit(network, make_lesson([1.0], [1.0], stop=()), settings(epochs=4), seed=0) == math.inf
-    lesson = make_lesson([1.0], [1.0], stop=(0,))  # with each pass it is known better
-    assert fit(alike, lesson, settings(epochs=4), seed=0) < math.log(2)
+    assert (
+        fit(network, make_training_set([1.0], [1.0], stop=()), settings(epochs=4), seed=0)
+        == math.inf
+    )
+    training_set = make_training_set([1.0], [1.0], stop=(0,))  # with each pass it is known better
+    assert fit(alike, training_set, settings(epochs=4), seed=0) < math.log(2)
     assert network.network.offset.item() == alike.network.offset.item() > 0.2
 
 
@@ -115,7 +118,7 @@ def test_rate_of_each_step_is_that_of_the_schedule():
 
     network = StreamNetwork(Watched(offset=-20.0), (APPEARANCE,), 1)
     # far from its target, the gradient is always 1 and each step of Adam a full rate long
-    fit(network, make_lesson([0.0, 0.0], [1.0, 1.0]), settings(epochs=40), seed=0)
+    fit(network, make_training_set([0.0, 0.0], [1.0, 1.0]), settings(epochs=40), seed=0)
     steps = [b - a for a, b in zip(offsets[::2], [*offsets[2::2], None], strict=True) if b]
     # 40 steps: a rise over two, then half a cosine over 38
     assert steps[:3] == pytest.approx([0.05, 0.1, 0.1], rel=1e-3)
@@ -126,8 +129,8 @@ def test_rate_of_each_step_is_that_of_the_schedule():
 def test_loss_by_hand():
     network = make_network(weight=1.0)
     logit = math.log(3)  # probability 3/4
-    lesson = make_lesson([logit, -logit, 0.0], [1.0, 1.0, 0.0], weight=[2.0, 0.5, 0.0])
-    total, weight = lesson.loss(network, [0, 1, 2]).tolist()
+    training_set = make_training_set([logit, -logit, 0.0], [1.0, 1.0, 0.0], weight=[2.0, 0.5, 0.0])
+    total, weight = training_set.loss(network, [0, 1, 2]).tolist()
     assert total == pytest.approx(2 * math.log(4 / 3) + 0.5 * math.log(4), rel=1e-3)
     assert weight == 2.5
 
@@ -136,7 +139,7 @@ def test_held_out_loss_is_the_mean_over_the_weights_of_all_chunks(monkeypatch):
     monkeypatch.setattr(networks, "CHUNK", 2)
     network = make_network(weight=1.0)
     logit = math.log(3)
-    lesson = make_lesson(
+    training_set = make_training_set(
         [logit, logit, -logit, 9.0],
         [1.0, 1.0, 1.0, 0.0],
         weight=[1.0, 1.0, 2.0, 5.0],
@@ -144,24 +147,27 @@ def test_held_out_loss_is_the_mean_over_the_weights_of_all_chunks(monkeypatch):
         stop=(0, 1, 2),
     )
     expected = (2 * math.log(4 / 3) + 2 * math.log(4)) / 4
-    assert measure(network, lesson) == pytest.approx(expected, rel=1e-3)
+    assert measure(network, training_set) == pytest.approx(expected, rel=1e-3)
 
 
 def test_held_out_images_without_a_cell_that_counts_have_an_infinite_loss():
-    assert measure(make_network(), make_lesson([0.0], [1.0], weight=[0.0], stop=(0,))) == math.inf
-    assert measure(make_network(), make_lesson([0.0], [1.0], stop=())) == math.inf
+    assert (
+        measure(make_network(), make_training_set([0.0], [1.0], weight=[0.0], stop=(0,)))
+        == math.inf
+    )
+    assert measure(make_network(), make_training_set([0.0], [1.0], stop=())) == math.inf
 
 
 def test_network_learns_in_training_mode_and_is_measured_in_evaluation_mode(monkeypatch):
     modes = []
 
-    def watched(network, lesson):
+    def watched(network, training_set):
         modes.append((network.network.was_training, network.training))
         return 0.0
 
     monkeypatch.setattr(networks, "measure", watched)
     network = make_network().eval()
-    fit(network, make_lesson([1.0, 1.0], [1.0, 1.0]), settings(epochs=2), seed=0)
+    fit(network, make_training_set([1.0, 1.0], [1.0, 1.0]), settings(epochs=2), seed=0)
     assert modes == [(True, False)] * 2
     assert not network.training
 
@@ -178,8 +184,8 @@ def test_every_training_image_is_learned_from_once_in_a_pass(monkeypatch):
     monkeypatch.setattr(networks, "BATCH", 2)
     network = StreamNetwork(Watched(), (APPEARANCE,), 1)
     values = [0.0, 1.0, 2.0, 3.0, 4.0, 9.0]
-    lesson = make_lesson(values, [1.0] * 6, train=(0, 1, 2, 3, 4), stop=(5,))
-    fit(network, lesson, settings(epochs=2), seed=0)
+    training_set = make_training_set(values, [1.0] * 6, train=(0, 1, 2, 3, 4), stop=(5,))
+    fit(network, training_set, settings(epochs=2), seed=0)
     assert [len(group) for group in seen] == [2, 2, 1, 2, 2, 1]
     passes = [[*chain(*seen[:3])], [*chain(*seen[3:])]]
     assert passes[0] != passes[1]  # another order
@@ -190,14 +196,14 @@ def test_appearance_is_centred_and_scaled_by_what_is_known_of_all_images():
     network = make_network(weight=1.0)
     network.mean.fill_(1.0)
     network.scale.fill_(4.0)
-    clues = clues_of([[1.0, 3.0]], [[0, 1]], [[0.5, 0.5]])
-    assert network(clues).tolist() == [[[0.0, 0.5]]]
+    features = features_of([[1.0, 3.0]], [[0, 1]], [[0.5, 0.5]])
+    assert network(features).tolist() == [[[0.0, 0.5]]]
 
 
 def test_label_is_described_beside_what_the_image_looks_like():
     e = math.exp(-3)
-    clues = clues_of([[0.0, 0.0, 0.0]], [[0, 1, 255]], [[e, e, e]])
-    found = describe_label(clues)[0, :, 0].T
+    features = features_of([[0.0, 0.0, 0.0]], [[0, 1, 255]], [[e, e, e]])
+    found = describe_label(features)[0, :, 0].T
     other = 1 + math.log(1 - e) / 3  # log-probabilities: a third of them, raised by 1
     expected = [
         [0, other, 1, 0, 0],  # labelled 0, which is improbable: 1 - 3/3
@@ -208,14 +214,14 @@ def test_label_is_described_beside_what_the_image_looks_like():
 
 
 def test_place_is_described_down_and_across():
-    clues = clues_of([[0.0] * 3] * 2, [[0, 1, 255], [1, 1, 1]], [[0.5] * 3] * 2)
-    found = describe_place(clues)[0].permute(1, 2, 0)
+    features = features_of([[0.0] * 3] * 2, [[0, 1, 255], [1, 1, 1]], [[0.5] * 3] * 2)
+    found = describe_place(features)[0].permute(1, 2, 0)
     assert found[0].tolist() == [[1, 0, -1, -1, 1, 1], [0, 1, -1, 0, 1, 0], [0, 0, -1, 1, 1, 1]]
     assert found[1].tolist() == [[0, 1, 1, -1, 1, 1], [0, 1, 1, 0, 1, 0], [0, 1, 1, 1, 1, 1]]
 
 
 def test_network_sees_what_it_is_told_to_and_no_more():
-    clues = clues_of([[2.0]], [[1]], [[0.5]])
+    features = features_of([[2.0]], [[1]], [[0.5]])
     seen = {}
 
     class Watched(nn.Module):
@@ -224,7 +230,7 @@ def test_network_sees_what_it_is_told_to_and_no_more():
             return inputs[:, :1]
 
     for sees in ((APPEARANCE,), (SEMANTICS,), (LAYOUT,), (APPEARANCE, SEMANTICS, LAYOUT)):
-        StreamNetwork(Watched(), sees, 1)(clues)
+        StreamNetwork(Watched(), sees, 1)(features)
         assert seen["channels"] == StreamNetwork.count_channels(sees, 1, 2)
         assert seen["valid"].tolist() == [[[True]]]
     assert StreamNetwork.count_channels((APPEARANCE, SEMANTICS, LAYOUT), 10, 3) == 10 + 7 + 7
@@ -232,5 +238,11 @@ def test_network_sees_what_it_is_told_to_and_no_more():
 
 def test_logits_of_many_images_are_those_of_each(monkeypatch):
     monkeypatch.setattr(networks, "CHUNK", 2)
-    lesson = make_lesson([1.0, 2.0, 3.0, 4.0, 5.0], [1.0] * 5)
-    assert run(make_network(weight=2.0), lesson.clues).flatten().tolist() == [2, 4, 6, 8, 10]
+    training_set = make_training_set([1.0, 2.0, 3.0, 4.0, 5.0], [1.0] * 5)
+    assert run(make_network(weight=2.0), training_set.stream_features).flatten().tolist() == [
+        2,
+        4,
+        6,
+        8,
+        10,
+    ]

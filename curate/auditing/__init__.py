@@ -1,0 +1,1 @@
+"""How well a run finds corruptions that were injected into real images."""

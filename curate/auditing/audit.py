@@ -1,0 +1,122 @@
+"""Plant known faults in held-out real images, and tell how well a run's scores find them."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from curate.auditing.audited_images import held_out_candidates, named_candidates, read_images
+from curate.auditing.experiment import measure
+from curate.auditing.result import AuditResult
+from curate.auditing.table import check_table_path, write_table
+from curate.corruptions import CORRUPTIONS, STRENGTHS, choose_corruptions
+from curate.errors import UsageError
+from curate.reporting import LogReporter, Reporter
+from curate.scoring.scorer import put_to_use, score_maps
+from curate.training.opening import open_scoring_run
+from curate.training.trainer import choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from curate.config import Config
+
+FEW_IMAGES: Final = 10
+
+
+def audit(
+    *,
+    config: Config,
+    run: Path | str | None = None,
+    real: Sequence[Path | str] = (),
+    layout: str | None = None,
+    labels: str | None = None,
+    kinds: Sequence[str] = tuple(CORRUPTIONS),
+    images: int = 48,
+    seed: int = 0,
+    device: str = "auto",
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> AuditResult:
+    """Measure how well the scores of a run find spoiled pixels, regions and images.
+
+    Every kind of fault is planted, at every strength, in every image; faults are planted at the
+    size that the run's networks see.
+
+    Parameters
+    ----------
+    config : Config
+        Its ``[score]`` table says what a region is; its record of runs names the newest one.
+    run : Path, optional
+        Run folder; the newest finished one by default.
+    real : sequence of Path
+        Folders of real images that took no part in the training; by default the run's own
+        held-out ones.
+    layout, labels : str, optional
+        Of the folders in `real`, where neither the configuration nor the run knows them.
+    kinds : sequence of str
+        Keys of `curate.corruptions.CORRUPTIONS`.
+    images : int
+        At most so many images are used, evenly spaced.
+    seed : int
+        Start of all random numbers.
+    out : Path, optional
+        ``.csv`` or ``.parquet`` file for the whole table.
+
+    Raises
+    ------
+    UsageError, DataError, RunError, StoreError
+    """
+    reporter = reporter or LogReporter()
+    started = time.monotonic()
+    corruptions = choose_corruptions(kinds)
+    if images < 1:
+        msg = f"images = {images}: at least one image is needed."
+        raise UsageError(msg)
+    target = Path(out) if out else None
+    if target:
+        check_table_path(target, overwrite=overwrite)
+    loaded = open_scoring_run(run, config)
+    if real:
+        candidates = named_candidates(
+            [Path(folder) for folder in real],
+            loaded,
+            config,
+            layout=layout,
+            labels=labels,
+            reporter=reporter,
+        )
+    else:
+        candidates = held_out_candidates(loaded)
+    chosen = read_images(candidates, loaded.config.fit.size, count=images, reporter=reporter)
+    if len(chosen) < FEW_IMAGES:
+        reporter.warn(
+            f"The audit has {len(chosen)} of {FEW_IMAGES} images that intervals need to be of use. "
+            "Name a folder with more held-out real images with --real DIR."
+        )
+    where = choose_device(device, loaded.config.fit.precision)
+    networks = put_to_use(loaded.networks, where)
+    table = measure(
+        chosen,
+        corruptions,
+        partial(score_maps, networks, where),
+        settings=config.score,
+        seed=seed,
+        reporter=reporter,
+        streams=networks.method.streams,
+    )
+    if target:
+        write_table(table, target)
+    return AuditResult(
+        run=loaded.path,
+        images=len(chosen),
+        kinds=tuple(corruptions),
+        strengths=STRENGTHS,
+        table=table,
+        streams=networks.method.streams,
+        seconds=round(time.monotonic() - started, 2),
+        out=target,
+    )

@@ -1,0 +1,170 @@
+"""A data set that is ready to be read: its pairs, and what its labels mean."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from curate.data.classes import resolve_classes
+from curate.data.layouts import detect_layout, get_layout
+from curate.data.listing import list_pairs
+from curate.data.resolution import resolve_id_map
+from curate.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from curate.data.idmaps import IdMap
+    from curate.records import ClassSet, Pair
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A data set, listed but not read.
+
+    Attributes
+    ----------
+    root : Path
+        Its folder.
+    layout : str
+        Key of `LAYOUTS`.
+    id_map : IdMap
+        From the ids in its labels to indices of `classes`.
+    classes : ClassSet
+    pairs : tuple of Pair
+        All its images, sorted by id, those with a problem included.
+    key : str
+        ``r0, r1, ..`` for real and ``s0, s1, ..`` for synthetic data sets.
+    """
+
+    root: Path
+    layout: str
+    id_map: IdMap
+    classes: ClassSet
+    pairs: tuple[Pair, ...]
+    key: str
+
+    def key_of(self, pair: Pair) -> str:
+        """Return what `Batch.keys` calls an image of this data set."""
+        return f"{self.key}:{pair.id}"
+
+    def fingerprint(self) -> str:
+        """Hash paths and sizes of all images and labels; dates and contents do not count.
+
+        Returns
+        -------
+        digest : str
+            64 hexadecimal digits; a file that is missing counts as size -1.
+        """
+        paths = {path for pair in self.pairs for path in (pair.image_path, pair.label_path) if path}
+        return hash_files(paths, lambda path: _size(self.root / path))
+
+
+def hash_files(paths: Collection[str], size_of: Callable[[str], int]) -> str:
+    """Hash the paths of a data set and their sizes; see `DataSource.fingerprint`.
+
+    Parameters
+    ----------
+    paths : collection of str
+        Each once, in any order.
+    size_of : callable
+        Tells the size in bytes, -1 for a missing file.
+    """
+    lines = [f"{path}\0{size_of(path)}\n" for path in sorted(paths)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def open_dataset(
+    path: Path,
+    *,
+    layout: str = "auto",
+    labels: str | None = None,
+    classes: ClassSet,
+    key: str = "d0",
+) -> DataSource:
+    """List a data set and find out what its labels mean.
+
+    Parameters
+    ----------
+    layout : str
+        Key of `LAYOUTS`, or ``auto`` to recognise it.
+    labels : str or None
+        Built-in id map or path of a TOML file; None = the one that belongs to the layout.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing, unreadable or empty, has no known layout, or holds no images
+        or no labels.
+    ConfigError
+        If `layout` or `labels` is not known, or the id map has none of `classes`.
+    """
+    _check_folder(path)
+    found = get_layout(detect_layout(path) if layout == "auto" else layout)
+    if not found.find_folders(path):
+        evidence = found.examine(path)
+        msg = (
+            f"{path} does not have layout '{found.name}': looked for {evidence.looked_for}; "
+            f"{evidence.found}. Choose another --layout, or 'auto' to have it recognised."
+        )
+        raise DataError(msg, code="unknown_layout")
+    listing = list_pairs(path, found)
+    if not listing.pairs:
+        msg = (
+            f"{path} holds no images: layout '{found.name}' keeps them in {found.images}/, as "
+            f".png, .jpg or .jpeg files whose names end in '{found.image_ending}'. Put some there."
+        )
+        raise DataError(msg, code="no_images")
+    if not any(pair.label_path for pair in listing.pairs):
+        msg = (
+            f"None of the {len(listing.pairs):,} images of {path} has a label: layout "
+            f"'{found.name}' keeps them in {found.labels}/, as .png files named like their images. "
+            f"There are {listing.num_labels:,}; the first image is {listing.pairs[0].image_path}."
+        )
+        raise DataError(msg, code="no_labels")
+    id_map = resolve_id_map(labels, classes, default=listing.id_map)
+    return DataSource(path, found.name, id_map, classes, listing.pairs, key)
+
+
+def default_classes(path: Path, layout: str = "auto") -> ClassSet | None:
+    """Return the class set that goes with a layout, None if it has none of its own.
+
+    Raises
+    ------
+    DataError
+        If the layout of `path` is to be recognised and cannot be.
+    ConfigError
+        If `layout` is not known.
+    """
+    if layout == "auto":
+        _check_folder(path)
+    class_set = get_layout(detect_layout(path) if layout == "auto" else layout).class_set
+    return None if class_set is None else resolve_classes(class_set)
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse what is no folder that can be read and has something in it."""
+    if not path.is_dir():
+        what = "is a file" if path.exists() else "does not exist"
+        msg = f"{path} {what}. Give the folder of a data set."
+        raise DataError(msg, code="no_folder")
+    try:
+        with os.scandir(path) as entries:
+            is_empty = next(entries, None) is None
+    except OSError as error:
+        msg = f"{path} cannot be opened: {error.strerror}. Make it readable, or choose another."
+        raise DataError(msg, code="unreadable_folder") from error
+    if is_empty:
+        msg = f"{path} is empty. Give the folder of a data set, with images and labels."
+        raise DataError(msg, code="no_images")
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file in bytes, -1 if it is missing."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

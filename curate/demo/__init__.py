@@ -1,0 +1,1 @@
+"""The demonstration: the whole way on data that it draws itself."""

@@ -1,0 +1,250 @@
+"""Files and folders that are on disk either as they were or complete and new, never in between.
+
+Everything is written aside, under ``.<name>.partial-<owner>`` in the same folder, forced to the
+disk, and renamed. Its owner holds a lock on it, so that others can tell what a killed process left
+aside: the next one that writes to the folder removes it, whatever its own file is called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import secrets
+import shutil
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from curate.files.disk_errors import disk_errors
+from curate.files.locks import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_ASIDE: Final = re.compile(
+    r"\.(?P<name>.+)\.(?P<role>partial|previous)"
+    r"-(?P<pid>\d+)-(?P<host>[0-9a-f]{8})-[0-9a-f]{8}"
+)
+"""Names of what lies aside; process and host count only where the disk has no locks."""
+
+
+@contextmanager
+def replacing(path: Path, *, sweep: bool = True) -> Iterator[Path]:
+    """Yield a path to write to; at the end of the block, what was written becomes `path`.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or where one shall be; its folder must exist. A symbolic link is followed.
+    sweep : bool
+        Whether to look for what dead processes left; needs a listing of the folder.
+
+    Raises
+    ------
+    StoreError
+        On any `OSError` in the block or in here: `path` is then as it was before.
+    """
+    path = Path(os.path.realpath(path))
+    with disk_errors("write", path):
+        if sweep:
+            remove_stale(path)
+        with _aside(path) as partial:
+            yield partial
+            _sync(partial)
+            partial.replace(path)
+        _sync(path.parent)
+
+
+@contextmanager
+def replacing_folder(
+    path: Path, *, overwrite: bool = True, written: Collection[Path] | None = None
+) -> Iterator[Path]:
+    """Yield an empty folder to fill; at the end of the block it becomes `path`.
+
+    An earlier folder at `path` is moved aside, then removed. Should the process be killed between
+    the two renames, the next call moves the earlier folder back first.
+
+    Parameters
+    ----------
+    path : Path
+    overwrite : bool
+        Whether something may be at `path`, even if it came there since the block began.
+    written : collection of Path, optional
+        Files whose content is new by the end of the block, and is forced to the disk. All files
+        by default; links to files that were there before need not be among them.
+
+    Raises
+    ------
+    StoreError
+        On any `OSError` in the block or in here: `path` is then as it was before.
+    """
+    path = Path(os.path.realpath(path))
+    with disk_errors("write", path):
+        remove_stale(path)
+        with _aside(path, is_folder=True) as partial:
+            yield partial
+            _sync_tree(partial, written)
+            if overwrite and path.exists():
+                _swap(partial, path)
+            else:
+                partial.rename(path)
+        _sync(path.parent)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace the content of `path` as a whole."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure, before hours of work, that files can be written to `folder`; create it if needed.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be created or written to.
+    """
+    with disk_errors("write to", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _aside(folder / "check") as partial:
+            partial.write_bytes(b"\0" * 4096)
+
+
+def remove_stale(path: Path) -> None:
+    """Remove what dead processes left in the folder of `path`; bring back what they had set aside.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be listed, or what was set aside cannot be brought back.
+    """
+    if not path.parent.is_dir():
+        return
+    with disk_errors("clear up in", path.parent):
+        with os.scandir(path.parent) as entries:
+            found = [match for entry in entries if (match := _ASIDE.fullmatch(entry.name))]
+        for match in sorted(found, key=lambda match: match[0]):
+            _clear_up(path.parent, match)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder at one stroke: it is renamed first, so that no half of it stays behind."""
+    with disk_errors("remove", path):
+        if path.exists():
+            aside = _neighbour(path, "partial")
+            path.rename(aside)
+            _remove(aside)
+
+
+@contextmanager
+def _aside(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
+    """Make a file or folder beside `path` that is this process's; at the end it is gone."""
+    partial, lock = _make_aside(path, is_folder=is_folder)
+    try:
+        yield partial
+    finally:
+        _remove(partial)
+        lock.close()
+
+
+def _make_aside(path: Path, *, is_folder: bool) -> tuple[Path, Lock]:
+    """Make and lock a neighbour of `path`; another process may clear it up before it is locked."""
+    while True:
+        partial = _neighbour(path, "partial")
+        if is_folder:
+            partial.mkdir()
+        else:
+            partial.touch(exist_ok=False)
+        with contextlib.suppress(FileNotFoundError):
+            lock = Lock(partial)
+            if lock.is_ours is not False:
+                return partial, lock
+            lock.close()
+
+
+def _neighbour(path: Path, role: str) -> Path:
+    """Name a neighbour of `path` that belongs to this process."""
+    owner = f"{os.getpid()}-{_host()}-{secrets.token_hex(4)}"
+    return path.with_name(f".{path.name}.{role}-{owner}")
+
+
+def _host() -> str:
+    """Return a short name of this host, in hexadecimal digits."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _clear_up(folder: Path, match: re.Match[str]) -> None:
+    """Remove or bring back what lies aside, unless a living process works on it."""
+    aside, path = folder / match[0], folder / match["name"]
+    try:
+        lock = Lock(aside)
+    except OSError:
+        return  # it has gone, or is another person's
+    with lock:
+        if lock.is_ours is False or (lock.is_ours is None and _may_be_alive(match)):
+            return
+        if match["role"] == "previous" and not path.exists():
+            aside.rename(path)
+        else:
+            _remove(aside)
+
+
+def _may_be_alive(match: re.Match[str]) -> bool:
+    """Guess, where there are no locks, whether the owner of what lies aside is alive."""
+    if match["host"] != _host():
+        return True
+    try:
+        os.kill(int(match["pid"]), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Rename `new` to `path`, where something is: it is set aside, then removed."""
+    previous = _neighbour(path, "previous")
+    with Lock(path):
+        try:
+            path.rename(previous)
+            new.rename(path)
+        finally:  # whatever happens, an interruption between any two lines included
+            if previous.exists() and not path.exists():
+                previous.rename(path)
+        previous.rename(new)  # what is half removed must not be brought back
+        _remove(new)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, as far as it is there and the disk lets us."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _sync_tree(folder: Path, written: Collection[Path] | None) -> None:
+    """Force the files that were written, or all of them, and every folder to the disk."""
+    for file in written or ():
+        _sync(file)
+    for where, _, names in os.walk(folder):
+        for name in names if written is None else ():
+            file = Path(where, name)
+            if not file.is_symlink():
+                _sync(file)
+        _sync(Path(where))
+
+
+def _sync(path: Path) -> None:
+    """Force a file's content, or a folder's entries, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,98 @@
+"""Tensors and plain values in one safetensors file, written as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+
+from curate.errors import RunError, StoreError
+from curate.files.atomic import replacing
+from curate.files.disk_errors import disk_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+_FORMAT: Final = "curate-state"
+_VERSION: Final = 1
+
+
+def save_state(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Save tensors, bit for bit, and plain values.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced as a whole; what was there stays if anything fails.
+    tensors : dict of str to Tensor
+        Of any device, shape and stride; stored contiguously.
+    meta : dict
+        Must be JSON; floats come back exactly, NaN and infinity included.
+
+    Raises
+    ------
+    StoreError
+        If the disk does not let us.
+    """
+    # One key: the library writes several in random order, and equal states shall be equal files.
+    header = {_FORMAT: json.dumps({"format_version": _VERSION, "meta": dict(meta)})}
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = safetensors.torch.save(_unshared(plain), metadata=header)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Load what `save_state` saved; tensors come to the CPU.
+
+    Raises
+    ------
+    RunError
+        If the file is missing, truncated, damaged or foreign, or a newer version wrote it.
+    """
+    if not path.is_file():
+        msg = f"{path} does not exist. Start the run again, or name another one."
+        raise RunError(msg)
+    try:
+        with disk_errors("read", path), safe_open(path, framework="pt") as file:
+            meta = _read_meta(file.metadata() or {}, path)
+            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
+    except (SafetensorError, StoreError, ValueError, RuntimeError) as error:
+        msg = f"{path} cannot be read: {error}. Start the run again, or name another one."
+        raise RunError(msg) from error
+
+
+def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share memory with an earlier one, which the format cannot express."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        key = tensor.untyped_storage().data_ptr()
+        result[name] = tensor.clone() if key in seen else tensor
+        seen.add(key)
+    return result
+
+
+def _read_meta(header: dict[str, str], path: Path) -> dict[str, Any]:
+    """Check the header and return the plain values."""
+    if _FORMAT not in header:
+        msg = f"{path} is no saved state of curate. Name a file of a run."
+        raise RunError(msg)
+    content = json.loads(header[_FORMAT])
+    table = content if isinstance(content, dict) else {}
+    version, meta = table.get("format_version"), table.get("meta")
+    if isinstance(version, int) and version > _VERSION:
+        msg = (
+            f"{path} has format version {version}; this curate reads versions up to {_VERSION}. "
+            "Install a newer curate, or fit again."
+        )
+        raise RunError(msg)
+    if not isinstance(version, int) or not isinstance(meta, dict):
+        msg = "its values are no table"
+        raise ValueError(msg)
+    return meta

@@ -1,0 +1,134 @@
+"""Locks on files and folders: they die with their process, whatever ends it.
+
+Unlike process numbers they do not come back for another process, and they hold between containers
+and, where a network disk has locks, between hosts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from curate.errors import StoreError
+from curate.files.disk_errors import disk_errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK_NAME: Final = "lock"
+
+
+def try_lock(handle: int) -> bool | None:
+    """Lock an open file or folder, for as long as it stays open.
+
+    Returns
+    -------
+    is_ours : bool or None
+        False if another process, or another handle of this one, has locked it; None where the
+        system or the disk has no locks.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+class Lock:
+    """A lock on what lies at a path, be it a file or a folder, until `close`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Attributes
+    ----------
+    is_ours : bool or None
+        As `try_lock` returns it. False, too, if something else has come to lie at the path.
+
+    Raises
+    ------
+    OSError
+        If nothing is there, or it cannot be opened for writing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._handle = -1
+        self.is_ours: bool | None = None
+        if sys.platform == "win32":
+            return  # what is open there can be neither renamed nor removed
+        is_folder = path.is_dir() and not path.is_symlink()
+        flags = os.O_RDONLY if is_folder else os.O_RDWR
+        self._handle = os.open(path, flags | os.O_NOFOLLOW)
+        self.is_ours = try_lock(self._handle)
+        if self.is_ours and not _is_at(self._handle, path):
+            self.is_ours = False
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def claim(path: Path, what: Path) -> Lock:
+    """Lock `path`, which stands for `what`, a thing that one process at a time may work on.
+
+    Raises
+    ------
+    StoreError
+        If another process has locked it, or it cannot be opened.
+    """
+    with disk_errors("lock", path):
+        lock = Lock(path)
+    if lock.is_ours is False:
+        lock.close()
+        msg = f"{what} is in use by another process. Wait for it, or stop it first."
+        raise StoreError(msg)
+    return lock
+
+
+class FolderLock:
+    """Hold a folder for this process, by the lock on a file in it.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if it is not there.
+
+    Raises
+    ------
+    StoreError
+        If another process holds it, or the disk does not let us.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with disk_errors("write to", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / LOCK_NAME).touch()
+        self._lock = claim(folder / LOCK_NAME, folder)
+
+    def release(self) -> None:
+        """Let others in."""
+        self._lock.close()
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Tell whether an open file still lies at `path`."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,80 @@
+"""Ctrl-C and other signals that wait: for the end of a step, or of a call of the HDF5 library."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType, TracebackType
+
+_HELD: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class InterruptFlag:
+    """Context in which the first SIGINT or SIGTERM only sets a flag; a second one interrupts.
+
+    Outside the main thread signals cannot be caught, and the flag is never set.
+    """
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Remember the first signal, raise on the second."""
+        if self.is_set:
+            raise KeyboardInterrupt
+        self.is_set = True
+
+
+@contextmanager
+def signals_held() -> Iterator[Callable[[], None]]:
+    """Let signals that would raise something wait until the end of the block.
+
+    Python runs the handlers of signals between any two of its instructions, also inside the
+    functions that the HDF5 library calls to read and write. What a handler raises there is lost
+    or crashes the library.
+
+    Yields
+    ------
+    check : callable
+        Raises `KeyboardInterrupt` if a signal is waiting: for long loops to call where it is safe.
+        Outside the main thread, which alone handles signals, it does nothing.
+    """
+    waiting: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (getattr(signal, name) for name in _HELD if hasattr(signal, name)):
+            if callable(signal.getsignal(number)):
+                handlers[number] = signal.signal(number, lambda got, _: waiting.append(got))
+
+    def check() -> None:
+        if waiting:
+            raise KeyboardInterrupt
+
+    try:
+        yield check
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if waiting:
+            signal.raise_signal(waiting[0])

@@ -1,0 +1,128 @@
+"""The three shapes of a score file on disk, told apart by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from curate.errors import UsageError
+from curate.scores.schema import IMAGES, REGIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_H5: Final = (".h5", ".hdf5")
+_PARQUET: Final = ".parquet"
+SHARD_NAME: Final = "shard-{:05d}.h5"
+
+
+class Kind(Enum):
+    """What lies at the path of a score file."""
+
+    H5 = "one HDF5 file with two Parquet tables beside it"
+    SHARDS = "a folder of HDF5 files and two Parquet tables"
+    TABLES = "two Parquet tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the parts of a score file are.
+
+    Attributes
+    ----------
+    path : Path
+        As the person names it; of `Kind.TABLES` nothing lies at this very path.
+    """
+
+    path: Path
+    kind: Kind
+
+    @property
+    def images_table(self) -> Path:
+        """Return the path of the table of images."""
+        return self._table(IMAGES)
+
+    @property
+    def regions_table(self) -> Path:
+        """Return the path of the table of regions."""
+        return self._table(REGIONS)
+
+    @property
+    def parts(self) -> Path:
+        """Return the folder that holds finished pieces until all are there."""
+        return self.path.with_name(f"{self.path.name}.parts")
+
+    def h5_files(self) -> list[Path]:
+        """List the HDF5 files that are there."""
+        if self.kind is Kind.SHARDS:
+            return sorted(self.path.glob("*.h5"))
+        return [self.path] if self.kind is Kind.H5 and self.path.exists() else []
+
+    def exists(self) -> bool:
+        """Tell whether a finished score file is there, or something else in its place."""
+        if self.kind is Kind.TABLES:
+            return self.images_table.exists() or self.regions_table.exists()
+        if self.kind is Kind.SHARDS and self.path.is_dir():
+            return any(self.path.iterdir())
+        return self.path.exists()
+
+    def _table(self, name: str) -> Path:
+        """Return the path of a Parquet table."""
+        if self.kind is Kind.SHARDS:
+            return self.path / f"{name}{_PARQUET}"
+        return self.path.with_name(f"{self.path.stem}.{name}{_PARQUET}")
+
+
+def resolve_target(path: Path) -> Target:
+    """Recognise what `path` shall be, or is.
+
+    ``*.h5`` is one file; ``*.parquet`` the two tables alone (either of them names both); a folder
+    or a name without suffix is a folder of shards.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is another one.
+    """
+    if path.is_dir() or not path.suffix:
+        return Target(path, Kind.SHARDS)
+    if path.suffix in _H5:
+        return Target(path, Kind.H5)
+    if path.suffix == _PARQUET:
+        for name in (IMAGES, REGIONS):
+            if path.stem.endswith(f".{name}"):
+                path = path.with_name(path.stem.removesuffix(f".{name}") + _PARQUET)
+                break
+        return Target(path, Kind.TABLES)
+    msg = (
+        f"{path} is no name for a score file: use NAME.h5, NAME.parquet (tables only), or a "
+        "folder name without a suffix (shards)."
+    )
+    raise UsageError(msg)
+
+
+def refuse_foreign(target: Target) -> None:
+    """Refuse to replace anything but shards and tables.
+
+    Raises
+    ------
+    UsageError
+        Naming what is in the way.
+    """
+    if target.kind is Kind.H5 and target.path.exists() and not target.path.is_file():
+        msg = f"{target.path} is no file. Name another --out."
+        raise UsageError(msg)
+    if target.kind is not Kind.SHARDS or not target.path.exists():
+        return
+    strange = [
+        path.name
+        for path in sorted(target.path.iterdir())
+        if path.is_dir() or path.suffix not in {".h5", ".parquet"}
+    ]
+    if strange:
+        msg = (
+            f"{target.path} holds {strange[0]!r}, which 'curate score' did not write, so that it "
+            "is not replaced. Name another --out."
+        )
+        raise UsageError(msg)

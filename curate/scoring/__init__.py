@@ -1,0 +1,1 @@
+"""Images to scores: cells, regions, and the files that they go into."""

@@ -1,0 +1,319 @@
+"""Score a whole data set with a finished run, at image, region and pixel level."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from curate.data.workers import telling_of_dead_workers
+from curate.distributed import (
+    barrier,
+    broadcast_object,
+    first_decides,
+    gather_objects,
+    init_distributed,
+)
+from curate.errors import DataError, UsageError
+from curate.files.state import remember
+from curate.job import Shard, parse_shard
+from curate.records import LEVELS
+from curate.reporting import LogReporter, Reporter, SilentReporter
+from curate.scores.ids import check_ids
+from curate.scores.packing import check_compression
+from curate.scores.writer import ScoreWriter
+from curate.scoring.score_provenance import describe_scores
+from curate.scoring.scored_image import CellPlan
+from curate.scoring.scorer import Scorer
+from curate.scoring.tally import Tally
+from curate.scoring.writer_thread import WriterThread
+from curate.training.opening import open_known_dataset, open_scoring_run
+from curate.training.run_folder import describe_source
+from curate.training.trainer import choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from curate.config import Config
+    from curate.data.dataset import DataSource
+    from curate.job import World
+    from curate.records import Pair
+    from curate.training.loading import LoadedRun
+
+READERS_BESIDE_A_GPU = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """What `score` did.
+
+    Attributes
+    ----------
+    out : Path
+    scored, skipped, failed : int
+        Images scored now, scored by an earlier call (with `resume`), and not scorable.
+    regions : int
+        Rows of the region table.
+    seconds, images_per_second : float
+        Wall time of this call, and images scored in it per second.
+    writing_seconds : float
+        Time spent on writing, beside the computation and after it.
+    statuses : dict of str to int
+        Images by status, ``ok`` included.
+    """
+
+    out: Path
+    scored: int
+    skipped: int
+    failed: int
+    regions: int
+    seconds: float
+    images_per_second: float
+    writing_seconds: float
+    statuses: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return asdict(self) | {"out": str(self.out)}
+
+
+def score(
+    dataset: Path | str,
+    out: Path | str,
+    *,
+    config: Config,
+    run: Path | str | None = None,
+    layout: str | None = None,
+    labels: str | None = None,
+    levels: tuple[str, ...] = LEVELS,
+    stride: int | None = None,
+    regions: str | None = None,
+    compression: str | None = None,
+    stream_maps: bool | None = None,
+    shard: str = "1/1",
+    workers: int | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> ScoreResult:
+    """Score every image of a data set into a score file.
+
+    Under ``torchrun`` every process scores its share, and the first one puts the file together.
+
+    Parameters
+    ----------
+    dataset : Path
+        Folder in a known layout; read, never changed.
+    out : Path
+        ``weights.h5``, ``weights.parquet`` (tables only) or a folder (shards).
+    config : Config
+        Its ``[score]`` table, its record of runs, and the layout and labels of `dataset` where it
+        lists it.
+    run : Path, optional
+        Run folder; the newest finished one by default.
+    layout, labels : str, optional
+        Override what the configuration says of `dataset`.
+    levels : tuple of str
+        Which of ``image``, ``region``, ``pixel`` to keep in the file.
+    stride, regions, compression, stream_maps : optional
+        Override ``[score]``.
+    shard : str
+        ``2/8`` scores the second of eight parts; `curate.merge` puts the files of all together.
+    workers : int, optional
+        Processes that read images; by default none on a CPU, whose threads read as well as they
+        compute, and 8 beside a GPU.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    resume, overwrite : bool
+        Go on with, or replace, an existing `out`.
+
+    Raises
+    ------
+    UsageError, ConfigError, DataError, RunError, StoreError
+    KeyboardInterrupt
+        On Ctrl-C, after what is finished was written.
+    """
+    reporter = reporter or LogReporter()
+    started = time.monotonic()
+    _check_levels(levels)
+    part = parse_shard(shard)
+    with init_distributed(device) as world:
+        reporter = reporter if world.is_first else SilentReporter()
+        loaded = open_scoring_run(run, config)
+        source = open_known_dataset(Path(dataset), config, loaded, layout=layout, labels=labels)
+        check_ids(pair.id for pair in source.pairs)
+        described = first_decides(lambda: describe_source(source))
+        source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
+        scorer = Scorer(
+            loaded,
+            _plan(
+                config,
+                loaded,
+                stride=stride,
+                regions=regions,
+                compression=compression,
+                stream_maps=stream_maps,
+            ),
+            choose_device(device, loaded.config.fit.precision),
+            batch_size=config.score.batch_size,
+        )
+        writing = {
+            "provenance": describe_scores(loaded, described, scorer.plan, levels),
+            "num_classes": len(loaded.classes),
+            "stride": scorer.plan.stride,
+            "levels": levels,
+            "dataset_root": source.root,
+        }
+        _check_stream_maps(loaded, scorer.plan, levels)
+        readers = _count_readers(workers, scorer)
+        with _open_writer(world, Path(out), writing, resume=resume, overwrite=overwrite) as writer:
+            todo = part.of(source.pairs)
+            outcome = _score_all(world, writer, scorer, source, todo, readers, reporter)
+        if world.is_first and part.is_whole:
+            remember(config.root, scores=Path(out))
+    outcome.tally.warn(reporter)
+    seconds = time.monotonic() - started
+    return ScoreResult(
+        out=Path(out),
+        scored=outcome.tally.scored,
+        skipped=outcome.skipped,
+        failed=outcome.tally.failed,
+        regions=outcome.regions,
+        seconds=round(seconds, 2),
+        images_per_second=round(outcome.tally.scored / seconds, 2),
+        writing_seconds=round(outcome.writing_seconds, 3),
+        statuses=outcome.tally.statuses,
+    )
+
+
+class _Outcome(NamedTuple):
+    """Counts of all processes; regions of the finished file; seconds that writing took."""
+
+    tally: Tally
+    skipped: int
+    regions: int
+    writing_seconds: float
+
+
+def _score_all(
+    world: World,
+    writer: ScoreWriter,
+    scorer: Scorer,
+    source: DataSource,
+    pairs: Sequence[Pair],
+    workers: int,
+    reporter: Reporter,
+) -> _Outcome:
+    """Score this process's share of what is left, wait for the others, and finish the file."""
+    done = broadcast_object(writer.done)
+    todo = [pair for pair in pairs if pair.id not in done]
+    skipped = len(pairs) - len(todo)
+    mine = Shard(world.rank + 1, world.size).of(todo)
+    reporter.start("score", skipped + len(mine), skipped)
+    own, seconds = _score_into(writer, scorer, source, mine, skipped, workers, reporter)
+    reporter.finish()
+    tally = Tally()
+    for each in gather_objects(own):  # which waits until all are done
+        tally.include(each)
+    if tally.scored + skipped == 0:
+        msg = (
+            f"None of the {len(todo)} images of {source.root} could be scored "
+            f"({tally.problems()}). First problem: {tally.first_problem}"
+        )
+        raise DataError(msg, code="nothing_scored")
+    before = time.monotonic()
+    regions = first_decides(writer.finish)
+    return _Outcome(tally, skipped, regions, seconds + time.monotonic() - before)
+
+
+def _score_into(
+    writer: ScoreWriter,
+    scorer: Scorer,
+    source: DataSource,
+    todo: Sequence[Pair],
+    skipped: int,
+    workers: int,
+    reporter: Reporter,
+) -> tuple[Tally, float]:
+    """Score images while a thread writes; return the counts and the seconds it wrote for."""
+    tally, done = Tally(), skipped
+    with (
+        telling_of_dead_workers(),
+        WriterThread(writer) as thread,
+        closing(scorer.score(source, todo, workers=workers)) as batches,
+    ):
+        for images in batches:
+            thread.put(images)
+            tally.add(images)
+            done += len(images)
+            reporter.advance(done)
+    return tally, thread.busy_seconds
+
+
+def _open_writer(
+    world: World, out: Path, settings: dict[str, Any], *, resume: bool, overwrite: bool
+) -> ScoreWriter:
+    """Open the writer of this process; the first one looks after what is there already."""
+    if world.is_first:
+        writer = ScoreWriter(out, resume=resume, overwrite=overwrite, **settings)
+        barrier()
+        return writer
+    barrier()
+    return ScoreWriter(out, rank=world.rank, **settings)
+
+
+def _count_readers(workers: int | None, scorer: Scorer) -> int:
+    """Choose how many processes read: none on a CPU, which is busy computing."""
+    if workers is not None:
+        return workers
+    return READERS_BESIDE_A_GPU if scorer.device.device.type == "cuda" else 0
+
+
+def _check_levels(levels: tuple[str, ...]) -> None:
+    """Refuse unknown or no levels."""
+    unknown = [level for level in levels if level not in LEVELS]
+    if unknown or not levels:
+        msg = f"levels = {', '.join(levels) or 'none'}: name one or more of {', '.join(LEVELS)}."
+        raise UsageError(msg)
+
+
+def _check_stream_maps(run: LoadedRun, plan: CellPlan, levels: tuple[str, ...]) -> None:
+    """Refuse to keep maps of streams where there are none."""
+    if not plan.stream_maps:
+        return
+    problem = ""
+    if not run.networks.method.streams:
+        problem = f"the method '{run.config.fit.method}' of {run.path} has no streams"
+    elif "pixel" not in levels:
+        problem = f"levels = {', '.join(levels)} keep no maps of pixels"
+    if problem:
+        msg = (
+            f"maps of streams are asked for, but {problem}: leave out --stream-maps, or "
+            "stream_maps in [score]."
+        )
+        raise UsageError(msg)
+
+
+def _plan(
+    config: Config,
+    run: LoadedRun,
+    *,
+    stride: int | None,
+    regions: str | None,
+    compression: str | None,
+    stream_maps: bool | None,
+) -> CellPlan:
+    """Choose how images are cut: flags beat ``[score]``."""
+    plan = CellPlan(
+        size=run.config.fit.size,
+        stride=stride or config.score.stride,
+        regions=regions or config.score.regions,
+        region_px=config.score.region_px,
+        compression=compression or config.score.compression,
+        stream_maps=config.score.stream_maps if stream_maps is None else stream_maps,
+    )
+    check_compression(plan.compression)
+    return plan

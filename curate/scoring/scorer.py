@@ -1,0 +1,237 @@
+"""Run a run's networks over images: batch after batch is read, computed, pooled and packed.
+
+On a CPU every thread takes whole batches and computes them by itself. That keeps all cores busy
+without waiting for each other, and makes scores independent of the number of cores. Batches are
+filled up to one fixed size, so that a score does not depend on the images that come with it:
+what is scored after a resume, or by another process, is the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import torch
+from torch.utils.data import Dataset
+
+from curate.data.workers import load_ahead
+from curate.errors import RunError
+from curate.records import Batch, LevelScores, Pair, ScoredImage
+from curate.scoring.scored_image import CellPlan, PreparedImage, prepare, score_cells, to_cells
+from curate.training.evidence import gather_evidence, move, to_unit_range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from curate.data.dataset import DataSource
+    from curate.training.building import Networks
+    from curate.training.loading import LoadedRun
+    from curate.training.trainer import Device
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+MAX_CPU_THREADS: Final = 16
+"""Batches that are computed at a time on a CPU; each takes memory of its own."""
+
+GPU_THREADS: Final = 4
+"""Threads beside a GPU: while one waits for it, the others feed it and pool what it computed."""
+
+
+def put_to_use(networks: Networks, device: Device) -> Networks:
+    """Bring networks to a device, ready for `score_maps`."""
+    networks.segmenter.to(device.device).eval()
+    networks.method.to(device.device).eval()
+    return networks
+
+
+@torch.no_grad()
+def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor:
+    """Run a segmenter and its method over a batch of images of the training size.
+
+    Returns
+    -------
+    maps : (N, 4 + S, gh, gw) float32
+        Scores in [0, 1] on the weighting grid: combined, image, region and pixel level, then those
+        of each of the method's S streams, NaN where it is silent.
+
+    Raises
+    ------
+    RunError
+        If the memory of the device is too small.
+    """
+    try:
+        batch = move(batch, device.device)
+        images = to_unit_range(batch.images)
+        with device.autocast():
+            prediction = networks.segmenter(images, networks.stages)
+        levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
+        maps = [levels.combined, levels.image, levels.region, levels.pixel]
+        inactive = torch.full_like(levels.combined, torch.nan)
+        maps += [levels.streams.get(name, inactive) for name in networks.method.streams]
+        return torch.stack(maps, dim=1).float().cpu()
+    except torch.OutOfMemoryError as error:
+        msg = (
+            f"{device.device} ran out of memory with batches of {len(batch.keys)}. Lower "
+            "batch_size in [score]; a score that was interrupted goes on with --resume."
+        )
+        raise RunError(msg) from error
+
+
+class PreparedImages(Dataset[list["PreparedImage | ScoredImage"]]):
+    """Reads the images of a batch, in this process or in another one."""
+
+    def __init__(self, source: DataSource, plan: CellPlan) -> None:
+        self.source = replace(source, pairs=())  # what another process need not be told
+        self.plan = plan
+
+    def __getitem__(self, pairs: Sequence[Pair]) -> list[PreparedImage | ScoredImage]:
+        """Read some images; those with a problem are finished already."""
+        return [prepare(self.source, pair, self.plan) for pair in pairs]
+
+
+class Scorer:
+    """The networks of a run, ready to score.
+
+    Parameters
+    ----------
+    run : LoadedRun
+        Its networks are brought to the device.
+    plan : CellPlan
+        How images are cut.
+    device : Device
+    batch_size : int
+        Images of every batch; shorter ones are filled up.
+
+    Attributes
+    ----------
+    streams : tuple of str
+        The kinds of evidence that the run keeps apart.
+    """
+
+    def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, batch_size: int) -> None:
+        self.plan, self.device, self.batch_size = plan, device, batch_size
+        self.streams = run.networks.method.streams
+        self._networks = put_to_use(run.networks, device)
+        self._of_thread = threading.local()
+
+    def score(
+        self, source: DataSource, pairs: Iterable[Pair], *, workers: int
+    ) -> Generator[list[ScoredImage]]:
+        """Score images in order; those that cannot be scored come out with their status.
+
+        Parameters
+        ----------
+        workers : int
+            Processes that read; with 0 the computing threads read by themselves.
+        """
+        reader = PreparedImages(source, self.plan)
+        groups = chunks(pairs, self.batch_size)
+        with computing_threads(self.device) as (pool, num_threads):
+            if workers:
+                read = load_ahead(reader, groups, workers=workers)
+                yield from map_ahead(pool, self._finish, read, num_threads + 1)
+            else:
+                yield from map_ahead(
+                    pool, lambda group: self._finish(reader[group]), groups, num_threads + 1
+                )
+
+    def _finish(self, items: Sequence[PreparedImage | ScoredImage]) -> list[ScoredImage]:
+        """Compute a batch, bring the maps of each image to its cells and pool them."""
+        ready = [item for item in items if isinstance(item, PreparedImage)]
+        maps = iter(self.compute(ready) if ready else ())
+        return [
+            item if isinstance(item, ScoredImage) else self._pool_scores(item, next(maps))
+            for item in items
+        ]
+
+    def compute(self, ready: Sequence[PreparedImage]) -> torch.Tensor:
+        """Run the networks: (batch_size, 4 + S, gh, gw) float32 scores, see `score_maps`.
+
+        Rows beyond the given images repeat the last one.
+        """
+        filled = [*ready, *[ready[-1]] * (self.batch_size - len(ready))]
+        batch = Batch(
+            images=torch.stack([item.image for item in filled]),
+            label_map=torch.stack([item.label_map for item in filled]),
+            is_real=torch.zeros(len(filled), dtype=torch.bool),
+            keys=tuple(item.key for item in filled),
+        )
+        return score_maps(self._networks_of_thread(), self.device, batch)
+
+    def _networks_of_thread(self) -> Networks:
+        """Return the networks that belong to the calling thread."""
+        if not hasattr(self._of_thread, "networks"):
+            self._of_thread.networks = share_weights(self._networks)
+        networks: Networks = self._of_thread.networks
+        return networks
+
+    def _pool_scores(self, item: PreparedImage, maps: torch.Tensor) -> ScoredImage:
+        """Bring the maps of one image to its cells and pool them."""
+        cells = to_cells(
+            maps,
+            size=self.plan.size,
+            height=item.height,
+            width=item.width,
+            stride=self.plan.stride,
+        )
+        return score_cells(item, cells.clamp(0, 1).numpy(), self.plan, self.streams)
+
+
+def share_weights(networks: Networks) -> Networks:
+    """Copy networks but for their weights, which both share.
+
+    Networks that run in two threads at once must not be the same: they keep things between their
+    layers, such as the hooks that capture stages.
+    """
+    modules = (networks.segmenter, networks.method)
+    shared = {id(t): t for m in modules for t in (*m.parameters(), *m.buffers())}
+    return replace(
+        networks,
+        segmenter=copy.deepcopy(networks.segmenter, shared),
+        method=copy.deepcopy(networks.method, shared),
+    )
+
+
+@contextmanager
+def computing_threads(device: Device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Yield a pool of threads that compute on one core each, and their number.
+
+    As many as PyTorch may use (``OMP_NUM_THREADS``), at most `MAX_CPU_THREADS`.
+    """
+    before = torch.get_num_threads()
+    count = min(before, MAX_CPU_THREADS) if device.device.type == "cpu" else GPU_THREADS
+    # the setting is the calling thread's own, and what threads to come begin with
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        torch.set_num_threads(1)
+        yield pool, count
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+def map_ahead(
+    pool: ThreadPoolExecutor, function: Callable[[T], U], items: Iterable[T], ahead: int
+) -> Iterator[U]:
+    """Map in order, never more than `ahead` results in memory."""
+    waiting: deque[Future[U]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut into lists of `size`, the last one shorter."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,31 @@
+"""The plainest layout: ``images/<id>.<suffix>`` and ``labels/<id>.png`` with class indices."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from PIL import Image
+
+from curate.records import IGNORE_INDEX
+from curate.selection.formats.base import Format
+
+if TYPE_CHECKING:
+    from curate.selection.placement import SubsetItem
+
+
+class FolderFormat(Format):
+    """Labels are 8-bit PNG files, 0 .. C-1 and 255 = ignore; no id map is needed to read them."""
+
+    needs_label_maps: ClassVar[bool] = True
+
+    def add(self, item: SubsetItem) -> None:
+        """Write one image and its label."""
+        suffix = PurePosixPath(item.image_path).suffix
+        self.placement.place(item.image, f"images/{item.id}{suffix}")
+        label_map = self.placement.read_label_map(Path(item.label))
+        if item.keep is not None:
+            label_map = np.where(item.keep, label_map, np.uint8(IGNORE_INDEX))
+        target = self.placement.new_file(f"labels/{item.id}.png")
+        Image.fromarray(label_map).save(target, format="PNG")

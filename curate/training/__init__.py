@@ -1,0 +1,1 @@
+"""The joint training of a segmenter and a weighting method, and the run folder it leaves."""

@@ -1,0 +1,116 @@
+"""Measure the segmenter of a finished run on a labelled data set."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from curate.data.augmentation import fit_to_size
+from curate.data.dataset import DataSource, open_dataset
+from curate.data.reading import read_pair
+from curate.errors import DataError
+from curate.metrics import class_iou, confusion_matrix, mean_iou
+from curate.training.evidence import to_unit_range
+from curate.training.loading import load_run
+from curate.training.trainer import choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from curate.records import Pair
+
+BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Agreement of a segmenter with labels, at the labels' own resolution.
+
+    Attributes
+    ----------
+    confusion : (C, C) int64
+        Pixels by true class (row) and predicted class (column).
+    images, failed : int
+        Images measured, and images that could not be read.
+    """
+
+    confusion: NDArray[np.int64]
+    images: int
+    failed: int
+
+    def miou(self, classes: Sequence[int] | None = None) -> float:
+        """Mean IoU in [0, 1] over the given classes that occur, or over all that occur."""
+        return mean_iou(self.confusion, classes)
+
+    @property
+    def class_iou(self) -> NDArray[np.float64]:
+        """IoU of each class in [0, 1], NaN where it never occurs."""
+        return class_iou(self.confusion)
+
+
+@torch.no_grad()
+def evaluate(
+    run: Path | str,
+    dataset: Path | str,
+    *,
+    layout: str = "auto",
+    labels: str | None = None,
+    device: str = "auto",
+) -> Evaluation:
+    """Predict every image of `dataset` and count its pixels by true and predicted class.
+
+    Raises
+    ------
+    DataError
+        If no image of the data set can be read.
+    RunError
+        If `run` is no finished run.
+    """
+    loaded = load_run(Path(run))
+    chosen = choose_device(device, loaded.config.fit.precision)
+    segmenter = loaded.networks.segmenter.to(chosen.device).eval()
+    source = open_dataset(
+        Path(dataset), layout=layout, labels=labels, classes=loaded.classes, key="e0"
+    )
+    num_classes = len(loaded.classes)
+    confusion = np.zeros((num_classes, num_classes), dtype=np.int64)
+    failed = 0
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for start in range(0, len(source.pairs), BATCH):
+            pairs = source.pairs[start : start + BATCH]
+            read = list(pool.map(lambda pair: _read(source, pair, loaded.config.fit.size), pairs))
+            usable = [item for item in read if item is not None]
+            failed += len(read) - len(usable)
+            if not usable:
+                continue
+            images = to_unit_range(torch.stack([image for image, _ in usable]))
+            with chosen.autocast():
+                logits = segmenter(images.to(chosen.device)).logits.float()
+            for row, (_, label_map) in zip(logits, usable, strict=True):
+                pixels = F.interpolate(row[None], size=list(label_map.shape), mode="bilinear")
+                predicted = pixels[0].argmax(dim=0).cpu().numpy()
+                confusion += confusion_matrix(label_map, predicted, num_classes)
+    if failed == len(source.pairs):
+        msg = f"None of the {failed} images of {source.root} could be read; nothing was measured."
+        raise DataError(msg, code="nothing_read")
+    return Evaluation(confusion, len(source.pairs) - failed, failed)
+
+
+def _read(
+    source: DataSource, pair: Pair, size: tuple[int, int]
+) -> tuple[torch.Tensor, NDArray[np.uint8]] | None:
+    """Read one image at the network's size and its labels at their own; None if unreadable."""
+    try:
+        loaded = read_pair(source, pair)
+    except DataError:
+        return None
+    image, _ = fit_to_size(loaded.image, loaded.label_map, size)
+    return image, loaded.label_map.numpy()

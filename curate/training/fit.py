@@ -1,0 +1,321 @@
+"""Train a segmenter and weighting networks jointly, into a run folder that survives anything."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from curate.data.batches import evaluation_batches, training_batches
+from curate.data.workers import telling_of_dead_workers
+from curate.distributed import any_rank, first_decides, gather_objects, init_distributed
+from curate.errors import ConfigError, RunError, StoreError
+from curate.files.atomic import check_writable
+from curate.files.state import remember
+from curate.interrupts import InterruptFlag
+from curate.methods import find_method
+from curate.reporting import LogReporter, Reporter, SilentReporter
+from curate.training.building import build_networks, check_method
+from curate.training.metric_log import MetricLog
+from curate.training.preparing import prepare_method
+from curate.training.run_folder import RunFolder, read_finished
+from curate.training.task import Task, open_task
+from curate.training.trainer import Trainer, choose_device
+
+if TYPE_CHECKING:
+    from curate.config import Config
+    from curate.job import World
+    from curate.records import Batch
+
+COLLAPSED_ESS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What `fit` did.
+
+    Attributes
+    ----------
+    run : Path
+        Folder of the finished run.
+    steps : int
+    seconds : float
+        Wall time of this call; earlier calls of a resumed run are not in it.
+    device : str
+    num_real, num_synthetic : int
+        Images trained on.
+    images_per_second : float
+    measured : dict of str to float
+        Last held-out measurements: ``auroc_pixel``, ``held_out_loss_pixel``, .. by level; None
+        where a domain had no held-out image.
+    """
+
+    run: Path
+    steps: int
+    seconds: float
+    device: str
+    num_real: int
+    num_synthetic: int
+    images_per_second: float
+    measured: dict[str, float | None] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return asdict(self) | {"run": str(self.run)}
+
+
+def fit(
+    config: Config,
+    *,
+    out: Path | str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> FitResult:
+    """Train jointly and leave a finished run folder.
+
+    Processes that ``torchrun`` started train together, each on its share of every batch; what
+    they write and report is written and reported once.
+
+    Parameters
+    ----------
+    config : Config
+        From `curate.load_config`.
+    out : Path, optional
+        Run folder; by default the next ``runs/run-0001`` beside curate.toml.
+    resume : bool
+        Go on with `out`, or with the newest unfinished run. On a CPU the result is bit for bit
+        that of an uninterrupted run, with the same number of processes.
+    overwrite : bool
+        Replace `out` if it is a run.
+    reporter : Reporter, optional
+        Receives progress and warnings; the log by default.
+
+    Raises
+    ------
+    ConfigError, DataError, RunError, StoreError
+    KeyboardInterrupt
+        On Ctrl-C or SIGTERM, after a checkpoint was saved.
+    """
+    reporter = reporter or LogReporter()
+    started = time.monotonic()
+    num_folds = check_method(config)
+    if find_method(config.fit.method).gives_scores and not config.synthetic:
+        msg = (
+            f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "
+            "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
+        )
+        raise ConfigError(msg)
+    with init_distributed(config.fit.device) as world:
+        reporter = reporter if world.is_first else SilentReporter()
+        _check_shares(config, world)
+        path = Path(out) if out else None
+        first_decides(lambda: check_writable(config.root))
+        folder = first_decides(
+            lambda: RunFolder.open(config, path, resume=resume, overwrite=overwrite)
+        )
+        with folder:
+            if first_decides(lambda: folder.is_finished):
+                first_decides(folder.clear_up)
+                reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
+            else:
+                _fit_into(folder, config, num_folds, reporter, world)
+            first_decides(lambda: _remember(config, folder))
+            result = first_decides(lambda: read_finished(folder.path).result)
+    return FitResult(run=folder.path, seconds=round(time.monotonic() - started, 2), **result)
+
+
+def _remember(config: Config, folder: RunFolder) -> None:
+    """Make the run the one that later commands take by default."""
+    try:
+        remember(config.root, run=folder.path)
+    except StoreError as error:
+        msg = (
+            f"{folder.path} is finished, but later commands will not find it by themselves: "
+            f"{error} Or name it with --run."
+        )
+        raise StoreError(msg) from error
+
+
+def _check_shares(config: Config, world: World) -> None:
+    """Refuse a batch that the processes cannot share equally."""
+    unit = world.size * (2 if config.synthetic else 1)
+    size = config.fit.batch_size
+    if size % unit:
+        below, above = size // unit * unit, (size // unit + 1) * unit
+        fitting = f"{below} or {above}" if below else f"{above}"
+        each = "as many real and as many synthetic images" if config.synthetic else "as many images"
+        msg = (
+            f"batch_size = {size} cannot be shared by {world.size} processes: each must get {each} "
+            f"as the others. Set it to a multiple of {unit}, for example {fitting}, or start "
+            "another number of processes."
+        )
+        raise ConfigError(msg)
+
+
+def _fit_into(
+    folder: RunFolder, config: Config, num_folds: int, reporter: Reporter, world: World
+) -> None:
+    """Train from the folder's checkpoint, or from the start, to the finished run."""
+    started = time.monotonic()
+    device = choose_device(config.fit.device, config.fit.precision)
+    task = first_decides(lambda: open_task(config, num_folds=num_folds, reporter=reporter))
+    folder.path = first_decides(lambda: folder.begin(config, task))
+    has_checkpoint = first_decides(lambda: folder.has_checkpoint)
+    networks = build_networks(
+        config,
+        num_classes=len(task.classes),
+        real_class_px=task.real_class_px.tolist(),
+        splits=task.splits,
+        is_restored=has_checkpoint,
+    )
+    trainer = Trainer(
+        networks.segmenter,
+        networks.method,
+        stages=networks.stages,
+        settings=config.fit,
+        device=device,
+        world=world,
+    )
+    log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard and world.is_first)
+    first_step = folder.restore(trainer, log)
+    if trainer.method.prepares and first_step == 0:
+        prepare_method(trainer, task, config, folder, log, reporter)
+    is_evaluated = trainer.method.gives_scores and world.is_first
+    held_out = _read_held_out(task, config) if is_evaluated else []
+    _train(trainer, task, config, folder, log, held_out, first_step, reporter)
+    measured = trainer.evaluate(held_out, is_last=True)
+    log.add(config.fit.steps, measured)
+    if warning := trainer.method.warning(measured):
+        reporter.warn(warning)
+    _warn_of_collapse(log, reporter)
+    for root in first_decides(lambda: folder.changed_data(task)):
+        reporter.warn(
+            f"{root} changed during the training (files were added, removed or resized): the same "
+            "settings will not give the same weights again."
+        )
+    num_images = (config.fit.steps - first_step) * config.fit.batch_size
+    result = {
+        "steps": config.fit.steps,
+        "device": str(device.device),
+        "num_real": task.num_real,
+        "num_synthetic": task.num_synthetic,
+        "images_per_second": round(num_images / (time.monotonic() - started), 2),
+        "measured": {k: v if math.isfinite(v) else None for k, v in measured.items()},
+    }
+    first_decides(lambda: folder.finish(trainer, log, result))
+
+
+def _train(
+    trainer: Trainer,
+    task: Task,
+    config: Config,
+    folder: RunFolder,
+    log: MetricLog,
+    held_out: list[Batch],
+    first_step: int,
+    reporter: Reporter,
+) -> None:
+    """Run the steps that are left; save regularly, and once more when interrupted."""
+    settings = config.fit
+    batches = training_batches(
+        task.real,
+        task.synthetic,
+        size=settings.size,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        first_step=first_step,
+        num_steps=settings.steps - first_step,
+        augment=config.augment,
+        workers=_count_workers(config, trainer),
+        pin_memory=trainer.device.device.type == "cuda",
+        exclude=task.unusable,
+        world=trainer.world,
+        with_uncropped=trainer.method.weighs_uncropped,
+    )
+    reporter.start("fit", settings.steps, first_step, unit="steps")
+    clock, seen = time.monotonic(), 0
+    with InterruptFlag() as interrupt, telling_of_dead_workers(), closing(batches):
+        for number, batch in enumerate(batches, start=first_step):
+            _warn_of_unreadable(batch, reporter)
+            metrics = _step(trainer, number, batch)
+            done, seen = number + 1, seen + settings.batch_size
+            metrics["images_per_second"] = seen / (time.monotonic() - clock)
+            is_last = done == settings.steps
+            if done % settings.evaluate_every == 0 and not is_last:
+                metrics |= trainer.evaluate(held_out, is_last=False)
+            log.add(done, {k: v for k, v in metrics.items() if k != "images_per_second"})
+            reporter.advance(done, metrics)
+            is_stopped = any_rank(interrupt.is_set)
+            if is_last or is_stopped or done % settings.checkpoint_every == 0:
+                first_decides(partial(folder.save, trainer, log, done))
+            if is_stopped:
+                reporter.finish()
+                reporter.warn(f"Interrupted. {folder.how_to_go_on()}")
+                raise KeyboardInterrupt
+    reporter.finish()
+
+
+def _step(trainer: Trainer, number: int, batch: Batch) -> dict[str, float]:
+    """Train one step; say plainly why training cannot go on where it cannot."""
+    try:
+        metrics = trainer.step(number, batch)
+    except torch.OutOfMemoryError as error:
+        size = "x".join(map(str, trainer.settings.size))
+        msg = (
+            f"{trainer.device.device} ran out of memory with batch_size = "
+            f"{trainer.settings.batch_size} at {size} pixels. Lower one of them, or use a smaller "
+            "segmenter."
+        )
+        raise RunError(msg) from error
+    losses = metrics["loss_real"], metrics["loss_synthetic"]
+    if not all(map(math.isfinite, losses)):
+        msg = (
+            f"The loss is not finite at step {number + 1} (real {losses[0]}, synthetic "
+            f"{losses[1]}). Start a new run with a lower learning_rate than "
+            f"{trainer.settings.learning_rate}."
+        )
+        raise RunError(msg)
+    return metrics
+
+
+def _read_held_out(task: Task, config: Config) -> list[Batch]:
+    """Held-out images of both domains, read once."""
+    batches: list[Batch] = []
+    for is_real in (True, False):
+        pairs = task.held_out_pairs(real=is_real)
+        batches += evaluation_batches(
+            pairs, size=config.fit.size, batch_size=config.fit.batch_size, is_real=is_real
+        )
+    return batches
+
+
+def _count_workers(config: Config, trainer: Trainer) -> int:
+    """Readers beside the training: none on a CPU, which is busy computing, eight for a GPU."""
+    if config.fit.workers is not None:
+        return config.fit.workers
+    return 8 if trainer.device.device.type == "cuda" else 0
+
+
+def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
+    """Pass on which images could not be read, in whichever process."""
+    if any_rank(bool(batch.problems)):
+        for problems in gather_objects(batch.problems):
+            for key, message in problems:
+                reporter.warn(f"Left out {key}: {message}")
+
+
+def _warn_of_collapse(log: MetricLog, reporter: Reporter) -> None:
+    """Say that the weights leave too little to learn from, and what to do about it."""
+    ess = log.recent_mean("ess")
+    if ess is not None and ess < COLLAPSED_ESS:
+        reporter.warn(
+            f"The weights collapse on few pixels: effective sample size {ess:.2f} of 1. Raise "
+            "min_ess in [method], or look at what scores high with 'curate score'."
+        )

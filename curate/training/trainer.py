@@ -1,0 +1,253 @@
+"""The joint training: one step on one screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from curate.distributed import first_decides, sum_over_ranks
+from curate.errors import ConfigError
+from curate.files.tree import pack, unpack
+from curate.grid import warp_to_views
+from curate.job import ALONE, World
+from curate.models.schedule import warmup_cosine
+from curate.records import IGNORE_INDEX, Batch, Evidence
+from curate.seeding import stable_seed
+from curate.training.evidence import (
+    gather_evidence,
+    gather_uncropped_evidence,
+    grid_predictions,
+    move,
+    spread_to_pixels,
+    to_unit_range,
+)
+from curate.training.replicas import replicate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from curate.config import FitConfig
+    from curate.methods import Method
+    from curate.models import Segmenter
+
+ADAM_EPS: Final = 1e-6
+"""Gradients far below this are rounding errors, and must not become steps of full length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where and how precisely to compute."""
+
+    device: torch.device
+    use_bfloat16: bool
+
+    def autocast(self) -> torch.autocast:
+        """Context in which the segmenter runs."""
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.use_bfloat16, cache_enabled=True
+        )
+
+
+def segmentation_loss(
+    logits: Tensor, label_map: Tensor, weights: Tensor, is_real: Tensor, *, synthetic_weight: float
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of both domains, synthetic pixels weighted.
+
+    Parameters
+    ----------
+    logits : (N, C, h, w) float
+        Upsampled to the labels' size here.
+    label_map : (N, H, W) int64
+        255 = ignore, in neither sum.
+    weights : (N, H, W) float32
+        Of real pixels unused.
+    is_real : (N,) bool
+    synthetic_weight : float
+        lambda of ``mean_v CE(T) + lambda * sum(v w CE(S)) / sum(v)``.
+
+    Returns
+    -------
+    loss : scalar
+        Of several processes, this one's part of the sum.
+    parts : (2,) float32
+        Detached loss of real and of synthetic pixels of all processes; 0 where a domain has no
+        valid pixel.
+    """
+    size = list(label_map.shape[1:])
+    pixels = F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
+    losses = F.cross_entropy(pixels, label_map, ignore_index=IGNORE_INDEX, reduction="none")
+    domain = is_real[:, None, None]
+    valid = label_map != IGNORE_INDEX
+    counts = torch.stack([(valid & domain).sum(), (valid & ~domain).sum()])
+    num_real, num_synthetic = sum_over_ranks(counts).clamp(min=1)
+    real_loss = losses[is_real].sum() / num_real
+    synthetic = (losses * weights)[~is_real].sum() / num_synthetic
+    loss = real_loss + synthetic_weight * synthetic
+    return loss, sum_over_ranks(torch.stack([real_loss, synthetic]).detach())
+
+
+class Trainer:
+    """Segmenter, method and optimiser, and the step that trains them together.
+
+    Everything random in a step is keyed by its number, so that a trainer restored from `state`
+    continues exactly as it would have. Processes that train together end every step with the
+    same weights, those of one process with the whole batch; only dropout, where a segmenter has
+    it, draws other masks than one process would.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        method: Method,
+        *,
+        stages: tuple[str, ...],
+        settings: FitConfig,
+        device: Device,
+        world: World = ALONE,
+    ) -> None:
+        self.segmenter = segmenter.to(device.device)
+        self.predict = replicate(self.segmenter, device.device, world)
+        self.method = method.to(device.device)
+        self.settings = settings
+        self.device = device
+        self.world = world
+        self.stages = stages
+        groups = segmenter.parameter_groups(settings.learning_rate, settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, eps=ADAM_EPS)
+        self.peak_rates = [group["lr"] for group in self.optimizer.param_groups]
+
+    def step(self, number: int, batch: Batch) -> dict[str, float]:
+        """Train on this process's share of a batch; return the measurements of all of it."""
+        share = () if self.world.is_first else (self.world.rank,)
+        torch.manual_seed(stable_seed(self.settings.seed, "step", number, *share))
+        self.segmenter.train()
+        self.method.train()
+        batch = move(batch, self.device.device)
+        images = to_unit_range(batch.images)  # (N, 3, H, W)
+        label_map = batch.label_map.long()  # (N, H, W)
+
+        with self.device.autocast():
+            prediction = self.predict(images, self.stages)  # logits (N, C, H/4, W/4)
+        evidence = gather_evidence(batch, images, prediction)
+        is_warmup = number < self.settings.warmup * self.settings.steps
+        cell_weights, metrics = self._weigh(batch, evidence, is_warmup=is_warmup)  # (N, h, w)
+        weights = spread_to_pixels(cell_weights, *label_map.shape[1:])  # (N, H, W)
+        loss, parts = segmentation_loss(
+            prediction.logits,
+            label_map,
+            weights,
+            batch.is_real,
+            synthetic_weight=self.settings.synthetic_weight,
+        )
+        if self.method.has_penalty and not is_warmup:
+            grid = (evidence.label_map.shape[1], evidence.label_map.shape[2])
+            loss = loss + self.method.penalty(grid_predictions(prediction.logits, grid), evidence)
+
+        loss = loss * self.world.size  # of which `predict` takes the mean over the processes
+
+        factor = warmup_cosine(number, self.settings.steps)
+        for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
+            group["lr"] = peak * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        real, synthetic = parts.tolist()
+        return {"loss_real": real, "loss_synthetic": synthetic} | metrics
+
+    def _weigh(
+        self, batch: Batch, evidence: Evidence, *, is_warmup: bool
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Let the method weigh the batch, or the whole images that it was made from."""
+        whole = batch.whole
+        if whole is None:
+            return self.method.step(evidence, is_warmup=is_warmup)
+        before = gather_uncropped_evidence(batch, whole, evidence.predictions.shape[1])
+        found, metrics = self.method.step(before, is_warmup=is_warmup)
+        valid = before.label_map != IGNORE_INDEX
+        height, width = whole.label_map.shape[1:]
+        weights = torch.ones_like(evidence.label_map, dtype=torch.float32)
+        weights[~batch.is_real] = warp_to_views(found, valid, whole.views, (height, width))
+        return weights, metrics
+
+    def evaluate(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
+        """Measure the method on held-out images, if there are any; the first process decides.
+
+        `held_out` of the other processes is of no effect.
+        """
+        measured = first_decides(
+            lambda: (
+                self.method.evaluate(self.gather_held_out(held_out), is_last=is_last)
+                if held_out
+                else {}
+            )
+        )
+        if measured:
+            self.share_method()
+        return measured
+
+    def share_method(self) -> None:
+        """Copy the first process's method, and what it needs to go on, to the others."""
+        if self.world.is_alone:
+            return
+        tensors, structure = first_decides(self._pack_method)
+        if not self.world.is_first:
+            self._load_method(unpack(tensors, structure))
+
+    @torch.no_grad()
+    def gather_held_out(self, batches: Sequence[Batch]) -> list[Evidence]:
+        """Run the segmenter over held-out batches as scoring would."""
+        self.segmenter.eval()
+        self.method.eval()
+        gathered = []
+        for batch in batches:
+            moved = move(batch, self.device.device)
+            images = to_unit_range(moved.images)
+            with self.device.autocast():
+                prediction = self.segmenter(images, self.stages)
+            gathered.append(gather_evidence(moved, images, prediction))
+        return gathered
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training needs to go on, as nested dicts of tensors and plain values."""
+        return {
+            "segmenter": self.segmenter.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            **self._method_state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.segmenter.load_state_dict(state["segmenter"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._load_method(state)
+
+    def _method_state(self) -> dict[str, Any]:
+        """Return the method's part of `state`."""
+        return {
+            "method": self.method.state_dict(),
+            "method_training": self.method.training_state(),
+        }
+
+    def _pack_method(self) -> tuple[dict[str, Tensor], Any]:
+        """Make the method's part of `state` ready to be sent to other processes."""
+        tensors, structure = pack(self._method_state())
+        return {name: tensor.cpu() for name, tensor in tensors.items()}, structure
+
+    def _load_method(self, state: dict[str, Any]) -> None:
+        """Take over the method's part of `state`."""
+        self.method.load_state_dict(state["method"])
+        self.method.load_training_state(state["method_training"])
+
+
+def choose_device(name: str, precision: str) -> Device:
+    """Resolve ``auto``: CUDA where there is one, with bfloat16; else the CPU with float32."""
+    if name == "cuda" and not torch.cuda.is_available():
+        msg = "device = 'cuda' was asked for, but torch sees no CUDA device. Use 'auto' or 'cpu'."
+        raise ConfigError(msg)
+    use_cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
+    use_bfloat16 = precision == "bfloat16" or (precision == "auto" and use_cuda)
+    return Device(torch.device("cuda" if use_cuda else "cpu"), use_bfloat16)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from curate.data.classes import CLASS_SETS, resolve_classes
+from curate.errors import ConfigError
+
+
+def test_built_in_sets_have_the_classes_of_their_benchmarks():
+    sizes = {name: len(names) for name, names in CLASS_SETS.items()}
+    assert sizes == {"cityscapes19": 19, "synthia16": 16, "camvid11": 11}
+    assert CLASS_SETS["camvid11"][0] == "sky"
+    assert CLASS_SETS["camvid11"][10] == "bicyclist"
+    assert CLASS_SETS["cityscapes19"][0] == "road"
+    assert CLASS_SETS["cityscapes19"][18] == "bicycle"
+
+
+def test_synthia_lacks_terrain_truck_and_train():
+    missing = set(CLASS_SETS["cityscapes19"]) - set(CLASS_SETS["synthia16"])
+    assert missing == {"terrain", "truck", "train"}
+
+
+def test_name_is_looked_up():
+    classes = resolve_classes("camvid11")
+    assert (classes.name, len(classes)) == ("camvid11", 11)
+    assert classes.names == CLASS_SETS["camvid11"]
+
+
+def test_list_of_names_is_taken_in_its_order():
+    classes = resolve_classes(["road", "car"])
+    assert (classes.name, classes.names) == ("custom", ("road", "car"))
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(ConfigError, match=r"'camvid12' is no built-in .* camvid11, or an inline"):
+        resolve_classes("camvid12")
+
+
+@pytest.mark.parametrize(
+    ("names", "seen"),
+    [
+        (["road"], "1 names, 1 of them different"),
+        (["road", "road"], "2 names, 1 of them different"),
+        (["road", ""], "2 names"),
+        ([str(n) for n in range(255)], "255 names"),
+        ([], "0 names"),
+    ],
+)
+def test_unusable_lists_are_refused(names, seen):
+    with pytest.raises(ConfigError, match=f"lists {seen}.*2 to 254 different"):
+        resolve_classes(names)
+
+
+def test_254_classes_are_the_most():
+    assert len(resolve_classes([str(n) for n in range(254)])) == 254

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from curate.errors import UsageError
+from curate.files.state import latest_run, latest_scores, remember
+from tests.scores.making import scored_image, write_scores
+
+
+def test_newest_run_and_scores_are_remembered_apart(tmp_path):
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "w.h5").touch()
+    remember(tmp_path, run=tmp_path / "runs" / "a")
+    remember(tmp_path, scores=tmp_path / "w.h5")
+    assert latest_run(tmp_path) == tmp_path / "runs" / "a"
+    assert latest_scores(tmp_path) == tmp_path / "w.h5"
+    record = json.loads((tmp_path / ".curate.json").read_text())
+    assert record == {"latest_run": "runs/a", "latest_scores": "w.h5"}
+
+
+def test_paths_outside_stay_absolute_and_relative_ones_count_from_here(tmp_path, monkeypatch):
+    root, outside = tmp_path / "root", tmp_path / "w.h5"
+    root.mkdir()
+    outside.touch()
+    remember(root, scores=outside)
+    assert json.loads((root / ".curate.json").read_text())["latest_scores"] == str(outside)
+    monkeypatch.chdir(root)
+    (root / "r").mkdir()
+    remember(root, run=root.__class__("r"))
+    assert json.loads((root / ".curate.json").read_text())["latest_run"] == "r"
+
+
+def test_nothing_remembered_names_the_command_and_the_flag(tmp_path):
+    with pytest.raises(UsageError, match=r"Run 'curate fit' first, or name a run with --run"):
+        latest_run(tmp_path)
+    with pytest.raises(UsageError, match=r"Run 'curate score' first, or .* with --scores"):
+        latest_scores(tmp_path)
+
+
+def test_what_is_gone_is_told(tmp_path):
+    remember(tmp_path, run=tmp_path / "gone")
+    with pytest.raises(UsageError, match=r"gone, is no longer there\. Run 'curate fit'"):
+        latest_run(tmp_path)
+
+
+def test_tables_alone_are_found_again(tmp_path):
+    out = write_scores(tmp_path / "w.parquet", [scored_image("a")])
+    remember(tmp_path, scores=out)
+    assert latest_scores(tmp_path) == out
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"latest_run": 3}', '{"latest_run": "a', "[" * 99_999])
+def test_damaged_record_is_told_and_written_anew(tmp_path, text):
+    (tmp_path / ".curate.json").write_text(text)
+    with pytest.raises(UsageError, match=r"\.curate\.json is damaged.*--run"):
+        latest_run(tmp_path)
+    (tmp_path / "r").mkdir()
+    remember(tmp_path, run=tmp_path / "r")
+    assert latest_run(tmp_path) == tmp_path / "r"

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import h5py
+import pytest
+
+from curate.errors import StoreError, UsageError
+from curate.scores.merge import Joined, join
+from curate.scores.score_file import ScoreFile
+from tests.scores.making import PROVENANCE, failed_image, scored_image, write_scores
+
+IMAGES = [scored_image(f"i{n}", n / 10) for n in range(6)]
+KINDS = {"h5": ".h5", "tables": ".parquet", "shards": ""}
+
+
+def provenance_of(num_images):
+    return PROVENANCE | {"dataset": PROVENANCE["dataset"] | {"images": num_images}}
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """The same six images in one file, and in two parts, one of them with a failure."""
+
+    def write(suffix, num_images=6):
+        options = {"provenance": provenance_of(num_images), "dataset_root": tmp_path}
+        first = write_scores(tmp_path / f"a{suffix}", [*IMAGES[:3], failed_image("i4")], **options)
+        second = write_scores(tmp_path / f"b{suffix}", IMAGES[3:], **options)
+        return [first, second], write_scores(tmp_path / f"whole{suffix}", IMAGES, **options)
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", KINDS.values(), ids=KINDS)
+def test_parts_become_the_file_that_one_scorer_writes(parts, tmp_path, suffix):
+    paths, whole = parts(suffix)
+    assert join(paths, tmp_path / f"all{suffix}") == Joined(6, 6, 12, 0)
+    joined, expected = ScoreFile(tmp_path / f"all{suffix}"), ScoreFile(whole)
+    assert joined.images.equals(expected.images)
+    assert joined.regions.equals(expected.regions)
+    assert joined.provenance == expected.provenance
+    assert joined.dataset_root == expected.dataset_root
+    if joined.has_maps:
+        for image_id in joined.images["id"]:
+            assert (joined.pixel_scores(image_id) == expected.pixel_scores(image_id)).all()
+            assert (joined.region_ids(image_id) == expected.region_ids(image_id)).all()
+
+
+def test_maps_are_not_packed_again(parts, tmp_path):
+    paths, _ = parts(".h5")
+    join(paths, tmp_path / "all.h5")
+    with h5py.File(paths[0]) as before, h5py.File(tmp_path / "all.h5") as after:
+        for group in ("pixel_scores", "region_ids"):
+            chunks = [file[f"{group}/i1"].id.read_direct_chunk((0, 0)) for file in (before, after)]
+            assert chunks[0] == chunks[1]
+
+
+def test_images_in_no_part_are_counted(parts, tmp_path):
+    paths, _ = parts(".h5", num_images=9)
+    assert join(paths, tmp_path / "all.h5").missing == 3
+
+
+def test_tables_alone_make_no_maps(parts, tmp_path):
+    paths, _ = parts(".parquet")
+    with pytest.raises(StoreError, match=r"holds tables only, no pixel_scores: name an --out"):
+        join(paths, tmp_path / "all.h5")
+    assert not (tmp_path / "all.h5").exists()
+
+
+def test_other_settings_are_refused(tmp_path):
+    first = write_scores(tmp_path / "a.h5", IMAGES[:1])
+    second = write_scores(tmp_path / "b.h5", IMAGES[1:], provenance=PROVENANCE | {"seed": 1})
+    with pytest.raises(StoreError, match=r"b\.h5 comes from other settings; these differ: seed\."):
+        join([first, second], tmp_path / "all.h5")
+
+
+def test_an_image_scored_twice_is_refused(tmp_path):
+    first = write_scores(tmp_path / "a.h5", IMAGES[:2])
+    second = write_scores(tmp_path / "b.h5", IMAGES[1:])
+    with pytest.raises(StoreError, match=r"image 'i1' was scored in .*a\.h5 and in .*b\.h5"):
+        join([first, second], tmp_path / "all.h5")
+
+
+def test_existing_output_is_replaced_only_on_demand(parts, tmp_path):
+    paths, whole = parts(".h5")
+    before = whole.read_bytes()
+    with pytest.raises(UsageError, match="replace it with --overwrite"):
+        join(paths, whole)
+    assert whole.read_bytes() == before
+    join(paths, whole, overwrite=True)
+    with pytest.raises(UsageError, match="is one of the files to merge"):
+        join(paths, paths[0], overwrite=True)
+
+
+def test_missing_part_is_named(tmp_path):
+    with pytest.raises(StoreError, match=r"gone\.h5 does not exist"):
+        join([tmp_path / "gone.h5"], tmp_path / "all.h5")
