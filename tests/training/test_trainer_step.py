@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from curate.config import FitConfig
+from curate.job import World
 from curate.methods.uniform import Uniform
 from curate.models.segmenter import Segmenter
 from curate.records import Batch
@@ -262,3 +263,17 @@ def test_networks_are_in_training_mode_and_draw_by_the_number_of_the_step():
     other = ZeroAndTwo()
     make_trainer(other, seed=1).step(3, make_batch())
     assert other.draws != method.draws[:1]
+
+
+def test_processes_draw_for_themselves_and_scale_their_part_of_the_loss():
+    draws = set()
+    for world in (World(0, 2, 0), World(1, 2, 1)):
+        method = ZeroAndTwo()
+        trainer = make_trainer(method)
+        trainer.world = world
+        trainer.step(STEPS // 2, make_batch())
+        draws.add(method.draws[0])
+        # of two processes the mean of the gradients is taken: each one's is doubled before
+        gradient = trainer.segmenter.network.weight.grad[1, :, 0, 0].tolist()
+        assert gradient == by_hand(-0.5, 0.75, 0)
+    assert len(draws) == 2
