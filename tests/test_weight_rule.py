@@ -73,6 +73,7 @@ def test_bound_of_the_sample_size_is_reached():
 def test_scores_of_zero_alone_have_the_uniform_share():
     rule = fit_weight_rule(ONCE, np.zeros(4), uniform=0.25)
     assert rule(np.zeros(2)).tolist() == [0.25, 0.25]
+    assert rule(np.ones(1)).tolist() == [0.25 + 0.75 * 5]  # of what was not there, at most the clip
 
 
 def test_defaults_are_those_of_the_reference():

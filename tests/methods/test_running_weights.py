@@ -80,6 +80,12 @@ def test_nothing_seen_weighs_one_and_has_no_sample_size():
     assert make().rule() == WeightRule()
 
 
+def test_single_cell_makes_a_rule():
+    weights, ess = make().weigh(cells(0.2, 0.4, 0.4, 1.0), cells(0.0, 1.0, 0.0, 0.0) > 0)
+    assert weights.flatten().tolist() == pytest.approx([0.5, 1, 1, 2.5], rel=1e-3)
+    assert ess.item() == pytest.approx(1)
+
+
 def test_rule_is_the_one_fitted_to_the_histogram():
     running = make(min_ess=0.7, max_power=6.0, clip=3.0, uniform=0.2)
     running.weigh(cells(0.2, 0.4, 0.6, 1.0), ALL)
