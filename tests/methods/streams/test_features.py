@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from curate.methods.streams.features import (
-    SMALLEST_PROBABILITY,
     StreamFeatures,
     join,
     reference_log_probabilities,
@@ -80,8 +79,8 @@ def test_reference_is_asked_for_probabilities_of_each_cell():
     assert found.shape == (1, 2, 1, 2)
     assert found.dtype == torch.float16
     assert found[0, :, 0, 0].tolist() == pytest.approx([math.log(0.5)] * 2, abs=1e-3)
-    smallest = math.log(SMALLEST_PROBABILITY)
-    assert found[0, :, 0, 1].tolist() == pytest.approx([smallest, 0], abs=1e-2)
+    # no probability is below a millionth
+    assert found[0, :, 0, 1].tolist() == pytest.approx([math.log(1e-6), 0], abs=1e-2)
 
 
 def make_features(*values):

@@ -1,7 +1,7 @@
 """The network of a stream: what it is shown, how it is fitted, when it stops."""
 
 import math
-from itertools import chain
+from itertools import chain, pairwise
 
 import pytest
 import torch
@@ -108,22 +108,26 @@ def test_network_without_held_out_images_keeps_its_last_state():
     assert network.network.offset.item() == alike.network.offset.item() > 0.2
 
 
-def test_rate_of_each_step_is_that_of_the_schedule():
+@pytest.mark.parametrize(("batch", "epochs"), [(2, 40), (1, 20)])
+def test_rate_of_each_step_is_that_of_the_schedule(monkeypatch, batch, epochs):
     offsets = []
 
     class Watched(Scale):
-        def train(self, mode=True):
-            offsets.append(self.offset.item())
-            return super().train(mode)
+        def forward(self, inputs, valid):
+            if self.training:
+                offsets.append(self.offset.item())
+            return super().forward(inputs, valid)
 
+    monkeypatch.setattr(networks, "BATCH", batch)
     network = StreamNetwork(Watched(offset=-20.0), (APPEARANCE,), 1)
     # far from its target, the gradient is always 1 and each step of Adam a full rate long
-    fit(network, make_training_set([0.0, 0.0], [1.0, 1.0]), settings(epochs=40), seed=0)
-    steps = [b - a for a, b in zip(offsets[::2], [*offsets[2::2], None], strict=True) if b]
+    training_set = make_training_set([0.0, 0.0], [1.0, 1.0], train=(0, 1))
+    fit(network, training_set, settings(epochs=epochs), seed=0)
+    steps = [after - before for before, after in pairwise(offsets)]
     # 40 steps: a rise over two, then half a cosine over 38
+    assert len(offsets) == 40
     assert steps[:3] == pytest.approx([0.05, 0.1, 0.1], rel=1e-3)
     assert steps[21] == pytest.approx(0.05, rel=1e-3)
-    assert len(offsets) == 80
 
 
 def test_loss_by_hand():
