@@ -200,7 +200,7 @@ def fit(
 
 @torch.no_grad()
 def measure(network: StreamNetwork, training_set: TrainingSet) -> float:
-    """Mean loss on the stopping images; NaN where they have no cell that counts."""
+    """Mean loss on the stopping images; infinite where they have no cell that counts."""
     rows = list(training_set.stop)
     sums = [training_set.loss(network, rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
     if not sums:
