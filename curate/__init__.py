@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from curate.auditing.audit import audit
     from curate.config import Config, load_config
-    from curate.demo.demo import demo
+    from curate.demonstration.demo import demo
     from curate.downstream.weights import weights_from_scores
     from curate.errors import (
         ConfigError,
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
-    from curate.init import init
     from curate.scores.merge_command import merge
     from curate.scores.score_file import ScoreFile
     from curate.scoring.score import score
     from curate.selection.export import export_subset
+    from curate.template import init
     from curate.training.evaluation import evaluate
     from curate.training.fit import fit
 
@@ -66,11 +66,11 @@ _MODULES: Final = {
     "StoreError": "curate.errors",
     "UsageError": "curate.errors",
     "audit": "curate.auditing.audit",
-    "demo": "curate.demo.demo",
+    "demo": "curate.demonstration.demo",
     "evaluate": "curate.training.evaluation",
     "export_subset": "curate.selection.export",
     "fit": "curate.training.fit",
-    "init": "curate.init",
+    "init": "curate.template",
     "load_config": "curate.config",
     "merge": "curate.scores.merge_command",
     "score": "curate.scoring.score",

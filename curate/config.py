@@ -1,7 +1,7 @@
 """curate.toml: what can be set, the defaults, and errors that name the line to mend."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -17,7 +17,16 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 class Strict(BaseModel):
     """A table of settings in which unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+RENAMED = {
+    "faults": "corruptions",
+    "plantings": "injections",
+    "witness_steps": "reference_steps",
+    "witness_learning_rate": "reference_learning_rate",
+}
+"""Keys that earlier versions of curate.toml had, and what they are called now."""
 
 
 def refuse_repeats(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -29,39 +38,29 @@ def refuse_repeats(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class DatasetConfig(Strict):
-    """One ``[[real]]`` or ``[[synthetic]]`` table.
-
-    Attributes
-    ----------
-    path : Path
-        Folder; absolute once the file has been read.
-    layout : str
-        Name of a layout, or ``auto``.
-    labels : str or None
-        Built-in id map or path of a TOML file; None = the one that belongs to the layout.
-    """
+    """One ``[[real]]`` or ``[[synthetic]]`` table."""
 
     path: Path
+    """Folder; absolute once the file has been read."""
+
     layout: str = "auto"
+    """Name of a layout, or ``auto``."""
+
     labels: str | None = None
+    """Built-in id map or path of a TOML file; by default the one that belongs to the layout."""
 
 
 class AugmentConfig(Strict):
-    """``[augment]``: seeded random changes of training images, the same for both domains.
-
-    Attributes
-    ----------
-    scale : (float, float)
-        Range of the random zoom before a crop of the training size.
-    flip : float
-        Probability of a horizontal flip.
-    colour : float
-        Strength of brightness, contrast and saturation changes; 0 = off.
-    """
+    """``[augment]``: seeded random changes of training images, the same for both domains."""
 
     scale: tuple[float, float] = (0.75, 1.5)
+    """Range of the random zoom before a crop of the training size."""
+
     flip: float = Field(0.5, ge=0, le=1)
+    """Probability of a horizontal flip."""
+
     colour: float = Field(0.2, ge=0, le=1)
+    """Strength of brightness, contrast and saturation changes; 0 = off."""
 
     @field_validator("scale")
     @classmethod
@@ -73,63 +72,65 @@ class AugmentConfig(Strict):
 
 
 class FitConfig(Strict):
-    """``[fit]``: the joint training.
-
-    Attributes
-    ----------
-    method, segmenter : str
-        Registered names; `segmenter` may also be ``package.module:factory``.
-    backbone_weights : str
-        ``auto`` (the segmenter's own default), ``none``, or the path of a weights file.
-    size : (int, int)
-        Height and width that images are resized to, in pixels.
-    steps : int
-        Steps of training.
-    batch_size : int
-        Images a step: half real and half synthetic, or all real where there is no synthetic set.
-        Processes that train together share them.
-    learning_rate : float
-        Peak of the segmenter's one-cycle schedule; the backbone learns at a third of it.
-    weight_decay : float
-        Of the segmenter's optimiser.
-    synthetic_weight : float
-        lambda, the weight of the synthetic half of the segmenter's loss.
-    warmup : float
-        Share of the steps that are trained with all weights 1.
-    held_out : float
-        Share of the images that the weighting networks never train on; they decide when to stop.
-    evaluate_every, checkpoint_every : int
-        Steps between two evaluations on the held-out images, between two checkpoints.
-    seed : int
-        Start of all random numbers.
-    device : str
-        Where to compute; ``auto`` takes a GPU if there is one.
-    precision : str
-        Numbers that training computes with; ``auto`` is bfloat16 on a GPU, float32 on a CPU.
-    workers : int or None
-        Processes that read images for one that trains; None = 0 on a CPU, 8 for a GPU.
-    tensorboard : bool
-        Whether to write curves for TensorBoard, too.
-    """
+    """``[fit]``: the joint training."""
 
     method: str = "streams"
+    """How synthetic pixels are weighed: ``streams``, ``hierarchical`` or ``uniform``."""
+
     segmenter: str = "efficientnet_lite0_fpn"
+    """A built-in segmenter, or ``package.module:factory``."""
+
     backbone_weights: str = "auto"
+    """``auto`` (the segmenter's own default), ``none``, or the path of a weights file."""
+
     size: tuple[int, int] = (180, 240)
+    """Height and width that images are resized to, in pixels."""
+
     steps: int = Field(2000, ge=1)
+    """Steps of training."""
+
     batch_size: int = Field(8, ge=2)
+    """Images a step: half real and half synthetic, or all real where there is no synthetic set.
+    Processes that train together share them.
+    """
+
     learning_rate: float = Field(3e-3, gt=0)
+    """Peak of the segmenter's schedule, a linear warm-up, then a cosine; the backbone learns at a
+    third of it.
+    """
+
     weight_decay: float = Field(1e-2, ge=0)
+    """Weight decay of the segmenter's optimiser."""
+
     synthetic_weight: float = Field(1.0, ge=0)
+    """lambda, the weight of the synthetic half of the segmenter's loss."""
+
     warmup: float = Field(0.15, ge=0, le=1)
+    """Share of the steps that are trained with all weights 1."""
+
     held_out: float = Field(0.25, gt=0, le=0.5)
+    """Share of the images that the weighting networks never train on; they decide when to stop."""
+
     evaluate_every: int = Field(100, ge=1)
+    """Steps between two evaluations on the held-out images."""
+
     checkpoint_every: int = Field(100, ge=1)
+    """Steps between two checkpoints."""
+
     seed: int = Field(0, ge=0)
+    """Start of all random numbers."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; ``auto`` takes a GPU if there is one."""
+
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers that training computes with; ``auto`` is bfloat16 on a GPU, float32 on a CPU."""
+
     workers: int | None = Field(None, ge=0)
+    """Processes that read images for one that trains; by default 0 on a CPU, 8 for a GPU."""
+
     tensorboard: bool = False
+    """Whether to write curves for TensorBoard, too."""
 
     @field_validator("size")
     @classmethod
@@ -149,62 +150,74 @@ class FitConfig(Strict):
 
 
 class ScoreConfig(Strict):
-    """``[score]``: how data sets are scored.
-
-    Attributes
-    ----------
-    stride : int
-        Pixels of the original image per cell of the stored maps.
-    regions : str
-        ``label_tiles`` (what one class shows of one square), ``components`` (of the label map),
-        ``grid`` (squares) or ``slic`` (superpixels; slow).
-    region_px : int
-        Side of a square in pixels of the original image; ``slic`` aims at it.
-    batch_size : int
-        Images that are computed at a time.
-    compression : str
-        Of pixel maps: ``deflate`` is readable everywhere, ``zstd`` needs hdf5plugin and is faster.
-    stream_maps : bool
-        Whether to keep a map of each stream beside that of the combined score. Needs a method
-        with streams and the pixel level.
-    """
+    """``[score]``: how data sets are scored."""
 
     stride: int = Field(4, ge=1, le=64)
+    """Pixels of the original image per cell of the stored maps."""
+
     regions: Literal["label_tiles", "components", "grid", "slic"] = "label_tiles"
+    """``label_tiles`` (what one class shows of one square), ``components`` (of the label map),
+    ``grid`` (squares) or ``slic`` (superpixels; slow).
+    """
+
     region_px: int = Field(48, ge=4)
+    """Side of a square in pixels of the original image; ``slic`` aims at it."""
+
     batch_size: int = Field(8, ge=1)
+    """Images that are scored at a time."""
+
     compression: Literal["deflate", "zstd"] = "deflate"
+    """Of pixel maps: all programs read ``deflate``; ``zstd`` is faster and needs hdf5plugin."""
+
     stream_maps: bool = False
+    """Whether to keep a map of each stream beside that of the combined score; needs a method with
+    streams, and the pixel level.
+    """
 
 
 class Config(Strict):
-    """The whole of curate.toml.
-
-    Attributes
-    ----------
-    root : Path
-        Folder of curate.toml, or the working directory: relative paths, ``runs/`` and the
-        record of the newest run and score file live here. Not a key of the file.
-    classes : str, list of str or None
-        A built-in class set or a list of names; None = the class set of the first real layout.
-    method : dict
-        ``[method]``: settings of the method that ``[fit]`` names; checked by that method.
-    """
+    """The whole of curate.toml."""
 
     root: Path = Field(default_factory=Path.cwd, exclude=True)
+    """Folder of curate.toml, or the working directory: relative paths, ``runs/`` and the record of
+    the newest run and score file live here. Not a key of the file.
+    """
+
     classes: str | tuple[str, ...] | None = None
+    """A built-in class set or a list of names; by default those of the first real layout."""
+
     real: tuple[DatasetConfig, ...] = ()
     synthetic: tuple[DatasetConfig, ...] = ()
     fit: FitConfig = FitConfig()
     method: dict[str, Any] = Field(default_factory=dict)
+    """``[method]``: settings of the method that ``[fit]`` names; checked by that method."""
+
     augment: AugmentConfig = AugmentConfig()
     score: ScoreConfig = ScoreConfig()
 
     def with_fit(self, **settings: object) -> Self:
         """Return a copy in which the given ``[fit]`` settings that are not None are replaced."""
+        return self._with("fit", settings)
+
+    def with_datasets(self, **folders: Sequence[Path] | None) -> Self:
+        """Return a copy with other folders as ``real`` or ``synthetic``, where some are given."""
+        given = {
+            domain: tuple(DatasetConfig(path=path.absolute()) for path in paths)
+            for domain, paths in folders.items()
+            if paths
+        }
+        return self.model_copy(update=given)
+
+    def with_score(self, **settings: object) -> Self:
+        """Return a copy in which the given ``[score]`` settings that are not None are replaced."""
+        return self._with("score", settings)
+
+    def _with(self, table: str, settings: Mapping[str, object]) -> Self:
+        """Replace settings of a table."""
+        before: Strict = getattr(self, table)
         given = {key: value for key, value in settings.items() if value is not None}
-        merged = self.fit.model_dump() | given
-        return self.model_copy(update={"fit": parse(FitConfig, merged, where="[fit]")})
+        after = parse(type(before), before.model_dump() | given, where=f"[{table}]")
+        return self.model_copy(update={table: after})
 
 
 def load_config(path: Path | str | None = None) -> Config:
@@ -270,6 +283,8 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
         return f"{where}: {place}: {first['msg']} (given: {first['input']!r})."
     unknown = str(first["loc"][-1])
     known = _keys_at(model, first["loc"][:-1])
+    if RENAMED.get(unknown) in known:
+        return f"{where}: '{place}' is called '{RENAMED[unknown]}' now. Rename it."
     hint = did_you_mean(unknown, known, cutoff=0.5) or f"Known keys: {', '.join(known)}."
     return f"{where}: unknown key '{place}'. {hint}"
 

@@ -1,8 +1,8 @@
 """Several processes as one: ``torch.distributed`` under ``torchrun``, and nothing without it.
 
-Inside `init_distributed` the functions below talk to the other processes; outside of it, in a
-process that is alone, and inside `alone`, they return what they are given. Every process must
-call the same ones in the same order. What they add up is the same on every process to the last bit.
+Inside `init_distributed` the functions below exchange values with the other processes; outside of
+it, in a process that is alone, and inside `alone`, they return what they are given. Every process
+must call the same ones in the same order. Sums are the same on every process to the last bit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -25,18 +26,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-PATIENCE: Final = timedelta(days=30)
-"""How long to wait for the others, who may be reading for hours; a death is seen at once."""
+TIMEOUT: Final = timedelta(days=30)
+"""How long to wait for the others, which may read for hours; one that dies is noticed at once."""
 
-STORE_PATIENCE: Final = timedelta(seconds=10)
+STORE_TIMEOUT: Final = timedelta(seconds=10)
 _BROKEN_LINK: Final = ("gloo", "nccl", "connection closed by peer", "connection reset by peer")
 
 
 @dataclass
 class _Job:
-    """What is open in this process."""
+    """The job that this process takes part in, and how often it has joined one."""
 
     world: World = field(default_factory=World)
     opened: int = 0
@@ -54,7 +56,7 @@ def init_distributed(device: str) -> Iterator[World]:
     ----------
     device : str
         ``auto``, ``cpu`` or ``cuda``; with CUDA the GPU numbered `World.local_rank` becomes the
-        current one. CPU tensors travel by gloo, those on a GPU by NCCL.
+        current one. CPU tensors are sent by gloo, those on a GPU by NCCL.
 
     Yields
     ------
@@ -176,19 +178,24 @@ def gather_objects(value: T) -> list[T]:
     return [_broadcast_from(rank, value) for rank in range(_job.world.size)]
 
 
-def first_decides(function: Callable[[], T]) -> T:
-    """Call a function in the first process only and return its result in all of them.
+def by_first_rank(function: Callable[P, T]) -> Callable[P, T]:
+    """Let the first process alone call a function, and return its result in all of them.
 
     Nothing goes on anywhere before it is done. An error in it is raised in the first process;
     the others end with the `RunError` of `init_distributed`.
     """
-    if _job.world.is_alone:
-        return function()
-    result: T | None = None
-    if _job.world.is_first:
-        with alone():
-            result = function()
-    return cast("T", broadcast_object(result))
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if _job.world.is_alone:
+            return function(*args, **kwargs)
+        result: T | None = None
+        if _job.world.is_first:
+            with alone():
+                result = function(*args, **kwargs)
+        return cast("T", broadcast_object(result))
+
+    return call
 
 
 def barrier() -> None:
@@ -197,17 +204,17 @@ def barrier() -> None:
 
 
 def claim_failure() -> bool:
-    """Tell whether this process shall say why the job failed: the first one that asks shall.
+    """Tell whether this process is to report why the job failed: the first one that asks is.
 
     The others fail for the same reason, or because that one did. Where it cannot be found out
-    every process speaks. The answer of a process never changes.
+    every process reports. The answer of a process never changes.
     """
     process = this_process()
     if process.is_alone:
         return True
     if _job.reports is None:
         try:
-            store, _, _ = next(rendezvous("env://", timeout=STORE_PATIENCE))
+            store, _, _ = next(rendezvous("env://", timeout=STORE_TIMEOUT))
             attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
             _job.reports = store.add(f"curate/failures/{attempt}", 1) == 1
         except (RuntimeError, ValueError, OSError):
@@ -229,14 +236,14 @@ def _choose_gpu(process: World) -> None:
 
 def _connect(process: World, backend: str) -> None:
     """Open the process group."""
-    store, _, _ = next(rendezvous("env://", timeout=PATIENCE))
-    prefix = f"curate/{_job.opened}"  # what an earlier group left in the store is not ours
+    store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
+    prefix = f"curate/{_job.opened}"  # apart from what an earlier group left in the store
     dist.init_process_group(
         backend,
         store=dist.distributed_c10d.PrefixStore(prefix, store),
         rank=process.rank,
         world_size=process.size,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     _job.opened += 1
     _job.world = process

@@ -25,8 +25,19 @@ def centres(maps: Tensor) -> Tensor:
     return maps[:, rows.to(maps.device)][:, :, columns.to(maps.device)]
 
 
+def spread_to_pixels(cells: Tensor, height: int, width: int) -> Tensor:
+    """Repeat each cell's value over its pixels, (N, h, w) to (N, H, W)."""
+    pixels = cells.repeat_interleave(GRID_STRIDE, dim=1).repeat_interleave(GRID_STRIDE, dim=2)
+    return pixels[:, :height, :width]
+
+
+def probabilities(logits: Tensor, height: int, width: int) -> Tensor:
+    """Class probabilities on a grid of h times w cells, (N, C, h', w') to (N, C, h, w) float32."""
+    return to_grid(logits.float().softmax(dim=1), (height, width))
+
+
 def warp_to_views(cells: Tensor, valid: Tensor, views: Tensor, size: tuple[int, int]) -> Tensor:
-    """Take cells of whole images to the cells of the views that were made of them.
+    """Take cells of uncropped images to the cells of the views that were made of them.
 
     Parameters
     ----------
@@ -36,7 +47,7 @@ def warp_to_views(cells: Tensor, valid: Tensor, views: Tensor, size: tuple[int, 
     views : (M, 2, 3) float32
         See `curate.records.Uncropped`.
     size : (int, int)
-        Height and width of whole images, and of the views, in pixels.
+        Height and width of uncropped images, and of the views, in pixels.
 
     Returns
     -------
@@ -62,3 +73,10 @@ def to_grid(values: Tensor, grid: tuple[int, int]) -> Tensor:
     if values.shape[2] > grid[0]:
         return F.adaptive_avg_pool2d(values, grid)
     return F.interpolate(values, size=list(grid), mode="bilinear", align_corners=False)
+
+
+def one_hot(label_map: Tensor, num_classes: int) -> Tensor:
+    """Give each class a channel, (N, h, w) int64 to (N, C, h, w) float32; all 0 where ignored."""
+    index = label_map.clamp(max=num_classes)[:, None]
+    size = (len(label_map), num_classes + 1, *label_map.shape[1:])
+    return torch.zeros(size, device=label_map.device).scatter_(1, index, 1.0)[:, :num_classes]

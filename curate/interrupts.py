@@ -40,7 +40,7 @@ class InterruptFlag:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Remember the first signal, raise on the second."""
+        """Set the flag on the first signal, raise on the second."""
         if self.is_set:
             raise KeyboardInterrupt
         self.is_set = True

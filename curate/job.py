@@ -38,7 +38,7 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process is the one that writes, and speaks."""
+        """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
     @property
@@ -48,7 +48,7 @@ class World:
 
 
 ALONE: Final = World()
-"""What a process sees that no one works with."""
+"""A process that works by itself."""
 
 
 def this_process() -> World:

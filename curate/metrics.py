@@ -46,21 +46,6 @@ def auroc(scores: ArrayLike, is_positive: ArrayLike) -> float:
     return (rank_sum - num_positive * (num_positive + 1) / 2) / (num_positive * num_negative)
 
 
-def effective_sample_size(weights: ArrayLike) -> float:
-    """Share of the samples that weighted ones are worth: ``(sum w)^2 / (n sum w^2)``.
-
-    Returns
-    -------
-    share : float
-        In (0, 1], 1 for equal weights; NaN for no weights or all-zero ones.
-    """
-    w = np.asarray(weights, dtype=np.float64).ravel()
-    squares = float((w**2).sum())
-    if squares == 0:
-        return float("nan")
-    return float(w.sum()) ** 2 / (w.size * squares)
-
-
 def confusion_matrix(
     label_map: NDArray[np.integer], predicted: NDArray[np.integer], num_classes: int
 ) -> NDArray[np.int64]:

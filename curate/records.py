@@ -1,14 +1,15 @@
-"""The values that the parts of curate hand to each other."""
+"""The values that the rooms of curate hand to each other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -21,7 +22,7 @@ LEVELS: Final = ("image", "region", "pixel")
 """The three levels of the hierarchy, coarse to fine."""
 
 SCORE_NAMES: Final = ("score", "image_score", "region_score", "pixel_score")
-"""The combined score, and what each level says by itself: columns of score files."""
+"""The combined score, and that of each level by itself: columns of score files."""
 
 GRID_STRIDE: Final = 4
 """Pixels of a resized image per cell of the grid that weighting networks work on."""
@@ -71,8 +72,8 @@ class Uncropped(NamedTuple):
         Of the M synthetic ones, in the batch's order.
     label_map : (M, H, W) uint8
     views : (M, 2, 3) float32
-        Where in the whole image a place of the changed one lies, across and down, each from -1 to
-        1: ``theta`` of `torch.nn.functional.affine_grid`.
+        Where in the uncropped image a place of the changed one lies, across and down, each from
+        -1 to 1: ``theta`` of `torch.nn.functional.affine_grid`.
     """
 
     images: Tensor
@@ -94,8 +95,8 @@ class Batch:
         ``"<source>:<id>"`` of each image, `source` being ``r0, r1, ..`` or ``s0, s1, ..``.
     problems : tuple of (str, str)
         ``(key, message)`` of each unreadable image that another one was drawn for.
-    whole : Whole, optional
-        Where it was asked for.
+    uncropped : Uncropped, optional
+        Where they were asked for.
     """
 
     images: Tensor
@@ -103,12 +104,26 @@ class Batch:
     is_real: Tensor
     keys: tuple[str, ...]
     problems: tuple[tuple[str, str], ...] = ()
-    whole: Uncropped | None = None
+    uncropped: Uncropped | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy to a device, without waiting where the memory is pinned."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        return replace(
+            self,
+            images=move(self.images),
+            label_map=move(self.label_map),
+            is_real=move(self.is_real),
+            uncropped=self.uncropped and Uncropped(*map(move, self.uncropped)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What weighting networks may look at, on a grid of `GRID_STRIDE` pixels a cell; detached.
+    """What weighting networks see of a batch, detached, on a grid of `GRID_STRIDE` pixels a cell.
 
     Attributes
     ----------
@@ -156,7 +171,7 @@ class LevelScores:
     combined : (N, h, w) float32
         All levels together.
     streams : dict of str to (N, h, w) float32
-        One map per kind of evidence, where a method keeps them apart; none of a silent one.
+        One map for each active stream, where a method has streams.
     """
 
     image: Tensor
@@ -183,7 +198,7 @@ class RegionTable:
     score : (R,) float64
         Mean combined score over the valid pixels; NaN where there are none.
     streams : dict of str to (R,) float64
-        The same of what each stream holds; NaN everywhere for a silent one.
+        Mean score of each stream over the valid pixels; NaN everywhere for an inactive one.
     """
 
     class_id: NDArray[np.int16]
@@ -199,7 +214,7 @@ class RegionTable:
 
 @dataclass(frozen=True, slots=True)
 class ScoredImage:
-    """Everything that a score file holds about one image.
+    """One image as a score file stores it.
 
     Attributes
     ----------
@@ -223,9 +238,9 @@ class ScoredImage:
     region_ids : same shape, uint16 or uint32, packed, or None
     regions : RegionTable or None
     streams : dict of str to float
-        Mean of what each stream holds, in [0, 1]; NaN for a silent one.
+        Mean score of each stream, in [0, 1]; NaN for an inactive one.
     stream_scores : dict of str to map
-        What each stream that speaks holds of each cell, as `pixel_scores`, where that is kept.
+        The map of each active stream, as `pixel_scores`, where it is kept.
     """
 
     pair: Pair

@@ -1,4 +1,4 @@
-"""How a workflow tells whoever runs it what is going on."""
+"""How long work reports its progress and its warnings."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ logger = logging.getLogger(__name__)
 
 
 class Reporter(Protocol):
-    """Receives progress and warnings; the command line draws them, a library user may log them."""
+    """Receives progress and warnings; the command line draws them, a program may log them."""
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
         """Begin a task of `total` units, `done` of which are finished already."""
 
     def advance(self, done: int, values: dict[str, float] | None = None) -> None:
-        """Tell that `done` units are finished; `values` are the newest measurements by name."""
+        """Report that `done` units are finished; `values` are the newest measurements by name."""
 
     def warn(self, message: str) -> None:
-        """Tell something that the person should act on."""
+        """Give a warning that the person should act on."""
 
     def finish(self) -> None:
         """End the task that was started last."""
 
 
 class SilentReporter:
-    """Reporter that tells nothing: of the processes of a job, only the first one speaks."""
+    """Reporter that ignores all: of the processes of a job, only the first one reports."""
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
         """Ignore the task."""
 
     def advance(self, done: int, values: dict[str, float] | None = None) -> None:
-        """Ignore single steps."""
+        """Ignore the progress."""
 
     def warn(self, message: str) -> None:
         """Ignore the warning."""
@@ -40,19 +40,13 @@ class SilentReporter:
         """Ignore the end."""
 
 
-class LogReporter:
+class LogReporter(SilentReporter):
     """Reporter that writes warnings and the start of each task to the log."""
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
         """Log the task."""
         logger.info("%s: %d of %d %s", task, done, total, unit)
 
-    def advance(self, done: int, values: dict[str, float] | None = None) -> None:
-        """Ignore single steps."""
-
     def warn(self, message: str) -> None:
         """Log the warning."""
         logger.warning(message)
-
-    def finish(self) -> None:
-        """Ignore the end."""

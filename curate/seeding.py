@@ -31,7 +31,7 @@ def split_blocks(ids: Sequence[str], *, num_groups: int, seed: int) -> dict[str,
 
     Frames of a drive look like the frames before and after them, so a split at random leaks.
     The sorted ids are cut into 2 blocks a group (fewer if there are few ids), and whole blocks
-    are dealt to the groups in a seeded order.
+    are assigned to the groups in a seeded order.
 
     Returns
     -------

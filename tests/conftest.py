@@ -1,9 +1,22 @@
 import signal
 
 import pytest
+from _pytest.doctest import DoctestModule
 
 from curate.training.fit import fit
+from tests.lanes import (  # noqa: F401
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_terminal_summary,
+)
 from tests.tiny import STREAMS_METHOD, tiny_config
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """Look for doctests in `curate` only: tests have none, and benchmarks need extras."""
+    collectors = yield
+    return [found for found in collectors if not isinstance(found, DoctestModule)]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from curate.config import Config, FitConfig, load_config, parse
+from curate.config import RENAMED, Config, FitConfig, load_config, parse
 from curate.errors import ConfigError
+from curate.methods.streams.settings import StreamsSettings
 
 
 def write(folder, text):
@@ -69,6 +70,14 @@ def test_named_file_must_exist(tmp_path):
 def test_what_is_wrong_is_named(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message):
         load_config(write(tmp_path, text))
+
+
+def test_old_name_of_a_setting_is_an_error_that_names_the_new_one():
+    for old, new in RENAMED.items():
+        with pytest.raises(ConfigError, match=f"here: '{old}' is called '{new}' now"):
+            parse(StreamsSettings, {old: 1}, where="here")
+    with pytest.raises(ConfigError, match="unknown key 'faults'"):  # which [fit] never had
+        parse(FitConfig, {"faults": 1}, where="here")
 
 
 def test_file_of_another_encoding_is_named(tmp_path):

@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 
 LINES = (
     ("cli",),
-    ("demo", "auditing", "init", "init_template"),
+    ("demonstration", "auditing", "template"),
     ("downstream", "selection", "scoring"),
     ("training",),
     ("methods",),
@@ -32,7 +32,7 @@ LINES = (
 )
 """The house from the roof down: a file imports from lines below its own."""
 
-SAME_LINE = {("demo", "auditing"), ("init", "init_template")}
+SAME_LINE = {("demonstration", "auditing")}
 """Who may import whom on the same line; it never goes both ways."""
 
 ENTRANCES = ("__init__.py", "__main__.py")  # the front door sees every line
@@ -236,6 +236,10 @@ def test_nothing_is_printed_or_unpickled():
         assert all("weights_only=True" in ast.unparse(node) for node in loads), name
 
 
+def test_type_checkers_may_read_it():
+    assert (ROOT / "py.typed").is_file()
+
+
 def test_front_door_offers_these_names():
     assert curate.__all__ == sorted(curate.__all__)
     assert set(curate.__all__) == {
@@ -280,6 +284,11 @@ def test_front_door_agrees_with_what_type_checkers_see():
     }
     assert seen == curate._MODULES
     assert set(seen) | {"__version__"} == set(curate.__all__)
+
+
+def test_front_door_shares_no_name_with_a_module():
+    """Importing ``curate.x`` would put the module where the function ``x`` is looked up."""
+    assert {package_of(module) for module in MODULES} & set(curate.__all__) == set()
 
 
 def test_front_door_names_what_it_does_not_have():

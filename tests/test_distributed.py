@@ -10,8 +10,8 @@ from curate.distributed import (
     any_rank,
     barrier,
     broadcast_object,
+    by_first_rank,
     claim_failure,
-    first_decides,
     gather_objects,
     init_distributed,
     mean_over_ranks,
@@ -48,7 +48,7 @@ for _ in range(2):  # a world can be opened again
             "any": [any_rank(rank == 1), any_rank(False)],
             "broadcast": broadcast_object({"rank": rank, "tensor": torch.ones(1).tolist()}),
             "gather": gather_objects(rank),
-            "first": first_decides(lambda: [rank, sum_over_ranks(torch.ones(1)).item()]),
+            "first": by_first_rank(lambda own: [own, sum_over_ranks(torch.ones(1)).item()])(rank),
         }
         barrier()
 sys.stdout.write(json.dumps({"rank": rank, "told": told}) + "\\n")
@@ -100,7 +100,7 @@ def test_without_torchrun_nothing_is_opened_and_everything_is_given_back():
         value = object()
         assert broadcast_object(value) is value
         assert gather_objects(value) == [value]
-        assert first_decides(lambda: value) is value
+        assert by_first_rank(lambda: value)() is value
         assert (any_rank(True), any_rank(False)) == (True, False)
         sum_gradients([torch.nn.Parameter(tensor)])
         barrier()

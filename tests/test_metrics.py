@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from curate.metrics import auroc, class_iou, confusion_matrix, effective_sample_size, mean_iou
+from curate.metrics import auroc, class_iou, confusion_matrix, mean_iou
 
 
 def test_auroc_counts_pairs_in_the_right_order():
@@ -26,11 +26,6 @@ def test_auroc_without_negatives_is_nan():
 def test_auroc_of_shuffled_labels_is_near_half():
     rng = np.random.default_rng(0)
     assert auroc(rng.random(20_000), rng.random(20_000) < 0.3) == pytest.approx(0.5, abs=0.01)
-
-
-def test_effective_sample_size_is_one_for_equal_weights_and_small_for_a_single_one():
-    assert effective_sample_size([2, 2, 2, 2]) == 1.0
-    assert effective_sample_size([1, 0, 0, 0]) == 0.25
 
 
 def test_confusion_leaves_out_ignored_pixels():

@@ -1,16 +1,28 @@
-"""What the README shows works as typed."""
+"""What the READMEs show works as typed, and where they point there is something."""
 
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
 from curate.cli import main
+from curate.cli.app import app
 from curate.scores.score_file import ScoreFile
+from tests.test_contract import LINES
 from tests.tiny import CLASSES, SEGMENTER, tiny_config, write_dataset
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXTS = (
+    "README.md",
+    ".github/CONTRIBUTING.md",
+    "curate/README.md",
+    "examples/README.md",
+    "tests/README.md",
+    "tests/benchmarks/README.md",
+)
 TINY_TOML = f"""
 classes = {list(CLASSES)}
 [[real]]
@@ -28,8 +40,20 @@ inputs = ["image"]
 """
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def code_of(text):
+    """List what stands in code: spans in the prose, and lines of shell blocks."""
+    spans = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    lines = [line for block in blocks("sh", text) for line in block.splitlines()]
+    return [" ".join(code.split()) for code in [*spans, *lines]]
+
+
+def commands(text):
+    """List the command lines of curate."""
+    return [code for code in code_of(text) if code.startswith("curate ")]
 
 
 @pytest.fixture
@@ -69,19 +93,20 @@ def test_product_lines_run_as_typed(project, run):
 
 
 def test_lines_for_job_arrays_run_as_typed(project, run):
-    (lines,) = [block.splitlines() for block in blocks("sh") if "curate merge" in block]
+    (score,) = [line for line in commands(README) if "--shard" in line]
+    (merge,) = [line for line in commands(README) if line.startswith("curate merge")]
+    parts = [f"part{number}.h5" for number in range(1, 9)]
     run("curate fit")
-    score, merge = lines
-    for number in range(1, 9):
-        run(score.replace("part1.h5", f"part{number}.h5").replace("1/8", f"{number}/8"))
-    run(merge)
+    for number, part in enumerate(parts, 1):
+        run(score.replace("part1.h5", part).replace("1/8", f"{number}/8"))
+    run(merge.replace("part*.h5", " ".join(parts)))
     scores = ScoreFile(project / "weights.h5")
     assert len(scores.images) == 10
     assert scores.is_ok.all()
 
 
 def test_audit_line_runs_as_typed(project, run):
-    (line,) = [block.strip() for block in blocks("sh") if block.startswith("curate audit")]
+    (line,) = [line for line in commands(README) if line.startswith("curate audit --")]
     write_dataset(project / "camvid/val", 3, is_flat=False, seed=5)
     run("curate fit")
     run(line)
@@ -103,8 +128,68 @@ def test_settings_shown_are_valid(tmp_path, text):
     parse(find_method(config.fit.method).Settings, config.method, where="README")
 
 
-def test_linked_files_exist():
-    root = Path(__file__).parent.parent
-    links = re.findall(r"\]\((?!http)([^)]+)\)", README)
-    assert links
-    assert [link for link in links if not (root / link).exists()] == []
+def test_it_is_short():
+    lines = README.splitlines()
+    assert len(lines) <= 160
+    assert [line for line in lines if len(line) > 110] == []
+
+
+def options():
+    """Return the options of each command."""
+    return {
+        name: {
+            option for param in command.params for option in (*param.opts, *param.secondary_opts)
+        }
+        for name, command in typer.main.get_command(app).commands.items()
+    }
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_commands_have_the_options_that_are_shown(name):
+    known = options()
+    for line in commands((ROOT / name).read_text(encoding="utf-8")):
+        command, *rest = line.split()[1:]
+        if command.startswith("-"):  # curate --help
+            continue
+        assert command in known, line
+        shown = {word for word in rest if word.startswith("--")}
+        assert shown <= known[command], line
+
+
+def test_options_shown_by_themselves_exist():
+    shown = {code.split()[0] for code in code_of(README) if code.startswith("--")}
+    assert {"--json", "--overwrite", "--resume", "--real"} <= shown
+    assert shown <= set().union(*options().values())
+
+
+def anchors(path):
+    """List the anchors of a file's headings, as Markdown makes them."""
+    heads = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!http)([^)]+)\)", text)
+    assert links or name == "tests/benchmarks/README.md"
+    for link in links:
+        file, _, anchor = link.partition("#")
+        path = ((ROOT / name).parent / file).resolve() if file else ROOT / name
+        assert path.exists(), link
+        assert not anchor or anchor in anchors(path), link
+
+
+def test_the_house_is_described_as_it_is():
+    text = (ROOT / "curate/README.md").read_text(encoding="utf-8")
+    for package in (package for line in LINES for package in line):
+        is_room = (ROOT / "curate" / package).is_dir()
+        assert (f"[`{package}/`]" if is_room else package) in text
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| a")]
+    assert len(rows) > 10
+    for _, write, name_in, test in rows:
+        paths = re.findall(r"`((?:curate|tests)/[^`]+)`", write + name_in + test)
+        assert [path for path in paths if "<" not in path and not (ROOT / path).exists()] == []
+        for name in re.findall(r"`([A-Z_]+)`", name_in):
+            source = (ROOT / paths[-2]).read_text(encoding="utf-8")
+            assert re.search(rf"^{name}\b", source, re.MULTILINE), name

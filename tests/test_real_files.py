@@ -9,7 +9,7 @@ import pytest
 from curate.config import Config, DatasetConfig
 from curate.data.classes import resolve_classes
 from curate.data.dataset import open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.scores.score_file import ScoreFile
 from curate.scoring.score import score
 from curate.selection.export import export_subset

@@ -6,12 +6,7 @@ from hypothesis import strategies as st
 
 from curate.downstream.weights import weights_from_scores
 from curate.errors import DataError
-from curate.metrics import effective_sample_size
 from curate.weighting import WeightRule, fit_weight_rule
-
-
-def test_equal_scores_weigh_one_each():
-    assert weights_from_scores([0.3, 0.3, 0.3]).tolist() == pytest.approx([1, 1, 1])
 
 
 def test_power_is_the_largest_within_the_bound():
@@ -23,10 +18,6 @@ def test_power_is_the_largest_within_the_bound():
     power = fit_weight_rule(histogram, min_ess=0.8).power
     ess = (1 + 0.8**power) ** 2 / (2 * (1 + 0.8 ** (2 * power)))
     assert ess == pytest.approx(0.8, abs=1e-6)
-
-
-def test_unscored_pixels_weigh_zero():
-    assert weights_from_scores([np.nan, 0.5]).tolist() == [0.0, 1.0]
 
 
 def test_rule_works_on_tensors_as_on_arrays():
@@ -51,4 +42,4 @@ def test_weights_have_mean_one_are_bounded_and_keep_the_order(levels, min_ess):
     assert weights.min() >= 0.1 - 1e-9
     order = np.argsort(scores, kind="stable")
     assert np.all(np.diff(weights[order]) >= -1e-9)
-    assert effective_sample_size(weights) >= min_ess - 1e-6
+    assert weights.sum() ** 2 / (len(weights) * (weights**2).sum()) >= min_ess - 1e-6

@@ -1,5 +1,6 @@
 """Data sets and a segmenter so small that a whole run takes seconds."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +10,26 @@ from torch import nn
 from curate.config import AugmentConfig, Config, DatasetConfig
 
 SEGMENTER = "tests.tiny:make_segmenter"
+SHAREABLE_SEGMENTER = "tests.tiny:make_shareable_segmenter"
 STREAMS_METHOD = {"encoder": SEGMENTER, "appearance": ["0"], "folds": 2, "injections": 1}
 """Settings that make the method `streams` quick."""
 CLASSES = ("ground", "thing", "sky")
 
 
-def make_segmenter(num_classes):
+def make_segmenter(num_classes, normalisation=nn.BatchNorm2d):
     return nn.Sequential(
         nn.Conv2d(3, 8, 3, stride=2, padding=1),
-        nn.BatchNorm2d(8),
+        normalisation(8),
         nn.ReLU(),
         nn.Conv2d(8, 8, 3, stride=2, padding=1),
         nn.ReLU(),
         nn.Conv2d(8, num_classes, 1),
     )
+
+
+def make_shareable_segmenter(num_classes):
+    """Normalise each image by itself: a share of a batch is what it is in the whole batch."""
+    return make_segmenter(num_classes, partial(nn.GroupNorm, 2))
 
 
 def draw_pair(rng, *, is_flat):

@@ -15,7 +15,7 @@ from curate.corruptions import CORRUPTIONS, STRENGTHS, choose_corruptions
 from curate.errors import UsageError
 from curate.reporting import LogReporter, Reporter
 from curate.scoring.scorer import put_to_use, score_maps
-from curate.training.opening import open_scoring_run
+from curate.training.loaded_run import open_scoring_run
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import numpy as np
 
 from curate.data.augmentation import fit_to_size
 from curate.data.dataset import DataSource, open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.errors import DataError
 from curate.records import GRID_STRIDE, IGNORE_INDEX
-from curate.training.opening import open_known_dataset
-from curate.training.splits import read_splits
-from curate.training.task import evenly_spaced
+from curate.training.loaded_run import open_known_dataset
+from curate.training.run_record import read_splits
+from curate.training.task import pick_evenly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from curate.config import Config
     from curate.records import Pair
     from curate.reporting import Reporter
-    from curate.training.loading import LoadedRun
+    from curate.training.loaded_run import LoadedRun
 
 Candidate = tuple[DataSource, "Pair"]
 
@@ -123,7 +123,7 @@ def read_images(
     DataError
         If none can be used.
     """
-    chosen = evenly_spaced(candidates, count)
+    chosen = pick_evenly(candidates, count)
     images, problems = [], []
     for source, pair in chosen:
         try:

@@ -15,7 +15,7 @@ from curate.auditing.bootstrap import draw_resamples
 from curate.auditing.measures import CorruptionTally, measure_group
 from curate.auditing.result import ALL
 from curate.auditing.tally import ImageTally, tally_image
-from curate.corruptions import STRENGTHS, Corrupted, Corruption, Scene
+from curate.corruptions import STRENGTHS, Corrupted, Corruption, LabelledImage
 from curate.records import GRID_STRIDE, Batch
 from curate.scoring.cells import centre_labels
 from curate.scoring.regions import REGION_KINDS
@@ -149,5 +149,5 @@ def inject_case(case: Case, images: Sequence[RealImage], *, seed: int) -> Corrup
     share = rng.uniform(*SHARES)
     other = (case.index + int(rng.integers(1, max(2, len(images))))) % len(images)
     donor = images[other]
-    scene = Scene(real.image, real.label_map, donor.image, donor.label_map)
-    return case.corruption.inject(scene, rng, strength=case.strength, share=share)
+    source = LabelledImage(real.image, real.label_map, donor.image, donor.label_map)
+    return case.corruption.inject(source, rng, strength=case.strength, share=share)

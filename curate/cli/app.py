@@ -5,28 +5,36 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
-from curate.cli.audit import audit
-from curate.cli.demo import demo
-from curate.cli.export_subset import export_subset
-from curate.cli.fit import fit
-from curate.cli.init import init
-from curate.cli.merge import merge
-from curate.cli.score import score
+from curate.cli import audit, demo, export_subset, fit, init, merge, options, score
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": demo,
-    "init": init,
-    "fit": fit,
-    "score": score,
-    "merge": merge,
-    "export-subset": export_subset,
-    "audit": audit,
+    "demo": demo.demo,
+    "init": init.init,
+    "fit": fit.fit,
+    "score": score.score,
+    "merge": merge.merge,
+    "export-subset": export_subset.export_subset,
+    "audit": audit.audit,
 }
+
+
+class Command(TyperCommand):
+    """Command that knows what its options were called before."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Refuse the old name of an option by naming the new one."""
+        own = {name for param in self.params for name in param.opts}
+        for name in (arg.partition("=")[0] for arg in args):
+            if options.RENAMED.get(name) in own:
+                ctx.fail(f"{name} is called {options.RENAMED[name]} now.")
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(name="curate", no_args_is_help=True, pretty_exceptions_enable=False)
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, cls=Command)(command)
 
 
 def main() -> None:

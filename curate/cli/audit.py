@@ -6,56 +6,47 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli.command_errors import command_errors
-from curate.cli.memory import keep_memory
-from curate.cli.options import AsJson, ConfigFile, DeviceChoice, Overwrite, parse_list
-from curate.cli.results import count, duration, show, with_interval
+from curate.cli import options, results
+from curate.cli.process import command_errors, keep_memory
 
 if TYPE_CHECKING:
     from curate.auditing.result import AuditResult
 
-_LEVELS = ("pixel", "region", "image")
+LEVELS = ("pixel", "region", "image")
 
 
 def audit(
-    run: Annotated[
-        Path | None,
-        typer.Option("--run", metavar="RUN", help="Folder of a run; the newest finished one."),
-    ] = None,
-    config_file: ConfigFile = None,
+    run: options.Run = None,
+    config_file: options.ConfigFile = None,
     real: Annotated[
         list[Path] | None,
         typer.Option(
             "--real",
             metavar="DIR",
-            help="Real images to spoil; may be repeated; the run's own held-out ones.",
+            help="Real images to corrupt; may be repeated; by default those that the run held out.",
         ),
     ] = None,
-    layout: Annotated[
+    layout: options.Layout = None,
+    labels: options.IdMap = None,
+    corruptions: Annotated[
         str | None,
-        typer.Option("--layout", metavar="NAME", help="How these folders are laid out."),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option("--labels", metavar="NAME|FILE", help="Map of their label ids."),
-    ] = None,
-    kinds: Annotated[
-        str | None,
-        typer.Option("--kinds", metavar="LIST", help="Faults to plant: style,blur,..; all."),
+        typer.Option(
+            "--corruptions", metavar="LIST", help="What to inject: style,blur,..; by default all."
+        ),
     ] = None,
     images: Annotated[
         int, typer.Option("--images", min=1, help="At most so many images, evenly spaced.")
     ] = 48,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Start of all random numbers.")] = 0,
-    device: DeviceChoice = None,
+    seed: options.Seed = 0,
+    device: options.DeviceChoice = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Whole table, as .csv or .parquet."),
+        typer.Option("--out", metavar="FILE", help="File for the whole table: .csv or .parquet."),
     ] = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Plant known faults in held-out real images and tell how well a run's scores find them.
+    """Inject known corruptions into held-out real images and tell how well a run finds them.
 
     What the scores cannot find here, they cannot find in synthetic images either.
     """
@@ -71,7 +62,7 @@ def audit(
             real=tuple(real or ()),
             layout=layout,
             labels=labels,
-            kinds=tuple(CORRUPTIONS) if kinds is None else parse_list(kinds),
+            kinds=tuple(CORRUPTIONS) if corruptions is None else options.parse_list(corruptions),
             images=images,
             seed=seed,
             device=device or "auto",
@@ -79,70 +70,67 @@ def audit(
             overwrite=overwrite,
             reporter=reporter,
         )
-        show(result.to_json(), _lines(result), as_json=as_json)
+        results.show(result.to_json(), _lines(result), as_json=as_json)
 
 
 def _lines(result: "AuditResult") -> list[str]:
     """Lay the table out, then say what it means."""
-    width = max(len("all"), *(len(kind) for kind in result.kinds))
+    heads = ("", *LEVELS, *(["best stream"] if result.streams else []))
+    table = [heads, *(_row(result, name) for name in (*result.kinds, "all"))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
-        f"How well {result.run} finds what was planted in {count(result.images, 'real image')}",
-        "(AUROC of the score, 0.5 = chance, with 95% intervals over images)",
-        "  " + "  ".join([" " * width, *(f"{name:<18}" for name in _columns(result))]).rstrip(),
+        f"How well {result.run} finds what was injected into "
+        f"{results.count(result.images, 'real image')}",
+        "(AUROC of the score, .5 = chance, with 95% intervals over images)",
+        *("  ".join(map(str.ljust, row, widths)).rstrip() for row in table),
+        *_findings(result),
     ]
-    for kind in (*result.kinds, "all"):
-        cells = [
-            with_interval(
-                result.value("auroc", level, kind=kind), *result.interval("auroc", level, kind=kind)
-            ).ljust(18)
-            for level in _LEVELS
-        ]
-        cells += [_best_stream(result, kind)] if result.streams else []
-        lines.append("  " + "  ".join([f"{kind:<{width}}", *cells]).rstrip())
-    lines += _verdict(result)
     if result.out:
         lines.append(f"Table: {result.out}")
-    return [*lines, f"Done in {duration(result.seconds)}"]
+    return [*lines, f"Done in {results.duration(result.seconds)}"]
 
 
-def _columns(result: "AuditResult") -> tuple[str, ...]:
-    """Head the columns; only runs with streams tell which of them sees a kind best."""
-    return (*_LEVELS, "best stream") if result.streams else _LEVELS
+def _row(result: "AuditResult", name: str) -> tuple[str, ...]:
+    """Tell how well a corruption is found at each level, and which stream finds it best."""
+    areas = (
+        (result.value("auroc", level, kind=name), *result.interval("auroc", level, kind=name))
+        for level in LEVELS
+    )
+    row = (name, *(results.measure(*area) for area in areas))
+    if not result.streams:
+        return row
+    best = result.best_stream(name)
+    area = result.value("auroc", "pixel", kind=name, score=best) if best else math.nan
+    return (*row, f"{best} {results.measure(area)}" if best else "-")
 
 
-def _best_stream(result: "AuditResult", kind: str) -> str:
-    """Name the stream that sees a kind best, and how well; a dash where none does."""
-    name = result.best_stream(kind)
-    return f"{name} {result.value('auroc', 'pixel', kind=kind, score=name):.3f}" if name else "-"
-
-
-def _verdict(result: "AuditResult") -> list[str]:
+def _findings(result: "AuditResult") -> list[str]:
     """Say what the run finds, what it does not, and at what price."""
     lines = []
     unseen = result.unseen()
     inverted = result.inverted()
     blind = [
-        kind
-        for kind, missed in unseen.items()
-        if len(missed) == len(result.strengths) and kind not in inverted
+        name
+        for name, missed in unseen.items()
+        if len(missed) == len(result.strengths) and name not in inverted
     ]
     partly = [
-        f"{kind} (not when {' or '.join(missed)})"
-        for kind, missed in unseen.items()
-        if kind not in (*blind, *inverted)
+        f"{name} (not when {' or '.join(missed)})"
+        for name, missed in unseen.items()
+        if name not in (*blind, *inverted)
     ]
     if blind:
-        lines.append(f"Not seen, pixels near chance: {', '.join(blind)}")
+        lines.append(f"Not found, pixels near chance: {', '.join(blind)}")
     if inverted:
         lines.append(f"The wrong way round, taken for more real: {', '.join(inverted)}")
     if partly:
-        lines.append(f"Seen in part: {', '.join(partly)}")
+        lines.append(f"Found in part: {', '.join(partly)}")
     if missing := result.not_injected():
-        lines.append(f"Could be planted in none of the images: {', '.join(missing)}")
+        lines.append(f"Could be injected into none of the images: {', '.join(missing)}")
     rate = result.value("false_alarm", "pixel")
     if not math.isnan(rate):
         lines.append(
-            f"A threshold that finds {result.found:.0%} of the spoiled pixels "
-            f"loses {rate:.0%} of the untouched ones"
+            f"A threshold that finds {result.found:.0%} of the corrupted pixels "
+            f"loses {rate:.0%} of the others"
         )
     return lines

@@ -5,18 +5,16 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.command_errors import command_errors
-from curate.cli.options import AsJson, ConfigFile, Format, Level, Media, Overwrite
-from curate.cli.results import count as count_of
-from curate.cli.results import show
+from curate.cli import options, results
+from curate.cli.process import command_errors
 
 
 def export_subset(
     scores: Annotated[
         Path | None,
-        typer.Option("--scores", metavar="FILE", help="A score file; the newest one."),
+        typer.Option("--scores", metavar="FILE", help="A score file; by default the newest."),
     ] = None,
-    config_file: ConfigFile = None,
+    config_file: options.ConfigFile = None,
     top: Annotated[
         str | None, typer.Option("--top", metavar="SHARE", help="Share to keep: 30% or 0.3.")
     ] = None,
@@ -39,13 +37,13 @@ def export_subset(
             "images that show it.",
         ),
     ] = False,
-    by: Annotated[Level, typer.Option("--by", help="What to keep or leave out.")] = "image",
+    by: Annotated[options.Level, typer.Option("--by", help="What to keep or leave out.")] = "image",
     rank_by: Annotated[
         str,
         typer.Option(
             "--rank-by",
             metavar="NAME",
-            help="Score that ranks: score, a stream's name (planted, appearance, ..); for images "
+            help="Score that ranks: score, a stream's name (appearance, ..); for images "
             "also image_score, region_score, pixel_score.",
         ),
     ] = "score",
@@ -53,20 +51,20 @@ def export_subset(
         "subset"
     ),
     media: Annotated[
-        Media, typer.Option("--media", help="How the original files get there.")
+        options.Media, typer.Option("--media", help="How the original files get there.")
     ] = "symlink",
     layout_format: Annotated[
-        Format, typer.Option("--format", help="How the subset is laid out.")
+        options.Format, typer.Option("--format", help="How the subset is laid out.")
     ] = "original",
     dataset: Annotated[
         Path | None,
         typer.Option("--dataset", metavar="DIR", help="Where the data set is, if it was moved."),
     ] = None,
-    overwrite: Overwrite = False,
+    overwrite: options.Overwrite = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell what would be selected.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels."""
     with command_errors() as reporter:
@@ -94,7 +92,7 @@ def export_subset(
         share = result.pixels_kept / max(result.pixels_total, 1)
         lines = [
             "Nothing was written (dry run)." if dry_run else f"Subset: {result.out}",
-            f"{result.selected:,} of {count_of(result.of, 'image' if by == 'pixel' else by)} "
+            f"{result.selected:,} of {results.count(result.of, 'image' if by == 'pixel' else by)} "
             f"selected, with {share:.1%} of the pixels",
         ]
-        show(result.to_json(), lines, as_json=as_json)
+        results.show(result.to_json(), lines, as_json=as_json)

@@ -5,25 +5,14 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.command_errors import command_errors
-from curate.cli.memory import keep_memory
-from curate.cli.options import (
-    AsJson,
-    ConfigFile,
-    DeviceChoice,
-    Overwrite,
-    Precision,
-    Resume,
-    Workers,
-    parse_size,
-)
-from curate.cli.results import count, duration, show
+from curate.cli import options, results
+from curate.cli.process import command_errors, keep_memory
 
 _REPLACES = "may be repeated; replaces the list in the file."
 
 
 def fit(
-    config_file: ConfigFile = None,
+    config_file: options.ConfigFile = None,
     real: Annotated[
         list[Path] | None, typer.Option("--real", metavar="DIR", help=f"Real images; {_REPLACES}")
     ] = None,
@@ -33,7 +22,7 @@ def fit(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="RUN", help="Folder of the run; a new one below runs/."),
+        typer.Option("--out", metavar="RUN", help="Folder of the run; by default a new one."),
     ] = None,
     method: Annotated[
         str | None,
@@ -51,15 +40,16 @@ def fit(
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", help="Images a step, half of them real.")
     ] = None,
-    device: DeviceChoice = None,
+    device: options.DeviceChoice = None,
     precision: Annotated[
-        Precision | None, typer.Option("--precision", help="Numbers that training computes with.")
+        options.Precision | None,
+        typer.Option("--precision", help="Numbers that training computes with."),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Start of all random numbers.")] = None,
-    workers: Workers = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    workers: options.Workers = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a segmenter and the weighting networks jointly.
 
@@ -67,13 +57,14 @@ def fit(
     """
     with command_errors() as reporter:
         keep_memory()
-        from curate.config import DatasetConfig, load_config
+        from curate.config import load_config
         from curate.training.fit import fit as run_fit
 
-        config = load_config(config_file).with_fit(
+        config = load_config(config_file).with_datasets(real=real, synthetic=synthetic)
+        config = config.with_fit(
             method=method,
             segmenter=segmenter,
-            size=parse_size(size),
+            size=options.parse_size(size),
             steps=steps,
             batch_size=batch_size,
             device=device,
@@ -81,23 +72,11 @@ def fit(
             seed=seed,
             workers=workers,
         )
-        given = {"real": real, "synthetic": synthetic}
-        replaced = {
-            domain: tuple(DatasetConfig(path=folder.absolute()) for folder in folders)
-            for domain, folders in given.items()
-            if folders
-        }
-        result = run_fit(
-            config.model_copy(update=replaced),
-            out=out,
-            resume=resume,
-            overwrite=overwrite,
-            reporter=reporter,
-        )
+        result = run_fit(config, out=out, resume=resume, overwrite=overwrite, reporter=reporter)
         lines = [
             f"Run: {result.run}",
-            f"{count(result.steps, 'step')} in {duration(result.seconds)} on {result.device}, "
-            f"{count(result.num_real, 'real image')}, "
-            f"{count(result.num_synthetic, 'synthetic image')}",
+            f"{results.count(result.steps, 'step')} in {results.duration(result.seconds)} on "
+            f"{result.device}, {results.count(result.num_real, 'real image')}, "
+            f"{results.count(result.num_synthetic, 'synthetic image')}",
         ]
-        show(result.to_json(), lines, as_json=as_json)
+        results.show(result.to_json(), lines, as_json=as_json)

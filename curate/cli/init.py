@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.command_errors import command_errors
-from curate.cli.options import AsJson
-from curate.cli.results import show
+from curate.cli import options, results
+from curate.cli.process import command_errors
 
 
 def init(
@@ -22,11 +21,11 @@ def init(
         list[Path] | None,
         typer.Option("--synthetic", metavar="DIR", help="Synthetic images; may be repeated."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write a curate.toml with every setting, its default, and what it means."""
     with command_errors():
-        from curate.init import init as run_init
+        from curate.template import init as run_init
 
         path = run_init(folder, real=real or (), synthetic=synthetic or ())
-        show({"config": path}, [f"Settings: {path}"], as_json=as_json)
+        results.show({"config": path}, [f"Settings: {path}"], as_json=as_json)

@@ -15,18 +15,42 @@ Level = Literal["image", "region", "pixel"]
 Media = Literal["symlink", "hardlink", "copy", "none"]
 Format = Literal["original", "folder", "list"]
 
+RENAMED = {"--kinds": "--corruptions"}
+"""Options that earlier versions had, and what they are called now."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="Settings; curate.toml of this folder if there is one."
+        "--config", metavar="FILE", help="Settings; by default this folder's curate.toml."
     ),
 ]
 DeviceChoice = Annotated[
     Device | None, typer.Option("--device", help="Where to compute; auto takes a GPU if it can.")
 ]
+IdMap = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="NAME|FILE", help="Map of the label ids; by default the layout's."
+    ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option("--layout", metavar="NAME", help="How the folder is laid out; by default seen."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")]
+Run = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="RUN", help="Folder of a run; by default the newest finished."),
+]
+ScoresOut = Annotated[
+    Path,
+    typer.Option(
+        "--out", metavar="FILE", help="weights.h5, weights.parquet (tables only) or a folder."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Start of all random numbers.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=0, help="Readers of images beside the computation.")
 ]
@@ -45,4 +69,4 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 def parse_list(text: str) -> tuple[str, ...]:
     """Split a list such as ``image,region``."""
-    return tuple(level.strip() for level in text.split(",") if level.strip())
+    return tuple(item.strip() for item in text.split(",") if item.strip())

@@ -1,61 +1,75 @@
-"""Progress and warnings on stderr: a live display on a terminal, plain lines elsewhere."""
+"""Progress and warnings on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
-from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from curate.cli.meter import Meter
-from curate.cli.results import duration
+from rich import progress as rich_progress
+from rich.console import Console
+from rich.text import Text
+
+from curate.cli.results import discard, duration
 from curate.job import this_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from rich.console import Console
-    from rich.live import Live
-    from rich.table import Table
+    from rich.console import RenderableType
 
 PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.1
+RATE_OVER_S = 300.0
 PARTS = ("real", "synthetic", "image", "region", "pixel")
 """Last words of the names of measurements that are shown in one row: ``loss_real``, .."""
 
 
-class TerminalReporter(ABC):
+class TerminalReporter:
     """`curate.reporting.Reporter` that draws on stderr.
+
+    A terminal gets a bar with the newest measurements below it. What is no terminal gets a line
+    when a task starts and ends, and about every ten seconds.
 
     Parameters
     ----------
     console : Console
+    is_live : bool
+        Whether it is a terminal that can be drawn on.
     clock : callable
         Seconds of a clock that never goes back.
     """
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, console: Console, *, is_live: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.console = console
+        self.is_live = is_live
         self.clock = clock
-        self.meter: Meter | None = None
+        self._bar: _Bar | None = None
+        self._next_s = 0.0
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
         """Begin a task of `total` units, `done` of which are finished already."""
         self.finish()
-        self.meter = Meter(task, unit, total, done, clock=self.clock)
-        self._open(self.meter)
+        self._bar = _Bar(task, total, done, unit, self)
+        self._bar.start()
+        self._next_s = self.clock() + self._interval_s
+        self._show(self._bar)
 
-    def advance(self, done: int, values: dict[str, float] | None = None) -> None:
-        """Tell that `done` units are finished; `values` are the newest measurements by name."""
-        if self.meter is not None:
-            self.meter.advance(done, values)
-            self._update(self.meter)
+    def advance(self, done: int, values: Mapping[str, float] | None = None) -> None:
+        """Report that `done` units are finished; `values` are the newest measurements by name."""
+        if self._bar is not None:
+            self._bar.values |= values or {}
+            self._bar.update(self._bar.task_ids[0], completed=done)
+            if self.clock() >= self._next_s:
+                self._next_s = self.clock() + self._interval_s
+                self._show(self._bar)
 
     def warn(self, message: str) -> None:
-        """Tell something that the person should act on."""
+        """Give a warning that the person should act on."""
         self._say("warning: ", "yellow", message)
 
     def fail(self, message: str) -> None:
@@ -65,90 +79,72 @@ class TerminalReporter(ABC):
 
     def finish(self) -> None:
         """End the task that was started last, if it has not ended."""
-        if self.meter is not None:
-            meter, self.meter = self.meter, None
-            self._close(meter)
+        if self._bar is not None:
+            bar, self._bar = self._bar, None
+            bar.stop_task(bar.task_ids[0])
+            self._show(bar)
+            bar.stop()
+
+    @property
+    def _interval_s(self) -> float:
+        return LIVE_EVERY_S if self.is_live else PLAIN_EVERY_S
+
+    def _show(self, bar: _Bar) -> None:
+        """Draw the bar, or write a line."""
+        if self.is_live:
+            bar.refresh()
+        else:
+            (task,) = bar.tasks
+            text = "; ".join([f"{task.description}: {progress_of(task)}", *rows(bar.values)])
+            self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def _say(self, tag: str, style: str, message: str) -> None:
         """Print one message in full, never wrapped and never read as markup."""
-        from rich.text import Text
-
         self.console.print(Text.assemble((tag, style), message), soft_wrap=True)
-
-    @abstractmethod
-    def _open(self, meter: Meter) -> None:
-        """Show that a task begins."""
-
-    @abstractmethod
-    def _update(self, meter: Meter) -> None:
-        """Show how far a task is, if it is time to."""
-
-    @abstractmethod
-    def _close(self, meter: Meter) -> None:
-        """Show how a task ended."""
-
-
-class PlainReporter(TerminalReporter):
-    """Reporter that writes a line when a task starts and ends, and about every ten seconds."""
-
-    _next_line = 0.0
-
-    def _open(self, meter: Meter) -> None:
-        self._next_line = self.clock() + PLAIN_EVERY_S
-        self._line(f"{meter.task}: {amount(meter)}")
-
-    def _update(self, meter: Meter) -> None:
-        if self.clock() < self._next_line:
-            return
-        self._next_line = self.clock() + PLAIN_EVERY_S
-        self._line("; ".join([f"{meter.task}: {amount(meter)}, {pace(meter)}", *rows(meter)]))
-
-    def _close(self, meter: Meter) -> None:
-        ending = f"{meter.task}: {amount(meter)} in {duration(meter.seconds)}"
-        self._line("; ".join([ending, *rows(meter)]))
-
-    def _line(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 class MuteReporter(TerminalReporter):
-    """Reporter of a process that leaves speaking to another one: it tells only why it fails."""
+    """Reporter of a process that leaves reporting to another one: it tells only why it fails."""
+
+    def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
+        """Ignore the task."""
 
     def warn(self, message: str) -> None:
         """Ignore the warning."""
 
-    def _open(self, meter: Meter) -> None:
-        """Show nothing."""
 
-    def _update(self, meter: Meter) -> None:
-        """Show nothing."""
+class _Bar(rich_progress.Progress):
+    """Progress of one task, with the newest measurements below it."""
 
-    def _close(self, meter: Meter) -> None:
-        """Show nothing."""
+    def __init__(
+        self, task: str, total: int, done: int, unit: str, reporter: TerminalReporter
+    ) -> None:
+        self.values: dict[str, float] = {}
+        super().__init__(
+            rich_progress.TextColumn("[bold]{task.description}"),
+            rich_progress.BarColumn(30),
+            _ProgressText(),
+            console=reporter.console,
+            auto_refresh=False,
+            disable=not reporter.is_live,
+            get_time=reporter.clock,
+            speed_estimate_period=RATE_OVER_S,
+        )
+        self.add_task(task, total=total, completed=done, unit=unit)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Draw the bar, and under it the measurements."""
+        yield self.make_tasks_table(self.tasks)
+        for row in rows(self.values):
+            yield Text(f"  {row}")
 
 
-class LiveReporter(TerminalReporter):
-    """Reporter that redraws a bar and the newest measurements in place."""
+class _ProgressText(rich_progress.ProgressColumn):
+    """`progress_of` as a column."""
 
-    _live: Live | None = None
-    _next_frame = 0.0
-
-    def _open(self, meter: Meter) -> None:
-        from rich.live import Live
-
-        self._live = Live(_frame(meter), console=self.console, auto_refresh=False)
-        self._live.start(refresh=True)
-
-    def _update(self, meter: Meter) -> None:
-        if self._live is not None and self.clock() >= self._next_frame:
-            self._next_frame = self.clock() + LIVE_EVERY_S
-            self._live.update(_frame(meter), refresh=True)
-
-    def _close(self, meter: Meter) -> None:
-        if self._live is not None:
-            self._live.update(_frame(meter, is_last=True), refresh=True)
-            self._live.stop()
-            self._live = None
+    def render(self, task: rich_progress.Task) -> Text:
+        """Draw one task."""
+        return Text(progress_of(task))
 
 
 @contextmanager
@@ -157,21 +153,10 @@ def open_reporter() -> Iterator[TerminalReporter]:
 
     Of the processes of a job, all but the first get a `MuteReporter`.
     """
-    from rich.console import Console
-
-    class PatientConsole(Console):
-        """Console that falls silent, instead of ending the process, when no one reads it."""
-
-        def on_broken_pipe(self) -> None:
-            self.quiet = True
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stderr.fileno())
-            os.close(nowhere)
-
-    console = PatientConsole(stderr=True)
+    console = _PatientConsole(stderr=True)
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and not console.is_dumb_terminal
-    kind = LiveReporter if is_terminal else PlainReporter
-    reporter = kind(console) if this_process().is_first else MuteReporter(console)
+    kind = TerminalReporter if this_process().is_first else MuteReporter
+    reporter = kind(console, is_live=is_terminal)
     handler = _WarningHandler(reporter)
     logger = logging.getLogger("curate")
     logger.addHandler(handler)
@@ -180,6 +165,14 @@ def open_reporter() -> Iterator[TerminalReporter]:
     finally:
         logger.removeHandler(handler)
         reporter.finish()
+
+
+class _PatientConsole(Console):
+    """Console that falls silent, instead of ending the process, when no one reads it."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        discard(sys.stderr)
 
 
 class _WarningHandler(logging.Handler):
@@ -193,48 +186,25 @@ class _WarningHandler(logging.Handler):
         self._reporter.warn(record.getMessage())
 
 
-def amount(meter: Meter) -> str:
-    """Write how much is done: ``120/2,000 steps``."""
-    return f"{meter.done:,}/{meter.total:,} {meter.unit}"
+def progress_of(task: rich_progress.Task) -> str:
+    """Write how far a task is: ``120/2,000 steps, 2.7 steps/s, 11:37 left``."""
+    unit = task.fields["unit"]
+    text = f"{task.completed:,.0f}/{task.total or 0:,.0f} {unit}"
+    if task.stop_time is not None:
+        return f"{text} in {duration(task.elapsed or 0)}"
+    if not task.speed or task.time_remaining is None:
+        return text
+    is_slow = task.speed < 0.1
+    rate = f"{1 / task.speed:.0f} s per {unit[:-1]}" if is_slow else f"{task.speed:.3g} {unit}/s"
+    return f"{text}, {rate}, {duration(task.time_remaining)} left"
 
 
-def pace(meter: Meter) -> str:
-    """Write rate and time left: ``2.7 steps/s, 11:37 left``."""
-    rate, left = meter.rate, meter.seconds_left
-    if rate is None or left is None:
-        return f"- {meter.unit}/s"
-    speed = (
-        f"{rate:.3g} {meter.unit}/s" if rate >= 0.1 else f"{1 / rate:.0f} s per {meter.unit[:-1]}"
-    )
-    return f"{speed}, {duration(left)} left"
-
-
-def rows(meter: Meter) -> list[str]:
-    """Write the measurements: ``loss real 0.612 synthetic 0.580``, a row for each first word."""
+def rows(values: Mapping[str, float]) -> list[str]:
+    """Write measurements: ``loss real 0.612 synthetic 0.580``, a row for each first word."""
     groups: dict[str, list[str]] = {}
-    for name, value in meter.values.items():
+    for name, value in values.items():
         group, _, part = name.rpartition("_")
         if part not in PARTS or not group:
             group, part = name, ""
         groups.setdefault(group.replace("_", " "), []).append(f"{part} {value:.3g}".strip())
     return [f"{group} {' '.join(parts)}" for group, parts in groups.items()]
-
-
-def _frame(meter: Meter, *, is_last: bool = False) -> Table:
-    """Draw the bar, and under it the measurements."""
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    bar = Table.grid(padding=(0, 1))
-    ending = f" in {duration(meter.seconds)}" if is_last else f", {pace(meter)}"
-    bar.add_row(
-        Text(meter.task, "bold"),
-        ProgressBar(total=max(meter.total, 1), completed=meter.done, width=30),
-        Text(f"{amount(meter)}{ending}"),
-    )
-    frame = Table.grid()
-    frame.add_row(bar)
-    for row in rows(meter):
-        frame.add_row(Text(f"  {row}"))
-    return frame

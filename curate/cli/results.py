@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -34,9 +34,9 @@ def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> N
     try:
         typer.echo(text, color=False)
     except BrokenPipeError:
-        _silence_stdout()
+        discard(sys.stdout)
     except OSError as error:
-        _silence_stdout()
+        discard(sys.stdout)
         msg = f"The result could not be written to stdout: {error}. The work itself is done."
         raise StoreError(msg) from error
 
@@ -51,11 +51,17 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{last:02d}" if hours else f"{minutes}:{last:02d}"
 
 
-def with_interval(value: float, low: float, high: float) -> str:
-    """Write a measure: ``0.950 [0.92, 0.98]``, or a dash where it could not be taken."""
+def measure(value: float, *interval: float) -> str:
+    """Write a measure in [0, 1]: ``.95 [.92, .98]``, or a dash where it could not be taken."""
     if math.isnan(value):
         return "-"
-    return f"{value:.3f}" + ("" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]")
+    ends = ", ".join(map(_hundredths, interval))
+    return _hundredths(value) + (f" [{ends}]" if ends and "nan" not in ends else "")
+
+
+def _hundredths(value: float) -> str:
+    """Write two digits, without a zero before the point."""
+    return f"{value:.2f}".replace("0.", ".", 1) if 0 <= value < 0.995 else f"{value:.2f}"
 
 
 def count(number: int, noun: str) -> str:
@@ -74,8 +80,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def _silence_stdout() -> None:
-    """Point stdout nowhere, or Python complains once more when it flushes at the end."""
+def discard(stream: TextIO) -> None:
+    """Point a stream nowhere, or Python complains once more when it flushes at the end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

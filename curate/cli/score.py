@@ -5,45 +5,17 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.command_errors import command_errors
-from curate.cli.memory import keep_memory
-from curate.cli.options import (
-    AsJson,
-    Compression,
-    ConfigFile,
-    DeviceChoice,
-    Overwrite,
-    Regions,
-    Resume,
-    Workers,
-    parse_list,
-)
-from curate.cli.results import count, duration, show
+from curate.cli import options, results
+from curate.cli.process import command_errors, keep_memory
 
 
 def score(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of the data set.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="FILE", help="weights.h5, weights.parquet (tables only) or a folder."
-        ),
-    ],
-    run: Annotated[
-        Path | None,
-        typer.Option("--run", metavar="RUN", help="Folder of a run; the newest finished one."),
-    ] = None,
-    config_file: ConfigFile = None,
-    layout: Annotated[
-        str | None,
-        typer.Option("--layout", metavar="NAME", help="How the folder is laid out; recognised."),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            "--labels", metavar="NAME|FILE", help="Map of its label ids; the one of the layout."
-        ),
-    ] = None,
+    out: options.ScoresOut,
+    run: options.Run = None,
+    config_file: options.ConfigFile = None,
+    layout: options.Layout = None,
+    labels: options.IdMap = None,
     levels: Annotated[
         str, typer.Option("--levels", metavar="LIST", help="Levels to keep in the file.")
     ] = "image,region,pixel",
@@ -51,11 +23,11 @@ def score(
         int | None, typer.Option("--stride", min=1, max=64, help="Pixels per cell of the maps.")
     ] = None,
     regions: Annotated[
-        Regions | None, typer.Option("--regions", help="What a region of an image is.")
+        options.Regions | None, typer.Option("--regions", help="What a region of an image is.")
     ] = None,
     compression: Annotated[
-        Compression | None,
-        typer.Option("--compression", help="Of the maps; deflate can be read everywhere."),
+        options.Compression | None,
+        typer.Option("--compression", help="Of the maps; all programs read deflate."),
     ] = None,
     stream_maps: Annotated[
         bool | None,
@@ -68,11 +40,11 @@ def score(
         str,
         typer.Option("--shard", metavar="I/N", help="Score part I of N, for 'curate merge'."),
     ] = "1/1",
-    workers: Workers = None,
-    device: DeviceChoice = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    workers: options.Workers = None,
+    device: options.DeviceChoice = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Score every image of a data set, its regions and its pixels."""
     with command_errors() as reporter:
@@ -87,7 +59,7 @@ def score(
             run=run,
             layout=layout,
             labels=labels,
-            levels=parse_list(levels),
+            levels=options.parse_list(levels),
             stride=stride,
             regions=regions,
             compression=compression,
@@ -101,8 +73,8 @@ def score(
         )
         lines = [
             f"Scores: {result.out}",
-            f"{count(result.scored, 'image')} scored, {result.skipped:,} done before, "
-            f"{result.failed:,} failed, {count(result.regions, 'region')} in "
-            f"{duration(result.seconds)} ({result.images_per_second:.3g} images/s)",
+            f"{results.count(result.scored, 'image')} scored, {result.skipped:,} done before, "
+            f"{result.failed:,} failed, {results.count(result.regions, 'region')} in "
+            f"{results.duration(result.seconds)} ({result.images_per_second:.3g} images/s)",
         ]
-        show(result.to_json(), lines, as_json=as_json)
+        results.show(result.to_json(), lines, as_json=as_json)

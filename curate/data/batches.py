@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.utils.data import Dataset
 
-from curate.data.augmentation import augment, fit_to_size, sample_augmentation, view_of
-from curate.data.reading import LoadedPair, read_files, read_pair
-from curate.data.sampling import NUM_SPARE, DomainOrder, Draw, Plan, plan_steps
+from curate.data import augmentation, pairs, sampling
 from curate.data.workers import load_ahead
 from curate.errors import DataError
 from curate.job import ALONE, World
@@ -18,13 +17,9 @@ from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
-    from pathlib import Path
-
-    from torch import Tensor
 
     from curate.config import AugmentConfig
     from curate.data.dataset import DataSource
-    from curate.data.idmaps import IdMap
     from curate.records import Pair
 
 
@@ -76,21 +71,18 @@ def training_batches(
         read.
     """
     orders = [
-        DomainOrder(sources, domain, seed=seed, exclude=exclude) if sources else None
+        sampling.DomainOrder(sources, domain, seed=seed, exclude=exclude) if sources else None
         for sources, domain in ((real, "real"), (synthetic, "synthetic"))
     ]
     if orders[0] is None:
         msg = "There is no real data set to train on. Give at least one."
         raise DataError(msg, code="no_images")
     steps = range(first_step, first_step + num_steps)
-    plans = plan_steps(orders[0], orders[1], batch_size=batch_size, steps=steps, world=world)
-    domains = (_Domain.of("real", real), _Domain.of("synthetic", synthetic))
-    return _load(
-        _Reader(domains, size, seed, augment, with_uncropped=with_uncropped),
-        plans,
-        workers,
-        pin_memory,
+    plans = sampling.plan_steps(
+        orders[0], orders[1], batch_size=batch_size, steps=steps, world=world
     )
+    reader = _Reader(real, synthetic, size, seed, augment, with_uncropped=with_uncropped)
+    return _load(reader, plans, workers, pin_memory=pin_memory)
 
 
 def evaluation_batches(
@@ -115,14 +107,14 @@ def evaluation_batches(
     for source, pair in source_pairs:
         key = source.key_of(pair)
         try:
-            image, label_map = read_pair(source, pair)
+            loaded = pairs.read_pair(source, pair)
         except DataError as error:
             problems.append((key, str(error)))
             continue
         if len(samples) == batch_size:
             yield _stack(samples, problems)
             samples, problems = [], []
-        samples.append(_Sample(key, *fit_to_size(image, label_map, size), is_real))
+        samples.append(_Sample(key, *augmentation.fit_to_size(*loaded, size), is_real))
     if samples:
         yield _stack(samples, problems)
     elif problems:
@@ -134,37 +126,11 @@ class _Sample(NamedTuple):
     """An image that is ready to be put in a batch."""
 
     key: str
-    image: Tensor
-    label_map: Tensor
+    image: torch.Tensor
+    label_map: torch.Tensor
     is_real: bool
-    whole: Uncropped | None = None
+    uncropped: Uncropped | None = None
     """Of this image alone, without the first axis."""
-
-
-class _Domain(NamedTuple):
-    """What a worker process must know to read images; the pairs come with each plan."""
-
-    name: str
-    roots: tuple[Path, ...]
-    id_maps: tuple[IdMap, ...]
-    keys: tuple[str, ...]
-
-    @classmethod
-    def of(cls, name: str, sources: Sequence[DataSource]) -> _Domain:
-        """Take from the data sets what is needed."""
-        return cls(
-            name,
-            tuple(source.root for source in sources),
-            tuple(source.id_map for source in sources),
-            tuple(source.key for source in sources),
-        )
-
-    def read(self, draw: Draw) -> LoadedPair:
-        """Read an image and its label."""
-        root = self.roots[draw.source]
-        return read_files(
-            root / draw.pair.image_path, root / draw.pair.label_path, self.id_maps[draw.source]
-        )
 
 
 class _Reader(Dataset[Any]):
@@ -172,65 +138,77 @@ class _Reader(Dataset[Any]):
 
     def __init__(
         self,
-        domains: tuple[_Domain, _Domain],
+        real: Sequence[DataSource],
+        synthetic: Sequence[DataSource],
         size: tuple[int, int],
         seed: int,
         augment: AugmentConfig,
         *,
         with_uncropped: bool,
     ) -> None:
-        self._domains = domains
+        # each plan brings the pairs it needs: all of them would slow the start of workers
+        self._sources = {
+            domain: [replace(source, pairs=()) for source in sources]
+            for domain, sources in (("real", real), ("synthetic", synthetic))
+        }
         self._size = size
         self._seed = seed
         self._augment = augment
         self._with_uncropped = with_uncropped
 
-    def __getitem__(self, plan: Plan) -> dict[str, Any] | DataError:
+    def __getitem__(self, plan: sampling.StepPlan) -> dict[str, Any] | DataError:
         """Return the fields of a `Batch`, or the error that the step ends with."""
         problems: list[tuple[str, str]] = []
         try:
-            samples = self._draw(self._domains[0], plan.real, plan.num_real, problems)
-            samples += self._draw(self._domains[1], plan.synthetic, plan.num_synthetic, problems)
+            samples = self._read("real", plan.num_real, plan.real, problems)
+            samples += self._read("synthetic", plan.num_synthetic, plan.synthetic, problems)
         except DataError as error:  # raised by the main process, without a worker's traceback
             return error
         batch = _stack(samples, problems)
         return {name: getattr(batch, name) for name in batch.__slots__}
 
-    def _draw(
-        self, domain: _Domain, draws: list[Draw], count: int, problems: list[tuple[str, str]]
+    def _read(
+        self,
+        domain: str,
+        count: int,
+        candidates: list[sampling.Candidate],
+        problems: list[tuple[str, str]],
     ) -> list[_Sample]:
-        """Read the first `count` images that can be read."""
+        """Read and change the first `count` images of a domain that can be read."""
         samples: list[_Sample] = []
-        for draw in draws:
+        for number, pair, position in candidates:
             if len(samples) == count:
                 break
-            key = f"{domain.keys[draw.source]}:{draw.pair.id}"
+            source = self._sources[domain][number]
             try:
-                image, label_map = domain.read(draw)
+                loaded = pairs.read_pair(source, pair)
             except DataError as error:
-                problems.append((key, str(error)))
+                problems.append((source.key_of(pair), str(error)))
                 continue
-            rng = stable_rng(self._seed, "augment", domain.name, draw.position)
-            change = sample_augmentation(rng, self._augment)
-            is_real = domain.name == "real"
-            whole = None
-            if self._with_uncropped and not is_real:
-                shape = (label_map.shape[0], label_map.shape[1])
-                view = view_of(shape, self._size, change)
-                whole = Uncropped(*fit_to_size(image, label_map, self._size), view)
-            image, label_map = augment(image, label_map, self._size, change)
-            samples.append(_Sample(key, image, label_map, is_real, whole))
+            samples.append(self._change(domain, source.key_of(pair), loaded, position))
         if len(samples) < count:
             msg = (
-                f"More than {NUM_SPARE} of {len(draws)} {domain.name} images in a row cannot be "
-                f"read. The last: {problems[-1][1]} Run 'curate check' on the data set."
+                f"More than {sampling.NUM_SPARE} of {len(candidates)} {domain} images in a row "
+                f"cannot be read. The last: {problems[-1][1]} Run 'curate check' on the data set."
             )
             raise DataError(msg, code="unreadable_image")
         return samples
 
+    def _change(self, domain: str, key: str, loaded: pairs.LoadedPair, position: int) -> _Sample:
+        """Change an image at random; keep it as it was, too, where that is asked for."""
+        rng = stable_rng(self._seed, "augment", domain, position)
+        change = augmentation.sample_augmentation(rng, self._augment)
+        uncropped = None
+        if self._with_uncropped and domain == "synthetic":
+            height, width = loaded.label_map.shape
+            view = augmentation.view_of((height, width), self._size, change)
+            uncropped = Uncropped(*augmentation.fit_to_size(*loaded, self._size), view)
+        changed = augmentation.augment(*loaded, self._size, change)
+        return _Sample(key, *changed, domain == "real", uncropped)
+
 
 def _load(
-    reader: _Reader, plans: Iterator[Plan], workers: int, pin_memory: bool
+    reader: _Reader, plans: Iterator[sampling.StepPlan], workers: int, *, pin_memory: bool
 ) -> Generator[Batch]:
     """Read the planned batches in order, ahead of time if there are workers; they end with it."""
     for fields in load_ahead(reader, plans, workers=workers, pin_memory=pin_memory):
@@ -243,12 +221,14 @@ def _load(
 
 def _stack(samples: list[_Sample], problems: list[tuple[str, str]]) -> Batch:
     """Put images together."""
-    wholes = [sample.whole for sample in samples if sample.whole]
+    uncropped = [sample.uncropped for sample in samples if sample.uncropped]
     return Batch(
         images=torch.stack([sample.image for sample in samples]),
         label_map=torch.stack([sample.label_map for sample in samples]),
         is_real=torch.tensor([sample.is_real for sample in samples]),
         keys=tuple(sample.key for sample in samples),
         problems=tuple(problems),
-        whole=Uncropped(*map(torch.stack, zip(*wholes, strict=True))) if wholes else None,
+        uncropped=(
+            Uncropped(*map(torch.stack, zip(*uncropped, strict=True))) if uncropped else None
+        ),
     )

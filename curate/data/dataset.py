@@ -7,10 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from curate.data import idmap_files, layouts, listing
 from curate.data.classes import resolve_classes
-from curate.data.layouts import detect_layout, get_layout
-from curate.data.listing import list_pairs
-from curate.data.resolution import resolve_id_map
 from curate.errors import DataError
 
 if TYPE_CHECKING:
@@ -103,30 +101,30 @@ def open_dataset(
         If `layout` or `labels` is not known, or the id map has none of `classes`.
     """
     _check_folder(path)
-    found = get_layout(detect_layout(path) if layout == "auto" else layout)
+    name = layouts.detect_layout(path) if layout == "auto" else layout
+    found = layouts.get_layout(name)
     if not found.find_folders(path):
-        evidence = found.examine(path)
         msg = (
-            f"{path} does not have layout '{found.name}': looked for {evidence.looked_for}; "
-            f"{evidence.found}. Choose another --layout, or 'auto' to have it recognised."
+            f"{path} does not have layout '{name}': looked for {found.describe()}; "
+            f"{found.examine(path)[1]}. Choose another --layout, or 'auto' to have it recognised."
         )
         raise DataError(msg, code="unknown_layout")
-    listing = list_pairs(path, found)
-    if not listing.pairs:
+    listed = listing.list_pairs(path, found)
+    if not listed.pairs:
         msg = (
-            f"{path} holds no images: layout '{found.name}' keeps them in {found.images}/, as "
+            f"{path} holds no images: layout '{name}' keeps them in {found.folders[0]}/, as "
             f".png, .jpg or .jpeg files whose names end in '{found.image_ending}'. Put some there."
         )
         raise DataError(msg, code="no_images")
-    if not any(pair.label_path for pair in listing.pairs):
+    if not any(pair.label_path for pair in listed.pairs):
         msg = (
-            f"None of the {len(listing.pairs):,} images of {path} has a label: layout "
-            f"'{found.name}' keeps them in {found.labels}/, as .png files named like their images. "
-            f"There are {listing.num_labels:,}; the first image is {listing.pairs[0].image_path}."
+            f"None of the {len(listed.pairs):,} images of {path} has a label: layout "
+            f"'{name}' keeps them in {found.folders[1]}/, as .png files named like their images. "
+            f"There are {listed.num_labels:,}; the first image is {listed.pairs[0].image_path}."
         )
         raise DataError(msg, code="no_labels")
-    id_map = resolve_id_map(labels, classes, default=listing.id_map)
-    return DataSource(path, found.name, id_map, classes, listing.pairs, key)
+    id_map = idmap_files.resolve_id_map(labels, classes, default=listed.id_map)
+    return DataSource(path, name, id_map, classes, listed.pairs, key)
 
 
 def default_classes(path: Path, layout: str = "auto") -> ClassSet | None:
@@ -141,7 +139,8 @@ def default_classes(path: Path, layout: str = "auto") -> ClassSet | None:
     """
     if layout == "auto":
         _check_folder(path)
-    class_set = get_layout(detect_layout(path) if layout == "auto" else layout).class_set
+    name = layouts.detect_layout(path) if layout == "auto" else layout
+    class_set = layouts.get_layout(name).class_set
     return None if class_set is None else resolve_classes(class_set)
 
 

@@ -1,4 +1,4 @@
-"""Id maps that a user writes.
+"""Id maps by name, from a file that a user writes, and from what a score file says.
 
 ``--labels my_ids.toml``, or ``labels = "my_ids.toml"`` in curate.toml::
 
@@ -19,22 +19,23 @@ are ignored unless they have one.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from curate.config import Strict, parse, read_toml
-from curate.data.idmaps import WHITE, IdMap
-from curate.errors import ConfigError, did_you_mean
+from curate.data.classes import PUBLISHED_IDS, TRANSLATIONS, VOCABULARIES
+from curate.data.idmaps import WHITE, Colour, IdMap
+from curate.errors import ConfigError, StoreError, did_you_mean
 from curate.records import IGNORE_INDEX, ClassSet
 
-_HEX = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
-_DECIMAL = re.compile(r"\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*")
+_HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}")
+_DECIMAL = re.compile(r"\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*")
 
 
-def parse_colour(text: str) -> tuple[int, int, int]:
+def parse_colour(text: object) -> Colour:
     """Read ``#rrggbb`` or ``r,g,b``.
 
     Raises
@@ -42,25 +43,21 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     ValueError
         If `text` is neither.
     """
-    if match := _HEX.fullmatch(text):
-        red, green, blue = (int(part, 16) for part in match.groups())
-        return red, green, blue
-    match = _DECIMAL.fullmatch(text)
-    if match is None or max(map(int, match.groups())) > 255:
+    values = [256]
+    if isinstance(text, str) and _HEXADECIMAL.fullmatch(text):
+        values = list(bytes.fromhex(text[1:]))
+    elif isinstance(text, str) and _DECIMAL.fullmatch(text):
+        values = [int(part) for part in text.split(",")]
+    if max(values) > 255:
         msg = f"'{text}' is no colour: write it as '#rrggbb' or 'red,green,blue'"
         raise ValueError(msg)
-    red, green, blue = map(int, match.groups())
+    red, green, blue = values
     return red, green, blue
 
 
-def _check_colour(text: str) -> str:
-    """Refuse what is no colour."""
-    parse_colour(text)
-    return text
-
-
 RawId = Annotated[int, Field(ge=0, le=65535)]
-ColourText = Annotated[str, AfterValidator(_check_colour)]
+RawColour = Annotated[Colour, BeforeValidator(parse_colour)]
+ClassIndex = Annotated[int, Field(ge=0, le=253)]
 
 
 class IdMapFile(Strict):
@@ -69,16 +66,55 @@ class IdMapFile(Strict):
     Attributes
     ----------
     ids, colours : dict
-        Raw id, or colour as text -> class name.
-    ignore : tuple of int or str
-        Raw ids, and colours as text, that have no class.
+        Raw id, or colour -> class name.
+    ignore : tuple
+        Raw ids, and colours, that have no class.
     """
 
     ids: dict[RawId, str] = Field(default_factory=dict)
-    colours: dict[ColourText, str] = Field(default_factory=dict)
-    ignore: tuple[RawId | ColourText, ...] = ()
+    colours: dict[RawColour, str] = Field(default_factory=dict)
+    ignore: tuple[RawId | RawColour, ...] = ()
     unmapped: Literal["error", "ignore"] = "error"
     channel: Literal["auto", "first"] = "auto"
+
+
+class StoredIdMap(BaseModel):
+    """An id map as `IdMap.to_json` writes it."""
+
+    name: str
+    ids: dict[RawId, ClassIndex]
+    ignored: frozenset[RawId]
+    colours: dict[RawColour, ClassIndex] = {}
+    ignored_colours: frozenset[RawColour] = frozenset()
+    unmapped: Literal["error", "ignore"] = "error"
+    channel: Literal["auto", "first"] = "auto"
+
+
+def resolve_id_map(labels: str | None, classes: ClassSet, *, default: str | None = None) -> IdMap:
+    """Make the id map that turns the ids of a data set into indices of `classes`.
+
+    Parameters
+    ----------
+    labels : str or None
+        Key of `PUBLISHED_IDS`, path of a TOML file, or None for `default`.
+    default : str or None
+        Key of `PUBLISHED_IDS`; None = ids are the class indices of `classes`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such map, its file is wrong, or it has no class of `classes`.
+    """
+    labels = labels or default or classes.name
+    if labels.endswith(".toml"):
+        return read_id_map(Path(labels), classes)
+    if labels in PUBLISHED_IDS:
+        return _resolve_published(labels, classes)
+    if labels == classes.name:
+        return IdMap(labels, {index: index for index in range(len(classes))})
+    hint = did_you_mean(labels, PUBLISHED_IDS) or f"Use {', '.join(PUBLISHED_IDS)}, or a file."
+    msg = f"labels = '{labels}' is neither a built-in id map nor the name of a .toml file. {hint}"
+    raise ConfigError(msg)
 
 
 def read_id_map(path: Path, classes: ClassSet) -> IdMap:
@@ -96,9 +132,9 @@ def read_id_map(path: Path, classes: ClassSet) -> IdMap:
     index_of = {name: index for index, name in enumerate(classes.names)}
     _check_names(path, [*table.ids.values(), *table.colours.values()], classes.names)
     ids = {raw: index_of[name] for raw, name in table.ids.items()}
-    colours = {parse_colour(text): index_of[name] for text, name in table.colours.items()}
+    colours = {colour: index_of[name] for colour, name in table.colours.items()}
     ignored = {item for item in table.ignore if isinstance(item, int)}
-    ignored_colours = {parse_colour(item) for item in table.ignore if isinstance(item, str)}
+    ignored_colours = {item for item in table.ignore if isinstance(item, tuple)}
     twice = [*ignored.intersection(ids), *ignored_colours.intersection(colours)]
     if twice or not (ids or colours):
         what = f"{twice[0]} is ignored and has a class" if twice else "no id or colour has a class"
@@ -116,6 +152,62 @@ def read_id_map(path: Path, classes: ClassSet) -> IdMap:
         unmapped=table.unmapped,
         channel=table.channel,
     )
+
+
+def restore_id_map(table: Mapping[str, Any] | None, *, where: str) -> IdMap:
+    """Make the id map that a score file was made with.
+
+    Parameters
+    ----------
+    table : dict or None
+        What `IdMap.to_json` returned.
+
+    Raises
+    ------
+    StoreError
+        If there is none, or it is not what it should be.
+    """
+    try:
+        stored = StoredIdMap.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"])) or "id_map"
+        msg = (
+            f"{where} does not say how to read labels ({key}: {first['msg']}). Score the data set "
+            "again, or select by image with --by image."
+        )
+        raise StoreError(msg) from None
+    return IdMap(**dict(stored) | {"colours": stored.colours or None})
+
+
+def _resolve_published(labels: str, classes: ClassSet) -> IdMap:
+    """Go from published ids by way of class names to indices of `classes`."""
+    published = PUBLISHED_IDS[labels]
+    names = _names_for(labels, classes)
+    index_of = {name: index for index, name in enumerate(classes.names)}
+    ids = {raw: index_of[name] for raw, name in names.items() if name in index_of}
+    if not ids:
+        msg = (
+            f"Id map '{labels}' and the classes in use have no class in common. The map has "
+            f"{', '.join(dict.fromkeys(names.values()))}; in use are {', '.join(classes.names)}. "
+            f"Set 'classes' to fit, or give --labels a TOML file."
+        )
+        raise ConfigError(msg)
+    ignored = {*range(published.num_ids), IGNORE_INDEX}.difference(ids)
+    channel: Literal["auto", "first"] = "first" if published.channel == "first" else "auto"
+    return IdMap(labels, ids, frozenset(ignored), channel=channel)
+
+
+def _names_for(labels: str, classes: ClassSet) -> dict[int, str]:
+    """Name the published ids in the vocabulary that `classes` has most names of."""
+    names = PUBLISHED_IDS[labels].names
+    own = next(iter(names))
+    candidates = [*names, *(name for name in VOCABULARIES if name not in names)]
+    wanted = max(candidates, key=lambda name: len(VOCABULARIES[name].intersection(classes.names)))
+    if wanted in names:
+        return dict(names[wanted])
+    translation = TRANSLATIONS[own, wanted]
+    return {raw: translation[name] for raw, name in names[own].items()}
 
 
 def _check_names(path: Path, names: Iterable[str], known: tuple[str, ...]) -> None:

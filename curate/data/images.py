@@ -1,65 +1,53 @@
-"""Read the files of a data set into memory, and images into tensors."""
+"""Read the files of a data set into memory, and decode images."""
 
 from __future__ import annotations
 
 import stat
+import warnings
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-import torch
+from PIL.JpegImagePlugin import JpegImageFile
 
-from curate.data.jpeg import Jpeg, decode_jpeg, parse_jpeg
-from curate.data.png import SIGNATURE, Png, parse_png
-from curate.data.png_pixels import decode_png
+from curate.data import png
 from curate.errors import DataError, LabelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
 What = Literal["image", "label"]
 
 MIN_SIDE_PX: Final = 8
-MAX_PIXELS: Final = 2**27
+MAX_AREA_PX: Final = 2**27
 MAX_FILE_BYTES: Final = 2**30
+_JPEG_START: Final = b"\xff\xd8\xff"
 
 
-def read_image(path: Path) -> Tensor:
-    """Read a PNG or JPEG file, whatever its mode; the content decides, not the suffix.
+def open_image(data: bytearray, path: Path) -> png.Png | JpegImageFile:
+    """Check size and structure of a PNG or JPEG file without decoding it.
 
-    Returns
-    -------
-    image : (3, H, W) uint8
-        16-bit samples are rounded to 8 bits, grey is repeated, alpha is dropped.
+    The content decides which of them it is, not the suffix.
 
     Raises
     ------
     DataError
-        With code ``missing_image``, ``unreadable_image``, ``too_small`` or ``too_large``.
-    """
-    return decode_image(open_image(read_file(path, "image"), path), path)
-
-
-def open_image(data: bytearray, path: Path) -> Png | Jpeg:
-    """Check size and structure of an image without decoding it.
-
-    Raises
-    ------
-    DataError
-        As `read_image`.
+        With code ``unreadable_image``, ``too_small`` or ``too_large``.
     """
     try:
-        opened = parse_png(data) if data.startswith(SIGNATURE) else parse_jpeg(data)
+        opened = png.parse_png(data) if data.startswith(png.SIGNATURE) else _open_jpeg(data)
     except ValueError as error:
         raise broken_file(path, "image", str(error)) from error
     check_size(path, opened.height, opened.width)
     return opened
 
 
-def decode_image(opened: Png | Jpeg, path: Path) -> Tensor:
-    """Decode what `open_image` returned: (3, H, W) uint8.
+def decode_image(opened: png.Png | JpegImageFile, path: Path) -> NDArray[np.uint8]:
+    """Decode what `open_image` returned: (H, W, 3) uint8.
+
+    16-bit samples are rounded to 8 bits, grey is repeated, alpha is dropped.
 
     Raises
     ------
@@ -67,10 +55,9 @@ def decode_image(opened: Png | Jpeg, path: Path) -> Tensor:
         With code ``unreadable_image``.
     """
     try:
-        rgb = decode_jpeg(opened) if isinstance(opened, Jpeg) else _decode_png_as_rgb(opened)
+        return _decode_png(opened) if isinstance(opened, png.Png) else _decode_jpeg(opened)
     except ValueError as error:
         raise broken_file(path, "image", str(error)) from error
-    return torch.from_numpy(rgb).permute(2, 0, 1)
 
 
 def read_file(path: Path, what: What) -> bytearray:
@@ -112,8 +99,8 @@ def check_size(path: Path, height: int, width: int) -> None:
     if min(height, width) < MIN_SIDE_PX:
         msg = f"{path} is {height}x{width} pixels; both sides need {MIN_SIDE_PX}. Leave it out."
         raise DataError(msg, code="too_small")
-    if height * width > MAX_PIXELS:
-        msg = f"{path} is {height}x{width}, more than {MAX_PIXELS:,} pixels. Cut it into tiles."
+    if height * width > MAX_AREA_PX:
+        msg = f"{path} is {height}x{width}, more than {MAX_AREA_PX:,} pixels. Cut it into tiles."
         raise DataError(msg, code="too_large")
 
 
@@ -128,17 +115,39 @@ def _error(what: What) -> type[DataError]:
     return LabelError if what == "label" else DataError
 
 
-def _decode_png_as_rgb(png: Png) -> NDArray[np.uint8]:
+def _open_jpeg(data: bytearray) -> JpegImageFile:
+    """Read the header; Pillow's class itself, because `check_size` is the limit of pixels."""
+    if not data.startswith(_JPEG_START):
+        msg = "it is neither a PNG nor a JPEG file"
+        raise ValueError(msg)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of EXIF that is damaged
+            return JpegImageFile(BytesIO(data))
+    except (SyntaxError, OSError) as error:
+        msg = f"its JPEG header is damaged or cut off ({error})"
+        raise ValueError(msg) from error
+
+
+def _decode_jpeg(jpeg: JpegImageFile) -> NDArray[np.uint8]:
+    """Decode to (H, W, 3) uint8, grey repeated and CMYK converted."""
+    try:
+        return np.array(jpeg if jpeg.mode == "RGB" else jpeg.convert("RGB"))
+    except OSError as error:
+        msg = f"it is damaged or cut off ({error})"
+        raise ValueError(msg) from error
+
+
+def _decode_png(opened: png.Png) -> NDArray[np.uint8]:
     """Decode a PNG of any mode to (H, W, 3) uint8."""
-    samples = decode_png(png)
-    if png.palette is not None:
+    samples = png.decode_png(opened)
+    if opened.palette is not None:
         colours = np.zeros((256, 3), np.uint8)
-        colours[: len(png.palette)] = png.palette
+        colours[: len(opened.palette)] = opened.palette
         samples = colours[samples]
-    elif png.bit_depth == 16:
+    elif opened.bit_depth == 16:
         samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    elif png.bit_depth < 8:
-        samples = samples * np.uint8(255 // (2**png.bit_depth - 1))
+    elif opened.bit_depth < 8:
+        samples = samples * np.uint8(255 // (2**opened.bit_depth - 1))
     return _as_rgb(samples)
 
 

@@ -1,4 +1,4 @@
-"""Read label files: the ids as they were written, never as a picture of them."""
+"""Label files: read the ids as they were written, and write them again with some ignored."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.data.images import broken_file, check_size, read_file
-from curate.data.png import Png, parse_png
-from curate.data.png_pixels import decode_png
+from curate.data import images, png
 from curate.errors import LabelError
+from curate.files.disk_errors import disk_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,10 +38,11 @@ def read_label_ids(path: Path, id_map: IdMap) -> NDArray[Any]:
     LabelError
         With code ``missing_label``, ``unreadable_label`` or ``colour_coded``.
     """
-    return pick_ids(decode_label(open_label(read_file(path, "label"), path), path), id_map, path)
+    opened = open_label(images.read_file(path, "label"), path)
+    return pick_ids(decode_label(opened, path), id_map, path)
 
 
-def open_label(data: bytearray, path: Path) -> Png:
+def open_label(data: bytearray, path: Path) -> png.Png:
     """Check size and structure of a label file without decoding it.
 
     Raises
@@ -51,14 +51,15 @@ def open_label(data: bytearray, path: Path) -> Png:
         With code ``unreadable_label``, ``too_small`` or ``too_large``.
     """
     try:
-        png = parse_png(data)
+        opened = png.parse_png(data)
     except ValueError as error:
-        raise broken_file(path, "label", f"{error}; labels must be sound PNG files") from error
-    check_size(path, png.height, png.width)
-    return png
+        reason = f"{error}; labels must be sound PNG files"
+        raise images.broken_file(path, "label", reason) from error
+    images.check_size(path, opened.height, opened.width)
+    return opened
 
 
-def decode_label(png: Png, path: Path) -> NDArray[Any]:
+def decode_label(opened: png.Png, path: Path) -> NDArray[Any]:
     """Decode the samples of a label file: (H, W) or (H, W, channels).
 
     Raises
@@ -67,9 +68,9 @@ def decode_label(png: Png, path: Path) -> NDArray[Any]:
         With code ``unreadable_label``.
     """
     try:
-        return decode_png(png)
+        return png.decode_png(opened)
     except ValueError as error:
-        raise broken_file(path, "label", str(error)) from error
+        raise images.broken_file(path, "label", str(error)) from error
 
 
 def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
@@ -87,7 +88,7 @@ def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
         return first
     if id_map.colours and samples.dtype == np.uint8:
         return samples[..., :3]
-    if id_map.channel == "first" or samples.dtype == np.uint16 or is_grey(samples):
+    if id_map.channel == "first" or samples.dtype == np.uint16 or _is_grey(samples):
         return first
     msg = (
         f"{path} is in colour, and id map '{id_map.name}' maps ids. If colours stand for classes, "
@@ -97,8 +98,74 @@ def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
     raise LabelError(msg, code="colour_coded")
 
 
-def is_grey(samples: NDArray[Any]) -> bool:
+def write_masked_label(
+    source_label: Path, target: Path, keep: NDArray[np.bool_], *, id_map: IdMap
+) -> None:
+    """Copy a label file in its own format, with all pixels ignored that are not kept.
+
+    Read with the same id map, the copy equals the original where `keep`, and is 255 elsewhere.
+    Grey of less than 8 bits becomes 8 bits, which its ids do not change by.
+
+    Parameters
+    ----------
+    target : Path
+        PNG file, replaced in one step if it exists.
+    keep : (H, W) bool
+
+    Raises
+    ------
+    LabelError
+        If the label cannot be read, has another size, or `id_map` ignores no id or colour.
+    StoreError
+        If the file cannot be written.
+    """
+    opened = open_label(images.read_file(source_label, "label"), source_label)
+    samples = decode_label(opened, source_label)
+    if keep.shape != samples.shape[:2]:
+        msg = f"{source_label} is {samples.shape[:2]} pixels, the mask for it {keep.shape}."
+        raise LabelError(msg, code="size_mismatch")
+    masked = _mask(samples, ~keep, id_map)
+    palette = None if opened.palette is None else _extend(opened.palette)
+    _write(target, png.encode_png(masked, palette=palette))
+
+
+def _is_grey(samples: NDArray[Any]) -> bool:
     """Tell whether red, green and blue of (H, W, 3 or 4) samples are equal everywhere."""
     return np.array_equal(samples[..., 0], samples[..., 1]) and np.array_equal(
         samples[..., 0], samples[..., 2]
     )
+
+
+def _mask(samples: NDArray[Any], drop: NDArray[np.bool_], id_map: IdMap) -> NDArray[Any]:
+    """Set the pixels to drop to what `id_map` ignores, in the channels that it reads."""
+    masked = samples.copy()
+    if samples.ndim == 2:
+        masked[drop] = id_map.ignore_id()
+    elif samples.shape[2] == 2:
+        masked[drop, 0] = id_map.ignore_id()
+    elif id_map.colours and samples.dtype == np.uint8:
+        masked[drop, :3] = id_map.ignore_colour()
+    elif id_map.channel == "auto" and _is_grey(samples):
+        masked[drop, :3] = id_map.ignore_id()
+    else:
+        masked[drop, 0] = id_map.ignore_id()
+    return masked
+
+
+def _extend(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give a palette all 256 colours, so that any index is valid."""
+    full = np.full((256, 3), 255, np.uint8)
+    full[: len(palette)] = palette
+    return full
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write a complete file or none."""
+    partial = target.with_name(f".{target.name}.partial")
+    with disk_errors("write", target):
+        try:
+            partial.write_bytes(data)
+            partial.replace(target)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise

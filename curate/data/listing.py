@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from curate.data.layouts.base import Layout
+    from curate.data.layouts import Layout
 
 IMAGE_SUFFIXES: Final = frozenset({"png", "jpg", "jpeg"})
 LABEL_SUFFIXES: Final = frozenset({"png"})

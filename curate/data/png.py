@@ -1,4 +1,8 @@
-"""PNG files as chunks: check them, and write them in the formats that labels come in."""
+"""PNG files: check their chunks, decode their samples as stored, and write what labels come in.
+
+Pillow's decoder of filtered pixels is used without its PNG reader, which stretches grey of few
+bits, reduces 16-bit colour to 8 bits, and lets a wrong checksum pass.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +26,25 @@ _CHANNELS: Final = {0: 1, 2: 3, COLOUR_TYPE_PALETTE: 1, 4: 2, 6: 4}
 _BIT_DEPTHS: Final = {
     0: (1, 2, 4, 8, 16), 2: (8, 16), COLOUR_TYPE_PALETTE: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)
 }  # fmt: skip
-_COLOUR_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}
+_COLOUR_TYPE_OF_CHANNELS: Final = {1: 0, 2: 4, 3: 2, 4: 6}
 _HEADER: Final = struct.Struct(">IIBBBBB")
-_MAX_SIDE: Final = 2**31 - 1
-_HEADER_END: Final = 33
+_MAX_SIDE_PX: Final = 2**31 - 1
+_HEADER_END_BYTES: Final = 33
+_MODES: Final = {
+    # channels, bits: Pillow's mode, and how the decoder is to take the bytes of a pixel
+    (1, 1): ("P", "P;1"), (1, 2): ("P", "P;2"), (1, 4): ("P", "P;4"), (1, 8): ("P", "P"),
+    (2, 8): ("LA", "LA"), (3, 8): ("RGB", "RGB"), (4, 8): ("RGBA", "RGBA"),
+    (1, 16): ("LA", "LA"), (2, 16): ("RGBA", "RGBA"),  # a byte pair is one sample
+}  # fmt: skip
+_WIDE_MODES: Final = {
+    # channels of 16 bits: mode, and how to take the upper and the lower byte of each
+    3: ("RGB", "RGB;16B", "RGB;16L"),
+    4: ("RGBA", "RGBA;16B", "RGBA;16L"),
+}
+_ADAM7: Final = (
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)
+)  # fmt: skip
+"""Left, top, step right and step down of each pass of an interlaced image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +77,10 @@ def peek_colour_type(path: Path) -> int | None:
     """Return the colour type in the header of a PNG file, None if it is none or cannot be read."""
     try:
         with path.open("rb") as file:
-            head = file.read(_HEADER_END)
+            head = file.read(_HEADER_END_BYTES)
     except OSError:
         return None
-    is_png = len(head) == _HEADER_END and head.startswith(SIGNATURE)
+    is_png = len(head) == _HEADER_END_BYTES and head.startswith(SIGNATURE)
     return head[25] if is_png else None
 
 
@@ -81,7 +101,7 @@ def parse_png(data: bytes | bytearray) -> Png:
     if bit_depth not in _BIT_DEPTHS.get(colour_type, ()) or interlace > 1 or any(fields[4:6]):
         msg = f"its header is wrong (bit depth {bit_depth}, colour type {colour_type})"
         raise ValueError(msg)
-    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+    if not (0 < width <= _MAX_SIDE_PX and 0 < height <= _MAX_SIDE_PX):
         msg = f"its header says {height}x{width} pixels"
         raise ValueError(msg)
     return Png(
@@ -95,6 +115,36 @@ def parse_png(data: bytes | bytearray) -> Png:
     )
 
 
+def decode_png(png: Png) -> NDArray[Any]:
+    """Decode to the samples that are stored.
+
+    Returns
+    -------
+    samples : (H, W) or (H, W, channels), uint8 or uint16
+        Palette indices are not looked up, and samples of 1, 2 and 4 bits are not stretched. May
+        be read-only.
+
+    Raises
+    ------
+    ValueError
+        If the pixels are damaged, or there are fewer than the header says.
+    """
+    num_channels = png.num_channels
+    samples: NDArray[Any]
+    if png.bit_depth < 16:
+        samples = _decode(png, *_MODES[num_channels, png.bit_depth])
+    elif num_channels < 3:
+        pairs = _decode(png, *_MODES[num_channels, 16])
+        samples = pairs.view(">u2").astype(np.uint16)
+        samples = samples[..., 0] if num_channels == 1 else samples
+    else:
+        mode, upper, lower = _WIDE_MODES[num_channels]
+        samples = _decode(png, mode, upper).astype(np.uint16) << 8 | _decode(png, mode, lower)
+    if png.is_interlaced or not samples[-1].any():
+        _check_length(png)  # rows that are missing are left black, and nothing is said
+    return samples
+
+
 def encode_png(samples: NDArray[Any], *, palette: NDArray[np.uint8] | None = None) -> bytes:
     """Write a PNG of 8 or 16 bits, with a palette, in grey or in colour.
 
@@ -106,7 +156,7 @@ def encode_png(samples: NDArray[Any], *, palette: NDArray[np.uint8] | None = Non
     """
     height, width = samples.shape[:2]
     num_channels = 1 if samples.ndim == 2 else samples.shape[2]
-    colour_type = _COLOUR_TYPES[num_channels] if palette is None else COLOUR_TYPE_PALETTE
+    colour_type = _COLOUR_TYPE_OF_CHANNELS[num_channels] if palette is None else COLOUR_TYPE_PALETTE
     bit_depth = 8 * samples.dtype.itemsize
     rows = samples.astype(samples.dtype.newbyteorder(">")).reshape(height, -1).view(np.uint8)
     raw = np.zeros((height, 1 + rows.shape[1]), np.uint8)  # filter 0 before each row
@@ -149,6 +199,42 @@ def _find_palette(chunks: list[tuple[bytes, memoryview]]) -> NDArray[np.uint8]:
         msg = f"it has a palette of {len(content)} bytes"
         raise ValueError(msg)
     return np.frombuffer(content, np.uint8).reshape(-1, 3).copy()
+
+
+def _decode(png: Png, mode: str, raw_mode: str) -> NDArray[np.uint8]:
+    """Decompress and unfilter."""
+    size = (png.width, png.height)
+    try:
+        image = Image.frombytes(mode, size, png.pixels, "zip", raw_mode, int(png.is_interlaced))
+    except ValueError as error:
+        msg = f"its pixels are damaged or cut off ({error})"
+        raise ValueError(msg) from error
+    return np.asarray(image)
+
+
+def _check_length(png: Png) -> None:
+    """Refuse pixels that end early although their stream is sound."""
+    expected = _raw_size(png)
+    try:
+        num_bytes = len(zlib.decompressobj().decompress(png.pixels, expected))
+    except zlib.error as error:
+        msg = f"its pixels are damaged ({error})"
+        raise ValueError(msg) from error
+    if num_bytes < expected:
+        msg = f"it holds {num_bytes:,} bytes of pixels instead of {expected:,}"
+        raise ValueError(msg)
+
+
+def _raw_size(png: Png) -> int:
+    """Count the bytes of the filtered pixels, one filter byte a row included."""
+    bits = png.bit_depth * png.num_channels
+    passes = _ADAM7 if png.is_interlaced else ((0, 0, 1, 1),)
+    total = 0
+    for left, top, right, down in passes:
+        width, height = -(-(png.width - left) // right), -(-(png.height - top) // down)
+        if width > 0 and height > 0:
+            total += height * (1 + (width * bits + 7) // 8)
+    return total
 
 
 def _frame(kind: bytes, content: bytes) -> bytes:

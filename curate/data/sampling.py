@@ -1,4 +1,4 @@
-"""Which images a training step draws: a function of the seed and the step alone."""
+"""Which images a training step uses: a function of the seed and the step alone."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from curate.data.dataset import DataSource
 
 NUM_SPARE: Final = 20
-"""Further images that stand by for unreadable ones, per domain and step."""
+"""Further images, per domain and step, that replace unreadable ones."""
 
 
-class Draw(NamedTuple):
+class Candidate(NamedTuple):
     """An image that a step may use.
 
     Attributes
     ----------
     source : int
-        Its data set's place among the real, or the synthetic ones.
+        Index of its data set among the real, or the synthetic ones.
     position : int
-        Its place in the endless order of its domain; what its augmentation is seeded by.
+        Its position in the endless order of its domain; what its augmentation is seeded by.
     """
 
     source: int
@@ -82,32 +82,32 @@ class DomainOrder:
     def __len__(self) -> int:
         return len(self._usable)
 
-    def take(self, first: int, count: int, every: int = 1) -> list[Draw]:
+    def take(self, first: int, count: int, every: int = 1) -> list[Candidate]:
         """List `count` images at the positions `first`, `first` + `every`, .."""
         return [self._at(first + every * number) for number in range(count)]
 
-    def _at(self, position: int) -> Draw:
+    def _at(self, position: int) -> Candidate:
         """Find the image at one position."""
-        epoch, place = divmod(position, len(self))
-        source, row = self._usable[self._permutation(epoch)[place]]
-        return Draw(int(source), self._sources[source].pairs[row], position)
+        epoch, offset = divmod(position, len(self))
+        source, row = self._usable[self._permutation(epoch)[offset]]
+        return Candidate(int(source), self._sources[source].pairs[row], position)
 
     def _draw_permutation(self, epoch: int) -> NDArray[np.int64]:
         """Shuffle the images for one epoch."""
         return stable_rng(self._seed, "order", self.domain, epoch).permutation(len(self))
 
 
-class Plan(NamedTuple):
-    """What one step draws: `num_real` images of `real`, `num_synthetic` of `synthetic`.
+class StepPlan(NamedTuple):
+    """What one step uses of each domain: how many images, and which may be used.
 
     The first ones that can be read are used; `NUM_SPARE` more than needed are listed. Of several
-    processes, each draws its share of the step.
+    processes, each has its share of the step.
     """
 
-    real: list[Draw]
     num_real: int
-    synthetic: list[Draw]
+    real: list[Candidate]
     num_synthetic: int
+    synthetic: list[Candidate]
 
 
 def plan_steps(
@@ -117,8 +117,8 @@ def plan_steps(
     batch_size: int,
     steps: range,
     world: World = ALONE,
-) -> Iterator[Plan]:
-    """Yield what each of `steps` draws: half real, half synthetic; all real without synthetic.
+) -> Iterator[StepPlan]:
+    """Yield what each of `steps` uses: half real, half synthetic; all real without synthetic.
 
     `batch_size` is that of all processes together; each must get as many images of a domain.
     """
@@ -126,17 +126,17 @@ def plan_steps(
     num_real = batch_size - num_synthetic
     assert num_real % world.size == num_synthetic % world.size == 0
     for step in steps:
-        drawn = [] if synthetic is None else _deal(synthetic, step, num_synthetic, world)
-        yield Plan(
-            _deal(real, step, num_real, world),
+        candidates = [] if synthetic is None else _deal(synthetic, step, num_synthetic, world)
+        yield StepPlan(
             num_real // world.size,
-            drawn,
+            _deal(real, step, num_real, world),
             num_synthetic // world.size,
+            candidates,
         )
 
 
-def _deal(order: DomainOrder, step: int, count: int, world: World) -> list[Draw]:
-    """List this process's share of the `count` images of a step, then those that stand by."""
+def _deal(order: DomainOrder, step: int, count: int, world: World) -> list[Candidate]:
+    """List this process's share of the `count` images of a step, then its spare ones."""
     first, share = step * count, count // world.size
     own = order.take(first + world.rank * share, share)
     return own + order.take(first + count + world.rank, NUM_SPARE, every=world.size)

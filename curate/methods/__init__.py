@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from curate.errors import ConfigError, did_you_mean
-from curate.methods.base import CorruptedImage, Method, MethodContext, Preparation, Progress, Split
 from curate.methods.hierarchical.method import Hierarchical
-from curate.methods.streams import Streams
+from curate.methods.protocol import Injected, Method, MethodContext, Preparation, Progress, Split
+from curate.methods.streams.method import Streams
 from curate.methods.uniform import Uniform
 
 __all__ = [
     "METHODS",
-    "CorruptedImage",
+    "Injected",
     "Method",
     "MethodContext",
     "Preparation",

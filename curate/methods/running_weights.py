@@ -9,7 +9,7 @@ from curate.distributed import sum_over_ranks
 from curate.weighting import NUM_BINS, WeightRule, fit_weight_rule
 
 DECAY = 0.95
-"""Memory of the histogram: about twenty batches; with 0.99 the mean lags behind the networks."""
+"""Share of the histogram that is kept at a batch; with 0.99 the mean lags behind the networks."""
 
 
 class RunningWeights(nn.Module):
@@ -70,9 +70,9 @@ def _count(scores: Tensor) -> Tensor:
     A score between two bins counts for both in part. To round it would make a jump at 0.5, where
     every network starts, by which rounding errors change the weights.
     """
-    places = scores.detach().double() * (NUM_BINS - 1)
-    below = places.floor()
-    upper = places - below
+    positions = scores.detach().double() * (NUM_BINS - 1)
+    below = positions.floor()
+    upper = positions - below
     bins = below.long()
     lower = torch.bincount(bins, 1 - upper, minlength=NUM_BINS)
     # what counts for a bin above the last one is 0

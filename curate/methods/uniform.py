@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from curate.config import Strict
-from curate.methods.base import Method, MethodContext, unit_weights
+from curate.methods import protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,17 +17,17 @@ class UniformSettings(Strict):
     """``[method]`` of ``uniform``: nothing to set."""
 
 
-class Uniform(Method):
+class Uniform(protocol.Method):
     """Joint training without weighting networks."""
 
     Settings = UniformSettings
     gives_scores: ClassVar[bool] = False
 
     @classmethod
-    def build(cls, settings: Any, context: MethodContext) -> Uniform:  # noqa: ANN401, ARG003
+    def build(cls, settings: Any, context: protocol.MethodContext) -> Uniform:  # noqa: ANN401, ARG003
         """Make the method; it has no parameters."""
         return cls()
 
     def step(self, evidence: Evidence, *, is_warmup: bool) -> tuple[Tensor, dict[str, float]]:  # noqa: ARG002
         """Weigh every cell 1."""
-        return unit_weights(evidence), {}
+        return protocol.unit_weights(evidence), {}

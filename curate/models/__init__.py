@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from curate.models.batchnorm import synchronise_batchnorm
-from curate.models.registry import SEGMENTERS, build_segmenter
+from curate.models.registry import build_segmenter
 from curate.models.segmenter import Prediction, Segmenter
-from curate.models.weighters import (
-    WEIGHTERS,
-    ImageWeighter,
-    PixelWeighter,
-    RegionWeighter,
-    build_weighter,
-)
+from curate.models.weighters import build_weighter
 
-__all__ = [
-    "SEGMENTERS",
-    "WEIGHTERS",
-    "ImageWeighter",
-    "PixelWeighter",
-    "Prediction",
-    "RegionWeighter",
-    "Segmenter",
-    "build_segmenter",
-    "build_weighter",
-    "synchronise_batchnorm",
-]
+__all__ = ["Prediction", "Segmenter", "build_segmenter", "build_weighter"]

@@ -6,18 +6,15 @@ import pickle
 import warnings
 from typing import TYPE_CHECKING, Final
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from curate.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-    from torch import nn
 
 AUTO: Final = "auto"
 """Value of `backbone_weights`: the weights that belong to the segmenter."""
@@ -26,8 +23,8 @@ NONE: Final = "none"
 
 # What torch.load(weights_only=True) and safetensors raise on damaged or foreign files.
 _UNREADABLE: Final = (
-    SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, ValueError, EOFError,
-    LookupError, TypeError, AttributeError, OverflowError, MemoryError, AssertionError,
+    safetensors.SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, ValueError,
+    EOFError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, AssertionError,
 )  # fmt: skip
 _NUM_SHOWN: Final = 4
 
@@ -118,7 +115,7 @@ def load_backbone(
 def _load(path: Path) -> object:
     """Read a file by its suffix."""
     if path.suffix == ".safetensors":
-        return load_file(path)
+        return safetensors.torch.load_file(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.load warns of old formats that it can still read
         return torch.load(path, map_location="cpu", weights_only=True)

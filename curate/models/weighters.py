@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from curate.errors import ConfigError, did_you_mean
-from curate.models.idle_biases import rest_idle_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +53,6 @@ class PixelWeighter(nn.Module):
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
         del valid  # every cell is judged, whether it has a label or not
         logits: Tensor = self.head(self.trunk(_lay_out(inputs)))
-        rest_idle_bias(logits)  # while nothing is known, both domains cancel
         return logits
 
 
@@ -134,8 +131,7 @@ class RegionWeighter(nn.Module):
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
         del valid  # every cell is judged, whether it has a label or not
         coarse = self.head(self.trunk(_lay_out(inputs)))
-        rest_idle_bias(coarse)
-        fine = F.interpolate(coarse, scale_factor=float(self.scale), mode="bilinear")
+        fine = nn.functional.interpolate(coarse, scale_factor=float(self.scale), mode="bilinear")
         return fine[..., : inputs.shape[-2], : inputs.shape[-1]]
 
 
@@ -220,8 +216,8 @@ class _Halving(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         height, width = inputs.shape[-2:]
-        padded = F.pad(inputs, (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
-        return F.leaky_relu(self.conv(padded), NEGATIVE_SLOPE)
+        padded = nn.functional.pad(inputs, (1, 1 + width % 2, 1, 1 + height % 2), mode="replicate")
+        return nn.functional.leaky_relu(self.conv(padded), NEGATIVE_SLOPE)
 
 
 def _lay_out(inputs: Tensor) -> Tensor:
@@ -240,5 +236,5 @@ def _start_at_zero(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
 def _count_valid(valid: Tensor, scale: int) -> Tensor:
     """Count the valid cells in each block of scale x scale: (N, h, w) to (N, 1, h', w')."""
     height, width = valid.shape[-2:]
-    padded = F.pad(valid[:, None].float(), (0, -width % scale, 0, -height % scale))
-    return F.avg_pool2d(padded, scale, divisor_override=1)
+    padded = nn.functional.pad(valid[:, None].float(), (0, -width % scale, 0, -height % scale))
+    return nn.functional.avg_pool2d(padded, scale, divisor_override=1)

@@ -12,7 +12,7 @@ from curate.data.workers import telling_of_dead_workers
 from curate.distributed import (
     barrier,
     broadcast_object,
-    first_decides,
+    by_first_rank,
     gather_objects,
     init_distributed,
 )
@@ -29,8 +29,8 @@ from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer
 from curate.scoring.tally import Tally
 from curate.scoring.writer_thread import WriterThread
-from curate.training.opening import open_known_dataset, open_scoring_run
-from curate.training.run_folder import describe_source
+from curate.training.loaded_run import open_known_dataset, open_scoring_run
+from curate.training.run_record import describe_source
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from curate.data.dataset import DataSource
     from curate.job import World
     from curate.records import Pair
-    from curate.training.loading import LoadedRun
+    from curate.training.loaded_run import LoadedRun
 
 READERS_BESIDE_A_GPU = 8
 
@@ -145,7 +145,7 @@ def score(
         loaded = open_scoring_run(run, config)
         source = open_known_dataset(Path(dataset), config, loaded, layout=layout, labels=labels)
         check_ids(pair.id for pair in source.pairs)
-        described = first_decides(lambda: describe_source(source))
+        described = by_first_rank(describe_source)(source)
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
         scorer = Scorer(
             loaded,
@@ -225,7 +225,7 @@ def _score_all(
         )
         raise DataError(msg, code="nothing_scored")
     before = time.monotonic()
-    regions = first_decides(writer.finish)
+    regions = by_first_rank(writer.finish)()
     return _Outcome(tally, skipped, regions, seconds + time.monotonic() - before)
 
 

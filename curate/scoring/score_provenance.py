@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.records import IGNORE_INDEX
-from curate.training.run_folder import package_versions
+from curate.training.run_record import package_versions
 
 if TYPE_CHECKING:
     from curate.scoring.scored_image import CellPlan
-    from curate.training.loading import LoadedRun
+    from curate.training.loaded_run import LoadedRun
 
 
 def describe_scores(

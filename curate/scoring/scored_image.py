@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from curate.data.augmentation import fit_to_size
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.errors import DataError
 from curate.records import GRID_STRIDE, OK, Pair, RegionTable, ScoredImage
 from curate.scores.packing import PackedMap, pack

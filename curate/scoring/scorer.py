@@ -24,14 +24,14 @@ from curate.data.workers import load_ahead
 from curate.errors import RunError
 from curate.records import Batch, LevelScores, Pair, ScoredImage
 from curate.scoring.scored_image import CellPlan, PreparedImage, prepare, score_cells, to_cells
-from curate.training.evidence import gather_evidence, move, to_unit_range
+from curate.training.evidence import gather_evidence, to_unit_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from curate.data.dataset import DataSource
-    from curate.training.building import Networks
-    from curate.training.loading import LoadedRun
+    from curate.training.loaded_run import LoadedRun
+    from curate.training.networks import Networks
     from curate.training.trainer import Device
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor
         If the memory of the device is too small.
     """
     try:
-        batch = move(batch, device.device)
+        batch = batch.to(device.device)
         images = to_unit_range(batch.images)
         with device.autocast():
             prediction = networks.segmenter(images, networks.stages)

@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from curate.errors import StoreError
+from curate.errors import StoreError, UsageError
+from curate.selection import pixels
 from curate.selection.cuts import Cut, select, select_per_class
-from curate.selection.pixels import (
-    NUM_LEVELS,
-    KeptPixels,
-    count_levels,
-    cut_pixels,
-    group_per_class,
-    one_group,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.reporting import Reporter
+    from curate.selection.settings import ExportSettings
     from curate.selection.source import SubsetSource
 
 
@@ -82,26 +76,25 @@ def choose_images_per_class(source: SubsetSource, cut: Cut, _: Reporter) -> Choi
 
 def choose_regions(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
     """Keep regions, whatever image they are in."""
-    regions = source.regions
-    return _keep_regions(source, select(regions.score, cut, regions.valid_px))
+    px = source.scores.region_column("valid_px")
+    return _keep_regions(source, select(source.region_scores, cut, px))
 
 
 def choose_regions_per_class(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
     """Keep the best regions of each class, whatever image they are in."""
-    regions = source.regions
-    class_id = source.scores.region_column("class_id")
-    return _keep_regions(source, select_per_class(regions.score, class_id, cut, regions.valid_px))
+    class_id, px = map(source.scores.region_column, ("class_id", "valid_px"))
+    return _keep_regions(source, select_per_class(source.region_scores, class_id, cut, px))
 
 
 def choose_pixels(source: SubsetSource, cut: Cut, reporter: Reporter) -> Choice:
     """Keep pixels, whatever image they are in; reads all labels twice, one at a time."""
-    return _keep_pixels(source, cut, one_group(), reporter)
+    return _keep_pixels(source, cut, pixels.one_group(), reporter)
 
 
 def choose_pixels_per_class(source: SubsetSource, cut: Cut, reporter: Reporter) -> Choice:
     """Keep the best pixels of each class, whatever image they are in; reads all labels twice."""
     num_classes = len(source.provenance.classes.names)
-    return _keep_pixels(source, cut, group_per_class(num_classes), reporter)
+    return _keep_pixels(source, cut, pixels.group_per_class(num_classes), reporter)
 
 
 CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, Reporter], Choice]]] = {
@@ -117,6 +110,36 @@ CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, Reporter], Choice]]
     "pixel": choose_pixels_per_class,
 }
 """The same where the cut is made within each class."""
+
+
+def choose(source: SubsetSource, settings: ExportSettings, reporter: Reporter) -> Choice:
+    """Choose what to keep, and say so if there is less than was asked for.
+
+    Raises
+    ------
+    UsageError
+        If nothing is kept.
+    """
+    choosers = CLASS_CHOOSERS if settings.per_class else CHOOSERS
+    cut = settings.cut
+    choice = choosers[settings.by](source, cut, reporter)
+    if not choice.of:
+        msg = f"no {settings.by} has a score to select by. Score with --levels including it."
+        raise UsageError(msg)
+    if not choice.is_selected.any():
+        msg = (
+            f"--threshold {cut.value} selects nothing: the best {settings.by} has a score of "
+            f"{choice.best:.4f}. Lower it, or use --top."
+        )
+        raise UsageError(msg)
+    if not settings.per_class and cut.policy in {"count", "pixels"}:
+        counts_pixels = settings.by == "pixel" or cut.policy == "pixels"
+        available = choice.pixels_total if counts_pixels else choice.of
+        if available < cut.value:
+            reporter.warn(
+                f"--{cut.policy} {cut.value}: only {available} have a score; all of them are kept."
+            )
+    return choice
 
 
 def _keep_images(source: SubsetSource, is_selected: NDArray[np.bool_]) -> Choice:
@@ -135,11 +158,10 @@ def _keep_images(source: SubsetSource, is_selected: NDArray[np.bool_]) -> Choice
 
 def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
     """Keep regions that were selected."""
-    regions = source.regions
+    image, number, px = map(source.scores.region_column, ("image", "region", "valid_px"))
     kept_px = np.zeros(source.num_images, np.int64)
-    np.add.at(kept_px, regions.image[is_kept], regions.valid_px[is_kept])
-    starts = np.searchsorted(regions.image, np.arange(source.num_images + 1))
-    number = source.scores.region_column("region")
+    np.add.at(kept_px, image[is_kept], px[is_kept])
+    starts = np.searchsorted(image, np.arange(source.num_images + 1))
 
     def mask_of(row: int) -> NDArray[np.bool_]:
         rows = slice(starts[row], starts[row + 1])
@@ -159,9 +181,9 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
         is_selected=kept_px > 0,
         kept_px=kept_px,
         selected=int(is_kept.sum()),
-        of=int(np.count_nonzero(~np.isnan(regions.score))),
+        of=int(np.count_nonzero(~np.isnan(source.region_scores))),
         pixels_total=int(source.valid_px.sum()),
-        best=_best(regions.score),
+        best=_best(source.region_scores),
         reason="no_region_selected",
         mask_of=mask_of,
     )
@@ -172,19 +194,19 @@ def _keep_pixels(
 ) -> Choice:
     """Keep the best pixels of each group of classes."""
     rows = np.flatnonzero(~np.isnan(source.image_scores)).tolist()
-    total = np.zeros((int(group_of.max()) + 1, NUM_LEVELS), np.int64)
+    total = np.zeros((int(group_of.max()) + 1, pixels.NUM_LEVELS), np.int64)
     num_images = 0
     reporter.start("count pixels", len(rows))
     for done, row in enumerate(rows, start=1):
-        histogram = count_levels(*source.read_pixels(row), group_of)
+        histogram = pixels.count_levels(*source.read_pixels(row), group_of)
         num_images += bool(histogram.any())
         total += histogram
         reporter.advance(done)
     reporter.finish()
-    kept = KeptPixels(cut_pixels(total, cut), group_of, source.num_images)
+    kept = pixels.KeptPixels(pixels.cut_pixels(total, cut), group_of, source.num_images)
     reporter.start("choose pixels", len(rows))
     for done, row in enumerate(rows, start=1):
-        kept.add(row, count_levels(*source.read_pixels(row), group_of))
+        kept.add(row, pixels.count_levels(*source.read_pixels(row), group_of))
         reporter.advance(done)
     reporter.finish()
     present = np.flatnonzero(total.any(axis=0))
@@ -194,7 +216,7 @@ def _keep_pixels(
         selected=int(np.count_nonzero(kept.counts)),
         of=num_images,
         pixels_total=int(total.sum()),
-        best=float(present[-1]) / (NUM_LEVELS - 1) if len(present) else float("nan"),
+        best=float(present[-1]) / (pixels.NUM_LEVELS - 1) if len(present) else float("nan"),
         reason="no_pixel_selected",
         mask_of=lambda row: kept.mask(row, *source.read_pixels(row)),
     )

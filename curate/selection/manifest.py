@@ -1,48 +1,95 @@
-"""Why each image is in a subset, or is not."""
+"""What is written down about a subset: why each image is in or out, and where it comes from."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.scores.arrow import text_scalar
+from curate.scores.arrow import text_scalar, to_arrow
+from curate.selection.cuts import rank
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-MANIFEST_NAME: Final = "manifest.csv"
+    from curate.selection.choose import Choice
+    from curate.selection.source import SubsetSource
 
-COLUMNS: Final = (
-    "id", "selected", "score", "rank", "rank_by", "kept_px", "valid_px", "reason", "image_path",
-    "label_path",
-)  # fmt: skip
-"""One row an image of the data set: ``score`` and ``rank`` are those of what ``rank_by`` names, and
-paths are those inside the data set."""
+MANIFEST_NAME: Final = "manifest.csv"
+RECORD_NAME: Final = "subset.json"
+RECORD_FORMAT: Final = "curate-subset"
+RECORD_VERSION: Final = 1
 
 _BLOCK_ROWS: Final = 65_536
 
 
-def write_manifest(folder: Path, table: pa.Table) -> None:
-    """Write the manifest, a CSV file in UTF-8.
+def tabulate_choice(source: SubsetSource, choice: Choice) -> pa.Table:
+    """Tabulate why each image of the data set is in the subset, or is not.
 
-    Parameters
-    ----------
+    Returns
+    -------
     table : pyarrow.Table
-        With `COLUMNS`: ``rank`` is 1 for the best and null where there is no score; ``reason``
-        is ``selected``, why not, or the status of an image that was not scored.
+        One row an image: ``score`` and ``rank`` are those of what ``rank_by`` names, ``rank`` is 1
+        for the best and null where there is no score, and paths are those inside the data set.
+        ``reason`` is ``selected``, why not, or the status of an image that was not scored.
     """
+    scores = source.image_scores
+    ranks, has_no_score = rank(scores), np.isnan(scores)
+    why_not = pc.if_else(
+        to_arrow(has_no_score), text_scalar("not_scored"), text_scalar(choice.reason)
+    )
+    reasons = pc.if_else(to_arrow(source.is_ok), why_not, source.texts("status"))
+    return pa.table(
+        {
+            "id": source.texts("id"),
+            "selected": to_arrow(choice.is_selected),
+            "score": to_arrow(scores, is_null=has_no_score),
+            "rank": to_arrow(ranks, is_null=ranks == 0),
+            "rank_by": pa.repeat(text_scalar(source.rank_by), source.num_images),
+            "kept_px": to_arrow(choice.kept_px),
+            "valid_px": to_arrow(source.scores.image_column("valid_px")),
+            "reason": pc.if_else(to_arrow(choice.is_selected), text_scalar("selected"), reasons),
+            "image_path": source.texts("image_path"),
+            "label_path": source.texts("label_path"),
+        }
+    )
+
+
+def write_manifest(folder: Path, table: pa.Table) -> None:
+    """Write a table as ``manifest.csv`` in UTF-8, whatever its strings hold."""
+    newline, comma = text_scalar("\n"), text_scalar(",")
     with (folder / MANIFEST_NAME).open("xb") as file:
-        file.write(f"{','.join(COLUMNS)}\n".encode())
+        file.write(f"{','.join(table.column_names)}\n".encode())
         for block in table.combine_chunks().to_batches(max_chunksize=_BLOCK_ROWS):
-            *fields, last = (_spell(block.column(name)) for name in COLUMNS)
-            ends = pc.binary_join_element_wise(last, text_scalar("\n"), text_scalar(""))
-            file.write(_text_of(pc.binary_join_element_wise(*fields, ends, text_scalar(","))))
+            *fields, last = map(_to_csv, block.columns)
+            ends = pc.binary_join_element_wise(last, newline, text_scalar(""))
+            file.write(_text_of(pc.binary_join_element_wise(*fields, ends, comma)))
 
 
-def _spell(values: pa.Array) -> pa.LargeStringArray:
+def write_record(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write ``subset.json``, which marks the folder as a subset and says where it comes from.
+
+    It is written last, so that its presence means that everything is there.
+    """
+    table = {"format": RECORD_FORMAT, "format_version": RECORD_VERSION, **content}
+    with (folder / RECORD_NAME).open("x", encoding="utf-8") as file:
+        file.write(json.dumps(table, indent=2) + "\n")
+
+
+def is_subset(folder: Path) -> bool:
+    """Tell whether a folder is a subset that curate wrote."""
+    try:
+        table = json.loads((folder / RECORD_NAME).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(table, dict) and table.get("format") == RECORD_FORMAT
+
+
+def _to_csv(values: pa.Array) -> pa.LargeStringArray:
     """Write values as fields of a CSV file; null becomes an empty one."""
     if pa.types.is_boolean(values.type):
         return pc.if_else(values, text_scalar("True"), text_scalar("False"))
@@ -52,10 +99,9 @@ def _spell(values: pa.Array) -> pa.LargeStringArray:
     needs_quotes = pc.match_substring_regex(texts, '[",\r\n]')
     if not pc.any(needs_quotes).as_py():
         return texts
+    quote = text_scalar('"')
     doubled = pc.replace_substring(texts, '"', '""')
-    quoted = pc.binary_join_element_wise(
-        text_scalar('"'), doubled, text_scalar('"'), text_scalar("")
-    )
+    quoted = pc.binary_join_element_wise(quote, doubled, quote, text_scalar(""))
     return pc.if_else(needs_quotes, quoted, texts)
 
 

@@ -1,21 +1,96 @@
-"""What every export format gets."""
+"""Where the files of a subset go, and how original files get there."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shutil
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from curate.errors import StoreError
-from curate.selection.media import IS_NEW, MEDIA
-from curate.selection.paths import join_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from curate.selection.source import SubsetSource
+
+_LEADS_OUT: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0" + ("" if os.sep == "/" else r"|[:\\]"))
+
+_NOT_HERE: Final = {
+    errno.EXDEV: "they are on different disks",
+    errno.EPERM: "this disk or system does not allow it",
+    errno.ENOTSUP: "this disk does not have it",
+    errno.EMLINK: "the file has too many links",
+}
+
+
+def join_inside(folder: Path | str, relative: str) -> str:
+    """Append a ``/``-separated path to a folder.
+
+    Raises
+    ------
+    StoreError
+        If it is absolute, empty, or has an empty, ``.`` or ``..`` part or a NUL character.
+    """
+    if _LEADS_OUT.search(relative):
+        msg = (
+            f"the score file holds the path {relative!a}, which leads out of the data set. "
+            "Score the data set again; do not use this file."
+        )
+        raise StoreError(msg)
+    return f"{folder}/{relative}"
+
+
+def symlink(source: str, target: str) -> None:
+    """Link to the absolute path of the original."""
+    try:
+        os.symlink(_original(source), target)  # noqa: PTH211
+    except OSError as error:
+        _explain(error, "symlink", source, target, "copy")
+        raise
+
+
+def hardlink(source: str, target: str) -> None:
+    """Give the original, an absolute path, a second name; both must be on one disk."""
+    try:
+        if os.link in os.supports_dir_fd:
+            # A descriptor, which no absolute path makes use of, is what lets it follow links.
+            os.link(source, target, src_dir_fd=0)
+        else:
+            os.link(_original(source), target)
+    except OSError as error:
+        _explain(error, "hardlink", source, target, "symlink or copy")
+        raise
+
+
+def copy(source: str, target: str) -> None:
+    """Copy the content."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o666))
+    shutil.copyfile(source, target)
+
+
+def leave(source: str, target: str) -> None:
+    """Put nothing there."""
+
+
+MEDIA: Final[dict[str, Callable[[str, str], None]]] = {
+    "symlink": symlink,
+    "hardlink": hardlink,
+    "copy": copy,
+    "none": leave,
+}
+"""Ways to put an original file, the first argument, at a new path, the second.
+
+Where something is already, they raise `FileExistsError`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +100,13 @@ class SubsetItem:
     Attributes
     ----------
     id : str
-    image, label : str
-        Paths of the original files; strings, for there may be millions.
     image_path, label_path : str
-        Their paths inside the data set, ``/``-separated.
+        Paths inside the data set, ``/``-separated.
     keep : (H, W) bool, or None
         Pixels that keep their label; None = all, so that the label stays as it is.
     """
 
     id: str
-    image: str
-    label: str
     image_path: str
     label_path: str
     keep: NDArray[np.bool_] | None
@@ -43,32 +114,48 @@ class SubsetItem:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where and how the files of a subset are put.
+    """Puts the files of a subset in place.
 
     Attributes
     ----------
+    source : SubsetSource
+        The data set that original files and labels are taken from.
     folder : Path
         Where to write now.
     final : Path
         What the folder will be called once it is complete.
     media : str
         Key of `MEDIA`.
-    write_masked_label : callable
-        ``(source, target, keep)``: copy a label file in its own format with the other pixels
-        ignored.
-    read_label_map : callable
-        Read a label file as class indices, (H, W) uint8, 255 = ignore.
     written : list of Path
         Files whose content is new, unlike that of links to files that were there before.
     """
 
+    source: SubsetSource
     folder: Path
     final: Path
     media: str
-    write_masked_label: Callable[[Path, Path, NDArray[np.bool_]], None]
-    read_label_map: Callable[[Path], NDArray[np.uint8]]
     written: list[Path] = field(default_factory=list)
     _folders: set[str] = field(default_factory=set)
+
+    def original(self, path: str) -> str:
+        """Return where a file of the data set is; `check_paths` made sure that it is inside."""
+        return f"{self.source.root}/{path}"
+
+    def place(self, path: str, relative: str) -> None:
+        """Link or copy a file of the data set into the subset."""
+        if self.media == "none":
+            return
+        target = self._make_room(relative)
+        try:
+            MEDIA[self.media](self.original(path), target)
+        except FileExistsError:
+            raise _taken(relative) from None
+        if self.media == "copy":
+            self.written.append(Path(target))
+
+    def mask_label(self, path: str, keep: NDArray[np.bool_]) -> None:
+        """Write a label of the data set with the other pixels ignored, under its own path."""
+        self.source.write_masked_label(path, self.new_file(path), keep)
 
     def new_file(self, relative: str) -> Path:
         """Return where a new file of the subset goes, and make the folders above it.
@@ -83,18 +170,6 @@ class Placement:
             raise _taken(relative)
         self.written.append(target)
         return target
-
-    def place(self, source: str, relative: str) -> None:
-        """Link or copy an original file into the subset."""
-        if self.media == "none":
-            return
-        target = self._make_room(relative)
-        try:
-            MEDIA[self.media](source, target)
-        except FileExistsError:
-            raise _taken(relative) from None
-        if self.media in IS_NEW:
-            self.written.append(Path(target))
 
     def final_path(self, relative: str) -> str:
         """Return the path that a file of the subset will have."""
@@ -113,9 +188,61 @@ class Placement:
         return target
 
 
+class Format(ABC):
+    """An export format: writes the selected images one after the other.
+
+    Parameters
+    ----------
+    placement : Placement
+    """
+
+    needs_label_maps: ClassVar[bool] = False
+    """Whether labels are rewritten as class indices."""
+
+    places_only: ClassVar[bool] = False
+    """Whether, where no label is rewritten, original files are placed and nothing else is done."""
+
+    media: ClassVar[tuple[str, ...]] = tuple(MEDIA)
+    """Keys of `MEDIA` that make sense."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
+
+    @abstractmethod
+    def add(self, item: SubsetItem) -> None:
+        """Write one image and its label."""
+
+    def finish(self) -> None:
+        """Write what can be written only once all images are known."""
+        return
+
+
 def _taken(relative: str) -> StoreError:
     """Say that two files of a subset need the same path."""
     return StoreError(
         f"two files of the subset would both be {relative!a}. Rename one of the images, and score "
         "the data set again."
     )
+
+
+def _original(source: str) -> str:
+    """Return the absolute path of the file itself, which links in the data set may lead to."""
+    folder, _, name = source.rpartition("/")
+    path = f"{_real_folder(folder)}/{name}"
+    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
+
+
+@lru_cache(maxsize=1024)
+def _real_folder(folder: str) -> str:
+    """Return the real path of a folder; images of one folder come one after the other."""
+    return os.path.realpath(folder)
+
+
+def _explain(error: OSError, media: str, source: str, target: str, other: str) -> None:
+    """Raise a `StoreError` if another medium would work."""
+    if error.errno in _NOT_HERE:
+        msg = (
+            f"--media {media}: {source} cannot be linked into {target.rpartition('/')[0]}: "
+            f"{_NOT_HERE[error.errno]}. Use --media {other}."
+        )
+        raise StoreError(msg) from error

@@ -1,88 +1,157 @@
-"""What an export is asked for, and whether a score file can serve it."""
+"""What an export can be asked for, and whether a score file has what it needs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from curate.errors import UsageError, did_you_mean
 from curate.records import LEVELS, SCORE_NAMES
+from curate.selection.cuts import Cut, make_cut
 from curate.selection.formats import FORMATS
-from curate.selection.media import MEDIA
+from curate.selection.placement import MEDIA
+from curate.selection.source import PATHS, SubsetSource
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from curate.reporting import Reporter
-    from curate.selection.choose import Choice
-    from curate.selection.cuts import Cut
-    from curate.selection.source import SubsetSource
+    from pathlib import Path
 
 RANKABLE: Final = {"image": SCORE_NAMES, "region": ("score",), "pixel": ("score",)}
 """Columns that each unit can be ranked by; each stream of the score file is one more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ExportSettings:
-    """What was asked for; see `export_subset`."""
+    """What a subset is to hold and how it is written.
 
-    by: str
-    cut: Cut
-    per_class: bool
-    rank_by: str
-    media: str
-    format: str
+    Exactly one of `top`, `count`, `threshold` and `pixels` is given.
+
+    Attributes
+    ----------
+    by : str
+        ``image`` keeps whole images; with ``region`` and ``pixel`` the pixels that are not
+        selected are ignored in rewritten labels, and images with nothing left are left out.
+    top : str or float
+        Share of what has a score, ``30%`` or ``0.3``.
+    count : int
+        Number of images, regions or pixels.
+    threshold : float
+        Smallest score to keep, in [0, 1].
+    pixels : int
+        Number of valid pixels to reach: the best are kept until they have so many together, the
+        last one whole.
+    per_class : bool
+        Whether share, count or pixels are taken within each class. With ``region`` the best
+        regions of each class are kept, with ``pixel`` the best pixels of each class. With
+        ``image`` the images that show a class are ranked by their score of it, for each class;
+        an image is kept if it is among the best for at least one class that it shows.
+    rank_by : str
+        What ranks: ``score``, or the name of one of the score file's streams (`ScoreFile.streams`);
+        with ``pixel`` that needs their maps. With ``image`` also ``image_score``,
+        ``region_score`` or ``pixel_score``; there `per_class` needs ``score``.
+    media : str
+        ``symlink``, ``hardlink``, ``copy`` or ``none``: how original files get there. With
+        ``none`` they are not even looked at, so that they need not be there; labels are read
+        only where they are rewritten.
+    format : str
+        ``original`` keeps names and layout; ``folder`` is images/ and labels/ with class
+        indices; ``list`` is two lists of paths.
+    dataset : Path, optional
+        Where the data set is now, if it was moved.
+    overwrite : bool
+        Replace an earlier subset; any other folder is never replaced.
+    dry_run : bool
+        Only say what would be selected.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown, or they contradict each other.
+    """
+
+    by: str = "image"
+    top: str | float | None = None
+    count: int | None = None
+    threshold: float | None = None
+    pixels: int | None = None
+    per_class: bool = False
+    rank_by: str = "score"
+    media: str = "symlink"
+    format: str = "original"
+    dataset: Path | str | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        _ = self.cut  # raises if there is none, or more than one
+        for name, known in (("by", LEVELS), ("media", MEDIA), ("format", FORMATS)):
+            value = getattr(self, name)
+            if value not in known:
+                msg = f"--{name} {value} is not known: use one of {', '.join(known)}."
+                raise UsageError(msg)
+        if self.per_class and self.by == "image" and self.rank_by != "score":
+            msg = (
+                f"--rank-by {self.rank_by} is not available for images --per-class: their scores "
+                "by class are those of the combined score alone. Leave one of them out, or use "
+                "--by region or --by pixel."
+            )
+            raise UsageError(msg)
+        if self.per_class and self.cut.policy == "threshold" and self.by != "image":
+            msg = (
+                f"--threshold {self.cut.value} keeps the same {self.by}s with and without "
+                "--per-class: leave one of them out."
+            )
+            raise UsageError(msg)
+        usable = FORMATS[self.format].media
+        if self.media not in usable:
+            msg = (
+                f"--format {self.format} names the original files and places none, which "
+                f"contradicts --media {self.media}: use --media {' or '.join(usable)}."
+            )
+            raise UsageError(msg)
+
+    @cached_property
+    def cut(self) -> Cut:
+        """Return how much is kept."""
+        return make_cut(
+            top=self.top, count=self.count, threshold=self.threshold, pixels=self.pixels
+        )
+
+    @property
+    def rewrites_labels(self) -> bool:
+        """Tell whether labels are read and written anew."""
+        return self.by != "image" or FORMATS[self.format].needs_label_maps
 
     @property
     def files_needed(self) -> tuple[str, ...]:
-        """Return which files of the data set are touched, by the columns that name them.
+        """Return which of `PATHS` are touched.
 
-        With ``media="none"`` those that are only linked or copied are not even looked at.
+        With ``media="none"`` files that are only linked or copied are not even looked at.
         """
-        rewrites_labels = self.by != "image" or FORMATS[self.format].needs_label_maps
         if self.media != "none":
-            return ("image_path", "label_path")
-        return ("label_path",) if rewrites_labels else ()
+            return PATHS
+        return ("label_path",) if self.rewrites_labels else ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the record of a subset says about how it was selected."""
+        names = ("per_class", "rank_by", "media", "format")
+        return {"by": self.by, self.cut.policy: self.cut.value} | {
+            name: getattr(self, name) for name in names
+        }
 
 
-def check_settings(settings: ExportSettings) -> None:
-    """Refuse unknown names, and combinations that make no sense."""
-    _check_name("--by", settings.by, LEVELS)
-    _check_name("--media", settings.media, MEDIA)
-    _check_name("--format", settings.format, FORMATS)
-    if settings.per_class and settings.by == "image" and settings.rank_by != "score":
-        msg = (
-            f"--rank-by {settings.rank_by} is not available for images --per-class: their scores "
-            "by class are those of the combined score alone. Leave one of them out, or use --by "
-            "region or --by pixel."
-        )
-        raise UsageError(msg)
-    if settings.per_class and settings.cut.policy == "threshold" and settings.by != "image":
-        msg = (
-            f"--threshold {settings.cut.value} keeps the same {settings.by}s with and without "
-            "--per-class: leave one of them out."
-        )
-        raise UsageError(msg)
-    usable = FORMATS[settings.format].media
-    if settings.media not in usable:
-        msg = (
-            f"--format {settings.format} names the original files and places none, which "
-            f"contradicts --media {settings.media}: use --media {' or '.join(usable)}."
-        )
-        raise UsageError(msg)
+def check_source(source: SubsetSource, settings: ExportSettings) -> None:
+    """Refuse to select or to rank by what the score file does not have.
 
-
-def _check_name(flag: str, name: str, known: Collection[str]) -> None:
-    """Refuse a name that is not in a list."""
-    if name not in known:
-        msg = f"{flag} {name} is not known: use one of {', '.join(known)}."
-        raise UsageError(msg)
-
-
-def check_levels(source: SubsetSource, settings: ExportSettings) -> None:
-    """Refuse to select by what the score file does not have."""
+    Raises
+    ------
+    UsageError
+        If maps, the column or the stream are missing, or the stream is inactive.
+    StoreError
+        If labels are to be rewritten, and the score file does not say how to read them.
+    """
     if settings.by != "image":
         levels = source.provenance.levels
         if settings.by not in levels or not source.scores.has_maps:
@@ -92,11 +161,12 @@ def check_levels(source: SubsetSource, settings: ExportSettings) -> None:
                 "into an .h5 file, or use --by image."
             )
             raise UsageError(msg)
-    if settings.by != "image" or FORMATS[settings.format].needs_label_maps:
+    if settings.rewrites_labels:
         _ = source.id_map  # raises if labels cannot be read
+    _check_ranking(source, settings)
 
 
-def check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
+def _check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
     """Refuse to rank by what the score file does not have for the unit."""
     name, path = settings.rank_by, source.scores.path
     known = (*RANKABLE[settings.by], *source.scores.streams)
@@ -116,29 +186,7 @@ def check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
         raise UsageError(msg)
     if np.isnan(source.image_scores).all():
         msg = (
-            f"--rank-by {name}: this stream is silent in {path}, it found nothing to tell images "
-            "apart by. Rank by another one, or by score."
+            f"--rank-by {name}: this stream is inactive in {path}, it does not tell images apart. "
+            "Rank by another one, or by score."
         )
         raise UsageError(msg)
-
-
-def check_choice(choice: Choice, settings: ExportSettings, reporter: Reporter) -> None:
-    """Refuse an empty subset, and say so if there is less than was asked for."""
-    if not choice.of:
-        msg = f"no {settings.by} has a score to select by. Score with --levels including it."
-        raise UsageError(msg)
-    if not choice.is_selected.any():
-        msg = (
-            f"--threshold {settings.cut.value} selects nothing: the best {settings.by} has a "
-            f"score of {choice.best:.4f}. Lower it, or use --top."
-        )
-        raise UsageError(msg)
-    if settings.per_class or settings.cut.policy not in {"count", "pixels"}:
-        return
-    counts_pixels = settings.by == "pixel" or settings.cut.policy == "pixels"
-    available = choice.pixels_total if counts_pixels else choice.of
-    if available < settings.cut.value:
-        reporter.warn(
-            f"--{settings.cut.policy} {settings.cut.value}: only {available} have a score; all of "
-            "them are kept."
-        )

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from curate.data import idmap_files, labels
+from curate.data.dataset import hash_files
 from curate.errors import DataError
 from curate.records import SCORE_NAMES
+from curate.scores.arrow import from_arrow, to_arrow
 from curate.scores.provenance import Provenance, parse_provenance
 from curate.scores.schema import stream_column
 from curate.selection.cuts import expand_cells
-from curate.selection.paths import join_inside
+from curate.selection.placement import join_inside
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from curate.data.idmaps import IdMap
     from curate.scores.score_file import ScoreFile
 
+PATHS: Final = ("image_path", "label_path")
+"""Columns of the image table that name files of the data set."""
 
-class Regions(NamedTuple):
-    """Columns of the region table; regions of images that were not scored have no score."""
-
-    image: NDArray[np.int64]
-    valid_px: NDArray[np.int64]
-    score: NDArray[np.float64]
+_NUM_NAMED: Final = 3
+_LEADS_OUT: Final = r"^$|(^|/)\.{0,2}(/|$)|\x00"
 
 
 @dataclass(frozen=True)
@@ -67,15 +73,7 @@ class SubsetSource:
     @cached_property
     def id_map(self) -> IdMap:
         """Return the id map that the labels were read with."""
-        # Reading labels brings torch along, which choosing whole images has no need of.
-        from curate.data.subset_labels import restore_id_map
-
-        return restore_id_map(self.provenance.id_map, where=str(self.scores.path))
-
-    @cached_property
-    def valid_px(self) -> NDArray[np.int64]:
-        """Return the valid pixels of each image, (N,); 0 where it was not scored."""
-        return np.where(self.is_ok, self.scores.image_column("valid_px"), 0)
+        return idmap_files.restore_id_map(self.provenance.id_map, where=str(self.scores.path))
 
     @property
     def stream(self) -> str | None:
@@ -83,25 +81,50 @@ class SubsetSource:
         is_column = self.rank_by in SCORE_NAMES
         return self.rank_by if self.rank_by in self.scores.streams and not is_column else None
 
-    @cached_property
-    def regions(self) -> Regions:
-        """Return the region table, with the scores that rank."""
-        names = ("image", "valid_px", self._column)
-        image, valid_px, score = map(self.scores.region_column, names)
-        return Regions(image, valid_px, np.where(self.is_ok[image], score, np.nan))
-
     def texts(self, name: str) -> pa.LargeStringArray:
         """Return a column of strings of the image table."""
         return self.scores.image_column(name)
+
+    def list_texts(
+        self, is_wanted: NDArray[np.bool_], names: Sequence[str]
+    ) -> list[tuple[str, ...]]:
+        """List some columns of strings of the images that are wanted, one tuple an image."""
+        columns = [self.texts(name).filter(to_arrow(is_wanted)).to_pylist() for name in names]
+        return list(zip(*columns, strict=True))
+
+    @cached_property
+    def valid_px(self) -> NDArray[np.int64]:
+        """Return the valid pixels of each image, (N,); 0 where it was not scored."""
+        return np.where(self.is_ok, self.scores.image_column("valid_px"), 0)
 
     @cached_property
     def image_scores(self) -> NDArray[np.float64]:
         """Return the scores that rank images, (N,); NaN for images that were not scored."""
         return np.where(self.is_ok, self.scores.image_column(self._column), np.nan)
 
+    @cached_property
+    def region_scores(self) -> NDArray[np.float64]:
+        """Return the scores that rank regions, (R,); NaN in images that were not scored."""
+        is_ok = self.is_ok[self.scores.region_column("image")]
+        return np.where(is_ok, self.scores.region_column(self._column), np.nan)
+
+    @property
+    def _column(self) -> str:
+        """Name the column that ranks, in both tables."""
+        return stream_column(self.stream) if self.stream else self.rank_by
+
     def id_of(self, row: int) -> str:
         """Return the id of an image."""
         return str(self.texts("id")[row].as_py())
+
+    def size_of(self, row: int) -> tuple[int, int]:
+        """Return the original height and width of an image."""
+        height, width = (self.scores.image_column(name)[row] for name in ("height", "width"))
+        return int(height), int(width)
+
+    def to_pixels(self, cells: NDArray[np.generic], row: int) -> NDArray[np.generic]:
+        """Repeat the cells of a map over the pixels of the original image."""
+        return expand_cells(cells, *self.size_of(row), self.provenance.stride)
 
     def read_pixels(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Read ranking score times 255 and class index of each pixel of an image, (H, W) both.
@@ -112,44 +135,111 @@ class SubsetSource:
             If the label cannot be read, or has another size than when it was scored.
         """
         cells = self.scores.pixel_scores(self.id_of(row), stream=self.stream)
-        label_map = self.read_label_of(row)
-        return self.to_pixels(cells, row).astype(np.uint8), label_map
-
-    def read_label_map(self, path: Path) -> NDArray[np.uint8]:
-        """Read a label file as class indices, (H, W) uint8, 255 = ignore."""
-        from curate.data.labels import read_label_ids
-
-        return self.id_map.apply(read_label_ids(path, self.id_map))
-
-    def read_label_of(self, row: int) -> NDArray[np.uint8]:
-        """Read the label of an image, and make sure that its size is the one that was scored.
-
-        Raises
-        ------
-        DataError
-            If the size changed.
-        """
-        path = Path(join_inside(self.root, self.texts("label_path")[row].as_py()))
+        path = self.texts("label_path")[row].as_py()
         label_map = self.read_label_map(path)
         if label_map.shape != self.size_of(row):
             msg = (
-                f"{path} has {label_map.shape[0]}x{label_map.shape[1]} pixels, but had "
+                f"{self.root}/{path} has {'x'.join(map(str, label_map.shape))} pixels, but had "
                 f"{'x'.join(map(str, self.size_of(row)))} when it was scored. Score it again."
             )
             raise DataError(msg, code="size_mismatch")
-        return label_map
+        return self.to_pixels(cells, row).astype(np.uint8), label_map
 
-    def size_of(self, row: int) -> tuple[int, int]:
-        """Return the original height and width of an image."""
-        height, width = (self.scores.image_column(name)[row] for name in ("height", "width"))
-        return int(height), int(width)
+    def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
+        """Read a label file as class indices, (H, W) uint8, 255 = ignore."""
+        ids = labels.read_label_ids(Path(join_inside(self.root, label_path)), self.id_map)
+        return self.id_map.apply(ids)
 
-    def to_pixels(self, cells: NDArray[np.generic], row: int) -> NDArray[np.generic]:
-        """Repeat the cells of a map over the pixels of the original image."""
-        height, width = self.size_of(row)
-        return expand_cells(cells, height, width, self.provenance.stride)
+    def write_masked_label(self, label_path: str, target: Path, keep: NDArray[np.bool_]) -> None:
+        """Copy a label file in its own format with the other pixels ignored."""
+        label = Path(join_inside(self.root, label_path))
+        labels.write_masked_label(label, target, keep, id_map=self.id_map)
 
-    @property
-    def _column(self) -> str:
-        """Name the column that ranks, in both tables."""
-        return stream_column(self.stream) if self.stream else self.rank_by
+
+def check_paths(source: SubsetSource) -> None:
+    """Refuse a score file with a path that leads out of the data set.
+
+    Raises
+    ------
+    StoreError
+        Naming the first.
+    """
+    for name in PATHS:
+        paths = source.texts(name)
+        is_given = from_arrow(pc.binary_length(paths)) > 0
+        is_needed = to_arrow(is_given | source.is_ok)  # what failed may have no label
+        suspects = paths.filter(is_needed)
+        if os.sep == "/":
+            suspects = suspects.filter(pc.match_substring_regex(suspects, _LEADS_OUT))
+        for path in suspects.to_pylist():
+            join_inside(source.root, path)
+
+
+def check_files(
+    source: SubsetSource, is_wanted: NDArray[np.bool_], columns: Sequence[str]
+) -> tuple[int, bool]:
+    """Make sure that files of some images are there; each file is looked at once.
+
+    Parameters
+    ----------
+    is_wanted : (N,) bool
+        Which images.
+    columns : sequence of str
+        Those of `PATHS` that are needed.
+
+    Returns
+    -------
+    size : int
+        Bytes of these files.
+    is_changed : bool
+        Whether files of the data set were removed or resized since it was scored.
+
+    Raises
+    ------
+    DataError
+        Counting the missing files and naming the first.
+    """
+    root = str(source.root)
+    if not source.root.is_dir():
+        msg = f"the data set is not at {root}. Name the folder where it is now with --dataset."
+        raise DataError(msg, code="no_folder")
+
+    unusable: set[str] = set()
+
+    @cache
+    def size_of(path: str) -> int:
+        """Return the size of a file, -1 if there is nothing."""
+        try:
+            status = os.stat(f"{root}{os.sep}{path}")  # noqa: PTH116
+        except OSError:
+            unusable.add(path)
+            return -1
+        if not stat.S_ISREG(status.st_mode):
+            unusable.add(path)
+        return status.st_size
+
+    is_changed = _has_changed(source, size_of)
+    wanted = [path for paths in source.list_texts(is_wanted, columns) for path in paths]
+    size = sum(map(size_of, wanted))
+    missing = [path for path in wanted if path in unusable]
+    if missing:
+        first = ", ".join(str(source.root / path) for path in missing[:_NUM_NAMED])
+        more = ", ..." if len(missing) > _NUM_NAMED else ""
+        msg = (
+            f"{len(missing)} of the {len(wanted)} files to export are missing: {first}{more}. "
+            "Restore them, name the folder where the data set is now with --dataset, or score "
+            "it again."
+        )
+        raise DataError(msg, code="missing_files")
+    return size, is_changed
+
+
+def _has_changed(source: SubsetSource, size_of: Callable[[str], int]) -> bool:
+    """Tell whether files were removed or resized since the data set was scored."""
+    then = source.scores.provenance.get("dataset")
+    if not isinstance(then, dict) or then.get("images") != source.num_images:
+        return False  # a part of a data set has no fingerprint to compare
+    if then.get("fingerprint") is None:
+        return False
+    paths = {path for name in PATHS for path in source.texts(name).to_pylist() if path}
+    return bool(then["fingerprint"] != hash_files(paths, size_of))

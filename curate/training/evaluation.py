@@ -11,13 +11,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from curate import metrics
 from curate.data.augmentation import fit_to_size
 from curate.data.dataset import DataSource, open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.errors import DataError
-from curate.metrics import class_iou, confusion_matrix, mean_iou
 from curate.training.evidence import to_unit_range
-from curate.training.loading import load_run
+from curate.training.loaded_run import load_run
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class Evaluation:
 
     def miou(self, classes: Sequence[int] | None = None) -> float:
         """Mean IoU in [0, 1] over the given classes that occur, or over all that occur."""
-        return mean_iou(self.confusion, classes)
+        return metrics.mean_iou(self.confusion, classes)
 
     @property
     def class_iou(self) -> NDArray[np.float64]:
         """IoU of each class in [0, 1], NaN where it never occurs."""
-        return class_iou(self.confusion)
+        return metrics.class_iou(self.confusion)
 
 
 @torch.no_grad()
@@ -97,7 +97,7 @@ def evaluate(
             for row, (_, label_map) in zip(logits, usable, strict=True):
                 pixels = F.interpolate(row[None], size=list(label_map.shape), mode="bilinear")
                 predicted = pixels[0].argmax(dim=0).cpu().numpy()
-                confusion += confusion_matrix(label_map, predicted, num_classes)
+                confusion += metrics.confusion_matrix(label_map, predicted, num_classes)
     if failed == len(source.pairs):
         msg = f"None of the {failed} images of {source.root} could be read; nothing was measured."
         raise DataError(msg, code="nothing_read")

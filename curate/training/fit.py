@@ -1,4 +1,4 @@
-"""Train a segmenter and weighting networks jointly, into a run folder that survives anything."""
+"""Train a segmenter and weighting networks jointly, into a run folder that can be resumed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +13,17 @@ import torch
 
 from curate.data.batches import evaluation_batches, training_batches
 from curate.data.workers import telling_of_dead_workers
-from curate.distributed import any_rank, first_decides, gather_objects, init_distributed
+from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.errors import ConfigError, RunError, StoreError
-from curate.files.atomic import check_writable
-from curate.files.state import remember
+from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
 from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
-from curate.training.building import build_networks, check_method
+from curate.training import run_record
 from curate.training.metric_log import MetricLog
-from curate.training.preparing import prepare_method
-from curate.training.run_folder import RunFolder, read_finished
+from curate.training.networks import build_networks, check_method
+from curate.training.preparation import gather_preparation
+from curate.training.run_folder import RunFolder
 from curate.training.task import Task, open_task
 from curate.training.trainer import Trainer, choose_device
 
@@ -115,26 +114,24 @@ def fit(
     with init_distributed(config.fit.device) as world:
         reporter = reporter if world.is_first else SilentReporter()
         _check_shares(config, world)
+        by_first_rank(atomic.check_writable)(config.root)
         path = Path(out) if out else None
-        first_decides(lambda: check_writable(config.root))
-        folder = first_decides(
-            lambda: RunFolder.open(config, path, resume=resume, overwrite=overwrite)
-        )
-        with folder:
-            if first_decides(lambda: folder.is_finished):
-                first_decides(folder.clear_up)
+        with RunFolder.open(config, path, resume=resume, overwrite=overwrite) as folder:
+            if folder.is_finished:
+                folder.clear_up()
                 reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
             else:
                 _fit_into(folder, config, num_folds, reporter, world)
-            first_decides(lambda: _remember(config, folder))
-            result = first_decides(lambda: read_finished(folder.path).result)
+            _remember(config, folder)
+            result = by_first_rank(run_record.read_finished)(folder.path).result
     return FitResult(run=folder.path, seconds=round(time.monotonic() - started, 2), **result)
 
 
+@by_first_rank
 def _remember(config: Config, folder: RunFolder) -> None:
     """Make the run the one that later commands take by default."""
     try:
-        remember(config.root, run=folder.path)
+        state.remember(config.root, run=folder.path)
     except StoreError as error:
         msg = (
             f"{folder.path} is finished, but later commands will not find it by themselves: "
@@ -165,15 +162,14 @@ def _fit_into(
     """Train from the folder's checkpoint, or from the start, to the finished run."""
     started = time.monotonic()
     device = choose_device(config.fit.device, config.fit.precision)
-    task = first_decides(lambda: open_task(config, num_folds=num_folds, reporter=reporter))
-    folder.path = first_decides(lambda: folder.begin(config, task))
-    has_checkpoint = first_decides(lambda: folder.has_checkpoint)
+    task = by_first_rank(open_task)(config, num_folds=num_folds, reporter=reporter)
+    folder.begin(config, task)
     networks = build_networks(
         config,
         num_classes=len(task.classes),
         real_class_px=task.real_class_px.tolist(),
         splits=task.splits,
-        is_restored=has_checkpoint,
+        is_restored=folder.has_checkpoint,
     )
     trainer = Trainer(
         networks.segmenter,
@@ -186,7 +182,8 @@ def _fit_into(
     log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard and world.is_first)
     first_step = folder.restore(trainer, log)
     if trainer.method.prepares and first_step == 0:
-        prepare_method(trainer, task, config, folder, log, reporter)
+        _prepare(trainer, task, config, folder, log, reporter)
+        trainer.share_method()
     is_evaluated = trainer.method.gives_scores and world.is_first
     held_out = _read_held_out(task, config) if is_evaluated else []
     _train(trainer, task, config, folder, log, held_out, first_step, reporter)
@@ -195,7 +192,7 @@ def _fit_into(
     if warning := trainer.method.warning(measured):
         reporter.warn(warning)
     _warn_of_collapse(log, reporter)
-    for root in first_decides(lambda: folder.changed_data(task)):
+    for root in by_first_rank(run_record.changed_data)(folder.path, task):
         reporter.warn(
             f"{root} changed during the training (files were added, removed or resized): the same "
             "settings will not give the same weights again."
@@ -209,7 +206,37 @@ def _fit_into(
         "images_per_second": round(num_images / (time.monotonic() - started), 2),
         "measured": {k: v if math.isfinite(v) else None for k, v in measured.items()},
     }
-    first_decides(lambda: folder.finish(trainer, log, result))
+    folder.finish(trainer, log, result)
+
+
+@by_first_rank
+def _prepare(
+    trainer: Trainer,
+    task: Task,
+    config: Config,
+    folder: RunFolder,
+    log: MetricLog,
+    reporter: Reporter,
+) -> None:
+    """Let the method learn what needs no segmenter, in parts; save after each."""
+    is_begun = False
+    with InterruptFlag() as interrupt:
+        for progress in trainer.method.prepare(gather_preparation(task, config)):
+            if not is_begun:
+                reporter.start("prepare", progress.total, progress.done, unit="parts")
+                is_begun = True
+            if progress.is_safe:
+                folder.save(trainer, log, 0)
+                reporter.advance(progress.done)
+            if interrupt.is_set:
+                reporter.finish()
+                reporter.warn(
+                    f"Interrupted; {progress.done} of {progress.total} parts of the preparation "
+                    "are saved. Go on with: curate fit --resume"
+                )
+                raise KeyboardInterrupt
+    if is_begun:
+        reporter.finish()
 
 
 def _train(
@@ -254,7 +281,7 @@ def _train(
             reporter.advance(done, metrics)
             is_stopped = any_rank(interrupt.is_set)
             if is_last or is_stopped or done % settings.checkpoint_every == 0:
-                first_decides(partial(folder.save, trainer, log, done))
+                folder.save(trainer, log, done)
             if is_stopped:
                 reporter.finish()
                 reporter.warn(f"Interrupted. {folder.how_to_go_on()}")
@@ -297,14 +324,14 @@ def _read_held_out(task: Task, config: Config) -> list[Batch]:
 
 
 def _count_workers(config: Config, trainer: Trainer) -> int:
-    """Readers beside the training: none on a CPU, which is busy computing, eight for a GPU."""
+    """Readers beside the training: by default none on a CPU, which they would slow, 8 for a GPU."""
     if config.fit.workers is not None:
         return config.fit.workers
     return 8 if trainer.device.device.type == "cuda" else 0
 
 
 def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
-    """Pass on which images could not be read, in whichever process."""
+    """Say which images could not be read, in any process."""
     if any_rank(bool(batch.problems)):
         for problems in gather_objects(batch.problems):
             for key, message in problems:
@@ -312,7 +339,7 @@ def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
 
 
 def _warn_of_collapse(log: MetricLog, reporter: Reporter) -> None:
-    """Say that the weights leave too little to learn from, and what to do about it."""
+    """Say that the weights leave few pixels to learn from, and what to do about it."""
     ess = log.recent_mean("ess")
     if ess is not None and ess < COLLAPSED_ESS:
         reporter.warn(

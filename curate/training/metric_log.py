@@ -38,7 +38,7 @@ class MetricLog:
         """Add the measurements of a step."""
         self.rows.append({"step": step, **values})
         if self._writer is not None:
-            with self._telling_of_the_disk():
+            with self._disk_errors():
                 for name, value in values.items():
                     self._writer.add_scalar(name, value, step)
 
@@ -56,12 +56,12 @@ class MetricLog:
         with replacing(self.path) as partial:
             pd.DataFrame(self.rows).to_parquet(partial, index=False)
         if self._writer is not None:
-            with self._telling_of_the_disk():
+            with self._disk_errors():
                 self._writer.flush()
 
     @contextmanager
-    def _telling_of_the_disk(self) -> Iterator[None]:
-        """TensorBoard writes in a thread, and raises what failed there at a later call."""
+    def _disk_errors(self) -> Iterator[None]:
+        """Explain what failed in the thread in which TensorBoard writes, as a later call tells."""
         try:
             yield
         except OSError as error:

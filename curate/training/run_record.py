@@ -1,22 +1,44 @@
-"""Run folders: ``runs/run-0001/run.json`` and whatever a workflow puts beside it."""
+"""What a run folder records of its run: state, result, settings, data sets and splits."""
+
+from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import re
-from pathlib import Path
-from typing import Any, Final, Literal
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+import pandas as pd
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from curate.errors import RunError
-from curate.files.atomic import write_bytes
+from curate.errors import ConfigError, RunError
+from curate.files.atomic import replacing, write_bytes
 from curate.files.disk_errors import disk_errors
+from curate.methods import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from curate.config import Config
+    from curate.data.dataset import DataSource
+    from curate.training.task import Task
 
 RUN_FORMAT: Final = "curate-run"
 RUN_FORMAT_VERSION: Final = 1
-RUN_FILE: Final = "run.json"
+RUN_NAME: Final = "run.json"
+SETTINGS_NAME: Final = "config.json"
+PROVENANCE_NAME: Final = "provenance.json"
+SPLITS_NAME: Final = "splits.parquet"
+PACKAGES: Final = ("curate-seg", "torch", "torchvision", "timm", "numpy")
+"""Those that scores depend on."""
 
-_NAME: Final = re.compile(r"run-(\d{4,9})")
+FREE_TO_CHANGE: Final = ("device", "workers", "checkpoint_every", "tensorboard")
+"""Keys of [fit] that may differ when a run is resumed."""
+
+_NUMBERED: Final = re.compile(r"run-(\d{4,9})")
 
 
 class RunRecord(BaseModel):
@@ -57,10 +79,10 @@ def write_run(folder: Path, *, status: Literal["running", "finished"], **values:
     Raises
     ------
     StoreError
-        If the disk does not let us.
+        If the disk refuses it.
     """
     record = RunRecord(status=status, **values)
-    write_bytes(folder / RUN_FILE, (record.model_dump_json(indent=2) + "\n").encode())
+    write_bytes(folder / RUN_NAME, (record.model_dump_json(indent=2) + "\n").encode())
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -71,17 +93,17 @@ def read_run(folder: Path) -> RunRecord:
     RunError
         If there is none, it is damaged or foreign, or a newer version wrote it.
     """
-    path = folder / RUN_FILE
+    path = folder / RUN_NAME
     if not path.is_file():
-        msg = f"{folder} is no run: it has no {RUN_FILE}. Name a folder that 'curate fit' made."
+        msg = f"{folder} is no run: it has no {RUN_NAME}. Name a folder that 'curate fit' made."
         raise RunError(msg)
     with disk_errors("read", path):
         content = path.read_bytes()
     table = _parse(content, path)
-    version = table.get("format_version")
-    if isinstance(version, int) and version > RUN_FORMAT_VERSION:
+    written = table.get("format_version")
+    if isinstance(written, int) and written > RUN_FORMAT_VERSION:
         msg = (
-            f"{path} has format version {version}; this curate reads versions up to "
+            f"{path} has format version {written}; this curate reads versions up to "
             f"{RUN_FORMAT_VERSION}. Install a newer curate, or fit again."
         )
         raise RunError(msg)
@@ -94,14 +116,136 @@ def read_run(folder: Path) -> RunRecord:
         raise RunError(msg) from None
 
 
+def read_finished(folder: Path) -> RunRecord:
+    """Read ``run.json`` of a finished run; any other state of it is a `RunError`."""
+    record = read_run(folder)
+    if record.status != "finished":
+        msg = f"{folder} is not finished. Finish it with: curate fit --resume --out {folder}"
+        raise RunError(msg)
+    return record
+
+
+def newest_run(folder: Path) -> Path | None:
+    """Find the run with the highest number; None where there is none."""
+    found = [path for path in folder.glob("run-*") if (path / RUN_NAME).exists()]
+    return max(found, key=lambda path: (len(path.name), path.name), default=None)
+
+
 def next_run_name(folder: Path) -> str:
     """Return the name after the highest one in use: ``run-0001``, ``run-0002``, ..."""
     numbers = []
     if folder.is_dir():
         with disk_errors("read", folder):
-            matches = [_NAME.fullmatch(path.name) for path in folder.iterdir()]
+            matches = [_NUMBERED.fullmatch(path.name) for path in folder.iterdir()]
         numbers = [int(match[1]) for match in matches if match]
     return f"run-{1 + max(numbers, default=0):04d}"
+
+
+def write_settings(folder: Path, config: Config) -> None:
+    """Write ``config.json``."""
+    _write_json(folder / SETTINGS_NAME, config.model_dump(mode="json"))
+
+
+def write_inputs(folder: Path, run_id: str, config: Config, task: Task) -> None:
+    """Write ``provenance.json`` and ``splits.parquet``."""
+    provenance = {
+        "run": run_id,
+        "seed": config.fit.seed,
+        "method": config.fit.method,
+        "classes": {"name": task.classes.name, "names": list(task.classes.names)},
+        "real_class_px": task.real_class_px.tolist(),
+        "real": [describe_source(source) for source in task.real],
+        "synthetic": [describe_source(source) for source in task.synthetic],
+        "versions": package_versions(),
+    }
+    _write_json(folder / PROVENANCE_NAME, provenance)
+    write_splits(folder, task.splits)
+
+
+def describe_source(source: DataSource) -> dict[str, Any]:
+    """Describe a data set in plain values."""
+    return {
+        "key": source.key,
+        "root": str(source.root),
+        "layout": source.layout,
+        "id_map": source.id_map.to_json(),
+        "images": len(source.pairs),
+        "fingerprint": source.fingerprint(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of `PACKAGES`."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def changed_data(folder: Path, task: Task) -> list[Path]:
+    """List the data sets that are not as they were when the run was started."""
+    provenance = read_json(folder / PROVENANCE_NAME)
+    pairs = [
+        (then, source)
+        for domain, sources in (("real", task.real), ("synthetic", task.synthetic))
+        for then, source in zip(provenance[domain], sources, strict=True)
+    ]
+    return [s.root for then, s in pairs if then["fingerprint"] != s.fingerprint()]
+
+
+def check_same_settings(folder: Path, config: Config) -> None:
+    """Refuse to resume a run under other settings."""
+    then = _flatten(read_json(folder / SETTINGS_NAME))
+    now = _flatten(json.loads(json.dumps(config.model_dump(mode="json"))))
+    ignored = {f"fit.{name}" for name in FREE_TO_CHANGE}
+    keys = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
+    changed = [key for key in keys if key not in ignored]
+    if changed:
+        first = changed[0]
+        msg = (
+            f"{folder} was started with other settings: {', '.join(changed)} "
+            f"(first: {then.get(first)!r} then, {now.get(first)!r} now). "
+            "Restore them to resume, or start a new run without --resume."
+        )
+        raise ConfigError(msg)
+
+
+def write_splits(folder: Path, splits: Mapping[str, Split]) -> None:
+    """Write the columns ``key``, ``held_out`` and ``fold``."""
+    table = pd.DataFrame(
+        {
+            "key": pd.Series(list(splits), dtype="str"),
+            "held_out": [split.held_out for split in splits.values()],
+            "fold": [split.fold for split in splits.values()],
+        }
+    )
+    with replacing(folder / SPLITS_NAME) as partial:
+        table.to_parquet(partial, index=False)
+
+
+def read_splits(folder: Path) -> dict[str, Split]:
+    """Read what `write_splits` wrote."""
+    path = folder / SPLITS_NAME
+    try:
+        table = pd.read_parquet(path)
+        columns = (table["key"], table["held_out"], table["fold"])
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise _damaged(path, error) from error
+    return {
+        key: Split(held_out=bool(held_out), fold=int(fold))
+        for key, held_out, fold in zip(*columns, strict=True)
+    }
+
+
+def _write_json(path: Path, value: object) -> None:
+    """Replace a JSON file."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 (any JSON)
+    """Read a JSON file of a run."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
 
 
 def _parse(content: bytes, path: Path) -> dict[str, Any]:
@@ -114,3 +258,20 @@ def _parse(content: bytes, path: Path) -> dict[str, Any]:
         msg = f"{path} is damaged or no run of curate. Fit again, or name another run."
         raise RunError(msg)
     return table
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    """Tell that a file of a run cannot be read."""
+    return RunError(f"{path} cannot be read ({error}). The run is damaged: fit again.")
+
+
+def _flatten(table: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401
+    """Flatten nested tables to dotted keys."""
+    if isinstance(table, list):
+        table = dict(enumerate(table))
+    if not isinstance(table, dict):
+        return {prefix.rstrip("."): table}
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flatten(value, f"{prefix}{key}.")
+    return flat

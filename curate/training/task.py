@@ -1,4 +1,4 @@
-"""From a configuration to everything that the joint training needs, checked before it starts."""
+"""The data sets of a joint training, checked before it starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from curate.data.classes import resolve_classes
 from curate.data.dataset import DataSource, default_classes, open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.errors import ConfigError, DataError
 from curate.methods import Split
 from curate.records import IGNORE_INDEX, ClassSet, Pair
@@ -35,15 +35,14 @@ MAX_HELD_OUT: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Data sets that were opened and looked through.
+    """Data sets that were opened and checked.
 
     Attributes
     ----------
     unusable : frozenset of str
         Keys of real images that cannot be trained on.
     real_class_px : (C,) int64
-        Labelled pixels of each class in the real images that were looked at, in units of the
-        training size.
+        Labelled pixels of each class in the real images that were checked, at the training size.
     splits : dict of str to Split
         By image key, for both domains.
     """
@@ -74,7 +73,7 @@ class Task:
             for pair in source.pairs
             if (split := self.splits.get(source.key_of(pair))) and split.held_out
         ]
-        return evenly_spaced(chosen, MAX_HELD_OUT)
+        return pick_evenly(chosen, MAX_HELD_OUT)
 
 
 def open_task(config: Config, *, num_folds: int, reporter: Reporter) -> Task:
@@ -101,18 +100,20 @@ def open_task(config: Config, *, num_folds: int, reporter: Reporter) -> Task:
             for pair in source.pairs
             if (key := source.key_of(pair)) not in unusable
         ]
-        splits |= deal(keys, config.fit.held_out, num_folds, config.fit.seed)
+        splits |= assign_splits(keys, config.fit.held_out, num_folds, config.fit.seed)
     return Task(classes, real, synthetic, frozenset(unusable), real_px, splits)
 
 
-def deal(keys: Sequence[str], held_out: float, num_folds: int, seed: int) -> dict[str, Split]:
-    """Deal images to the held-out share and to folds, in blocks of neighbours."""
+def assign_splits(
+    keys: Sequence[str], held_out: float, num_folds: int, seed: int
+) -> dict[str, Split]:
+    """Assign images to the held-out share and to folds, in blocks of neighbours."""
     parts = split_blocks(keys, num_groups=max(2, round(1 / held_out)), seed=seed)
     folds = split_blocks(keys, num_groups=num_folds, seed=seed + 1)
     return {key: Split(held_out=parts[key] == 0, fold=folds[key]) for key in keys}
 
 
-def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
+def pick_evenly(items: Sequence[T], count: int) -> list[T]:
     """Pick at most `count` items at equal distances."""
     if len(items) <= count:
         return list(items)
@@ -174,7 +175,7 @@ def _check_real(
     sources: Sequence[DataSource], size: tuple[int, int], reporter: Reporter
 ) -> tuple[NDArray[np.int64], set[str]]:
     """Read the real images; report those that are unfit, refuse a set that cannot be learned."""
-    items = evenly_spaced([(s, p) for s in sources for p in s.pairs], MAX_REAL_CHECKED)
+    items = pick_evenly([(s, p) for s in sources for p in s.pairs], MAX_REAL_CHECKED)
     results = _count_all(items)
     shares, unusable, problems = [], set(), []
     for (source, pair), result in zip(items, results, strict=True):
@@ -215,13 +216,13 @@ def _check_synthetic(
 ) -> None:
     """Sample every synthetic set; refuse one that is unreadable or shares no class."""
     for source in sources:
-        items = evenly_spaced([(source, pair) for pair in source.pairs], MAX_SYNTHETIC_CHECKED)
+        items = pick_evenly([(source, pair) for pair in source.pairs], MAX_SYNTHETIC_CHECKED)
         results = _count_all(items)
         problems = [r for r in results if isinstance(r, DataError)]
         shares = [r for r in results if not isinstance(r, DataError)]
         if not shares:
             msg = (
-                f"None of {len(items)} images looked at in {source.root} can be used. "
+                f"None of {len(items)} images of {source.root} that were checked can be used. "
                 f"First problem: {problems[0]}"
             )
             raise DataError(msg, code="no_synthetic")

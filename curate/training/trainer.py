@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from curate.distributed import first_decides, sum_over_ranks
+from curate import grid
+from curate.distributed import by_first_rank, sum_over_ranks
 from curate.errors import ConfigError
 from curate.files.tree import pack, unpack
-from curate.grid import warp_to_views
 from curate.job import ALONE, World
+from curate.models import Prediction, Segmenter
 from curate.models.schedule import warmup_cosine
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.training.evidence import (
-    gather_evidence,
-    gather_uncropped_evidence,
-    grid_predictions,
-    move,
-    spread_to_pixels,
-    to_unit_range,
-)
-from curate.training.replicas import replicate
+from curate.training.evidence import gather_evidence, to_unit_range, uncropped_evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from curate.config import FitConfig
     from curate.methods import Method
-    from curate.models import Segmenter
 
 ADAM_EPS: Final = 1e-6
 """Gradients far below this are rounding errors, and must not become steps of full length."""
@@ -95,8 +89,8 @@ class Trainer:
 
     Everything random in a step is keyed by its number, so that a trainer restored from `state`
     continues exactly as it would have. Processes that train together end every step with the
-    same weights, those of one process with the whole batch; only dropout, where a segmenter has
-    it, draws other masks than one process would.
+    same weights, those of one process with the whole batch, except for dropout, which draws
+    other masks than one process would, and for batch normalisation on CPUs; see `replicate`.
     """
 
     def __init__(
@@ -126,7 +120,7 @@ class Trainer:
         torch.manual_seed(stable_seed(self.settings.seed, "step", number, *share))
         self.segmenter.train()
         self.method.train()
-        batch = move(batch, self.device.device)
+        batch = batch.to(self.device.device)
         images = to_unit_range(batch.images)  # (N, 3, H, W)
         label_map = batch.label_map.long()  # (N, H, W)
 
@@ -135,7 +129,7 @@ class Trainer:
         evidence = gather_evidence(batch, images, prediction)
         is_warmup = number < self.settings.warmup * self.settings.steps
         cell_weights, metrics = self._weigh(batch, evidence, is_warmup=is_warmup)  # (N, h, w)
-        weights = spread_to_pixels(cell_weights, *label_map.shape[1:])  # (N, H, W)
+        weights = grid.spread_to_pixels(cell_weights, *label_map.shape[1:])  # (N, H, W)
         loss, parts = segmentation_loss(
             prediction.logits,
             label_map,
@@ -144,8 +138,8 @@ class Trainer:
             synthetic_weight=self.settings.synthetic_weight,
         )
         if self.method.has_penalty and not is_warmup:
-            grid = (evidence.label_map.shape[1], evidence.label_map.shape[2])
-            loss = loss + self.method.penalty(grid_predictions(prediction.logits, grid), evidence)
+            predictions = grid.probabilities(prediction.logits, *evidence.label_map.shape[1:])
+            loss = loss + self.method.penalty(predictions, evidence)
 
         loss = loss * self.world.size  # of which `predict` takes the mean over the processes
 
@@ -161,39 +155,39 @@ class Trainer:
     def _weigh(
         self, batch: Batch, evidence: Evidence, *, is_warmup: bool
     ) -> tuple[Tensor, dict[str, float]]:
-        """Let the method weigh the batch, or the whole images that it was made from."""
-        whole = batch.whole
-        if whole is None:
+        """Let the method weigh the batch, or the uncropped images that it was made from."""
+        uncropped = batch.uncropped
+        if uncropped is None:
             return self.method.step(evidence, is_warmup=is_warmup)
-        before = gather_uncropped_evidence(batch, whole, evidence.predictions.shape[1])
+        before = uncropped_evidence(batch, uncropped, evidence.predictions.shape[1])
         found, metrics = self.method.step(before, is_warmup=is_warmup)
         valid = before.label_map != IGNORE_INDEX
-        height, width = whole.label_map.shape[1:]
+        height, width = uncropped.label_map.shape[1:]
         weights = torch.ones_like(evidence.label_map, dtype=torch.float32)
-        weights[~batch.is_real] = warp_to_views(found, valid, whole.views, (height, width))
+        weights[~batch.is_real] = grid.warp_to_views(found, valid, uncropped.views, (height, width))
         return weights, metrics
 
     def evaluate(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
-        """Measure the method on held-out images, if there are any; the first process decides.
+        """Measure the method on held-out images, if there are any, in the first process.
 
         `held_out` of the other processes is of no effect.
         """
-        measured = first_decides(
-            lambda: (
-                self.method.evaluate(self.gather_held_out(held_out), is_last=is_last)
-                if held_out
-                else {}
-            )
-        )
+        measured = self._evaluate(held_out, is_last=is_last)
         if measured:
             self.share_method()
         return measured
+
+    @by_first_rank
+    def _evaluate(self, held_out: Sequence[Batch], *, is_last: bool) -> dict[str, float]:
+        if not held_out:
+            return {}
+        return self.method.evaluate(self.gather_held_out(held_out), is_last=is_last)
 
     def share_method(self) -> None:
         """Copy the first process's method, and what it needs to go on, to the others."""
         if self.world.is_alone:
             return
-        tensors, structure = first_decides(self._pack_method)
+        tensors, structure = self._pack_method()
         if not self.world.is_first:
             self._load_method(unpack(tensors, structure))
 
@@ -204,7 +198,7 @@ class Trainer:
         self.method.eval()
         gathered = []
         for batch in batches:
-            moved = move(batch, self.device.device)
+            moved = batch.to(self.device.device)
             images = to_unit_range(moved.images)
             with self.device.autocast():
                 prediction = self.segmenter(images, self.stages)
@@ -232,6 +226,7 @@ class Trainer:
             "method_training": self.method.training_state(),
         }
 
+    @by_first_rank
     def _pack_method(self) -> tuple[dict[str, Tensor], Any]:
         """Make the method's part of `state` ready to be sent to other processes."""
         tensors, structure = pack(self._method_state())
@@ -251,3 +246,54 @@ def choose_device(name: str, precision: str) -> Device:
     use_cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
     use_bfloat16 = precision == "bfloat16" or (precision == "auto" and use_cuda)
     return Device(torch.device("cuda" if use_cuda else "cpu"), use_bfloat16)
+
+
+def replicate(
+    segmenter: Segmenter, device: torch.device, world: World
+) -> Callable[[Tensor, Sequence[str]], Prediction]:
+    """Return what to call instead of the segmenter in training.
+
+    ``backward`` leaves in each process the mean over the processes of what their losses give.
+    Batch normalisation is over the images of all processes on GPUs, and over those of each by
+    itself on CPUs, where torch has no other. In a process that is alone it is the segmenter itself.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        On its device; its copies in the other processes take over the first one's state.
+    """
+    if world.is_alone:
+        return segmenter
+    if device.type == "cuda":
+        from timm.layers import convert_sync_batchnorm  # knows its own layers beside torch's
+
+        convert_sync_batchnorm(segmenter)
+    with warnings.catch_warnings():  # the new name of `broadcast_buffers` came after torch 2.11
+        warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
+        parallel = DistributedDataParallel(
+            _Outputs(segmenter),
+            broadcast_buffers=False,
+            # A network may have parameters that its loss does not reach. To look for them in
+            # every step also keeps gradients from being added up in another order after the
+            # first one, by which a resumed run would differ.
+            find_unused_parameters=True,
+        )
+
+    def predict(images: Tensor, stages: Sequence[str]) -> Prediction:
+        return Prediction(*parallel(images, stages))
+
+    return predict
+
+
+class _Outputs(nn.Module):
+    """Segmenter with detached features, which have no gradients to be waited for."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        # torch warns where it looks for unused parameters and there are none
+        self.unused = nn.Parameter(torch.empty(0, device=segmenter.mean.device))
+
+    def forward(self, images: Tensor, stages: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        prediction = self.segmenter(images, stages)
+        return prediction.logits, {name: f.detach() for name, f in prediction.features.items()}

@@ -12,8 +12,8 @@ from curate.corruptions import CORRUPTIONS
 from curate.errors import DataError, RunError, UsageError
 from curate.records import SCORE_NAMES
 from curate.training.fit import fit
-from curate.training.loading import load_run
-from curate.training.splits import read_splits
+from curate.training.loaded_run import load_run
+from curate.training.run_record import read_splits
 from tests.tiny import RecordingReporter, tiny_config, write_dataset
 
 
@@ -197,5 +197,5 @@ def test_streams_of_the_run_are_in_the_table(streams_run, strangers):
     assert set(at_pixels["score"]) == {*SCORE_NAMES, *method.streams}
     told = result.to_json()["by_stream"]
     for name in method.streams:
-        is_inactive = name not in method.fusion.active
+        is_inactive = name not in method.fusion.active_streams
         assert [np.isnan(told[name][kind]) for kind in kinds] == [is_inactive] * 2

@@ -7,7 +7,7 @@ from curate.auditing.audit import audit
 from curate.scoring.scorer import score_maps
 from curate.training.fit import fit
 from tests.tiny import RecordingReporter, write_dataset
-from tests.training.test_preparing_distributed import config_of
+from tests.training.test_preparation_distributed import config_of
 
 KINDS = ("style", "wrong_label")
 

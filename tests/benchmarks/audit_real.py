@@ -3,7 +3,7 @@
     python -m tests.benchmarks.audit_real DATA --out WORK [--steps 120] [--seed 0]
 
 DATA holds `camvid/train`, `camvid/val` and `carla`, each with `images/` and `labels/`. 60 evenly
-spaced images of CamVid train are the real set; faults are planted in images of CamVid val.
+spaced images of CamVid train are the real set; corruptions are injected into images of CamVid val.
 Finished runs and tables are kept in WORK, so that an interrupted benchmark goes on.
 """
 

@@ -1,10 +1,10 @@
 """What the scores of `streams` are worth in training.
 
-    python -m tests.benchmarks.benefit DATA --out WORK [--seeds 1 2 3] [--kinds wrong_label ..]
+    python -m tests.benchmarks.benefit DATA --out WORK [--seeds 1 2] [--corruptions wrong_label ..]
 
 DATA holds `camvid/train` and `camvid/val`, each with `images/` and `labels/`. 20 images of CamVid
 train, evenly spaced and shifted by the seed, are the real set; 240 others, in about half of whose
-superpixels one kind of fault is planted at full strength, are the pool. Every arm trains the same
+superpixels one corruption is injected at full strength, are the pool. Every arm trains the same
 segmenter from the same start with the product's own step, on the same batches of 8 real and 8 pool
 images; arms differ in the weights of the pool's cells only:
 
@@ -14,11 +14,11 @@ joint        1.
 hierarchical Those of the method with its default settings, learned beside the segmenter.
 p(label)     Probability of the label by a segmenter that saw neither the image nor the pool.
 streams      Those of the method, prepared on these real and pool images.
-oracle       Unspoiled share of each cell.
+oracle       Sound share of each cell.
 ============ ========================================================================
 
 The weights of the last four have mean 1 over the pool, and are 1 during the warm-up, as in any
-`fit`; `p(label)` and `streams` weigh an image whole, before its random changes. Mean IoU is
+`fit`; `p(label)` and `streams` weigh an uncropped image, before its random changes. Mean IoU is
 measured at the labels' own size on CamVid val, by which nothing is chosen.
 
 Results are kept in WORK, one JSON file a training, and beside them what `streams` learned, so that
@@ -39,8 +39,8 @@ import torch.nn.functional as F
 
 from curate.config import Config, FitConfig
 from curate.grid import centres
-from curate.methods.base import unit_weights
 from curate.methods.hierarchical.settings import HierarchicalSettings
+from curate.methods.protocol import unit_weights
 from curate.methods.running_weights import RunningWeights
 from curate.methods.streams.features import reference_log_probabilities
 from curate.methods.uniform import Uniform
@@ -48,7 +48,7 @@ from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
 from curate.records import GRID_STRIDE, IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.training.building import build_networks
+from curate.training.networks import build_networks
 from curate.training.trainer import Trainer, choose_device
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark
@@ -57,7 +57,7 @@ from tests.benchmarks.streams import Experiment, corrupt, pick, read, split
 
 if TYPE_CHECKING:
     from curate.methods import Method
-    from curate.methods.streams import Streams
+    from curate.methods.streams.method import Streams
     from curate.models import Segmenter
 
 NUM_REAL, NUM_CLASSES, BATCH, EVALUATE_EVERY = 20, 11, 16, 50
@@ -68,20 +68,20 @@ SIZE, FINE, NATIVE = (120, 160), (180, 240), (360, 480)
 
 
 class Pool(Experiment):
-    """The images of one seed and one kind of fault, and `streams` as taught with them."""
+    """The images of one seed and one corruption, and `streams` prepared on them."""
 
-    def __init__(self, options: argparse.Namespace, seed: int, kind: str) -> None:
+    def __init__(self, options: argparse.Namespace, seed: int, corruption: str) -> None:
         learned = options.out / "learned"
         learned.mkdir(parents=True, exist_ok=True)
         self.options = argparse.Namespace(data=options.data, out=learned)
-        self.seed, self.kind = seed, kind
+        self.seed, self.corruption = seed, corruption
         self.config = Config(fit=FitConfig(size=SIZE, seed=seed))
         everything = read(options.data / "camvid/train", "camvid11", FINE)
         real, sound = split(everything, NUM_REAL, seed)
-        pool, corrupted = corrupt(sound, kind, seed)
+        pool, corrupted = corrupt(sound, corruption, seed)
         nothing = torch.zeros(real.label_map.shape, dtype=torch.bool)
         self.real_source = store(options.out / f"real-{seed}", real, nothing)
-        self.pool_source = store(options.out / f"pool-{seed}-{kind}", pool, corrupted)
+        self.pool_source = store(options.out / f"pool-{seed}-{corruption}", pool, corrupted)
         self.real, _ = shrink(real, nothing, SIZE)
         self.pool, self.corrupted = shrink(pool, corrupted, SIZE)
 
@@ -95,7 +95,7 @@ class Pool(Experiment):
 
     def learn(self) -> Streams:
         """Prepare `streams`, or take what an earlier call learned."""
-        method = self.teach(self.pool, None)
+        method = self.prepare(self.pool, None)
         if not self._finished.exists():
             torch.save(method.state_dict(), self._finished)
         return method
@@ -107,14 +107,14 @@ class Pool(Experiment):
             self.config.with_fit(method="hierarchical"),
             num_classes=NUM_CLASSES,
             real_class_px=torch.bincount(pixels, minlength=NUM_CLASSES).tolist(),
-            splits=self.deal(self.pool, HierarchicalSettings().folds),
+            splits=self.assign_splits(self.pool, HierarchicalSettings().folds),
             is_restored=False,
         )
         return networks.method
 
     def held_out(self) -> list[Batch]:
         """Images of both domains that tell weighting networks when to stop."""
-        splits, batches = self.deal(self.pool, num_folds=1), []
+        splits, batches = self.assign_splits(self.pool, num_folds=1), []
         for domain in (self.real, self.pool):
             rows = [row for row, key in enumerate(domain.keys) if splits[key].held_out]
             batches.append(pick(domain, rows))
@@ -122,7 +122,7 @@ class Pool(Experiment):
 
     @property
     def _finished(self) -> Path:
-        return self.options.out / f"streams-{self.seed}-{self.kind}.pt"
+        return self.options.out / f"streams-{self.seed}-{self.corruption}.pt"
 
     def _restore(self, method: Streams, left_out: str | None) -> None:
         if self._finished.exists():
@@ -137,7 +137,7 @@ def shares(mask: torch.Tensor) -> torch.Tensor:
 
 
 class Oracle(Uniform):
-    """Weighs a cell by its unspoiled share, which it must be told before every step."""
+    """Weighs a cell by its sound share, which it must be told before every step."""
 
     def __init__(self, pool: Batch, corrupted: torch.Tensor) -> None:
         super().__init__()
@@ -151,25 +151,25 @@ class Oracle(Uniform):
 
 
 class LabelProbability(Uniform):
-    """Weighs a cell by the probability of its label, in the eyes of a witness."""
+    """Weighs a cell by the probability of its label, by a reference segmenter."""
 
     weighs_uncropped = True
 
     def __init__(self, streams: Streams) -> None:
         super().__init__()
-        self.taught = streams
+        self.streams = streams
         self.running = RunningWeights(min_ess=1e-6, max_power=1.0, clip=1e6, uniform=0.0)
 
     @torch.no_grad()
     def step(self, evidence: Evidence, *, is_warmup: bool):
-        """Ask the witness of each pool image's fold; none of them knows the pool."""
+        """Take that of each pool image's fold; none of them was trained on the pool."""
         weights = unit_weights(evidence)
         if is_warmup:
             return weights, {}
         for row in torch.nonzero(~evidence.is_real)[:, 0].tolist():
-            fold = self.taught.splits[evidence.keys[row]].fold
+            fold = self.streams.splits[evidence.keys[row]].fold
             logs = reference_log_probabilities(
-                self.taught.references[fold], evidence.images[row : row + 1]
+                self.streams.references[fold], evidence.images[row : row + 1]
             )
             given = evidence.label_map[row].clamp(max=NUM_CLASSES - 1)
             weights[row] = logs[0].float().gather(0, given[None])[0].exp()
@@ -228,28 +228,32 @@ def measure(segmenter: Segmenter, unseen: Batch) -> dict[str, float]:
     return {"miou_8": mean_iou(confusion, WELL_COVERED), "miou_11": mean_iou(confusion)}
 
 
-def run_seed(options: argparse.Namespace, seed: int, kind: str) -> dict[str, dict[str, float]]:
-    """Train the arms of one seed and kind that are not finished; read the others."""
+def run_seed(
+    options: argparse.Namespace, seed: int, corruption: str
+) -> dict[str, dict[str, float]]:
+    """Train the arms of one seed and corruption that are not finished; read the others."""
     results, images, unseen = {}, None, None
     for arm in options.arms:
-        # without the pool, the kind of its faults changes nothing
-        name = f"{seed}-{arm}" if arm == "real only" else f"{seed}-{kind}-{arm}"
+        # without the pool, its corruption changes nothing
+        name = f"{seed}-{arm}" if arm == "real only" else f"{seed}-{corruption}-{arm}"
         cell = options.out / f"{name}.json"
         if not cell.exists():
-            images = images or Pool(options, seed, kind)
+            images = images or Pool(options, seed, corruption)
             unseen = unseen or read(options.data / "camvid/val", "camvid11", NATIVE)
             started = time.monotonic()
             values = measure(train(arm, images, options.steps, options.warmup), unseen)
             values["seconds"] = round(time.monotonic() - started, 1)
             cell.write_text(json.dumps(values))
         results[arm] = json.loads(cell.read_text())
-        print(f"seed {seed}  {kind}, {arm}: {json.dumps(results[arm])}", flush=True)
+        print(f"seed {seed}  {corruption}, {arm}: {json.dumps(results[arm])}", flush=True)
     return results
 
 
-def print_table(kind: str, rows: list[dict[str, dict[str, float]]]) -> None:
+def print_table(corruption: str, rows: list[dict[str, dict[str, float]]]) -> None:
     """Print mean IoU, differences to joint, and the share of the gap that is closed."""
-    print(f"\n| {kind} | mIoU, 8 classes | 11 classes | minus joint, 8 | gap closed, 8 | 11 |")
+    print(
+        f"\n| {corruption} | mIoU, 8 classes | 11 classes | minus joint, 8 | gap closed, 8 | 11 |"
+    )
     print("|---" * 6 + "|")
     for arm in rows[0]:
         values = {
@@ -265,20 +269,20 @@ def print_table(kind: str, rows: list[dict[str, dict[str, float]]]) -> None:
 
 
 def main() -> None:
-    """Train what is missing; print a table for each kind of fault."""
+    """Train what is missing; print a table for each corruption."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--kinds", nargs="*", default=["wrong_label", "style", "mixture"])
+    parser.add_argument("--corruptions", nargs="*", default=["wrong_label", "style", "mixture"])
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--warmup", type=float, default=FitConfig().warmup)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for kind in options.kinds:
-        rows = [run_seed(options, seed, kind) for seed in options.seeds]
-        print_table(kind, rows)
+    for corruption in options.corruptions:
+        rows = [run_seed(options, seed, corruption) for seed in options.seeds]
+        print_table(corruption, rows)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ _LEAST = 1e-6
 
 
 class Seen(NamedTuple):
-    """What a witness makes of N images, on the weighting grid.
+    """Probabilities and features of N images by a reference segmenter, on the weighting grid.
 
     Attributes
     ----------

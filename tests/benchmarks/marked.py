@@ -1,4 +1,4 @@
-"""Data sets whose labels tell which pixels are spoiled: random changes carry the truth along."""
+"""Data sets whose labels tell which pixels are corrupted: random changes carry the truth along."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MARK = 100
-"""Added to the class of a spoiled pixel."""
+"""Added to the class of a corrupted pixel."""
 
 
 def shrink(batch: Batch, corrupted: Tensor, size: tuple[int, int]) -> tuple[Batch, Tensor]:
@@ -32,7 +32,7 @@ def shrink(batch: Batch, corrupted: Tensor, size: tuple[int, int]) -> tuple[Batc
 
 
 def mark(label_map: Tensor, corrupted: Tensor) -> Tensor:
-    """Write the truth into labels (N, H, W) uint8; ignored pixels are never spoiled."""
+    """Write the truth into labels (N, H, W) uint8; ignored pixels are never corrupted."""
     return torch.where(corrupted & (label_map != IGNORE_INDEX), label_map + MARK, label_map)
 
 

@@ -32,7 +32,7 @@ from skimage.morphology import dilation
 
 from curate.data.classes import resolve_classes
 from curate.data.dataset import open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.scoring.cells import centre_labels, count_cell_classes
 from curate.scoring.regions import REGION_KINDS, outline_regions
 from curate.scoring.scored_image import mean_colours

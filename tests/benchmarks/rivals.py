@@ -1,14 +1,14 @@
 """What else could score the cells of a pool: rivals of `streams`, each in its strongest fair form.
 
-None of them sees the truth or a planted fault. All get what a user of `streams` has: the real
-images, the pool, an ImageNet encoder, and segmenters ("witnesses") that learned from real images
+None of them gets the truth or an injected corruption. All get what a user of `streams` has: the
+real images, the pool, an ImageNet encoder, and reference segmenters that learned from real images
 only, trained to resist pasted content as those of `streams`. Where a form had to be chosen, it was
 the one that did best on pools of seed 0, which favours the rival.
 
 ===================== ===========================================================================
-p(label)              Probability of the label, by the witnesses.
-confidence            Highest probability of a class, by the witnesses.
-cleanlab              Score of a pixel by `cleanlab.segmentation.rank`: p(label) in their hands.
+p(label)              Probability of the label, by the reference segmenters.
+confidence            Highest probability of a class, by the reference segmenters.
+cleanlab              Score of a pixel by `cleanlab.segmentation.rank`: p(label) by theirs.
 cleanlab, adjusted    Margin between the label and the best other class, after each class's
                       probability is set against its usual one (Northcutt et al., Confident
                       Learning, JAIR 2021), by `cleanlab.rank`.
@@ -20,7 +20,7 @@ density ratio         Real over synthetic density of the features that `streams`
                       beat uLSIF with Gaussian kernels and the Mahalanobis distance.
 ratio and p(label)    Density ratio times p(label): how it looks and what it is called.
 gradient              Cosine between the gradient of a cell's loss by the last layer and the mean
-                      gradient of cells of the same class in real images that the witness did not
+                      gradient of cells of the same class in real images that the segmenter did not
                       see. It beats inner products, the mean gradient of all classes, and a
                       segmenter trained jointly with the pool, but for wrong labels (.93 to .96).
 ===================== ===========================================================================
@@ -35,7 +35,7 @@ import torch
 import torch.nn.functional as F
 
 from curate.grid import centres, grid_size, to_grid
-from curate.methods.streams.features import see_appearance
+from curate.methods.streams.features import encode_appearance
 from curate.records import IGNORE_INDEX, Batch
 from curate.seeding import stable_rng
 from tests.benchmarks.last_layer import Seen, class_gradients, cosine_with_class
@@ -54,7 +54,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from curate.methods.streams import Streams
+    from curate.methods.streams.method import Streams
     from curate.models import Segmenter
 
 RIVALS = (
@@ -81,7 +81,7 @@ def score_rivals(pool: Batch, real: Batch, method: Streams, seed: int) -> dict[s
     pool, real : Batch
         At the training size, without random changes.
     method : Streams
-        Whose witnesses are trained; nothing else of it is used but its encoder and folds.
+        Its reference segmenters are trained; nothing else is used but its encoder and folds.
     """
     labels = centres(pool.label_map).long()
     seen = [watch(reference, pool.images) for reference in method.references]
@@ -103,7 +103,7 @@ def score_rivals(pool: Batch, real: Batch, method: Streams, seed: int) -> dict[s
 
 
 def watch(reference: Segmenter, images: Tensor) -> Seen:
-    """Run a witness over images (N, 3, H, W) uint8."""
+    """Run a reference segmenter over images (N, 3, H, W) uint8."""
     parts = []
     for start in range(0, len(images), CHUNK):
         some = images[start : start + CHUNK].float() / 255
@@ -161,9 +161,9 @@ def density_ratio(pool: Batch, real: Batch, method: Streams, seed: int) -> Tenso
 
 
 def _encode(method: Streams, images: Tensor) -> np.ndarray:
-    """Features of the frozen encoder's early stages, as `streams` sees them, (N, h, w, F)."""
+    """Features of the frozen encoder's early stages, as `streams` gets them, (N, h, w, F)."""
     parts = [
-        see_appearance(
+        encode_appearance(
             method.encoder,
             images[start : start + CHUNK].float() / 255,
             method.settings.appearance,
@@ -175,7 +175,7 @@ def _encode(method: Streams, images: Tensor) -> np.ndarray:
 
 
 def gradient_agreement(seen: list[Seen], labels: Tensor, real: Batch, method: Streams) -> Tensor:
-    """Mean cosine, over witnesses, between each cell's gradient and that of real cells."""
+    """Mean cosine, over the folds, between each cell's gradient and that of real cells."""
     total = torch.zeros(labels.shape)
     for fold, reference in enumerate(method.references):
         rows = [row for row, key in enumerate(real.keys) if method.splits[key].fold == fold]

@@ -31,17 +31,17 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from curate.cli.memory import keep_memory
+from curate.cli.process import keep_memory
 from curate.config import Config, DatasetConfig
 from curate.data.dataset import DataSource, open_dataset
-from curate.data.reading import read_pair
+from curate.data.pairs import read_pair
 from curate.data.workers import load_ahead
-from curate.demo.world import CLASS_NAMES, draw_world
+from curate.demonstration.world import CLASS_NAMES, draw_world
 from curate.scoring.score import score
 from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead
 from curate.training.fit import fit
-from curate.training.loading import load_run
+from curate.training.loaded_run import load_run
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> 
         f"{name} {suffix}, {count} images, {workers} readers: score {medians[0]:.1f}, read "
         f"{medians[1]:.1f}, compute {medians[2]:.1f} images/s; score / smaller = "
         f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); writing "
-        f"{statistics.median(shares):.1%} of the time; silent levels {inactive}; "
+        f"{statistics.median(shares):.1%} of the time; inactive levels {inactive}; "
         f"pixel maps take {bytes_per_pixel(out):.4f} bytes per pixel",
         flush=True,
     )

@@ -17,7 +17,7 @@ import torch
 from curate.config import Config
 from curate.methods import Split
 from curate.records import Batch
-from curate.training.building import build_networks
+from curate.training.networks import build_networks
 from curate.training.trainer import Trainer, choose_device
 
 NUM_CLASSES = 11

@@ -1,21 +1,21 @@
-"""What `streams` finds in a pool of real images of which a known part is spoiled.
+"""What `streams` finds in a pool of real images of which a known part is corrupted.
 
-    python -m tests.benchmarks.streams DATA --out WORK [--seeds 1 2 3] [--kinds style blur ..]
+    python -m tests.benchmarks.streams DATA --out WORK [--seeds 1 2 3] [--corruptions style ..]
 
 DATA holds `camvid/train` and `carla`, each with `images/` and `labels/`. 60 images of CamVid
-train (``--real``) are the real set; 240 others, in about half of whose superpixels one kind of
-fault is planted at full strength, are the pool. Measured is the AUROC of the score of a cell for
-"its centre pixel is unspoiled"; those of other methods, `tests.benchmarks.rivals`, are measured
-beside it. A kind written ``-style`` is left out of the planted faults. ``graded`` is a mixture in
-another share of each image, for the rank correlation of the images' scores with it; ``none`` leaves
-the pool as it is, and measures the effective sample size of the scores; ``carla`` is the CARLA
-drive, in which the bonnet of the own car (what is labelled car and is connected to the bottom edge)
-is what is to be found. Seeds 0 to 2 were used to develop the recipe. ``--no-rivals`` measures the
-streams alone.
+train (``--real``) are the real set; 240 others, in about half of whose superpixels one
+corruption is injected at full strength, are the pool. Measured is the AUROC of the score of a cell
+for "its centre pixel is sound"; those of other methods, `tests.benchmarks.rivals`, are measured
+beside it. A corruption written ``-style`` is left out of those that `streams` learns from.
+``graded`` is a mixture in another share of each image, for the rank correlation of the images'
+scores with it; ``none`` leaves the pool as it is, and measures the effective sample size of the
+scores; ``carla`` is the CARLA drive, in which the bonnet of the own car (what is labelled car and
+is connected to the bottom edge) is what is to be found. Seeds 0 to 2 were used to develop the
+recipe. ``--no-rivals`` measures the streams alone.
 
 One JSON file a cell of the table is kept in WORK, so that an interrupted benchmark goes on.
-Witnesses and the planted stream know real images only: they are learned once a seed, and once
-more for every kind that is left out.
+Reference segmenters and the streams that learn from corruptions use real images only: they are
+trained once a seed, and once more for every corruption that is left out.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from skimage.measure import label as connected
 
 from curate.auditing.ranking import spearman
 from curate.config import AugmentConfig, Config, FitConfig, parse
-from curate.corruptions import CORRUPTIONS, Mixture, Scene
+from curate.corruptions import CORRUPTIONS, LabelledImage, Mixture
 from curate.data.batches import evaluation_batches, training_batches
 from curate.data.classes import resolve_classes
 from curate.data.dataset import open_dataset
 from curate.grid import centres
 from curate.methods import MethodContext, Preparation, Split
-from curate.methods.streams import Streams
+from curate.methods.streams.method import Streams
 from curate.methods.streams.streams import STREAMS
-from curate.metrics import auroc, effective_sample_size
-from curate.models import build_segmenter, build_weighter
+from curate.metrics import auroc
+from curate.models import build_segmenter
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_rng
-from curate.training.injection import inject_corruptions, pick_pieces
-from curate.training.task import deal, evenly_spaced
+from curate.training.preparation import choose_superpixels, inject_corruptions
+from curate.training.task import assign_splits, pick_evenly
 from tests.benchmarks.real_data import describe
 from tests.benchmarks.rivals import RIVALS, score_rivals
 
 NUM_POOL, NUM_DRAWN, CAR = 240, 8, 8
 KNOWN = ("style", "blur", "noise", "flat", "wrong_label", "pasted")
-KINDS = (*KNOWN, "mixture", "graded", "none", "carla")
-NUM_CORRUPTION_STREAMS = sum(stream.sees_corruptions for stream in STREAMS.values())
-"""They come first, after the witnesses, and like these know real images only."""
+POOLS = (*KNOWN, "mixture", "graded", "none", "carla")
+NUM_CORRUPTION_STREAMS = sum(stream.is_real_only for stream in STREAMS.values())
+"""They come first, after the reference segmenters, and like these are trained on real images."""
 
 
 def read(folder: Path, labels: str, size: tuple[int, int]) -> Batch:
@@ -94,23 +94,23 @@ def split(everything: Batch, num_real: int, seed: int) -> tuple[Batch, Batch]:
     count = len(everything.keys)
     spaced = np.linspace(0, count - 1, num_real, endpoint=False).round().astype(int)
     rows = np.sort((spaced + seed) % count)
-    rest = evenly_spaced(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
+    rest = pick_evenly(list(np.setdiff1d(np.arange(count), rows)), NUM_POOL)
     real = take(everything, rows, "r0", is_real=True)
     return real, take(everything, rest, "s0", is_real=False)
 
 
-def corrupt(pool: Batch, kind: str, seed: int) -> tuple[Batch, torch.Tensor]:
-    """Plant a kind of fault, strong, in about half of the superpixels; donors are of the pool."""
-    is_mixed = kind in ("mixture", "graded")
-    corruption = Mixture([CORRUPTIONS[k] for k in KNOWN]) if is_mixed else CORRUPTIONS[kind]
+def corrupt(pool: Batch, name: str, seed: int) -> tuple[Batch, torch.Tensor]:
+    """Inject a corruption, strong, into about half of the superpixels; donors are of the pool."""
+    is_mixed = name in ("mixture", "graded")
+    corruption = Mixture([CORRUPTIONS[k] for k in KNOWN]) if is_mixed else CORRUPTIONS[name]
     images, labels, corrupted = [], [], []
     own = pool.images.numpy(), pool.label_map.numpy()
     for row, key in enumerate(pool.keys):
-        rng = stable_rng(seed, "pool", kind, key)
+        rng = stable_rng(seed, "pool", name, key)
         donor = (row + int(rng.integers(1, len(pool.keys)))) % len(pool.keys)
-        scene = Scene(own[0][row], own[1][row], own[0][donor], own[1][donor])
-        share = rng.random() if kind == "graded" else 0.5
-        injected = corruption.inject(scene, rng, strength="strong", share=share)
+        source = LabelledImage(own[0][row], own[1][row], own[0][donor], own[1][donor])
+        share = rng.random() if name == "graded" else 0.5
+        injected = corruption.inject(source, rng, strength="strong", share=share)
         images.append(injected.image)
         labels.append(injected.label_map.astype(np.uint8))
         corrupted.append(injected.is_corrupted)
@@ -134,7 +134,7 @@ def bonnet(label_map: torch.Tensor) -> torch.Tensor:
 
 
 class Experiment:
-    """The images of one seed, and methods that were taught with them."""
+    """The images of one seed, and methods that were prepared on them."""
 
     def __init__(self, options: argparse.Namespace, seed: int) -> None:
         self.options, self.seed = options, seed
@@ -143,9 +143,9 @@ class Experiment:
         everything = read(options.data / "camvid/train", "camvid11", size)
         self.real, self.pool = split(everything, options.real, seed)
 
-    def teach(self, synthetic: Batch, left_out: str | None) -> Streams:
-        """Prepare a method; what knows real images only comes from an earlier call."""
-        corruptions = [kind for kind in Streams.Settings().corruptions if kind != left_out]
+    def prepare(self, synthetic: Batch, left_out: str | None) -> Streams:
+        """Prepare a method; what is trained on real images only comes from an earlier call."""
+        corruptions = [name for name in Streams.Settings().corruptions if name != left_out]
         settings = parse(Streams.Settings, {"corruptions": corruptions}, where="benchmark")
         torch.manual_seed(self.seed)
         method = Streams.build(
@@ -154,8 +154,7 @@ class Experiment:
                 num_classes=11,
                 feature_channels={},
                 real_class_px=[10_000] * 11,
-                splits=self.deal(synthetic, settings.folds),
-                build_weighter=build_weighter,
+                splits=self.assign_splits(synthetic, settings.folds),
                 build_segmenter=partial(build_segmenter, "efficientnet_lite0_fpn", 11),
                 build_encoder=partial(build_segmenter, num_classes=11),
             ),
@@ -166,7 +165,7 @@ class Experiment:
             synthetic,
             self.draw_real,
             inject,
-            pick_pieces,
+            choose_superpixels,
             self.seed,
             self.config.fit.steps,
         )
@@ -178,10 +177,10 @@ class Experiment:
                 )
         return method.eval()
 
-    def deal(self, synthetic: Batch, num_folds: int) -> dict[str, Split]:
+    def assign_splits(self, synthetic: Batch, num_folds: int) -> dict[str, Split]:
         """Deal the images of both domains as `fit` does."""
         batches = (self.real, synthetic)
-        parts = [deal(b.keys, FitConfig().held_out, num_folds, self.seed) for b in batches]
+        parts = [assign_splits(b.keys, FitConfig().held_out, num_folds, self.seed) for b in batches]
         return parts[0] | parts[1]
 
     def draw_real(self, excluded: frozenset[str], steps: int):
@@ -228,14 +227,14 @@ class Experiment:
                 method.load_state_dict(torch.load(path))
                 return
 
-    def measure(self, kind: str) -> dict:
+    def measure(self, pool_name: str) -> dict:
         """Fill one cell of the table."""
-        left_out = kind[1:] if kind.startswith("-") else None
-        name = left_out or kind
+        left_out = pool_name[1:] if pool_name.startswith("-") else None
+        name = left_out or pool_name
         started = time.monotonic()
         if name == "carla":
             drive = read(self.options.data / "carla", "carla", self.config.fit.size)
-            rows = evenly_spaced(range(len(drive.keys)), NUM_POOL)
+            rows = pick_evenly(range(len(drive.keys)), NUM_POOL)
             synthetic = take(drive, rows, "s0", is_real=False)
             corrupted = bonnet(synthetic.label_map)
         elif name == "none":
@@ -245,28 +244,36 @@ class Experiment:
             )
         else:
             synthetic, corrupted = corrupt(self.pool, name, self.seed)
-        method = self.teach(synthetic, left_out)
+        method = self.prepare(synthetic, left_out)
         maps = score(method, synthetic)
         if self.options.rivals:
             maps |= score_rivals(synthetic, self.real, method, self.seed)
         labels = centres(synthetic.label_map)
-        valid, bad = labels != IGNORE_INDEX, centres(corrupted)
+        valid, is_corrupted = labels != IGNORE_INDEX, centres(corrupted)
+        has_any = bool(is_corrupted.any())
         result = {"seconds": round(time.monotonic() - started, 1)}
         for column, values in maps.items():
-            result[column] = auroc(values[valid], ~bad[valid]) if bad.any() else None
+            result[column] = auroc(values[valid], ~is_corrupted[valid]) if has_any else None
         fused = maps["fused"][valid]
-        result["spearman"] = rank_correlation(maps["fused"], ~bad, valid) if bad.any() else None
+        result["spearman"] = (
+            rank_correlation(maps["fused"], ~is_corrupted, valid) if has_any else None
+        )
         result["ess"] = effective_sample_size(fused)
-        result["good"] = float(fused[~bad[valid]].mean())
-        result["bad"] = float(fused[bad[valid]].mean()) if bad.any() else None
-        result["speaks"] = [n for n in method.networks if n in maps]
+        result["sound"] = float(fused[~is_corrupted[valid]].mean())
+        result["corrupted"] = float(fused[is_corrupted[valid]].mean()) if has_any else None
+        result["active"] = [n for n in method.networks if n in maps]
         return result
 
 
-def rank_correlation(scores: torch.Tensor, good: torch.Tensor, valid: torch.Tensor) -> float:
-    """Spearman's, of the images' mean scores with their shares of unspoiled cells."""
+def effective_sample_size(scores: torch.Tensor) -> float:
+    """Effective sample size of scores as weights, ``(sum w)^2 / (n sum w^2)``, in (0, 1]."""
+    return float(scores.sum() ** 2 / (scores.numel() * (scores**2).sum()))
+
+
+def rank_correlation(scores: torch.Tensor, sound: torch.Tensor, valid: torch.Tensor) -> float:
+    """Spearman's, of the images' mean scores with their shares of sound cells."""
     counts = valid.sum(dim=(1, 2))
-    means = [(values * valid).sum(dim=(1, 2)) / counts for values in (scores, good.float())]
+    means = [(values * valid).sum(dim=(1, 2)) / counts for values in (scores, sound.float())]
     return spearman(*[values[counts > 0].numpy() for values in means])
 
 
@@ -298,37 +305,37 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--real", type=int, default=60, help="number of real images")
-    parser.add_argument("--kinds", nargs="*", default=list(KINDS))
+    parser.add_argument("--corruptions", nargs="*", default=list(POOLS))
     parser.add_argument("--left-out", nargs="*", default=["style", "wrong_label", "pasted"])
     parser.add_argument("--size", type=int, nargs=2, default=(120, 160))
     parser.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     table: dict[str, list[dict]] = {}
-    kinds = options.kinds + [f"-{kind}" for kind in options.left_out]
+    names = options.corruptions + [f"-{name}" for name in options.left_out]
     for seed in options.seeds:
         experiment = None
-        for kind in kinds:
-            cell = options.out / f"cell-{seed}-{kind}.json"
+        for name in names:
+            cell = options.out / f"cell-{seed}-{name}.json"
             if not cell.exists():
                 experiment = experiment or Experiment(options, seed)
-                cell.write_text(json.dumps(experiment.measure(kind)))
-            table.setdefault(kind, []).append(json.loads(cell.read_text()))
-            print(f"seed {seed}  {kind}: {json.dumps(table[kind][-1])}", flush=True)
+                cell.write_text(json.dumps(experiment.measure(name)))
+            table.setdefault(name, []).append(json.loads(cell.read_text()))
+            print(f"seed {seed}  {name}: {json.dumps(table[name][-1])}", flush=True)
     columns = ("fused", *STREAMS, *(RIVALS if options.rivals else ()))
-    print(f"\n| kind | {' | '.join(columns)} | Spearman | ESS | spoken (seeds) | seconds |")
+    print(f"\n| corruption | {' | '.join(columns)} | Spearman | ESS | active (seeds) | seconds |")
     print("|---" * (len(columns) + 5) + "|")
-    for kind, cells in table.items():
+    for name, cells in table.items():
         row = [
             describe(values)
             if (values := [c[column] for c in cells if c.get(column) is not None])
-            else "silent"
+            else "inactive"
             for column in (*columns, "spearman")
         ]
-        spoken = Counter(name for c in cells for name in c["speaks"])
-        told = ", ".join(f"{name} {count}" for name, count in spoken.items()) or "none"
+        active = Counter(stream for c in cells for stream in c["active"])
+        told = ", ".join(f"{stream} {count}" for stream, count in active.items()) or "none"
         row += [describe([c["ess"] for c in cells]), told, describe([c["seconds"] for c in cells])]
-        print(f"| {kind} | {' | '.join(row)} |")
+        print(f"| {name} | {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

@@ -22,23 +22,23 @@ DONE = Result(
 
 @pytest.fixture
 def calls(workflow):
-    return workflow("demo.demo", "demo", DONE)
+    return workflow("demonstration.demo", "demo", DONE)
 
 
 def test_table_tells_what_was_found_and_where_everything_is(run, calls):
     done = run("demo")
     assert done.stdout.splitlines() == [
-        "29% of the synthetic pixels were spoiled. How well scores find them (AUROC, 0.5 = chance)",
-        "  pixel           0.931",
-        "  region          0.900",
-        "  image           0.875",
-        "4 kinds of fault planted in 15 unseen real images (AUROC, 95% intervals)",
-        "  pixel           0.750 [0.72, 0.78]",
-        "  region          0.750 [0.72, 0.78]",
-        "  image           0.750 [0.72, 0.78]",
-        "  best, by pixel  blur 0.95, style 0.55, noise 0.20",
-        "  worst           noise 0.20, style 0.55, blur 0.95",
-        "  false alarms    finding 95% of the spoiled pixels loses 25% of the untouched",
+        "29% of the synthetic pixels were corrupted. AUROC of finding them (.5 = chance)",
+        "  pixel           .93",
+        "  region          .90",
+        "  image           .88",
+        "4 corruptions injected into 15 unseen real images (AUROC, 95% intervals)",
+        "  pixel           .75 [.72, .78]",
+        "  region          .75 [.72, .78]",
+        "  image           .75 [.72, .78]",
+        "  best, by pixel  blur .95, style .55, noise .20",
+        "  worst           noise .20, style .55, blur .95",
+        "  false alarms    25% of the others, finding 95% of the corrupted",
         "mIoU on unseen real images after training on",
         "  all synthetic   0.500",
         "  weighted        0.613",

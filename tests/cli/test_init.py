@@ -7,7 +7,7 @@ from curate.errors import UsageError
 
 
 def test_folder_and_data_sets_are_passed_on(run, workflow):
-    calls = workflow("init", "init", Path("new/curate.toml"))
+    calls = workflow("template", "init", Path("new/curate.toml"))
     done = run("init", "new", "--real", "a", "--real", "b", "--synthetic", "s", "--json")
     assert json.loads(done.stdout) == {"config": "new/curate.toml"}
     args, options = calls[0]
@@ -17,12 +17,12 @@ def test_folder_and_data_sets_are_passed_on(run, workflow):
 
 
 def test_this_folder_is_the_default(run, workflow):
-    calls = workflow("init", "init", Path("curate.toml"))
+    calls = workflow("template", "init", Path("curate.toml"))
     assert run("init").stdout == "Settings: curate.toml\n"
     assert calls == [((Path(),), {"real": (), "synthetic": ()})]
 
 
 def test_existing_file_ends_with_2(run, workflow):
-    workflow("init", "init", UsageError("curate.toml exists already."))
+    workflow("template", "init", UsageError("curate.toml exists already."))
     done = run("init")
     assert (done.exit_code, done.stderr) == (2, "error: curate.toml exists already.\n")

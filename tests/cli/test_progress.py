@@ -9,8 +9,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from curate.cli.meter import Meter
-from curate.cli.progress import LiveReporter, PlainReporter, open_reporter, pace, rows
+from curate.cli.progress import TerminalReporter, open_reporter, rows
 
 
 class Clock:
@@ -27,13 +26,13 @@ def clock():
 
 @pytest.fixture
 def plain(clock):
-    return PlainReporter(Console(file=io.StringIO(), width=40), clock)
+    return TerminalReporter(Console(file=io.StringIO(), width=40), is_live=False, clock=clock)
 
 
 @pytest.fixture
 def live(clock):
     console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
-    return LiveReporter(console, clock)
+    return TerminalReporter(console, is_live=True, clock=clock)
 
 
 def text(reporter):
@@ -85,8 +84,8 @@ def test_failure_ends_the_task_first(plain):
 
 def test_live_display_shows_bar_pace_and_measurements(live, clock):
     live.start("fit", 100, unit="steps")
-    clock.now = 10
-    live.advance(20, {"ess": 0.8, "weight_pixel": 0.5, "weight_image": math.nan})
+    for clock.now in (5, 10):
+        live.advance(2 * clock.now, {"ess": 0.8, "weight_pixel": 0.5, "weight_image": math.nan})
     assert "20/100 steps, 2 steps/s, 40 s left" in text(live)
     assert "weight pixel 0.5 image nan" in text(live)
     assert "ess 0.8" in text(live)
@@ -109,11 +108,9 @@ def test_empty_task_is_drawn(live):
     assert "0/0 images" in text(live)
 
 
-def test_measurements_are_grouped_by_their_first_words(clock):
-    meter = Meter("fit", "steps", 10, 0, clock=clock)
+def test_measurements_are_grouped_by_their_first_words():
     values = {"loss_real": 1, "images_per_second": 31.25, "held_out_loss_pixel": 0.5, "real": 2}
-    meter.advance(1, values | {"loss_synthetic": 2, "held_out_loss_image": 0.25})
-    assert rows(meter) == [
+    assert rows(values | {"loss_synthetic": 2, "held_out_loss_image": 0.25}) == [
         "loss real 1 synthetic 2",
         "images per second 31.2",
         "held out loss pixel 0.5 image 0.25",
@@ -121,17 +118,27 @@ def test_measurements_are_grouped_by_their_first_words(clock):
     ]
 
 
-def test_slow_tasks_tell_seconds_per_unit(clock):
-    meter = Meter("fit", "steps", 10, 0, clock=clock)
-    clock.now = 25
-    meter.advance(1, None)
-    assert pace(meter) == "25 s per step, 3:45 left"
+def test_slow_tasks_tell_seconds_per_unit(plain, clock):
+    plain.start("fit", 10, unit="steps")
+    for done in (1, 2):
+        clock.now += 25
+        plain.advance(done)
+    assert text(plain).splitlines()[-1] == "fit: 2/10 steps, 25 s per step, 3:20 left"
+
+
+def test_rate_follows_the_last_minutes(plain, clock):
+    plain.start("score", 10_000)
+    for done in [*range(300), *range(300, 6300, 10)]:
+        clock.now += 1
+        plain.advance(done)
+    assert ", 1 images/s, " in text(plain)
+    assert text(plain).splitlines()[-1] == "score: 6,290/10,000 images, 10 images/s, 6:11 left"
 
 
 def test_stderr_that_is_no_terminal_gets_plain_lines(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     with open_reporter() as reporter:
-        assert isinstance(reporter, PlainReporter)
+        assert not reporter.is_live
 
 
 def test_task_is_closed_when_an_error_leaves(capsys):
@@ -147,7 +154,7 @@ def test_task_is_closed_when_an_error_leaves(capsys):
 
 def test_work_goes_on_when_no_one_reads_stderr():
     code = (
-        "from curate.cli.command_errors import command_errors\n"
+        "from curate.cli.process import command_errors\n"
         "with command_errors() as reporter:\n"
         "    reporter.start('fit', 3)\n"
         "    for n in range(3):\n"

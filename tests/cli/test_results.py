@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.cli.results import count, duration, show
+from curate.cli.results import count, duration, measure, show
 from curate.job import World
 
 SHOW = "from curate.cli.results import show; show({'a': 1}, ['a line'], as_json=True)"
@@ -67,6 +67,13 @@ def test_full_disk_under_stdout_is_an_error_of_its_own():
 )
 def test_duration_is_written_for_people(seconds, text):
     assert duration(seconds) == text
+
+
+def test_measures_have_two_digits_and_an_interval_where_there_is_one():
+    assert measure(0.954) == ".95"
+    assert measure(0.954, 0.92, 0.996) == ".95 [.92, 1.00]"
+    assert measure(0.5, math.nan, math.nan) == ".50"
+    assert measure(math.nan, 0.1, 0.2) == "-"
 
 
 def test_count_knows_singular_and_plural():

@@ -71,18 +71,18 @@ def test_resumed_steps_have_the_same_batches(domains):
     assert not is_same(whole[0], whole[1])
 
 
-def test_whole_images_come_along_unchanged_and_change_nothing(domains):
+def test_uncropped_images_come_along_unchanged_and_change_nothing(domains):
     plain, batch = batches(*domains)[0], batches(*domains, with_uncropped=True)[0]
-    assert plain.whole is None
+    assert plain.uncropped is None
     assert is_same(plain, batch)
-    assert batch.whole.images.shape == (2, 3, 8, 8)
-    assert batch.whole.images[:, 1].unique().tolist() == [200]  # colours are not changed
-    assert batch.whole.label_map.unique().tolist() == [2]
-    assert batch.whole.views.shape == (2, 2, 3)
+    assert batch.uncropped.images.shape == (2, 3, 8, 8)
+    assert batch.uncropped.images[:, 1].unique().tolist() == [200]  # colours are not changed
+    assert batch.uncropped.label_map.unique().tolist() == [2]
+    assert batch.uncropped.views.shape == (2, 2, 3)
 
 
-def test_batch_without_synthetic_has_no_whole_images(domains):
-    assert batches(domains[0], [], with_uncropped=True)[0].whole is None
+def test_batch_without_synthetic_has_no_uncropped_images(domains):
+    assert batches(domains[0], [], with_uncropped=True)[0].uncropped is None
 
 
 def test_every_draw_is_changed_in_its_own_way(domains):

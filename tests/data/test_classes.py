@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from curate.data.classes import CLASS_SETS, resolve_classes
+from curate.data.classes import CLASS_SETS, TRANSLATIONS, VOCABULARIES, resolve_classes
 from curate.errors import ConfigError
 
 
@@ -36,20 +36,24 @@ def test_unknown_name_lists_the_known_ones():
         resolve_classes("camvid12")
 
 
-@pytest.mark.parametrize(
-    ("names", "seen"),
-    [
-        (["road"], "1 names, 1 of them different"),
-        (["road", "road"], "2 names, 1 of them different"),
-        (["road", ""], "2 names"),
-        ([str(n) for n in range(255)], "255 names"),
-        ([], "0 names"),
-    ],
-)
-def test_unusable_lists_are_refused(names, seen):
-    with pytest.raises(ConfigError, match=f"lists {seen}.*2 to 254 different"):
-        resolve_classes(names)
+def test_unusable_lists_are_refused():
+    unusable = {
+        "1 names, 1 of them different": ["road"],
+        "2 names, 1 of them different": ["road", "road"],
+        "2 names, 2 of them different": ["road", ""],
+        "255 names": [str(n) for n in range(255)],
+        "0 names": [],
+    }
+    for seen, names in unusable.items():
+        with pytest.raises(ConfigError, match=f"lists {seen}.*2 to 254 different"):
+            resolve_classes(names)
 
 
 def test_254_classes_are_the_most():
     assert len(resolve_classes([str(n) for n in range(254)])) == 254
+
+
+def test_translations_stay_within_their_vocabularies():
+    for (source, target), names in TRANSLATIONS.items():
+        assert set(names) == VOCABULARIES[source]
+        assert set(names.values()) <= VOCABULARIES[target]

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from curate.data.idmaps import IdMap
-from curate.data.labels import read_label_ids
-from curate.errors import LabelError
-from tests.data.making import full, packed_png, save, save_wide
+from curate.data.labels import read_label_ids, write_masked_label
+from curate.data.png import parse_png
+from curate.errors import LabelError, StoreError
+from tests.data.making import full, packed_png, save, save_wide, wide_png
 
 IDS = np.arange(64, dtype=np.uint8).reshape(8, 8)
 PLAIN = IdMap("plain", {0: 0})
@@ -91,3 +95,90 @@ def test_missing_label_is_an_error(tmp_path):
     with pytest.raises(LabelError, match="does not exist") as caught:
         read_label_ids(tmp_path / "a.png", PLAIN)
     assert caught.value.code == "missing_label"
+
+
+BITS = np.tile(np.array([0, 1], np.uint8), (8, 4))
+KEEP = np.arange(64).reshape(8, 8) % 3 == 0
+TWO = IdMap("plain", {0: 5, 1: 6})
+TWO_FIRST = IdMap("first", {0: 5, 1: 6}, channel="first")
+TWO_COLOURS = IdMap("colours", {}, colours={(0, 9, 9): 5, (1, 9, 9): 6})
+NINE = full(9)
+
+FORMATS = {
+    # samples as saved by Pillow, or the bytes of a file; the id map
+    "grey": (BITS, TWO),
+    "grey with alpha": (np.stack([BITS, NINE], 2), TWO),
+    "1 bit": (packed_png(BITS, 1), TWO),
+    "4 bit": (packed_png(BITS, 4), TWO),
+    "palette of 4 bits": (packed_png(BITS, 4, colour_type=3, palette=bytes(range(48))), TWO),
+    "16-bit grey": (BITS.astype(np.uint16), TWO),
+    "16-bit colour": (wide_png(np.stack([BITS, NINE, NINE], 2).astype(np.uint16)), TWO_FIRST),
+    "16-bit colour with alpha": (wide_png(np.stack([BITS] * 4, 2).astype(np.uint16)), TWO),
+    "grey in colour": (np.stack([BITS] * 3, 2), TWO),
+    "grey in colour with alpha": (np.stack([BITS, BITS, BITS, NINE], 2), TWO),
+    "red channel": (np.stack([BITS, NINE, NINE], 2), TWO_FIRST),
+    "red channel with alpha": (np.stack([BITS, NINE, NINE, NINE], 2), TWO_FIRST),
+    "colours": (np.stack([BITS, NINE, NINE], 2), TWO_COLOURS),
+    "colours with alpha": (np.stack([BITS, NINE, NINE, BITS], 2), TWO_COLOURS),
+}
+
+
+def put(path, content):
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        save(path, content)
+    return path
+
+
+def test_kept_pixels_and_format_stay_and_other_pixels_are_ignored(tmp_path):
+    for name, (content, id_map) in FORMATS.items():
+        source, target = put(tmp_path / f"{name}.png", content), tmp_path / f"{name} masked.png"
+        write_masked_label(source, target, KEEP, id_map=id_map)
+        label_map = id_map.apply(read_label_ids(target, id_map))
+        assert np.array_equal(label_map, np.where(KEEP, BITS + 5, 255)), name
+        before, after = parse_png(source.read_bytes()), parse_png(target.read_bytes())
+        assert after.colour_type == before.colour_type, name
+        assert after.bit_depth == max(before.bit_depth, 8), name
+
+
+def test_palette_stays_and_covers_the_ignored_index(tmp_path):
+    save(tmp_path / "a.png", BITS, palette=bytes([1, 2, 3, 4, 5, 6]))
+    write_masked_label(tmp_path / "a.png", tmp_path / "b.png", KEEP, id_map=TWO)
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.getpalette()[:6] == [1, 2, 3, 4, 5, 6]
+        assert image.convert("RGB").getpixel((1, 0)) == (255, 255, 255)
+
+
+def test_other_channels_stay(tmp_path):
+    content, id_map = FORMATS["red channel with alpha"]
+    source = put(tmp_path / "a.png", content)
+    write_masked_label(source, tmp_path / "b.png", KEEP, id_map=id_map)
+    with Image.open(tmp_path / "b.png") as image:
+        assert np.array_equal(np.array(image)[..., 1:], content[..., 1:])
+
+
+def test_map_of_255_uses_another_ignored_id(tmp_path):
+    id_map = IdMap("m", {0: 5, 1: 6, 255: 7}, frozenset({30}))
+    source = put(tmp_path / "a.png", BITS)
+    write_masked_label(source, tmp_path / "b.png", KEEP, id_map=id_map)
+    assert set(np.unique(read_label_ids(tmp_path / "b.png", id_map))) == {0, 1, 30}
+
+
+def test_mask_of_another_size_is_refused(tmp_path):
+    source = put(tmp_path / "a.png", BITS)
+    with pytest.raises(LabelError, match=r"\(8, 8\) pixels, the mask for it \(8, 9\)"):
+        write_masked_label(source, tmp_path / "b.png", np.ones((8, 9), bool), id_map=TWO)
+
+
+def test_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
+    source, target = put(tmp_path / "a.png", BITS), tmp_path / "out" / "b.png"
+    target.parent.mkdir()
+
+    def fail(self, other):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(StoreError, match=r"cannot write .*b\.png: No space left.*Free some space"):
+        write_masked_label(source, target, KEEP, id_map=TWO)
+    assert not list(target.parent.iterdir())

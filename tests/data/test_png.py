@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curate.data.png import encode_png, parse_png, peek_colour_type
-from curate.data.png_pixels import decode_png
+from curate.data.png import decode_png, encode_png, parse_png, peek_colour_type
 from tests.data.making import chunk, packed_png, png_file, wide_png
 
 IDS = np.arange(16, dtype=np.uint8).reshape(4, 4)

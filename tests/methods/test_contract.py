@@ -9,7 +9,7 @@ import torch
 from curate.config import parse
 from curate.errors import ConfigError
 from curate.methods import METHODS, MethodContext, Split, find_method
-from curate.models import build_segmenter, build_weighter
+from curate.models import build_segmenter
 from curate.records import SCORE_NAMES, Evidence
 
 NUM_CLASSES = 3
@@ -41,7 +41,6 @@ def build(name, splits=None, **settings):
         feature_channels={},
         real_class_px=[10_000] * NUM_CLASSES,
         splits=splits or {key: Split(held_out=False, fold=0) for key in KEYS},
-        build_weighter=build_weighter,
         build_segmenter=partial(build_segmenter, SEGMENTER, NUM_CLASSES),
         build_encoder=partial(build_segmenter, num_classes=NUM_CLASSES),
     )
@@ -112,7 +111,7 @@ def test_unknown_methods_are_refused_with_the_nearest():
         find_method("hierarchic")
 
 
-def test_streams_are_named_whether_they_speak_or_not(name):
+def test_streams_are_named_whether_active_or_not(name):
     method = build(name)
     assert len(set(method.streams)) == len(method.streams)
     assert all(map(str.isidentifier, method.streams))

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from curate.methods import Split
-from curate.methods.hierarchical.channels import balance
 from curate.methods.hierarchical.inputs import InputStack
+from curate.methods.hierarchical.networks import balance
 from curate.methods.running_weights import RunningWeights
 from tests.methods.test_contract import KEYS, build, evidence_of
 from tests.ranks import Ranks

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from curate.models import SEGMENTERS, Segmenter, build_segmenter
+from curate.models import Segmenter, build_segmenter
+from curate.models.registry import SEGMENTERS
 
 SIZE = (64, 96)
 NUM_CLASSES = 3

@@ -5,8 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from curate.errors import ConfigError
-from curate.models import WEIGHTERS, ImageWeighter, RegionWeighter, build_weighter
-from curate.models.weighters import RegionTrunk
+from curate.models.weighters import (
+    WEIGHTERS,
+    ImageWeighter,
+    RegionTrunk,
+    RegionWeighter,
+    build_weighter,
+)
 
 LEVELS = tuple(WEIGHTERS)
 

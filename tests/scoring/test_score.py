@@ -15,7 +15,7 @@ from curate.scores.score_file import ScoreFile
 from curate.scoring import writer_thread as writing
 from curate.scoring.score import score
 from curate.training.fit import fit
-from curate.training.splits import read_splits
+from curate.training.run_record import read_splits
 from tests.tiny import RecordingReporter, tiny_config, write_dataset
 
 

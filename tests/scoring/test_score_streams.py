@@ -10,7 +10,7 @@ from curate.scores.merge_command import merge
 from curate.scores.score_file import ScoreFile
 from curate.scoring import writer_thread as writing
 from curate.scoring.score import score
-from curate.training.loading import load_run
+from curate.training.loaded_run import load_run
 from tests.tiny import RecordingReporter, write_dataset
 
 
@@ -46,7 +46,7 @@ def scored(two_a_batch, pool):
 @pytest.fixture(scope="module")
 def active(two_a_batch):
     """Names of the streams that have something to say; at least one has."""
-    names = list(load_run(two_a_batch[1]).networks.method.fusion.active)
+    names = list(load_run(two_a_batch[1]).networks.method.fusion.active_streams)
     assert names
     return names
 

@@ -10,7 +10,7 @@ from curate.errors import RunError
 from curate.records import ScoredImage
 from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead, share_weights
-from curate.training.loading import load_run
+from curate.training.loaded_run import load_run
 from curate.training.trainer import choose_device
 from tests.tiny import write_dataset
 

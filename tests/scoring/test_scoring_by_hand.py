@@ -24,7 +24,7 @@ from curate.records import ClassSet, LevelScores
 from curate.scores.packing import pack
 from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, put_to_use
-from curate.training.building import Networks
+from curate.training.networks import Networks
 from curate.training.trainer import choose_device
 
 CPU = choose_device("cpu", "float32")

@@ -1,4 +1,4 @@
-"""The tiny segmenter in float64, which makes the whole run compute in float64.
+"""Tiny segmenters in float64, which make the whole run compute in float64.
 
 Adam turns the rounding errors of a gradient that is zero by symmetry into steps of full length,
 so that two sound trainings in float32 drift apart; in float64 they must agree.
@@ -15,6 +15,7 @@ from curate.job import this_process
 from tests import tiny
 
 SEGMENTER = "tests.training.doubles:make_segmenter"
+WITH_BATCHNORM = "tests.training.doubles:make_with_batchnorm"
 DIES_AT, STOPS_AT = "TEST_DIES_AT", "TEST_STOPS_AT"
 """Step at which the second process is killed; at which the job is told to stop."""
 
@@ -39,7 +40,11 @@ class Accident(nn.Sequential):
         return super().forward(images)
 
 
-def make_segmenter(num_classes):
+def make_segmenter(num_classes, make=tiny.make_shareable_segmenter):
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double
-    return Accident(*tiny.make_segmenter(num_classes))
+    return Accident(*make(num_classes))
+
+
+def make_with_batchnorm(num_classes):
+    return make_segmenter(num_classes, tiny.make_segmenter)

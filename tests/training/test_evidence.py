@@ -5,15 +5,13 @@ import math
 import pytest
 import torch
 
+from curate import grid
 from curate.models import Prediction
 from curate.records import Batch, Uncropped
 from curate.training.evidence import (
     gather_evidence,
-    gather_uncropped_evidence,
-    grid_predictions,
-    move,
-    spread_to_pixels,
     to_unit_range,
+    uncropped_evidence,
 )
 
 
@@ -37,9 +35,9 @@ def test_probabilities_are_averaged_over_a_cell_not_logits():
     logits = torch.zeros(1, 2, 4, 4)
     logits[0, 0, :2] = math.log(3)  # 3/4
     logits[0, 0, 2:] = -math.log(7)  # 1/8
-    found = grid_predictions(logits, (1, 1))
+    found = grid.probabilities(logits, 1, 1)
     assert found.flatten().tolist() == pytest.approx([7 / 16, 9 / 16])
-    assert grid_predictions(logits.bfloat16(), (1, 1)).dtype == torch.float32
+    assert grid.probabilities(logits.bfloat16(), 1, 1).dtype == torch.float32
 
 
 def test_evidence_is_detached_and_read_at_the_centres():
@@ -57,7 +55,7 @@ def test_evidence_is_detached_and_read_at_the_centres():
 
 
 def test_evidence_of_uncropped_images_is_of_the_synthetic_ones_alone():
-    found = gather_uncropped_evidence(make_batch(), make_uncropped(), num_classes=6)
+    found = uncropped_evidence(make_batch(), make_uncropped(), num_classes=6)
     assert found.keys == ("s0:a", "s0:b")
     assert found.is_real.tolist() == [False, False]
     assert found.label_map.tolist() == [[[0, 0]], [[3, 0]]]
@@ -69,7 +67,7 @@ def test_evidence_of_uncropped_images_is_of_the_synthetic_ones_alone():
 
 def test_cells_are_cut_off_by_the_image():
     cells = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
-    found = spread_to_pixels(cells, 5, 6)
+    found = grid.spread_to_pixels(cells, 5, 6)
     assert found.tolist() == [[[1, 1, 1, 1, 2, 2]] * 4 + [[3, 3, 3, 3, 4, 4]]]
 
 
@@ -81,9 +79,9 @@ def test_bytes_become_shares():
 
 def test_every_tensor_of_a_batch_is_moved():
     batch = make_batch(make_uncropped())
-    moved = move(batch, torch.device("meta"))
-    tensors = (moved.images, moved.label_map, moved.is_real, *moved.whole)
+    moved = batch.to(torch.device("meta"))
+    tensors = (moved.images, moved.label_map, moved.is_real, *moved.uncropped)
     assert {tensor.device.type for tensor in tensors} == {"meta"}
-    assert [t.shape for t in moved.whole] == [t.shape for t in batch.whole]
+    assert [t.shape for t in moved.uncropped] == [t.shape for t in batch.uncropped]
     assert (moved.keys, moved.problems) == (batch.keys, batch.problems)
-    assert move(make_batch(), torch.device("cpu")).whole is None
+    assert make_batch().to(torch.device("cpu")).uncropped is None

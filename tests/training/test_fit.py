@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from curate.errors import ConfigError, DataError, RunError, UsageError
+from curate.errors import ConfigError, DataError, RunError, StoreError, UsageError
+from curate.files import checkpoint
 from curate.files.state import latest_run
 from curate.training.fit import _warn_of_collapse, fit
 from curate.training.metric_log import MetricLog
@@ -255,11 +256,8 @@ def test_data_that_changed_stops_a_resume(tmp_path):
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, finished_run, monkeypatch):
-    from curate.errors import StoreError
-    from curate.training import run_folder
-
     config = tiny_config(tmp_path)
-    saved = run_folder.save_state
+    saved = checkpoint.save_state
 
     def fill_up(path, tensors, meta):
         if meta.get("step", 0) > 4:
@@ -267,7 +265,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, finished_run, monkeypa
             raise StoreError(msg)
         saved(path, tensors, meta)
 
-    monkeypatch.setattr(run_folder, "save_state", fill_up)
+    monkeypatch.setattr(checkpoint, "save_state", fill_up)
     with pytest.raises(StoreError, match="no space left"):
         fit(config)
     monkeypatch.undo()

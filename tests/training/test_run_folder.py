@@ -6,14 +6,14 @@ import pytest
 
 from curate.errors import StoreError
 from curate.files.locks import claim
-from curate.training.run_folder import CONFIG_JSON, RunFolder, newest_run
-from curate.training.run_record import write_run
+from curate.training.run_folder import RunFolder
+from curate.training.run_record import SETTINGS_NAME, newest_run, write_run
 from tests.tiny import tiny_config
 
 
 def make_run(path, config, *, status="running"):
     path.mkdir(parents=True)
-    (path / CONFIG_JSON).write_text(config.model_dump_json())
+    (path / SETTINGS_NAME).write_text(config.model_dump_json())
     write_run(path, status=status)
     return path
 
@@ -34,7 +34,7 @@ def test_newest_run_has_the_highest_number_however_long(tmp_path, config):
 def test_run_that_another_process_trains_in_is_refused(tmp_path, config, flag):
     run = make_run(tmp_path / "run", config)
     flags = {"resume": False, "overwrite": False, flag: True}
-    lock = claim(run / CONFIG_JSON, run)
+    lock = claim(run / SETTINGS_NAME, run)
     with pytest.raises(StoreError, match=r"run is in use by another process\. Wait for it"):
         RunFolder.open(config, run, **flags)
     lock.close()
@@ -44,7 +44,7 @@ def test_run_that_another_process_trains_in_is_refused(tmp_path, config, flag):
 
 def test_finished_run_needs_no_lock(tmp_path, config):
     run = make_run(tmp_path / "run", config, status="finished")
-    lock = claim(run / CONFIG_JSON, run)
+    lock = claim(run / SETTINGS_NAME, run)
     assert RunFolder.open(config, run, resume=True, overwrite=False).is_finished
     lock.close()
 
@@ -54,7 +54,7 @@ def test_copy_of_an_open_folder_in_another_process_does_not_give_the_lock_back(t
     with RunFolder.open(config, run, resume=True, overwrite=False) as folder:
         pickle.loads(pickle.dumps(folder)).close()
         with pytest.raises(StoreError, match="in use"):
-            claim(run / CONFIG_JSON, run)
+            claim(run / SETTINGS_NAME, run)
 
 
 @pytest.mark.parametrize(

@@ -9,24 +9,24 @@ from PIL import Image
 from curate.config import Config, DatasetConfig
 from curate.errors import DataError
 from curate.methods import Split
-from curate.training.task import Task, deal, evenly_spaced, open_task
+from curate.training.task import Task, assign_splits, open_task, pick_evenly
 from tests.tiny import RecordingReporter
 
 KEYS = tuple(f"r0:{number:02d}" for number in range(40))
 
 
 def test_picked_items_are_evenly_spaced_from_the_first_to_the_last():
-    assert evenly_spaced(range(10), 4) == [0, 3, 6, 9]
-    assert evenly_spaced(range(9), 3) == [0, 4, 8]
-    assert evenly_spaced(range(4), 4) == [0, 1, 2, 3]
-    assert evenly_spaced("ab", 4) == ["a", "b"]
+    assert pick_evenly(range(10), 4) == [0, 3, 6, 9]
+    assert pick_evenly(range(9), 3) == [0, 4, 8]
+    assert pick_evenly(range(4), 4) == [0, 1, 2, 3]
+    assert pick_evenly("ab", 4) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
     ("share", "num_held_out"), [(0.25, 10), (0.1, 4), (0.4, 20), (0.5, 20), (0.33, 14)]
 )
 def test_about_the_given_share_is_held_out(share, num_held_out):
-    splits = deal(KEYS, share, 1, seed=0)
+    splits = assign_splits(KEYS, share, 1, seed=0)
     assert tuple(splits) == KEYS
     # blocks of neighbours, two of them a group: of three groups one may be an image larger
     assert abs(sum(split.held_out for split in splits.values()) - num_held_out) <= 1
@@ -34,17 +34,17 @@ def test_about_the_given_share_is_held_out(share, num_held_out):
 
 
 def test_folds_are_dealt_apart_from_what_is_held_out():
-    splits = deal(KEYS, 0.25, 4, seed=3)
+    splits = assign_splits(KEYS, 0.25, 4, seed=3)
     folds = [split.fold for split in splits.values()]
     assert [folds.count(fold) for fold in range(4)] == [10] * 4
     # in some deals both blocks that are held out are of one fold; were they dealt alike, in all
     folds_held_out = [
-        len({split.fold for split in deal(KEYS, 0.25, 4, seed).values() if split.held_out})
+        len({split.fold for split in assign_splits(KEYS, 0.25, 4, seed).values() if split.held_out})
         for seed in range(5)
     ]
     assert max(folds_held_out) == 2
-    assert deal(KEYS, 0.25, 4, seed=3) == splits
-    assert deal(KEYS, 0.25, 4, seed=4) != splits
+    assert assign_splits(KEYS, 0.25, 4, seed=3) == splits
+    assert assign_splits(KEYS, 0.25, 4, seed=4) != splits
     # whole blocks of five neighbours
     assert all(len(set(folds[start : start + 5])) == 1 for start in range(0, 40, 5))
 
@@ -55,7 +55,7 @@ def source_of(key, count):
     )
 
 
-def test_held_out_images_of_a_domain_are_listed_evenly_spaced():
+def test_held_out_images_of_a_domain_are_listed_pick_evenly():
     real, synthetic = source_of("r0", 6), (source_of("s0", 40), source_of("s1", 3))
     keys = [f"r0:{n:02d}" for n in range(5)] + [f"s0:{n:02d}" for n in range(40)] + ["s1:00"]
     splits = {key: Split(held_out=key not in ("r0:01", "s0:03"), fold=0) for key in keys}

@@ -5,11 +5,12 @@ import torch
 
 from curate.config import FitConfig
 from curate.errors import ConfigError
+from curate.grid import spread_to_pixels
 from curate.methods.uniform import Uniform
 from curate.models import build_segmenter
 from curate.models.schedule import warmup_cosine
 from curate.records import Batch, Uncropped
-from curate.training.evidence import gather_evidence, spread_to_pixels, to_unit_range
+from curate.training.evidence import gather_evidence, to_unit_range
 from curate.training.trainer import Trainer, choose_device, segmentation_loss
 from tests.ranks import Ranks
 
@@ -98,7 +99,7 @@ class LeftHalf(Uniform):
         return weights, {}
 
 
-def test_weights_of_whole_images_are_laid_over_what_was_made_of_them():
+def test_weights_of_uncropped_images_are_laid_over_what_was_made_of_them():
     method = LeftHalf()
     trainer = Trainer(
         build_segmenter("tests.tiny:make_segmenter", 2),
@@ -111,14 +112,14 @@ def test_weights_of_whole_images_are_laid_over_what_was_made_of_them():
     unchanged = torch.tensor([[1.0, 0, 0], [0, 1, 0]])
     images = torch.randint(0, 256, (3, 3, 16, 32), dtype=torch.uint8)
     labels = torch.zeros(3, 16, 32, dtype=torch.uint8)
-    whole = Uncropped(images[1:].flip(0), labels[1:], torch.stack([shown, unchanged]))
+    uncropped = Uncropped(images[1:].flip(0), labels[1:], torch.stack([shown, unchanged]))
     is_real = torch.tensor([True, False, False])
-    batch = Batch(images, labels, is_real, ("r0:a", "s0:a", "s0:b"), whole=whole)
+    batch = Batch(images, labels, is_real, ("r0:a", "s0:a", "s0:b"), uncropped=uncropped)
     evidence = gather_evidence(batch, to_unit_range(images), trainer.predict(images / 255.0, ()))
     weights, _ = trainer._weigh(batch, evidence, is_warmup=False)
     assert weights[0].unique().tolist() == [1]  # real
     assert weights[1].mean() > 1.8
     assert weights[2, 0].tolist() == [2, 2, 2, 2, 0, 0, 0, 0]
-    assert torch.equal(method.asked.images, whole.images / 255.0)
+    assert torch.equal(method.asked.images, uncropped.images / 255.0)
     assert method.asked.keys == ("s0:a", "s0:b")
     assert not method.asked.is_real.any()

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from curate import distributed
 from curate.config import FitConfig
 from curate.job import World
 from curate.methods.uniform import Uniform
 from curate.models.segmenter import Segmenter
 from curate.records import Batch
-from curate.training import trainer as training
 from curate.training.trainer import Trainer, choose_device, segmentation_loss
 
 
@@ -65,15 +65,17 @@ def in_two_processes(monkeypatch, call):
     """Call something in the first process, then in the second, which gets the first's answers."""
     answers = []
 
-    def first_decides(function):
-        answers.append(function())
-        return answers[-1]
+    def broadcast(value):
+        answers.append(value)
+        return value
 
     first, second = make_trainer(Counting(3.0)), make_trainer(Counting(50.0))
     first.world, second.world = World(0, 2, 0), World(1, 2, 1)
-    monkeypatch.setattr(training, "first_decides", first_decides)
+    monkeypatch.setattr(distributed, "broadcast_object", broadcast)
+    monkeypatch.setattr(distributed._job, "world", first.world)
     here = call(first)
-    monkeypatch.setattr(training, "first_decides", lambda function: answers.pop(0))
+    monkeypatch.setattr(distributed, "broadcast_object", lambda _: answers.pop(0))
+    monkeypatch.setattr(distributed._job, "world", second.world)
     there = call(second)
     assert answers == []
     return (first, here), (second, there)
@@ -132,8 +134,9 @@ def test_method_is_shared_and_the_segmenter_is_not(monkeypatch):
 
 
 def test_process_that_is_alone_shares_with_nobody(monkeypatch):
-    monkeypatch.setattr(training, "first_decides", lambda function: pytest.fail("asked others"))
-    make_trainer(Counting()).share_method()
+    trainer = make_trainer(Counting())
+    monkeypatch.setattr(trainer.method, "load_training_state", lambda _: pytest.fail("loaded"))
+    trainer.share_method()
 
 
 def test_restored_trainer_goes_on_with_everything():

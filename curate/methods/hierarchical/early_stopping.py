@@ -1,33 +1,31 @@
-"""Early stopping of one level, and the measurements it goes by."""
+"""Early stopping of one level, and the held-out measurements that decide it."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from curate.methods.hierarchical.channels import balance, realism_loss
+from curate.methods.hierarchical.networks import Inputs, balance, realism_loss
 from curate.metrics import auroc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curate.methods.hierarchical.networks import View
-
-NO_OPINION = math.log(2)
-"""Held-out log-loss of a network that always says logit 0."""
+CHANCE_LOSS: Final = math.log(2)
+"""Held-out log-loss, in nats, of a network whose logits are all 0."""
 
 
-class LevelEvaluation:
-    """Remember the best networks of a level and stop it when it no longer improves.
+class EarlyStopping:
+    """Keep the best networks of a level, and stop its training when it no longer improves.
 
     Parameters
     ----------
     patience : int
         Evaluations in a row without improvement after which the level returns to its best
-        networks and learns no more.
+        networks and is trained no more.
     """
 
     def __init__(self, patience: int) -> None:
@@ -37,24 +35,20 @@ class LevelEvaluation:
         self.since_best = 0
 
     @property
-    def is_learning(self) -> bool:
+    def is_training(self) -> bool:
         """False once patience has run out."""
         return self.since_best < self.patience
 
-    def has_signal(self, loss: float) -> bool:
-        """Tell whether a held-out loss beats having no opinion."""
-        return loss < NO_OPINION
-
     def update(self, loss: float, networks: nn.Module) -> None:
         """Take note of a new held-out loss of `networks`, which go back to the best on a stop."""
-        if not self.is_learning:
+        if not self.is_training:
             return
         if loss < self.best_loss:
             self.best_loss, self.since_best = loss, 0
             self.best = {name: value.clone() for name, value in networks.state_dict().items()}
             return
         self.since_best += 1
-        if not self.is_learning and self.best is not None:
+        if not self.is_training and self.best is not None:
             networks.load_state_dict(self.best)
 
     def state(self) -> dict[str, Any]:
@@ -68,16 +62,16 @@ class LevelEvaluation:
         self.best = state["best"]
 
 
-def pool_measurements(
-    logits: Sequence[Tensor], views: Sequence[View], *, smoothing: float, level: str
+def measure_logits(
+    logits: Sequence[Tensor], batches: Sequence[Inputs], *, smoothing: float, level: str
 ) -> dict[str, float]:
-    """Measure logits of held-out images of both domains.
+    """Measure logits of held-out images of both domains, all batches together.
 
     Parameters
     ----------
     logits : sequence of (N, h, w)
-        Logit of each cell, one tensor a view.
-    views : sequence of View
+        Logit of each cell, one tensor a batch.
+    batches : sequence of Inputs
     smoothing : float
         As in `realism_loss`.
     level : str
@@ -90,9 +84,9 @@ def pool_measurements(
         of real against synthetic, NaN where a domain is missing.
     """
     picked = torch.cat(list(logits))
-    channel = torch.cat([view.channel for view in views])
-    valid = torch.cat([view.valid for view in views])
-    is_real = torch.cat([view.is_real for view in views])
+    channel = torch.cat([batch.channel for batch in batches])
+    valid = torch.cat([batch.valid for batch in batches])
+    is_real = torch.cat([batch.is_real for batch in batches])
     weights = balance(channel, is_real, valid, int(channel.max()) + 1)
     loss = realism_loss(picked, is_real, weights, smoothing=smoothing)
     if level == "image":

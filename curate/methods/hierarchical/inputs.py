@@ -1,4 +1,4 @@
-"""What weighting networks see: named inputs, put side by side on one grid."""
+"""Inputs of the weighting networks: named maps, put side by side on one grid."""
 
 from __future__ import annotations
 
@@ -9,26 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from curate.distributed import stack_ranks
-from curate.grid import to_grid
+from curate.grid import one_hot, to_grid
 from curate.records import GRID_STRIDE, Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-
-def read_predictions(evidence: Evidence) -> Tensor:
-    """Class probabilities (N, C, h, w)."""
-    return evidence.predictions
-
-
-def read_label(evidence: Evidence) -> Tensor:
-    """Given label, one-hot (N, C, h, w); all zero where it is ignored."""
-    num_classes = evidence.predictions.shape[1]
-    index = evidence.label_map.clamp(max=num_classes)
-    one_hot = torch.zeros(
-        (index.shape[0], num_classes + 1, *index.shape[1:]), device=index.device
-    ).scatter_(1, index[:, None], 1.0)
-    return one_hot[:, :num_classes]
 
 
 def read_image(evidence: Evidence) -> Tensor:
@@ -41,15 +26,15 @@ def read_image(evidence: Evidence) -> Tensor:
 
 
 INPUTS: Final[dict[str, Callable[[Evidence], Tensor]]] = {
-    "predictions": read_predictions,
-    "label": read_label,
+    "predictions": lambda evidence: evidence.predictions,
+    "label": lambda evidence: one_hot(evidence.label_map, evidence.predictions.shape[1]),
     "image": read_image,
 }
-"""Inputs by name; every other name is a backbone stage."""
+"""(N, F, h, w) by name; every other name is a backbone stage."""
 
 
 def stage_names(inputs: Sequence[str]) -> tuple[str, ...]:
-    """Pick the names that are backbone stages."""
+    """Keep the names that are backbone stages."""
     return tuple(name for name in inputs if name not in INPUTS)
 
 
@@ -77,8 +62,8 @@ class InputStack(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs = tuple(inputs)
-        plain = {"predictions": num_classes, "label": num_classes, "image": 3 * GRID_STRIDE**2}
-        self.num_channels = sum(plain.get(n) or feature_channels[n] for n in self.inputs)
+        channels = {"predictions": num_classes, "label": num_classes, "image": 3 * GRID_STRIDE**2}
+        self.num_channels = sum(channels.get(n) or feature_channels[n] for n in self.inputs)
         num_features = sum(feature_channels[name] for name in stage_names(self.inputs))
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         self.register_buffer("mean", torch.zeros(num_features, dtype=torch.float64))
@@ -86,13 +71,13 @@ class InputStack(nn.Module):
 
     def forward(self, evidence: Evidence) -> Tensor:
         """Return (N, F, h, w) float32."""
-        plain = [INPUTS[name](evidence) for name in self.inputs if name in INPUTS]
+        maps = [INPUTS[name](evidence) for name in self.inputs if name in INPUTS]
         if self.mean.numel():
             features = self._features(evidence)
             mean = self.mean.float()[:, None, None]
             scale = (self.variance + 1e-6).rsqrt().float()[:, None, None]
-            plain.append((features - mean) * scale)
-        return torch.cat(plain, dim=1)
+            maps.append((features - mean) * scale)
+        return torch.cat(maps, dim=1)
 
     @torch.no_grad()
     def gather(self, evidence: Evidence) -> None:

@@ -10,27 +10,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from torch import Tensor, nn
 
 from curate.distributed import mean_over_ranks, sum_gradients, sum_over_ranks
-from curate.methods.base import Method, MethodContext, unit_weights
-from curate.methods.combine import COMBINATIONS
-from curate.methods.hierarchical.channels import channel_lookup, realism_loss
-from curate.methods.hierarchical.early_stopping import LevelEvaluation, pool_measurements
+from curate.methods.hierarchical import early_stopping, networks
 from curate.methods.hierarchical.inputs import InputStack, stage_names
-from curate.methods.hierarchical.networks import FoldedNetworks, View
-from curate.methods.hierarchical.settings import HierarchicalSettings
+from curate.methods.hierarchical.settings import COMBINATIONS, HierarchicalSettings
+from curate.methods.protocol import Method, MethodContext, unit_weights
 from curate.methods.running_weights import RunningWeights
+from curate.models import build_weighter
 from curate.records import IGNORE_INDEX, LEVELS, Evidence, LevelScores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NO_SIGNAL_AUROC: Final = 0.55
-"""Below it on held-out images, a level is near chance."""
+NEAR_CHANCE_AUROC: Final = 0.55
+"""A level whose AUROC on held-out images is below it is near chance."""
 
 
 class Hierarchical(Method):
@@ -51,32 +50,24 @@ class Hierarchical(Method):
         self.lookup: Tensor
         self.register_buffer(
             "lookup",
-            channel_lookup(
+            networks.channel_lookup(
                 torch.tensor(context.real_class_px),
                 min_px=settings.min_class_px,
                 per_class=is_per_class,
             ),
         )
-        self.networks = nn.ModuleDict(
-            {
-                level: FoldedNetworks(
-                    [
-                        context.build_weighter(
-                            level,
-                            self.stack.num_channels,
-                            num_channels,
-                            width=settings.width,
-                            depth=settings.region_depth,
-                        )
-                        for _ in range(settings.folds)
-                    ],
-                    splits=context.splits,
-                    num_channels=num_channels,
-                    smoothing=settings.smoothing,
-                )
-                for level in settings.levels
-            }
-        )
+        self.networks = nn.ModuleDict()
+        for level in settings.levels:
+            build = partial(build_weighter, level, self.stack.num_channels, num_channels)
+            self.networks[level] = networks.FoldedNetworks(
+                [
+                    build(width=settings.width, depth=settings.region_depth)
+                    for _ in range(settings.folds)
+                ],
+                splits=context.splits,
+                num_channels=num_channels,
+                smoothing=settings.smoothing,
+            )
         self.running = RunningWeights(
             min_ess=settings.min_ess,
             max_power=settings.max_power,
@@ -85,8 +76,8 @@ class Hierarchical(Method):
         )
         self.is_inactive: Tensor
         self.register_buffer("is_inactive", torch.zeros(len(settings.levels), dtype=torch.bool))
-        self.judges: dict[str, LevelEvaluation] = {
-            level: LevelEvaluation(settings.patience) for level in settings.levels
+        self.stopping: dict[str, early_stopping.EarlyStopping] = {
+            level: early_stopping.EarlyStopping(settings.patience) for level in settings.levels
         }
         self._optimizer: torch.optim.Optimizer | None = None
 
@@ -111,20 +102,20 @@ class Hierarchical(Method):
             self.stack.gather(evidence)
         if is_warmup:
             return unit_weights(evidence), {}
-        view = self._view(evidence)
+        inputs = self._inputs(evidence)
         scores, losses, measured = [], [], {}
         for index, level in enumerate(self.settings.levels):
-            picked, loss = self._networks_of(level).learn(view)
-            if self.judges[level].is_learning:
+            picked, loss = self._networks_of(level).logits_and_loss(inputs)
+            if self.stopping[level].is_training:
                 losses.append(loss)
             score = torch.where(self.is_inactive[index], 0.5, picked.detach().sigmoid())
             scores.append(score)
             measured[f"loss_{level}"] = sum_over_ranks(loss.detach())
-            measured[f"weight_{level}"] = mean_over_ranks(score[view.synthetic])
+            measured[f"weight_{level}"] = mean_over_ranks(score[inputs.synthetic])
         if losses:
-            self._descend(torch.stack(losses).sum())
+            self._update_networks(torch.stack(losses).sum())
         combined = COMBINATIONS[self.settings.combine](torch.stack(scores))
-        weights, measured["ess"] = self.running.weigh(combined, view.synthetic)
+        weights, measured["ess"] = self.running.weigh(combined, inputs.synthetic)
         # read together: each read of its own would make a GPU wait for the host
         values = torch.stack(list(measured.values())).tolist()
         return weights, dict(zip(measured, values, strict=True))
@@ -135,13 +126,13 @@ class Hierarchical(Method):
         return self.settings.adversarial > 0
 
     def penalty(self, predictions: Tensor, evidence: Evidence) -> Tensor:
-        """Ask the segmenter for synthetic predictions that pass for real."""
-        view = self._view(replace(evidence, predictions=predictions))
-        share = view.synthetic.float() / sum_over_ranks(view.synthetic.sum()).clamp(min=1)
+        """Push the segmenter towards synthetic predictions that pass for real."""
+        inputs = self._inputs(replace(evidence, predictions=predictions))
+        share = inputs.synthetic.float() / sum_over_ranks(inputs.synthetic.sum()).clamp(min=1)
         everything_real = torch.ones_like(evidence.is_real)
         losses = [
-            realism_loss(
-                self._networks_of(level)(view),
+            networks.realism_loss(
+                self._networks_of(level)(inputs),
                 everything_real,
                 2 * share,
                 smoothing=self.settings.smoothing,
@@ -152,26 +143,29 @@ class Hierarchical(Method):
 
     @torch.no_grad()
     def evaluate(self, held_out: Sequence[Evidence], *, is_last: bool) -> dict[str, float]:
-        """Measure each level on held-out images; keep its best networks, silence useless ones."""
-        views = [self._view(evidence) for evidence in held_out]
+        """Measure each level on held-out images, and keep its best networks.
+
+        A level is inactive while its held-out loss is no better than chance.
+        """
+        batches = [self._inputs(evidence) for evidence in held_out]
         values = {}
         for index, level in enumerate(self.settings.levels):
-            networks, evaluate = self._networks_of(level), self.judges[level]
-            measured = self._measure(level, views)
+            measured = self._measure(level, batches)
             if is_last:
-                measured = self._return_to_best(level, views, measured)
+                measured = self._return_to_best(level, batches, measured)
             else:
-                evaluate.update(measured["loss"], networks)
-            self.is_inactive[index] = not evaluate.has_signal(measured["loss"])
+                self.stopping[level].update(measured["loss"], self._networks_of(level))
+            has_signal = measured["loss"] < early_stopping.CHANCE_LOSS
+            self.is_inactive[index] = not has_signal
             values[f"held_out_loss_{level}"] = measured["loss"]
             values[f"auroc_{level}"] = measured["auroc"]
         return values
 
     def warning(self, measured: Mapping[str, float]) -> str | None:
-        """Doubt the weights if every level is near chance."""
+        """Warn if every level is near chance."""
         named = (measured.get(f"auroc_{level}", math.nan) for level in self.settings.levels)
         areas = [area for area in named if not math.isnan(area)]
-        if not areas or max(areas) >= NO_SIGNAL_AUROC:
+        if not areas or max(areas) >= NEAR_CHANCE_AUROC:
             return None
         return (
             f"The weights carry no signal: no level tells held-out real from synthetic images "
@@ -181,13 +175,13 @@ class Hierarchical(Method):
 
     @torch.no_grad()
     def scores(self, evidence: Evidence) -> LevelScores:
-        """Score by the networks of the fold that did not see the image; silent levels say 0.5."""
-        view = self._view(evidence)
-        half = torch.full(evidence.label_map.shape, 0.5, device=view.inputs.device)
+        """Score by the networks of the fold that did not see the image; 0.5 at inactive levels."""
+        inputs = self._inputs(evidence)
+        half = torch.full(evidence.label_map.shape, 0.5, device=inputs.maps.device)
         maps = dict.fromkeys(LEVELS, half)
         for index, level in enumerate(self.settings.levels):
             if not self.is_inactive[index]:
-                maps[level] = self._networks_of(level)(view).float().sigmoid()
+                maps[level] = self._networks_of(level)(inputs).float().sigmoid()
         used = torch.stack([maps[level] for level in self.settings.levels])
         return LevelScores(
             image=maps["image"],
@@ -197,54 +191,55 @@ class Hierarchical(Method):
         )
 
     def training_state(self) -> dict[str, Any]:
-        """Optimiser and judges."""
+        """Optimiser and early stopping."""
         return {
             "optimizer": self._optimizer.state_dict() if self._optimizer else {},
-            "judges": {level: evaluate.state() for level, evaluate in self.judges.items()},
+            "stopping": {level: stopping.state() for level, stopping in self.stopping.items()},
         }
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take over what `training_state` returned."""
         if state["optimizer"]:
             self._make_optimizer().load_state_dict(state["optimizer"])
-        for level, evaluate in self.judges.items():
-            evaluate.load(state["judges"][level])
+        for level, stopping in self.stopping.items():
+            stopping.load(state["stopping"][level])
 
-    def _view(self, evidence: Evidence) -> View:
-        """Put together what the networks see."""
-        return View(
-            inputs=self.stack(evidence),
+    def _inputs(self, evidence: Evidence) -> networks.Inputs:
+        """Put together what the networks get."""
+        return networks.Inputs(
+            maps=self.stack(evidence),
             valid=evidence.label_map != IGNORE_INDEX,
             channel=self.lookup[evidence.label_map],
             is_real=evidence.is_real,
             keys=evidence.keys,
         )
 
-    def _networks_of(self, level: str) -> FoldedNetworks:
+    def _networks_of(self, level: str) -> networks.FoldedNetworks:
         """Networks of one level."""
-        return cast("FoldedNetworks", self.networks[level])
+        return cast("networks.FoldedNetworks", self.networks[level])
 
-    def _measure(self, level: str, views: Sequence[View]) -> dict[str, float]:
+    def _measure(self, level: str, batches: Sequence[networks.Inputs]) -> dict[str, float]:
         """Log-loss and AUROC of a level over all held-out images."""
-        logits = [self._networks_of(level)(view) for view in views]
-        return pool_measurements(logits, views, smoothing=self.settings.smoothing, level=level)
+        logits = [self._networks_of(level)(batch) for batch in batches]
+        smoothing = self.settings.smoothing
+        return early_stopping.measure_logits(logits, batches, smoothing=smoothing, level=level)
 
     def _return_to_best(
-        self, level: str, views: Sequence[View], measured: dict[str, float]
+        self, level: str, batches: Sequence[networks.Inputs], measured: dict[str, float]
     ) -> dict[str, float]:
         """Choose between the present and the best networks, by the segmenter as it is now."""
-        networks, best = self._networks_of(level), self.judges[level].best
+        present_networks, best = self._networks_of(level), self.stopping[level].best
         if best is None:
             return measured
-        present = {name: value.clone() for name, value in networks.state_dict().items()}
-        networks.load_state_dict(best)
-        measured_best = self._measure(level, views)
+        present = {name: value.clone() for name, value in present_networks.state_dict().items()}
+        present_networks.load_state_dict(best)
+        measured_best = self._measure(level, batches)
         if measured_best["loss"] <= measured["loss"]:
             return measured_best
-        networks.load_state_dict(present)
+        present_networks.load_state_dict(present)
         return measured
 
-    def _descend(self, loss: Tensor) -> None:
+    def _update_networks(self, loss: Tensor) -> None:
         """One step of the weighting networks' optimiser; levels that stopped stay as they are."""
         optimizer = self._make_optimizer()
         optimizer.zero_grad(set_to_none=True)

@@ -1,7 +1,1 @@
-"""Scores from separate streams of evidence."""
-
-from __future__ import annotations
-
-from curate.methods.streams.method import Streams
-
-__all__ = ["Streams"]
+"""Scores from streams: separate small networks, each for one kind of features."""

@@ -1,4 +1,4 @@
-"""The network of a stream: which clues it sees, and how it is fitted."""
+"""The network of a stream: its inputs, and how it is trained."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from curate.grid import one_hot
 from curate.models.schedule import warmup_cosine
 from curate.seeding import stable_rng, stable_seed
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from curate.methods.streams.features import StreamFeatures
     from curate.methods.streams.settings import StreamsSettings
 
-BATCH: Final = 8
-CHUNK: Final = 32
+BATCH_SIZE: Final = 8
+CHUNK_SIZE: Final = 32
+"""Images that are computed at a time where nothing is learned."""
 _LOG_SCALE: Final = 3.0
 """Log-probabilities are divided by this, which brings them to about unit spread."""
 
@@ -33,13 +35,13 @@ LAYOUT: Final = "layout"
 
 
 class StreamNetwork(nn.Module):
-    """Brings clues to one scale and maps them to one logit a cell.
+    """Brings features to one scale and maps them to one logit a cell.
 
     Parameters
     ----------
     network : Module
         Maps (N, F, h, w) and (N, h, w) bool to (N, 1, h, w).
-    sees : sequence of str
+    inputs : sequence of str
         Of `APPEARANCE`, `SEMANTICS` and `LAYOUT`.
     num_features : int
         Channels of the appearance.
@@ -48,55 +50,55 @@ class StreamNetwork(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, network: nn.Module, sees: Sequence[str], num_features: int) -> None:
+    def __init__(self, network: nn.Module, inputs: Sequence[str], num_features: int) -> None:
         super().__init__()
         self.network = network
-        self.sees = tuple(sees)
+        self.inputs = tuple(inputs)
         self.register_buffer("mean", torch.zeros(num_features))
         self.register_buffer("scale", torch.ones(num_features))
 
     @staticmethod
-    def count_channels(sees: Sequence[str], num_features: int, num_classes: int) -> int:
-        """Channels that the inner network gets."""
+    def count_channels(inputs: Sequence[str], num_features: int, num_classes: int) -> int:
+        """Channels of the inner network's input."""
         channels = {
             APPEARANCE: num_features,
             SEMANTICS: 2 * num_classes + 1,
             LAYOUT: num_classes + 4,
         }
-        return sum(channels[name] for name in sees)
+        return sum(channels[name] for name in inputs)
 
-    def standardise(self, stream_features: StreamFeatures) -> None:
-        """Take mean and spread of the appearance, if it is seen, from these images."""
-        if APPEARANCE not in self.sees:
+    def standardise(self, features: StreamFeatures) -> None:
+        """Take mean and spread of the appearance, if it is an input, from these images."""
+        if APPEARANCE not in self.inputs:
             return
         # a channel at a time: all of them in single precision may be more than fits into memory
-        channels = stream_features.appearance.unbind(dim=1)
+        channels = features.appearance.unbind(dim=1)
         found = [torch.stack(torch.std_mean(c.float(), correction=0)) for c in channels]
         scale, mean = torch.stack(found, dim=1)
         self.mean.copy_(mean)
         self.scale.copy_(scale + 1e-3)
 
-    def forward(self, stream_features: StreamFeatures) -> Tensor:
+    def forward(self, features: StreamFeatures) -> Tensor:
         """Return logits, (N, h, w) float32."""
         parts = []
-        if APPEARANCE in self.sees:
-            centred = stream_features.appearance.float() - self.mean[:, None, None]
+        if APPEARANCE in self.inputs:
+            centred = features.appearance.float() - self.mean[:, None, None]
             parts.append(centred / self.scale[:, None, None])
-        if SEMANTICS in self.sees:
-            parts.append(describe_label(stream_features))
-        if LAYOUT in self.sees:
-            parts.append(describe_place(stream_features))
-        logits: Tensor = self.network(torch.cat(parts, dim=1), stream_features.valid)[:, 0]
+        if SEMANTICS in self.inputs:
+            parts.append(stack_semantics(features))
+        if LAYOUT in self.inputs:
+            parts.append(stack_layout(features))
+        logits: Tensor = self.network(torch.cat(parts, dim=1), features.valid)[:, 0]
         return logits
 
 
-def describe_label(stream_features: StreamFeatures) -> Tensor:
+def stack_semantics(features: StreamFeatures) -> Tensor:
     """Log-predictions, the label one-hot, and the label's log-probability: (N, 2C + 1, h, w)."""
-    logs = stream_features.log_predictions.float()
+    logs = features.log_predictions.float()
     num_classes = logs.shape[1]
-    label_map = stream_features.label_map.long()
+    label_map = features.label_map.long()
     chosen = logs.gather(1, label_map.clamp(max=num_classes - 1)[:, None])
-    chosen = chosen * stream_features.valid[:, None]
+    chosen = chosen * features.valid[:, None]
     return torch.cat(
         [
             logs / _LOG_SCALE + 1,
@@ -107,41 +109,35 @@ def describe_label(stream_features: StreamFeatures) -> Tensor:
     )
 
 
-def describe_place(stream_features: StreamFeatures) -> Tensor:
-    """Describe a cell by its label, one-hot, and its place in the image: (N, C + 4, h, w).
+def stack_layout(features: StreamFeatures) -> Tensor:
+    """Label, one-hot, and position in the image: (N, C + 4, h, w).
 
-    Down and across in [-1, 1], and their squares.
+    The position is down and across in [-1, 1], and their squares.
     """
-    num_images, height, width = stream_features.label_map.shape
-    labels = one_hot(stream_features.label_map.long(), stream_features.log_predictions.shape[1])
+    num_images, height, width = features.label_map.shape
+    labels = one_hot(features.label_map.long(), features.log_predictions.shape[1])
     down = torch.linspace(-1, 1, height, device=labels.device)[:, None].expand(height, width)
     across = torch.linspace(-1, 1, width, device=labels.device).expand(height, width)
-    place = torch.stack([down, across, down.square(), across.square()])
-    return torch.cat([labels, place.expand(num_images, 4, height, width)], dim=1)
-
-
-def one_hot(label_map: Tensor, num_classes: int) -> Tensor:
-    """Give each class a channel, (N, h, w) int64 to (N, C, h, w) float32; all 0 where ignored."""
-    channels = F.one_hot(label_map.clamp(max=num_classes), num_classes + 1)
-    return channels[..., :num_classes].permute(0, 3, 1, 2).float()
+    position = torch.stack([down, across, down.square(), across.square()])
+    return torch.cat([labels, position.expand(num_images, 4, height, width)], dim=1)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """What a network learns from.
+    """What a network is trained on.
 
     Attributes
     ----------
-    clues : StreamFeatures
+    features : StreamFeatures
     target : (N, h, w) float32
-        1 for cells that are to be called good, 0 for others.
+        1 for cells whose logit is to be high, 0 for others.
     weight : (N, h, w) float32
         How much each cell counts; 0 = not at all.
     train, stop : sequences of int
-        Images that the network learns from, and those that tell when to stop.
+        Images that the network is trained on, and those that decide when to stop.
     """
 
-    stream_features: StreamFeatures
+    features: StreamFeatures
     target: Tensor
     weight: Tensor
     train: Sequence[int]
@@ -151,20 +147,20 @@ class TrainingSet:
         """Weighted sums over some images: cross-entropy, and weights; (2,)."""
         weight = self.weight[rows]
         losses = F.binary_cross_entropy_with_logits(
-            network(self.stream_features.pick(rows)), self.target[rows], reduction="none"
+            network(self.features.take(rows)), self.target[rows], reduction="none"
         )
         return torch.stack([(losses * weight).sum(), weight.sum()])
 
 
-def fit(
+def fit_network(
     network: StreamNetwork,
     training_set: TrainingSet,
     settings: StreamsSettings,
     *,
     seed: int,
-    passes: int = 1,
+    epoch_factor: int = 1,
 ) -> float:
-    """Train for `passes` times all epochs; keep the state that does best on the stopping images.
+    """Train for `epoch_factor` times the epochs; keep the best state on the stopping images.
 
     Returns
     -------
@@ -174,8 +170,8 @@ def fit(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    epochs = passes * settings.epochs
-    steps = epochs * -(-len(training_set.train) // BATCH)
+    epochs = epoch_factor * settings.epochs
+    steps = epochs * -(-len(training_set.train) // BATCH_SIZE)
     schedule = LambdaLR(optimizer, partial(warmup_cosine, steps=steps))
     rng = stable_rng(seed, "order")
     torch.manual_seed(stable_seed(seed, "network"))
@@ -183,14 +179,14 @@ def fit(
     for _ in range(epochs):
         network.train()
         order = rng.permutation(np.asarray(training_set.train, dtype=np.int64))
-        for start in range(0, len(order), BATCH):
-            total, weight = training_set.loss(network, order[start : start + BATCH].tolist())
+        for start in range(0, len(order), BATCH_SIZE):
+            total, weight = training_set.loss(network, order[start : start + BATCH_SIZE].tolist())
             optimizer.zero_grad(set_to_none=True)
             (total / weight.clamp(min=1e-6)).backward()
             optimizer.step()
             schedule.step()
         network.eval()
-        loss = measure(network, training_set)
+        loss = stopping_loss(network, training_set)
         if loss < best:
             best = loss
             best_state = {name: value.clone() for name, value in network.state_dict().items()}
@@ -199,10 +195,13 @@ def fit(
 
 
 @torch.no_grad()
-def measure(network: StreamNetwork, training_set: TrainingSet) -> float:
+def stopping_loss(network: StreamNetwork, training_set: TrainingSet) -> float:
     """Mean loss on the stopping images; infinite where they have no cell that counts."""
     rows = list(training_set.stop)
-    sums = [training_set.loss(network, rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
+    sums = [
+        training_set.loss(network, rows[i : i + CHUNK_SIZE])
+        for i in range(0, len(rows), CHUNK_SIZE)
+    ]
     if not sums:
         return math.inf
     total, weight = torch.stack(sums).sum(dim=0).tolist()
@@ -210,11 +209,11 @@ def measure(network: StreamNetwork, training_set: TrainingSet) -> float:
 
 
 @torch.no_grad()
-def run(network: StreamNetwork, stream_features: StreamFeatures) -> Tensor:
+def compute_logits(network: StreamNetwork, features: StreamFeatures) -> Tensor:
     """Return logits of many images, (N, h, w), some at a time."""
-    rows = range(0, len(stream_features), CHUNK)
+    rows = range(0, len(features), CHUNK_SIZE)
     parts = [
-        network(stream_features.pick(range(start, min(start + CHUNK, len(stream_features)))))
+        network(features.take(range(start, min(start + CHUNK_SIZE, len(features)))))
         for start in rows
     ]
     return torch.cat(parts)

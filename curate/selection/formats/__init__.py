@@ -9,7 +9,7 @@ from curate.selection.formats.lists import ListFormat
 from curate.selection.formats.original import OriginalFormat
 
 if TYPE_CHECKING:
-    from curate.selection.formats.base import Format
+    from curate.selection.placement import Format
 
 FORMATS: Final[dict[str, type[Format]]] = {
     "original": OriginalFormat,
@@ -17,5 +17,3 @@ FORMATS: Final[dict[str, type[Format]]] = {
     "list": ListFormat,
 }
 """One class a format; a new one needs a file here, a line here, and a test."""
-
-__all__ = ["FORMATS"]

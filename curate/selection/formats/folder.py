@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from curate.records import IGNORE_INDEX
-from curate.selection.formats.base import Format
-
-if TYPE_CHECKING:
-    from curate.selection.placement import SubsetItem
+from curate.selection.placement import Format, SubsetItem
 
 
 class FolderFormat(Format):
     """Labels are 8-bit PNG files, 0 .. C-1 and 255 = ignore; no id map is needed to read them."""
 
-    needs_label_maps: ClassVar[bool] = True
+    needs_label_maps = True
 
     def add(self, item: SubsetItem) -> None:
         """Write one image and its label."""
         suffix = PurePosixPath(item.image_path).suffix
-        self.placement.place(item.image, f"images/{item.id}{suffix}")
-        label_map = self.placement.read_label_map(Path(item.label))
+        self.placement.place(item.image_path, f"images/{item.id}{suffix}")
+        label_map = self.placement.source.read_label_map(item.label_path)
         if item.keep is not None:
             label_map = np.where(item.keep, label_map, np.uint8(IGNORE_INDEX))
         target = self.placement.new_file(f"labels/{item.id}.png")

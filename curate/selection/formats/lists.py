@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
 
 from curate.errors import StoreError
-from curate.selection.formats.base import Format
-
-if TYPE_CHECKING:
-    from curate.selection.placement import Placement, SubsetItem
+from curate.selection.placement import Format, Placement, SubsetItem
 
 IMAGE_LIST = "images.txt"
 LABEL_LIST = "labels.txt"
@@ -22,7 +17,7 @@ class ListFormat(Format):
     They name the original files. Labels are written only where pixels were left out.
     """
 
-    media: ClassVar[tuple[str, ...]] = ("symlink", "none")
+    media = ("symlink", "none")
 
     def __init__(self, placement: Placement) -> None:
         super().__init__(placement)
@@ -31,12 +26,11 @@ class ListFormat(Format):
 
     def add(self, item: SubsetItem) -> None:
         """Note one image, and write its label if it changes."""
-        label = item.label
+        label = self.placement.original(item.label_path)
         if item.keep is not None:
-            target = self.placement.new_file(item.label_path)
-            self.placement.write_masked_label(Path(item.label), target, item.keep)
+            self.placement.mask_label(item.label_path, item.keep)
             label = self.placement.final_path(item.label_path)
-        self._images.append(_line(item.image))
+        self._images.append(_line(self.placement.original(item.image_path)))
         self._labels.append(_line(label))
 
     def finish(self) -> None:

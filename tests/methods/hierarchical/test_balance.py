@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from curate.methods.hierarchical.channels import balance, channel_lookup, read_channel, realism_loss
+from curate.methods.hierarchical.networks import balance, channel_lookup, read_channel, realism_loss
 
 
 def test_every_value_of_a_label_map_has_a_channel():

@@ -1,12 +1,7 @@
 import pytest
 import torch
 
-from curate.methods.hierarchical.inputs import (
-    InputStack,
-    read_image,
-    read_label,
-    stage_names,
-)
+from curate.methods.hierarchical.inputs import InputStack, read_image, stage_names
 from curate.records import Evidence
 
 
@@ -23,9 +18,9 @@ def evidence_of(features=None, height=8, width=8, num_classes=2):
 
 
 def test_ignored_labels_are_all_zero():
-    one_hot = read_label(evidence_of())
-    assert one_hot[0, :, 0, 1].tolist() == [0.0, 1.0]
-    assert one_hot[0, :, 1, 1].tolist() == [0.0, 0.0]
+    channels = InputStack(("label",), num_classes=2, feature_channels={})(evidence_of())
+    assert channels[0, :, 0, 1].tolist() == [0.0, 1.0]
+    assert channels[0, :, 1, 1].tolist() == [0.0, 0.0]
 
 
 def test_image_input_covers_every_pixel_also_of_odd_sizes():

@@ -24,7 +24,7 @@ def area(scores, evidence):
 
 
 @pytest.mark.parametrize("channels", ["per_class", "shared"])
-def test_every_level_learns_to_tell_the_domains_apart(channels):
+def test_every_level_learns_to_separate_the_domains(channels):
     method = train(build("hierarchical", channels=channels, learning_rate=5e-3), shift=2.0)
     evidence = evidence_of(1000, shift=2.0)
     scores = method.scores(evidence)
@@ -66,7 +66,7 @@ def test_class_frequencies_do_not_pass_for_realism_in_per_class_channels():
     assert by_class.scores(evidence).pixel.sub(0.5).abs().max() < 0.1
 
 
-def test_held_out_images_teach_nothing():
+def test_networks_do_not_train_on_held_out_images():
     splits = {key: Split(held_out=True, fold=0) for key in KEYS}
     method = build("hierarchical", splits)
     before = {name: value.clone() for name, value in method.networks.state_dict().items()}
@@ -103,7 +103,7 @@ def test_fold_networks_train_on_the_other_folds_only():
     assert trained.abs().max() > 0
 
 
-def test_a_level_that_never_beats_having_no_opinion_is_silent():
+def test_a_level_that_is_no_better_than_chance_is_inactive():
     method = train(build("hierarchical", learning_rate=5e-3), shift=2.0)
     swapped = evidence_of(1000, shift=2.0)
     swapped.is_real.logical_not_()
@@ -113,7 +113,7 @@ def test_a_level_that_never_beats_having_no_opinion_is_silent():
     assert bool((scores.combined == 0.5).all())
 
 
-def test_last_judgement_returns_to_the_best_networks():
+def test_last_evaluation_returns_to_the_best_networks():
     method = train(build("hierarchical", learning_rate=5e-3, patience=50), shift=2.0)
     held_out = [evidence_of(1000, shift=2.0)]
     best = method.evaluate(held_out, is_last=False)["held_out_loss_pixel"]

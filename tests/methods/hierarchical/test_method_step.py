@@ -13,8 +13,8 @@ from tests.methods.test_contract import NUM_CLASSES, build, evidence_of
 LEVELS = ("image", "region", "pixel")
 
 
-def say(method, **logits):
-    """Make the networks of levels say a logit of every cell, and return their parameters."""
+def set_logits(method, **logits):
+    """Make the networks of levels return one logit for every cell, and return their parameters."""
 
     class Constant(nn.Module):
         def __init__(self, logit):
@@ -36,7 +36,7 @@ def by_hand(value):
     return pytest.approx(value, rel=1e-5)
 
 
-def test_first_step_measures_no_opinion():
+def test_first_step_measures_chance():
     weights, measured = build("hierarchical").step(evidence_of(), is_warmup=False)
     # 0.5 lies between two bins of the histogram of scores: hence not 1 to the last digit
     assert torch.allclose(weights, torch.ones(4, 6, 8), atol=1e-3)
@@ -53,7 +53,7 @@ def test_first_step_measures_no_opinion():
 def test_loss_and_score_of_each_level_are_its_own():
     # logit ln 3: probability 3/4; without smoothing (ln 4/3 + ln 4) / 2 in each of both losses
     method = build("hierarchical", smoothing=0.0, min_class_px=1)
-    say(method, image=math.log(3), region=0.0, pixel=-math.log(3))
+    set_logits(method, image=math.log(3), region=0.0, pixel=-math.log(3))
     weights, measured = method.step(evidence_of(), is_warmup=False)
     sure = math.log(4 / 3) + math.log(4)
     for level, score, loss in zip(
@@ -66,7 +66,7 @@ def test_loss_and_score_of_each_level_are_its_own():
 
 def test_inactive_level_counts_a_half_and_goes_on_learning():
     method = build("hierarchical", levels=["image", "pixel"])
-    networks = say(method, image=3.0, pixel=3.0)
+    networks = set_logits(method, image=3.0, pixel=3.0)
     method.is_inactive[1] = True
     _, measured = method.step(evidence_of(), is_warmup=False)
     assert measured["weight_image"] == by_hand(torch.tensor(3.0).sigmoid().item())
@@ -81,7 +81,7 @@ def test_inactive_level_counts_a_half_and_goes_on_learning():
 
 def test_level_that_stopped_is_left_as_it_is_and_still_scores():
     method = build("hierarchical", levels=["image", "pixel"], patience=1)
-    networks = say(method, image=1.0, pixel=1.0)
+    networks = set_logits(method, image=1.0, pixel=1.0)
     held_out = [evidence_of(9)]
     for _ in range(2):  # no better at the second time
         method.evaluate(held_out, is_last=False)
@@ -92,23 +92,17 @@ def test_level_that_stopped_is_left_as_it_is_and_still_scores():
 
 def test_only_levels_that_still_learn_take_steps():
     method = build("hierarchical", levels=["image", "pixel"], weight_decay=0.0)
-    networks = say(method, image=1.0, pixel=1.0)
-    next(iter(evaluations(method, "image"))).since_best = 99
+    networks = set_logits(method, image=1.0, pixel=1.0)
+    method.stopping["image"].since_best = 99
     method.step(evidence_of(), is_warmup=False)
     assert networks["image"].item() == 1
     # down the gradient, of which both domains cancel but for 3/4 against 1/2: a full rate of Adam
     assert networks["pixel"].item() == by_hand(1 - 1e-3)
 
 
-def evaluations(method, *levels):
-    """Early stopping of levels, wherever the method keeps it."""
-    found = next(v for v in vars(method).values() if isinstance(v, dict) and set(levels) <= set(v))
-    return [found[level] for level in levels]
-
-
 def test_warmup_weighs_one_and_learns_nothing():
     method = build("hierarchical")
-    networks = say(method, image=1.0, region=1.0, pixel=1.0)
+    networks = set_logits(method, image=1.0, region=1.0, pixel=1.0)
     weights, measured = method.step(evidence_of(), is_warmup=True)
     assert torch.equal(weights, torch.ones(4, 6, 8))
     assert measured == {}
@@ -123,7 +117,7 @@ def stage_method():
     """Make a method whose stack of inputs is that of a stage of two channels."""
     method = build("hierarchical", levels=["pixel"])
     method.stack = InputStack(["0"], num_classes=NUM_CLASSES, feature_channels={"0": 2})
-    say(method, pixel=0.0)
+    set_logits(method, pixel=0.0)
     return method
 
 
@@ -147,7 +141,7 @@ def test_features_are_standardised_by_the_first_step_where_there_is_no_warmup():
 
 def test_networks_see_the_named_inputs():
     method = build("hierarchical", inputs=["predictions", "label"], levels=["pixel"])
-    say(method, pixel=0.0)
+    set_logits(method, pixel=0.0)
     evidence = evidence_of()
     method.scores(evidence)
     assert torch.equal(method.seen[:, :NUM_CLASSES], evidence.predictions)
@@ -160,7 +154,7 @@ def test_penalty_is_the_loss_of_calling_synthetic_cells_real():
     assert not build("hierarchical").has_penalty
     evidence = evidence_of()
     assert method.penalty(evidence.predictions, evidence).item() == by_hand(0.25 * math.log(2))
-    say(method, image=math.log(3), region=0.0, pixel=-math.log(3))
+    set_logits(method, image=math.log(3), region=0.0, pixel=-math.log(3))
     up, down = math.log(4 / 3), math.log(4)
     losses = [0.9 * up + 0.1 * down, math.log(2), 0.9 * down + 0.1 * up]
     found = method.penalty(evidence.predictions, evidence).item()
@@ -196,7 +190,7 @@ def test_warning_where_every_level_is_near_chance(areas, warns):
 
 def test_evaluation_measures_every_level_and_makes_those_without_a_signal_inactive():
     method = build("hierarchical", levels=["image", "pixel"])
-    say(method, image=0.0, pixel=2.0)  # all are real: worse than no opinion
+    set_logits(method, image=0.0, pixel=2.0)  # all are real: worse than chance
     measured = method.evaluate([evidence_of(9)], is_last=False)
     assert measured["held_out_loss_image"] == by_hand(math.log(2))
     assert measured["held_out_loss_pixel"] > math.log(2)
@@ -206,7 +200,7 @@ def test_evaluation_measures_every_level_and_makes_those_without_a_signal_inacti
 
 def test_last_evaluation_keeps_the_present_networks_where_they_are_better():
     method = build("hierarchical", levels=["pixel"], smoothing=0.0)
-    network = say(method, pixel=2.0)["pixel"]
+    network = set_logits(method, pixel=2.0)["pixel"]
     held_out = [evidence_of(9)]
     worse = method.evaluate(held_out, is_last=False)["held_out_loss_pixel"]
     with torch.no_grad():

@@ -8,10 +8,10 @@ from torch import nn
 
 from curate.config import parse
 from curate.methods import MethodContext, Preparation, Split
-from curate.methods.streams import Streams
-from curate.models import build_segmenter, build_weighter
+from curate.methods.streams.method import Streams
+from curate.models import build_segmenter
 from curate.records import Batch, Evidence
-from curate.training.injection import inject_corruptions, pick_pieces
+from curate.training.preparation import choose_superpixels, inject_corruptions
 
 SEGMENTER = "tests.methods.streams.making:make_segmenter"
 SIZE = (32, 48)
@@ -79,7 +79,7 @@ def make_preparation(synthetic, *, real=None):
         synthetic,
         draw_real,
         partial(inject_corruptions, real, 0),
-        pick_pieces,
+        choose_superpixels,
         0,
         num_steps=100,
     )
@@ -107,7 +107,6 @@ def make_method(preparation, **settings):
             key: Split(held_out=index % 4 == 3, fold=index // 4 % 2)
             for index, key in enumerate(keys)
         },
-        build_weighter=build_weighter,
         build_segmenter=partial(build_segmenter, SEGMENTER, 2),
         build_encoder=partial(build_segmenter, num_classes=2),
     )

@@ -1,4 +1,4 @@
-"""When a stream may speak, and how its logits become posteriors."""
+"""When a stream is active, and how its logits become posteriors."""
 
 import math
 
@@ -6,17 +6,16 @@ import pytest
 import torch
 
 from curate.methods.streams.calibration import (
-    ENOUGH,
-    LEAST,
-    MOST,
-    calibrate,
+    MAX_CLASS_FACTOR,
+    MIN_CLASS_CELLS,
+    MIN_POSTERIOR,
+    calibrate_logits,
     class_factors,
-    finds_less_good,
-    posterior,
-    real_level,
-    tells_domains_apart,
+    domain_posterior,
+    finds_corruption,
+    real_quantile,
+    separates_domains,
 )
-from curate.methods.streams.fusion import USUAL, fuse, measure_agreement
 from tests.methods.streams.making import IS_REAL
 
 VALID = torch.ones(16, 2, 2, dtype=torch.bool)
@@ -28,22 +27,22 @@ def noisy_logits(shift, seed=0):
     return noise + torch.where(IS_REAL, shift, -shift)[:, None, None]
 
 
-def test_right_logits_may_speak():
-    assert tells_domains_apart(noisy_logits(0.5), VALID, IS_REAL)
+def test_right_logits_are_active():
+    assert separates_domains(noisy_logits(0.5), VALID, IS_REAL)
 
 
-def test_logits_of_swapped_domains_may_not():
-    assert not tells_domains_apart(noisy_logits(0.5), VALID, ~IS_REAL)
+def test_logits_of_swapped_domains_are_not():
+    assert not separates_domains(noisy_logits(0.5), VALID, ~IS_REAL)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_noise_may_not(seed):
-    assert not tells_domains_apart(noisy_logits(0.0, seed), VALID, IS_REAL)
-    assert not finds_less_good(noisy_logits(0.0, seed).sigmoid(), VALID, IS_REAL)
+def test_noise_is_not(seed):
+    assert not separates_domains(noisy_logits(0.0, seed), VALID, IS_REAL)
+    assert not finds_corruption(noisy_logits(0.0, seed).sigmoid(), VALID, IS_REAL)
 
 
-def test_logits_that_take_every_unseen_image_for_synthetic_may_speak():
-    assert tells_domains_apart(noisy_logits(0.5) - 3, VALID, IS_REAL)
+def test_logits_that_take_every_unseen_image_for_synthetic_are_active():
+    assert separates_domains(noisy_logits(0.5) - 3, VALID, IS_REAL)
 
 
 def test_calibration_finds_scale_and_offset():
@@ -53,54 +52,56 @@ def test_calibration_finds_scale_and_offset():
     fair = torch.where(is_right == is_real, math.log(4), -math.log(4))
     logits = torch.stack([3 * fair - 1, torch.full((9000,), 9.0)], dim=1)[:, None]
     valid = torch.tensor([True, False]).expand(9000, 1, 2)
-    found = calibrate(logits, valid, is_real)
+    found = calibrate_logits(logits, valid, is_real)
     assert torch.allclose(found[valid], fair, atol=0.1)
 
 
 def test_calibration_of_one_domain_is_finite():
-    assert calibrate(noisy_logits(0.5), VALID, IS_REAL & False).isfinite().all()
+    assert calibrate_logits(noisy_logits(0.5), VALID, IS_REAL & False).isfinite().all()
 
 
-def test_worse_cells_in_synthetic_images_may_speak_but_not_better_ones():
-    assert finds_less_good(noisy_logits(0.5).sigmoid(), VALID, IS_REAL)
-    assert not finds_less_good(noisy_logits(-0.5).sigmoid(), VALID, IS_REAL)
+def test_lower_scores_of_synthetic_images_are_active_but_not_higher_ones():
+    assert finds_corruption(noisy_logits(0.5).sigmoid(), VALID, IS_REAL)
+    assert not finds_corruption(noisy_logits(-0.5).sigmoid(), VALID, IS_REAL)
 
 
-def test_ignored_cells_have_no_say():
+def test_ignored_cells_do_not_count():
     logits = noisy_logits(0.0)
     logits[:, 0] = torch.where(IS_REAL, 9.0, -9.0)[:, None]
     valid = VALID.clone()
     valid[:, 0] = False
-    assert not tells_domains_apart(logits, valid, IS_REAL)
+    assert not separates_domains(logits, valid, IS_REAL)
 
 
 def test_one_image_of_a_domain_is_too_few():
     is_real = torch.tensor([True] + [False] * 15)
-    assert not finds_less_good(noisy_logits(0.5).sigmoid(), VALID, is_real)
+    assert not finds_corruption(noisy_logits(0.5).sigmoid(), VALID, is_real)
 
 
 def test_posterior_is_the_density_ratio_relative_to_real_cells():
-    level = torch.tensor(math.log(2))
+    quantile = torch.tensor(math.log(2))
     logits = torch.tensor([math.log(2), 5.0, math.log(1.0), -20.0])
-    expected = torch.tensor([1.0, 1.0, 0.5, LEAST])
-    assert torch.allclose(posterior(logits, level), expected)
+    expected = torch.tensor([1.0, 1.0, 0.5, MIN_POSTERIOR])
+    assert torch.allclose(domain_posterior(logits, quantile), expected)
 
 
-def test_three_in_four_labelled_real_cells_reach_the_real_level():
+def test_three_in_four_labelled_real_cells_reach_the_real_quantile():
     logits = torch.tensor([[[9.0, 2.0, 1.0, 5.0, 4.0, -3.0]], [[-7.0] * 6]])
     valid = torch.tensor([[[True] * 5 + [False]], [[True] * 6]])
-    assert real_level(logits, valid, torch.tensor([True, False])) == 2.0
-    assert real_level(logits, ~valid & False, torch.tensor([True, False])) == 0.0
+    assert real_quantile(logits, valid, torch.tensor([True, False])) == 2.0
+    assert real_quantile(logits, ~valid & False, torch.tensor([True, False])) == 0.0
 
 
 def factors_of(scores, shares):
     """Factors of classes with enough cells each, of a given score and share."""
-    labels = torch.arange(len(scores)).repeat_interleave(ENOUGH).view(1, 1, -1)
-    cells = [torch.tensor(v).repeat_interleave(ENOUGH).view(1, 1, -1) for v in (scores, shares)]
+    labels = torch.arange(len(scores)).repeat_interleave(MIN_CLASS_CELLS).view(1, 1, -1)
+    cells = [
+        torch.tensor(v).repeat_interleave(MIN_CLASS_CELLS).view(1, 1, -1) for v in (scores, shares)
+    ]
     return class_factors(*cells, labels, len(scores))
 
 
-def test_factors_bring_the_weight_of_each_class_to_its_unspoiled_share():
+def test_factors_bring_the_weight_of_each_class_to_its_sound_share():
     scores, shares = [0.5, 0.1, 0.4], [0.5, 0.3, 0.2]
     weights = factors_of(scores, shares) * torch.tensor(scores)
     assert torch.allclose(weights / weights.sum(), torch.tensor(shares))
@@ -110,12 +111,16 @@ def test_factors_bring_the_weight_of_each_class_to_its_unspoiled_share():
 def test_factors_are_bounded():
     few = factors_of([0.5, 0.5, 0.5, 1e-5], [0.5, 0.5, 0.5, 0.5])
     ratio = 4 * 0.5 / (3 * 0.5 + 1e-5)  # of all cells
-    assert torch.allclose(few, torch.tensor([1 / ratio, 1 / ratio, 1 / ratio, MOST]) / MOST)
+    assert torch.allclose(
+        few, torch.tensor([1 / ratio, 1 / ratio, 1 / ratio, MAX_CLASS_FACTOR]) / MAX_CLASS_FACTOR
+    )
 
 
 def test_few_cells_have_the_factor_of_all():
-    labels = torch.tensor([[0] * ENOUGH + [1] * ENOUGH + [2, 255]]).view(1, 1, -1)
-    scores = torch.tensor([[0.4] * ENOUGH + [0.2] * ENOUGH + [1e-6, 0.9]]).view(1, 1, -1)
+    labels = torch.tensor([[0] * MIN_CLASS_CELLS + [1] * MIN_CLASS_CELLS + [2, 255]]).view(1, 1, -1)
+    scores = torch.tensor([[0.4] * MIN_CLASS_CELLS + [0.2] * MIN_CLASS_CELLS + [1e-6, 0.9]]).view(
+        1, 1, -1
+    )
     factors = class_factors(scores, torch.full_like(scores, 0.3), labels, 4)
     assert torch.allclose(factors, torch.tensor([0.5, 1, 2 / 3, 2 / 3]), atol=1e-2)
 
@@ -123,38 +128,3 @@ def test_few_cells_have_the_factor_of_all():
 def test_scores_of_nothing_have_factors_of_one():
     cells = torch.zeros(1, 2, 2)
     assert torch.equal(class_factors(cells, cells, cells.byte(), 3), torch.ones(3))
-
-
-def test_fusion_lowers_the_odds_of_the_planted_stream():
-    like = torch.zeros(1, 1, 2)
-    injected, other = torch.tensor([[[0.5, 0.75]]]), torch.tensor([[[0.25, 1.0]]])
-    known = (injected, 1.0)
-    # odds 1 times 1/4 is 1/5; odds 3 times 1 is 3/4; half the trust: odds 1 times 1/2 is 1/3
-    assert torch.allclose(fuse(known, [(other, 1.0)], like), torch.tensor([[[0.2, 0.75]]]))
-    assert torch.allclose(fuse(known, [(other, 0.5)], like), torch.tensor([[[1 / 3, 0.75]]]))
-    assert torch.allclose(fuse(known, [(other, 0.0)], like), injected)
-
-
-def test_fusion_flattens_a_planted_stream_that_is_not_trusted():
-    like = torch.zeros(1, 1, 1)
-    injected = torch.tensor([[[0.9]]])
-    # odds 9, to the power of a half, are 3
-    assert torch.allclose(fuse((injected, 0.5), [], like), torch.tensor(0.75))
-
-
-def test_fusion_without_the_planted_stream_begins_with_what_is_usual():
-    like = torch.zeros(1, 1, 1)
-    assert torch.allclose(fuse(None, [(torch.ones(1, 1, 1), 1.0)], like), torch.tensor(USUAL))
-
-
-def test_fusion_is_even_where_nobody_speaks():
-    like = torch.zeros(1, 1, 2)
-    assert torch.equal(fuse(None, [], like), torch.full((1, 1, 2), 0.5))
-
-
-def test_agreement_is_that_on_the_ranking():
-    injected = torch.tensor([-1.0, -2.0, 3.0, 4.0])
-    assert measure_agreement(torch.tensor([0.0, 1.0, 2.0, 3.0]), injected) == 1
-    assert measure_agreement(torch.tensor([0.0, 2.0, 1.0, 3.0]), injected) == 0.5  # 3 of 4 pairs
-    assert measure_agreement(torch.tensor([3.0, 2.0, 1.0, 0.0]), injected) == 0
-    assert measure_agreement(torch.zeros(4), injected.abs()) == 1

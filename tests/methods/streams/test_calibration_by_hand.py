@@ -6,18 +6,18 @@ import pytest
 import torch
 
 from curate.methods.streams.calibration import (
-    BELOW,
-    ENOUGH,
-    LEAST,
-    MOST,
-    calibrate,
+    MAX_CLASS_FACTOR,
+    MIN_CLASS_CELLS,
+    MIN_POSTERIOR,
+    REAL_QUANTILE,
+    calibrate_logits,
     cell_auroc,
     class_factors,
-    finds_less_good,
+    domain_posterior,
+    finds_corruption,
     mean_of_images,
-    posterior,
-    real_level,
-    tells_domains_apart,
+    real_quantile,
+    separates_domains,
 )
 
 IS_REAL = torch.tensor([True, True, False, False])
@@ -43,29 +43,29 @@ def test_difference_must_be_three_standard_errors():
     # 0.02, standard error of the difference of means (0.02 / 2 + 0.02 / 2) ** 0.5 = 0.1414
     for difference, is_found in ((0.43, True), (0.42, False), (-0.43, False)):
         goodness = images(0.6 + difference, 0.4 + difference, 0.6, 0.4)
-        assert finds_less_good(goodness, all_valid(4), IS_REAL) == is_found
+        assert finds_corruption(goodness, all_valid(4), IS_REAL) == is_found
 
 
 def test_difference_of_a_rounding_error_is_none_however_sure():
     for difference, is_found in ((1e-5, True), (3e-7, False)):
         goodness = images(0.0, 0.0, -difference, -difference)
-        assert finds_less_good(goodness, all_valid(4), IS_REAL) == is_found
+        assert finds_corruption(goodness, all_valid(4), IS_REAL) == is_found
 
 
 def test_two_images_of_each_domain_are_enough_and_one_is_not():
     goodness = images(0.9, 0.9, 0.1, 0.1)
-    assert finds_less_good(goodness, all_valid(4), IS_REAL)
+    assert finds_corruption(goodness, all_valid(4), IS_REAL)
     for rows in ([0, 2, 3], [0, 1, 2]):
-        assert not finds_less_good(goodness[rows], all_valid(3), IS_REAL[rows])
+        assert not finds_corruption(goodness[rows], all_valid(3), IS_REAL[rows])
     valid = all_valid(4)
     valid[3] = False  # an image without a label is none
-    assert not finds_less_good(goodness, valid, IS_REAL)
+    assert not finds_corruption(goodness, valid, IS_REAL)
 
 
 def test_domains_are_told_apart_by_logits_of_the_right_sign():
-    assert tells_domains_apart(images(2.0, 2.1, -2.0, -2.1), all_valid(4), IS_REAL)
-    assert not tells_domains_apart(images(-2.0, -2.1, 2.0, 2.1), all_valid(4), IS_REAL)
-    assert not tells_domains_apart(images(2.0, -2.1, 2.0, -2.1), all_valid(4), IS_REAL)
+    assert separates_domains(images(2.0, 2.1, -2.0, -2.1), all_valid(4), IS_REAL)
+    assert not separates_domains(images(-2.0, -2.1, 2.0, 2.1), all_valid(4), IS_REAL)
+    assert not separates_domains(images(2.0, -2.1, 2.0, -2.1), all_valid(4), IS_REAL)
 
 
 def test_calibration_brings_logits_to_the_odds_of_the_images():
@@ -74,28 +74,30 @@ def test_calibration_brings_logits_to_the_odds_of_the_images():
     real = torch.tensor([True] * 10 + [False] * 10)
     logits = torch.tensor([5.0] * 8 + [-5.0] * 2 + [5.0] * 2 + [-5.0] * 8)[:, None, None]
     valid = torch.ones(20, 1, 1, dtype=torch.bool)
-    found = calibrate(logits, valid, real).flatten()
+    found = calibrate_logits(logits, valid, real).flatten()
     assert found.tolist() == pytest.approx((logits.flatten() / 5 * math.log(4)).tolist(), abs=0.05)
-    shifted = calibrate(logits - 3, valid, real).flatten()
+    shifted = calibrate_logits(logits - 3, valid, real).flatten()
     assert shifted.tolist() == pytest.approx(found.tolist(), abs=0.05)
 
 
 def test_calibration_counts_each_domain_and_each_image_the_same():
-    # two real images against six synthetic ones, one of which has twice the cells: no opinion of
+    # two real images against six synthetic ones, one of which has twice the cells: no sign of
     # either domain, so that what is left is an offset of 0
     real = torch.tensor([True] * 2 + [False] * 6)
     logits = torch.zeros(8, 1, 2)
     valid = all_valid(8)
     valid[:7, 0, 1] = False
-    assert calibrate(logits, valid, real).abs().max() < 1e-3
+    assert calibrate_logits(logits, valid, real).abs().max() < 1e-3
     # of one domain, an image with two cells counts as much as one with a single one
     logits = torch.tensor([[[2.0, 9.0]], [[-2.0, -2.0]], [[2.0, 9.0]], [[-2.0, -2.0]]])
     valid = torch.tensor([[[True, False]], [[True, True]]] * 2)
-    assert calibrate(logits, valid, IS_REAL).abs().max() < 0.02  # as in both domains: no scale
+    assert (
+        calibrate_logits(logits, valid, IS_REAL).abs().max() < 0.02
+    )  # as in both domains: no scale
 
 
 def test_calibration_never_turns_logits_upside_down():
-    found = calibrate(images(-2.0, -1.0, 1.0, 2.0), all_valid(4), IS_REAL)
+    found = calibrate_logits(images(-2.0, -1.0, 1.0, 2.0), all_valid(4), IS_REAL)
     assert found.unique().numel() == 1
     assert found[0, 0, 0].item() == pytest.approx(0, abs=1e-2)
 
@@ -103,14 +105,14 @@ def test_calibration_never_turns_logits_upside_down():
 def test_level_is_what_three_in_four_real_cells_reach():
     logits = torch.arange(9.0).view(1, 1, 9)
     valid = torch.ones(1, 1, 9, dtype=torch.bool)
-    assert real_level(logits, valid, torch.tensor([True])) == 2
-    assert BELOW == 0.25
+    assert real_quantile(logits, valid, torch.tensor([True])) == 2
+    assert REAL_QUANTILE == 0.25
 
 
 def test_posterior_lies_between_its_least_and_one():
-    found = posterior(torch.tensor([5.0, 1.0, 1.0 - math.log(4), -50.0]), torch.tensor(1.0))
+    found = domain_posterior(torch.tensor([5.0, 1.0, 1.0 - math.log(4), -50.0]), torch.tensor(1.0))
     assert found.tolist() == pytest.approx([1, 1, 0.25, 0.005])
-    assert LEAST == 0.005
+    assert MIN_POSTERIOR == 0.005
 
 
 def test_area_is_that_of_valid_cells():
@@ -126,12 +128,12 @@ def test_factor_of_a_class_takes_a_hundred_cells():
     mean = (40 + 19.8) / 199
     found = class_factors(scores, torch.full_like(scores, 0.3), labels, 2)
     # class 0: 1 / (0.4 / mean); class 1, of too few cells: 1, which is the largest
-    assert ENOUGH == 100
+    assert MIN_CLASS_CELLS == 100
     assert found.tolist() == pytest.approx([mean / 0.4, 1], rel=1e-5)
 
 
 def test_factor_is_at_most_ten_times_that_of_all_cells():
-    assert MOST == 10
+    assert MAX_CLASS_FACTOR == 10
     labels = torch.arange(2).repeat_interleave(100).view(1, 1, -1)
     scores = torch.tensor([0.5, 0.01]).repeat_interleave(100).view(1, 1, -1)
     shares = torch.full_like(scores, 0.5)

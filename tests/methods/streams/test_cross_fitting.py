@@ -1,15 +1,17 @@
 """Who is shown what, and whose logits are read, with images that are told by their brightness."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from curate.corruptions import Corrupted
 from curate.methods import Split
-from curate.methods.base import CorruptedImage, Preparation
-from curate.methods.streams import training_sets
+from curate.methods.protocol import Preparation
+from curate.methods.streams import streams
 from curate.methods.streams.features import StreamFeatures
 from curate.methods.streams.settings import StreamsSettings
-from curate.methods.streams.training_sets import StreamTraining
+from curate.methods.streams.streams import StreamTraining
 from curate.records import Batch
 
 FOLDS = (0, 1, 2, 0, 1, 2)
@@ -31,13 +33,13 @@ def make_batch(first, *, is_real):
 def make_training(injected=(), **settings):
     """Features of a cell: its image's number, then the fold that it was shown to."""
 
-    def see(fold, images, labels):
+    def extract(fold, images, labels):
         asked.append((fold, len(images)))
         number = (images[:, :1, :1, :1] * 25.5).round().expand(-1, 1, *labels.shape[1:])
         return StreamFeatures(number.half(), torch.full_like(number, fold).half(), labels)
 
-    def inject(kinds, times, most, folds):
-        told.update(kinds=kinds, times=times, most=most, folds=list(folds))
+    def inject(names, times, most, folds):
+        told.update(names=names, times=times, most=most, folds=list(folds))
         yield from injected
 
     asked, told = [], {}
@@ -48,13 +50,13 @@ def make_training(injected=(), **settings):
         for key, held_out, fold in zip(real.keys + synthetic.keys, HELD_OUT, FOLDS, strict=True)
     }
     chosen = StreamsSettings(folds=3, **settings)
-    training = StreamTraining(preparation, splits, chosen, see, torch.device("cpu"))
+    training = StreamTraining(preparation, splits, chosen, extract, torch.device("cpu"))
     training.asked, training.told = asked, told
     return training
 
 
 class Shift(nn.Module):
-    """Says the number of an image, and a hundred more for each fold of its own."""
+    """Returns the number of an image, and a hundred more for each fold of its own."""
 
     def __init__(self, fold):
         super().__init__()
@@ -65,14 +67,14 @@ class Shift(nn.Module):
 
 
 def test_features_come_from_the_images_own_fold(monkeypatch):
-    monkeypatch.setattr(training_sets, "CHUNK", 1)
+    monkeypatch.setattr(streams, "CHUNK_SIZE", 1)
     training = make_training()
-    features = training.stream_features
+    features = training.features
     assert features.appearance[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
     assert features.log_predictions[:, 0, 0, 0].tolist() == list(FOLDS)
     assert features.label_map.tolist() == [[[0, 255]], [[0, 0]], [[0, 0]]] * 2
     assert training.asked == [(0, 1), (0, 1), (1, 1), (1, 1), (2, 1), (2, 1)]
-    assert training.stream_features is features  # gathered once
+    assert training.features is features  # gathered once
 
 
 def test_logits_come_from_the_network_of_the_images_own_fold():
@@ -89,7 +91,7 @@ def test_fold_without_images_is_passed_over():
 
 
 def test_domains_count_the_same_in_what_is_learned_and_what_is_held_out():
-    # fold 0 learns from images 1, 2 (real; held out none of them) and 4, 5 are held out
+    # fold 0 is trained on images 1 and 2, which are real; 4 and 5 are held out
     training = make_training()
     found = training.domain_training_set(0)
     assert (list(found.train), list(found.stop)) == ([1, 2], [4, 5])
@@ -101,28 +103,23 @@ def test_domains_count_the_same_in_what_is_learned_and_what_is_held_out():
     assert found.weight[5].tolist() == [[0.5, 0.5]]
 
 
-def corrupted(source, *, parts_label, value):
-    mask = torch.zeros(4, 8, dtype=torch.bool)
+def corrupted(source, *, is_mismatch, value):
+    mask = np.zeros((4, 8), np.bool_)
     mask[:, :4] = True
-    return CorruptedImage(
-        source,
-        torch.full((3, 4, 8), value, dtype=torch.uint8),
-        torch.zeros(4, 8, dtype=torch.uint8),
-        mask,
-        parts_label,
-    )
+    image, label_map = np.full((3, 4, 8), value, np.uint8), np.zeros((4, 8), np.uint8)
+    return source, Corrupted(image, label_map, mask), is_mismatch
 
 
 def test_corrupted_images_are_shown_to_the_fold_of_their_source():
     injected = [
-        corrupted(0, parts_label=True, value=60),
-        corrupted(1, parts_label=False, value=70),
-        corrupted(2, parts_label=True, value=80),
+        corrupted(0, is_mismatch=True, value=60),
+        corrupted(1, is_mismatch=False, value=70),
+        corrupted(2, is_mismatch=True, value=80),
     ]
     training = make_training(injected)
     found = training.corruption_training_set(0)
-    assert found.stream_features.appearance[:, 0, 0, 0].tolist() == [6, 7, 8]
-    assert found.stream_features.log_predictions[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert found.features.appearance[:, 0, 0, 0].tolist() == [6, 7, 8]
+    assert found.features.log_predictions[:, 0, 0, 0].tolist() == [0, 1, 2]
     assert found.target.tolist() == [[[0, 1]]] * 3  # the left cell is corrupted
     assert found.weight.tolist() == [[[1, 1]]] * 3
     assert (list(found.train), list(found.stop)) == ([1, 2], [])
@@ -132,12 +129,12 @@ def test_corrupted_images_are_shown_to_the_fold_of_their_source():
 
 def test_injections_are_asked_for_as_set():
     training = make_training(
-        [corrupted(0, parts_label=True, value=60)], corruptions=("blur", "noise"), injections=4
+        [corrupted(0, is_mismatch=True, value=60)], corruptions=("blur", "noise"), injections=4
     )
     training.corruption_training_set(0)
     # three images of two cells are few: as often as set, and at most 5,000,000 / 2 images
     assert training.told == {
-        "kinds": ("blur", "noise"),
+        "names": ("blur", "noise"),
         "times": 4,
         "most": 2_500_000,
         "folds": [0, 1, 2],
@@ -147,7 +144,7 @@ def test_injections_are_asked_for_as_set():
 @pytest.mark.parametrize(("num_images", "times"), [(60, 4), (61, 3), (120, 2), (250, 1), (999, 1)])
 def test_images_of_many_cells_are_injected_into_less_often(num_images, times):
     # as often as set up to 60 images of 120x160 pixels, then in proportion
-    training = make_training([corrupted(0, parts_label=True, value=60)], injections=4)
+    training = make_training([corrupted(0, is_mismatch=True, value=60)], injections=4)
     label_map = torch.zeros(1, 1, 1, dtype=torch.uint8).expand(num_images, 120, 160)
     real = Batch(label_map, label_map, torch.ones(num_images), tuple(map(str, range(num_images))))
     training._real = real

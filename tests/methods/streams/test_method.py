@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from curate.auditing.ranking import spearman
-from curate.methods.streams import method as streams_method
+from curate.methods.streams import method as method_module
 from curate.metrics import auroc
 from tests.methods.streams.making import (
     corrupt,
@@ -43,7 +43,7 @@ def area(scores, mask=None):
     return auroc(scores, is_right(scores) if mask is None else mask)
 
 
-def test_spoiled_colours_are_found(method, restyled):
+def test_corrupted_colours_are_found(method, restyled):
     assert area(method.scores(evidence_of(restyled)).combined) > 0.9
     assert method.warning({"auroc_planted": 0.5}) is None
 
@@ -72,22 +72,22 @@ def test_label_in_a_place_of_its_own_is_found_by_layout():
     assert auroc(layout, ~cells.flip(2)) < 0.8
 
 
-def test_mismatch_sees_labels_and_not_colours(restyled):
+def test_mismatch_finds_labels_and_not_colours(restyled):
     pool = corrupt(draw_pool(), labels=True)
     assert area(learn(pool).scores(evidence_of(pool)).streams["mismatch"]) > 0.9
     blind = learn(restyled, corruptions=["style", "blur"])
     assert "mismatch" not in blind.scores(evidence_of(restyled)).streams
 
 
-def test_kind_that_was_never_planted_is_found(restyled):
+def test_corruption_that_was_never_injected_is_found(restyled):
     method = learn(restyled, corruptions=["wrong_label"])
     assert area(method.scores(evidence_of(restyled)).combined) > 0.85
 
 
-def test_nothing_is_said_where_nothing_is_spoiled():
+def test_every_stream_is_inactive_where_nothing_is_corrupted():
     pool = draw_pool()
     method = learn(pool)
-    assert not method.fusion.active
+    assert not method.fusion.active_streams
     assert torch.equal(method.scores(evidence_of(pool)).combined, torch.full((16, 8, 12), 0.5))
     assert set(method.evaluate([], is_last=True).values()) == {0.5}
     weights, metrics = method.step(evidence_of(pool), is_warmup=False)
@@ -97,7 +97,7 @@ def test_nothing_is_said_where_nothing_is_spoiled():
     assert "Weights are uniform" in method.warning({})
 
 
-def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
+def test_weights_are_low_where_cells_are_corrupted_and_have_mean_one(method, restyled):
     weights, metrics = method.step(evidence_of(restyled), is_warmup=False)
     right = is_right(weights)
     assert weights[~right].mean() < 0.8 < 1.2 < weights[right].mean()
@@ -105,7 +105,7 @@ def test_weights_are_low_where_it_is_bad_and_have_mean_one(method, restyled):
     assert 0.2 <= metrics["ess"] <= 1
 
 
-def test_weights_follow_the_scores_and_are_kept_in_mind(restyled):
+def test_weights_follow_the_scores_which_are_kept(restyled):
     method = learn(restyled)
     evidence = evidence_of(restyled)
     expected = method.fusion.balance(method.scores(evidence).combined, evidence.label_map)
@@ -118,10 +118,10 @@ def test_weights_follow_the_scores_and_are_kept_in_mind(restyled):
     torch.testing.assert_close(again, weights, rtol=0.1, atol=0.01)  # the mean is a running one
 
 
-def test_memory_for_scores_is_bounded(method, restyled, monkeypatch):
-    monkeypatch.setattr(streams_method, "MAX_SEEN", 5 * 8 * 12)
+def test_number_of_kept_scores_is_bounded(method, restyled, monkeypatch):
+    monkeypatch.setattr(method_module, "MAX_KEPT_CELLS", 5 * 8 * 12)
     method.step(evidence_of(restyled), is_warmup=False)
-    assert len(method._seen) == 5
+    assert len(method._kept_scores) == 5
 
 
 def test_score_of_an_image_does_not_depend_on_its_batch(method, restyled):
@@ -151,7 +151,7 @@ def test_preparation_goes_on_from_any_finished_part(restyled):
             assert torch.equal(resumed.state_dict()[name], value), name
 
 
-def test_no_network_learns_from_the_images_that_it_scores(restyled):
+def test_no_network_is_trained_on_the_images_that_it_scores(restyled):
     preparation = make_preparation(restyled)
     asked = []
 
@@ -169,18 +169,18 @@ def test_no_network_learns_from_the_images_that_it_scores(restyled):
     assert len(asked) == 2
 
 
-def test_image_is_judged_by_every_fold_that_did_not_learn_from_it(method):
+def test_image_is_scored_by_every_fold_that_was_not_trained_on_it(method):
     posteriors = [torch.full((3, 1, 1), 0.2), torch.full((3, 1, 1), 0.6)]
     keys = ("r0:00", "s0:00", "new:00")
     assert [method.splits[key].fold for key in keys[:2]] == [0, 1]
-    learned_domains = method._pick("appearance", posteriors, keys).flatten()
-    learned_corruptions = method._pick("planted", posteriors, keys).flatten()
+    learned_domains = method._choose_folds("appearance", posteriors, keys).flatten()
+    learned_corruptions = method._choose_folds("planted", posteriors, keys).flatten()
     assert torch.allclose(learned_domains, torch.tensor([0.2, 0.6, 0.4]))
     assert torch.allclose(learned_corruptions, torch.tensor([0.2, 0.4, 0.4]))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_shuffled_domains_silence_every_stream_and_weights_are_uniform(seed):
+def test_shuffled_domains_leave_every_stream_inactive_and_weights_are_uniform(seed):
     generator = torch.Generator().manual_seed(seed)
     is_corrupted = torch.randperm(32, generator=generator) < 16  # half of both domains together
     real, pool = (
@@ -191,14 +191,14 @@ def test_shuffled_domains_silence_every_stream_and_weights_are_uniform(seed):
         )
     )
     method = learn(pool, real=real)
-    assert not method.fusion.active
+    assert not method.fusion.active_streams
     weights, _ = method.step(evidence_of(pool), is_warmup=False)
     assert torch.equal(weights, torch.ones_like(weights))  # an effective sample size of 1
 
 
-def test_swapped_domains_do_not_find_what_is_spoiled():
+def test_swapped_domains_do_not_find_what_is_corrupted():
     real = corrupt(draw_images(16, "r0", is_real=True, seed=1), appearance=True)
     method = learn(draw_pool(), real=real)
-    assert method.fusion.active
+    assert method.fusion.active_streams
     strangers = corrupt(draw_images(16, "new", is_real=False, seed=3), appearance=True)
     assert area(method.scores(evidence_of(strangers)).combined) < 0.5

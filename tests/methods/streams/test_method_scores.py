@@ -1,4 +1,4 @@
-"""Scores and weights of streams whose networks say what they are told to, worked out by hand.
+"""Scores and weights of streams whose networks return given logits, worked out by hand.
 
 Two folds; real image r0:00 and synthetic image s0:00 are of fold 0, s0:01 of fold 1. Each cell has
 a logit of its stream and fold. Streams that learned the domains have the posterior exp(logit) up
@@ -23,7 +23,7 @@ KEYS = ("r0:00", "s0:00", "s0:01", "s1:99")
 
 
 class Constant(nn.Module):
-    """Says one logit of every cell, of cells in the right half another one."""
+    """Returns one logit for every cell, another one for those in the right half."""
 
     def __init__(self, left, right=None):
         super().__init__()
@@ -80,7 +80,7 @@ def test_every_image_is_read_from_the_fold_that_did_not_learn_from_it():
     scores = method.scores(evidence_of())
     # domains: 1/2 by fold 0, 1/4 by fold 1; the unknown image has the mean
     assert of_images(scores.streams["appearance"]) == pytest.approx([1 / 2, 1 / 2, 1 / 4, 3 / 8])
-    # corruptions: 1/2 by fold 0, 3/4 by fold 1; no fold learned from synthetic images
+    # corruptions: 1/2 by fold 0, 3/4 by fold 1; no fold was trained on synthetic images
     assert of_images(scores.streams[CORRUPTION]) == pytest.approx([1 / 2, 5 / 8, 5 / 8, 5 / 8])
 
 
@@ -116,10 +116,10 @@ def test_image_without_a_label_has_an_image_level_of_zero():
     assert of_images(scores.image) == pytest.approx([0.5, 0, 0.5, 0.5])
 
 
-def test_level_and_trust_of_a_stream_are_used():
+def test_quantile_and_trust_of_a_stream_are_used():
     method = make(appearance=(-LN_2, -LN_2))
     index = list(STREAMS).index("appearance")
-    method.fusion.levels[index] = LN_2
+    method.fusion.quantiles[index] = LN_2
     assert of_images(method.scores(evidence_of()).streams["appearance"]) == pytest.approx(
         [1 / 4] * 4
     )
@@ -187,15 +187,15 @@ def test_synthetic_image_is_scored_once_and_a_real_one_never():
     assert network.calls == 2
     method.step(evidence_of(("s0:01", "s0:00")), is_warmup=False)
     assert network.calls == 4
-    assert list(method._seen) == ["s0:00", "s0:01"]
+    assert list(method._kept_scores) == ["s0:00", "s0:01"]
 
 
 def test_oldest_scores_are_forgotten_where_there_are_too_many(monkeypatch):
-    monkeypatch.setattr(streams_method, "MAX_SEEN", 2 * 8)
+    monkeypatch.setattr(streams_method, "MAX_KEPT_CELLS", 2 * 8)
     method = active()
     for key in ("s0:00", "s0:01", "s0:02"):
         method.step(evidence_of((key,)), is_warmup=False)
-    assert list(method._seen) == ["s0:01", "s0:02"]
+    assert list(method._kept_scores) == ["s0:01", "s0:02"]
 
 
 def test_remembered_scores_are_those_of_the_image():
@@ -203,7 +203,7 @@ def test_remembered_scores_are_those_of_the_image():
     evidence = evidence_of(("s0:00", "r0:00", "s0:01"))
     expected = method.scores(evidence).combined
     for _ in range(2):
-        found = method._recall(evidence)
+        found = method._score_synthetic(evidence)
         assert torch.equal(found[[0, 2]], expected[[0, 2]])
         assert of_images(found[[1]]) == [0.5]
 

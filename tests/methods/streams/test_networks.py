@@ -15,11 +15,11 @@ from curate.methods.streams.networks import (
     SEMANTICS,
     StreamNetwork,
     TrainingSet,
-    describe_label,
-    describe_place,
-    fit,
-    measure,
-    run,
+    compute_logits,
+    fit_network,
+    stack_layout,
+    stack_semantics,
+    stopping_loss,
 )
 from curate.methods.streams.settings import StreamsSettings
 
@@ -78,33 +78,37 @@ def test_network_with_the_best_held_out_loss_is_returned(monkeypatch):
         offsets.append(network.network.offset.item())
         return losses[len(offsets) - 1]
 
-    monkeypatch.setattr(networks, "measure", measured)
+    monkeypatch.setattr(networks, "stopping_loss", measured)
     network = make_network()
-    best = fit(network, make_training_set([1.0, 1.0], [1.0, 1.0]), settings(epochs=5), seed=0)
+    best = fit_network(
+        network, make_training_set([1.0, 1.0], [1.0, 1.0]), settings(epochs=5), seed=0
+    )
     assert best == 0.3
     assert len(set(offsets)) == 5
     assert network.network.offset.item() == offsets[1]  # of two as good the first
 
 
 def test_network_stops_before_what_it_learns_is_wrong_for_held_out_images():
-    # Whatever is learned from the first image, a target of 1, is wrong for the second, 0.
+    # Whatever the first image teaches, a target of 1, is wrong for the second, 0.
     network = make_network(offset=0.0)
     training_set = make_training_set([1.0, 1.0], [1.0, 0.0])
-    best = fit(network, training_set, settings(epochs=10), seed=0)
-    assert measure(network, training_set) == pytest.approx(best)
+    best = fit_network(network, training_set, settings(epochs=10), seed=0)
+    assert stopping_loss(network, training_set) == pytest.approx(best)
     last = make_network(offset=0.0)
-    fit(last, make_training_set([1.0, 1.0], [1.0, 0.0], stop=(0,)), settings(epochs=10), seed=0)
-    assert best < 0.9 < 1.2 < measure(last, training_set)
+    fit_network(
+        last, make_training_set([1.0, 1.0], [1.0, 0.0], stop=(0,)), settings(epochs=10), seed=0
+    )
+    assert best < 0.9 < 1.2 < stopping_loss(last, training_set)
 
 
 def test_network_without_held_out_images_keeps_its_last_state():
     network, alike = make_network(), make_network()
     assert (
-        fit(network, make_training_set([1.0], [1.0], stop=()), settings(epochs=4), seed=0)
+        fit_network(network, make_training_set([1.0], [1.0], stop=()), settings(epochs=4), seed=0)
         == math.inf
     )
     training_set = make_training_set([1.0], [1.0], stop=(0,))  # with each pass it is known better
-    assert fit(alike, training_set, settings(epochs=4), seed=0) < math.log(2)
+    assert fit_network(alike, training_set, settings(epochs=4), seed=0) < math.log(2)
     assert network.network.offset.item() == alike.network.offset.item() > 0.2
 
 
@@ -118,11 +122,11 @@ def test_rate_of_each_step_is_that_of_the_schedule(monkeypatch, batch, epochs):
                 offsets.append(self.offset.item())
             return super().forward(inputs, valid)
 
-    monkeypatch.setattr(networks, "BATCH", batch)
+    monkeypatch.setattr(networks, "BATCH_SIZE", batch)
     network = StreamNetwork(Watched(offset=-20.0), (APPEARANCE,), 1)
     # far from its target, the gradient is always 1 and each step of Adam a full rate long
     training_set = make_training_set([0.0, 0.0], [1.0, 1.0], train=(0, 1))
-    fit(network, training_set, settings(epochs=epochs), seed=0)
+    fit_network(network, training_set, settings(epochs=epochs), seed=0)
     steps = [after - before for before, after in pairwise(offsets)]
     # 40 steps: a rise over two, then half a cosine over 38
     assert len(offsets) == 40
@@ -140,7 +144,7 @@ def test_loss_by_hand():
 
 
 def test_held_out_loss_is_the_mean_over_the_weights_of_all_chunks(monkeypatch):
-    monkeypatch.setattr(networks, "CHUNK", 2)
+    monkeypatch.setattr(networks, "CHUNK_SIZE", 2)
     network = make_network(weight=1.0)
     logit = math.log(3)
     training_set = make_training_set(
@@ -151,15 +155,15 @@ def test_held_out_loss_is_the_mean_over_the_weights_of_all_chunks(monkeypatch):
         stop=(0, 1, 2),
     )
     expected = (2 * math.log(4 / 3) + 2 * math.log(4)) / 4
-    assert measure(network, training_set) == pytest.approx(expected, rel=1e-3)
+    assert stopping_loss(network, training_set) == pytest.approx(expected, rel=1e-3)
 
 
 def test_held_out_images_without_a_cell_that_counts_have_an_infinite_loss():
     assert (
-        measure(make_network(), make_training_set([0.0], [1.0], weight=[0.0], stop=(0,)))
+        stopping_loss(make_network(), make_training_set([0.0], [1.0], weight=[0.0], stop=(0,)))
         == math.inf
     )
-    assert measure(make_network(), make_training_set([0.0], [1.0], stop=())) == math.inf
+    assert stopping_loss(make_network(), make_training_set([0.0], [1.0], stop=())) == math.inf
 
 
 def test_network_learns_in_training_mode_and_is_measured_in_evaluation_mode(monkeypatch):
@@ -169,9 +173,9 @@ def test_network_learns_in_training_mode_and_is_measured_in_evaluation_mode(monk
         modes.append((network.network.was_training, network.training))
         return 0.0
 
-    monkeypatch.setattr(networks, "measure", watched)
+    monkeypatch.setattr(networks, "stopping_loss", watched)
     network = make_network().eval()
-    fit(network, make_training_set([1.0, 1.0], [1.0, 1.0]), settings(epochs=2), seed=0)
+    fit_network(network, make_training_set([1.0, 1.0], [1.0, 1.0]), settings(epochs=2), seed=0)
     assert modes == [(True, False)] * 2
     assert not network.training
 
@@ -185,11 +189,11 @@ def test_every_training_image_is_learned_from_once_in_a_pass(monkeypatch):
                 seen.append(inputs.flatten().tolist())
             return super().forward(inputs, valid)
 
-    monkeypatch.setattr(networks, "BATCH", 2)
+    monkeypatch.setattr(networks, "BATCH_SIZE", 2)
     network = StreamNetwork(Watched(), (APPEARANCE,), 1)
     values = [0.0, 1.0, 2.0, 3.0, 4.0, 9.0]
     training_set = make_training_set(values, [1.0] * 6, train=(0, 1, 2, 3, 4), stop=(5,))
-    fit(network, training_set, settings(epochs=2), seed=0)
+    fit_network(network, training_set, settings(epochs=2), seed=0)
     assert [len(group) for group in seen] == [2, 2, 1, 2, 2, 1]
     passes = [[*chain(*seen[:3])], [*chain(*seen[3:])]]
     assert passes[0] != passes[1]  # another order
@@ -207,7 +211,7 @@ def test_appearance_is_centred_and_scaled_by_what_is_known_of_all_images():
 def test_label_is_described_beside_what_the_image_looks_like():
     e = math.exp(-3)
     features = features_of([[0.0, 0.0, 0.0]], [[0, 1, 255]], [[e, e, e]])
-    found = describe_label(features)[0, :, 0].T
+    found = stack_semantics(features)[0, :, 0].T
     other = 1 + math.log(1 - e) / 3  # log-probabilities: a third of them, raised by 1
     expected = [
         [0, other, 1, 0, 0],  # labelled 0, which is improbable: 1 - 3/3
@@ -219,7 +223,7 @@ def test_label_is_described_beside_what_the_image_looks_like():
 
 def test_place_is_described_down_and_across():
     features = features_of([[0.0] * 3] * 2, [[0, 1, 255], [1, 1, 1]], [[0.5] * 3] * 2)
-    found = describe_place(features)[0].permute(1, 2, 0)
+    found = stack_layout(features)[0].permute(1, 2, 0)
     assert found[0].tolist() == [[1, 0, -1, -1, 1, 1], [0, 1, -1, 0, 1, 0], [0, 0, -1, 1, 1, 1]]
     assert found[1].tolist() == [[0, 1, 1, -1, 1, 1], [0, 1, 1, 0, 1, 0], [0, 1, 1, 1, 1, 1]]
 
@@ -241,9 +245,9 @@ def test_network_sees_what_it_is_told_to_and_no_more():
 
 
 def test_logits_of_many_images_are_those_of_each(monkeypatch):
-    monkeypatch.setattr(networks, "CHUNK", 2)
+    monkeypatch.setattr(networks, "CHUNK_SIZE", 2)
     training_set = make_training_set([1.0, 2.0, 3.0, 4.0, 5.0], [1.0] * 5)
-    assert run(make_network(weight=2.0), training_set.stream_features).flatten().tolist() == [
+    assert compute_logits(make_network(weight=2.0), training_set.features).flatten().tolist() == [
         2,
         4,
         6,

@@ -6,12 +6,13 @@ that class 1 has the probability 3/4 on red and 7/8 on green.
 """
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from curate.methods.streams.reference import paste_pieces, train_reference
+from curate.methods.streams.features import paste_superpixels, train_reference
 from curate.models.schedule import warmup_cosine
 from curate.models.segmenter import Segmenter
 from curate.records import Batch
@@ -47,12 +48,23 @@ def no_pieces(*_):
     return None
 
 
+EXCLUDED = frozenset({"r0:c"})
+
+
+def make_preparation(batches, choose_superpixels):
+    def draw_real(excluded, steps):
+        assert excluded == EXCLUDED
+        assert steps == len(batches)
+        return iter(batches)
+
+    return SimpleNamespace(draw_real=draw_real, choose_superpixels=choose_superpixels)
+
+
 def train(reference, steps, pick_pieces=no_pieces, seed=0, **options):
-    batches = iter([make_batch() for _ in range(steps)])
     return train_reference(
         reference,
-        batches,
-        pick_pieces,
+        make_preparation([make_batch() for _ in range(steps)], pick_pieces),
+        EXCLUDED,
         **({"steps": steps, "learning_rate": 0.01} | options),
         seed=seed,
         device=torch.device("cpu"),
@@ -101,7 +113,9 @@ def test_reference_learns_from_pasted_pieces():
     reference = make_reference(network=Watched(3, 2, 1, bias=False))
     list(train(reference, 2, pick_all, seed=7))
     for step, images in enumerate(seen):
-        expected, _ = paste_pieces(make_batch(), pick_all, stable_rng(7, "pieces", step))
+        expected, _ = paste_superpixels(
+            make_batch(), make_preparation([], pick_all), stable_rng(7, "pieces", step)
+        )
         assert torch.equal(images, expected / 255)
     assert not torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], make_batch().images / 255)
@@ -129,7 +143,7 @@ def test_batch_without_labels_teaches_nothing():
     batch = make_batch()
     batch.label_map.fill_(255)
     options = {"steps": 1, "learning_rate": 0.01, "seed": 0, "device": torch.device("cpu")}
-    list(train_reference(reference, iter([batch]), no_pieces, **options))
+    list(train_reference(reference, make_preparation([batch], no_pieces), EXCLUDED, **options))
     assert reference.network.weight.grad.abs().max() == 0
 
 
@@ -144,7 +158,7 @@ def test_pieces_are_moved_and_come_from_an_image_of_the_batch():
         shares.append(share)
         return torch.ones(labels.shape, dtype=torch.bool)
 
-    pasted, labels = paste_pieces(batch, pick_all, stable_rng(3, "test"))
+    pasted, labels = paste_superpixels(batch, make_preparation([], pick_all), stable_rng(3, "test"))
     rng = stable_rng(3, "test")
     for row in range(4):
         donor = int(rng.integers(5))

@@ -1,0 +1,79 @@
+"""Read an image together with its label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+
+from curate.data import images, labels
+from curate.errors import DataError, LabelError
+from curate.records import OK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from curate.data.dataset import DataSource
+    from curate.data.idmaps import IdMap
+    from curate.records import Pair
+
+_PROBLEMS: Final = {
+    "missing_label": "{path} has no label. Add one of the same name, or leave the image out.",
+    "duplicate_id": "{path} differs from another image by its suffix only. Rename one of them.",
+    "bad_name": "The name of {path} is no valid UTF-8. Rename the file.",
+}
+
+
+class LoadedPair(NamedTuple):
+    """An image and its label.
+
+    Attributes
+    ----------
+    image : (3, H, W) uint8
+    label_map : (H, W) uint8
+        Class indices, 255 = ignore.
+    """
+
+    image: Tensor
+    label_map: Tensor
+
+
+def read_pair(source: DataSource, pair: Pair) -> LoadedPair:
+    """Read an image and its label from a data set, whole or not at all.
+
+    Raises
+    ------
+    DataError or LabelError
+        With code ``missing_image``, ``missing_label``, ``duplicate_id``, ``bad_name``,
+        ``unreadable_image``, ``unreadable_label``, ``size_mismatch``, ``unmapped_ids``,
+        ``colour_coded``, ``too_small`` or ``too_large``. The whole label may be ignored.
+    """
+    image_path = source.root / pair.image_path
+    if pair.status != OK:
+        problem = _PROBLEMS.get(pair.status, "{path} was found unfit before. Leave it out.")
+        raise DataError(problem.format(path=image_path), code=pair.status)
+    return read_files(image_path, source.root / pair.label_path, source.id_map)
+
+
+def read_files(image_path: Path, label_path: Path, id_map: IdMap) -> LoadedPair:
+    """Read an image and its label by their paths; errors as `read_pair`."""
+    opened_image = images.open_image(images.read_file(image_path, "image"), image_path)
+    opened_label = labels.open_label(images.read_file(label_path, "label"), label_path)
+    sizes = [(opened.height, opened.width) for opened in (opened_image, opened_label)]
+    if sizes[0] != sizes[1]:
+        (height, width), (label_height, label_width) = sizes
+        msg = (
+            f"{label_path} is {label_height}x{label_width} pixels, its image {height}x{width}. "
+            f"Both must have the same size; resize one of them, or leave the image out."
+        )
+        raise DataError(msg, code="size_mismatch")
+    raw = labels.pick_ids(labels.decode_label(opened_label, label_path), id_map, label_path)
+    try:
+        label_map = id_map.apply(raw)
+    except LabelError as error:
+        msg = f"{label_path} does not fit: {error}"
+        raise LabelError(msg, code=error.code) from error
+    image = torch.from_numpy(images.decode_image(opened_image, image_path)).permute(2, 0, 1)
+    return LoadedPair(image, torch.from_numpy(label_map))

@@ -1,0 +1,191 @@
+"""A curate.toml to start from, written from the models that check it."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
+
+from curate.config import CONFIG_NAME, AugmentConfig, Config, DatasetConfig, FitConfig, ScoreConfig
+from curate.data.classes import CLASS_SETS
+from curate.data.dataset import default_classes
+from curate.data.layouts import detect_layout
+from curate.errors import DataError, UsageError
+from curate.files.atomic import check_writable, replacing
+from curate.methods import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+_HEAD: Final = """\
+# Settings of curate; those that stand here have their default values. Paths are relative to this
+# file, and an option of a command beats what is set here."""
+
+_EXAMPLES: Final = {"real": "path/to/real", "synthetic": "path/to/synthetic"}
+
+
+def init(folder: Path, *, real: Sequence[Path] = (), synthetic: Sequence[Path] = ()) -> Path:
+    """Write ``curate.toml`` with every setting, its default and what it means.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to write it; made if missing.
+    real, synthetic : sequence of Path
+        Data sets to list, relative to the working directory. They need not exist yet; of those
+        that do, the layout is filled in.
+
+    Returns
+    -------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If there is such a file already.
+    StoreError
+        If it cannot be written.
+    """
+    path = folder / CONFIG_NAME
+    _refuse_existing(path)
+    text = _render(folder, real, synthetic)
+    check_writable(folder)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+        _refuse_existing(path)  # once more: another process may have been quicker
+    return path
+
+
+def _refuse_existing(path: Path) -> None:
+    """Leave alone whatever is at `path`."""
+    if os.path.lexists(path):
+        msg = f"{path} exists already and is left as it is. Edit it, or delete it first."
+        raise UsageError(msg)
+
+
+def _render(folder: Path, real: Sequence[Path], synthetic: Sequence[Path]) -> str:
+    """Write the whole file."""
+    method = FitConfig().method
+    parts = [
+        _HEAD,
+        _classes(real),
+        *_tables("real", real, folder),
+        *_tables("synthetic", synthetic, folder),
+        "[fit]\n" + render_settings(FitConfig),
+        f"[method]  # settings of fit.method = {to_toml(method)}\n"
+        + render_settings(METHODS[method].Settings, is_active=False),
+        "[augment]\n" + render_settings(AugmentConfig),
+        "[score]\n" + render_settings(ScoreConfig),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _classes(real: Sequence[Path]) -> str:
+    """Name the class set of the first real data set, if its layout tells it."""
+    lines = _meaning(Config, "classes", suffix=f" Built in: {', '.join(CLASS_SETS)}.")
+    known = None
+    if real and _layout_of(real[0]) is not None:
+        known = default_classes(real[0], "auto")
+    if known is not None:
+        return "\n".join([*lines, f"classes = {to_toml(known.name)}"])
+    return "\n".join([*lines, f"# classes = {to_toml('camvid11')}"])
+
+
+def _tables(domain: str, datasets: Sequence[Path], folder: Path) -> list[str]:
+    """Write a table for each data set of a domain, or show what one looks like."""
+    labels = _meaning(DatasetConfig, "labels", prefix="labels: ")
+    if not datasets:
+        example = [f"# [[{domain}]]", f"# path = {to_toml(_EXAMPLES[domain])}"]
+        return ["\n".join([*example, f"# layout = {to_toml('auto')}", *labels])]
+    tables = []
+    for dataset in datasets:
+        layout = _layout_of(dataset) or "auto"
+        path = to_toml(_relative(dataset, folder))
+        lines = [f"[[{domain}]]", f"path = {path}", f"layout = {to_toml(layout)}", *labels]
+        tables.append("\n".join([*lines, f"# labels = {to_toml('ids.toml')}"]))
+    return tables
+
+
+def _layout_of(dataset: Path) -> str | None:
+    """Recognise the layout of a folder; None where there is none yet, or it is not clear."""
+    try:
+        return detect_layout(dataset) if dataset.is_dir() else None
+    except DataError:
+        return None
+
+
+def _relative(dataset: Path, folder: Path) -> str:
+    """Write a path relative to `folder` where it lies inside, else absolute."""
+    path, base = (Path(os.path.abspath(p)) for p in (dataset, folder))  # noqa: PTH100
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
+
+
+def render_settings(model: type[BaseModel], *, is_active: bool = True) -> str:
+    """Write each setting of a table: what it means, its choices, its default.
+
+    Parameters
+    ----------
+    model : type of BaseModel
+        Its fields have descriptions.
+    is_active : bool
+        Whether the defaults are written as settings, or as comments that show them. A setting
+        without a default value is always a comment.
+    """
+    blocks = [
+        "\n".join([*_meaning(model, name), _setting(name, field, is_active=is_active)])
+        for name, field in model.model_fields.items()
+    ]
+    return "\n\n".join(blocks)
+
+
+def _meaning(model: type[BaseModel], name: str, *, prefix: str = "", suffix: str = "") -> list[str]:
+    """Say in comment lines what a setting means, and what may be chosen."""
+    field = model.model_fields[name]
+    meaning = (field.description or "").replace("`", "")
+    return comment(prefix + meaning + _choices(field.annotation, meaning) + suffix)
+
+
+def comment(text: str) -> list[str]:
+    """Wrap text into comment lines."""
+    return textwrap.wrap(text, 80, initial_indent="# ", subsequent_indent="# ")
+
+
+def to_toml(value: Any) -> str:  # noqa: ANN401
+    """Write a string, a number, a truth value or a list of these as TOML.
+
+    Raises
+    ------
+    UsageError
+        If a string cannot be written as UTF-8 (a file name of unknown encoding).
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            msg = f"{value!r} is not valid UTF-8, which curate.toml must be: rename that folder."
+            raise UsageError(msg) from error
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(to_toml, value))}]"
+    return json.dumps(value)
+
+
+def _setting(name: str, field: FieldInfo, *, is_active: bool) -> str:
+    """Write one line: the setting, or a comment that shows it."""
+    if field.default is None:  # TOML knows no null: show a value that may be given
+        return f"# {name} = {'0' if int in get_args(field.annotation) else to_toml('')}"
+    return f"{'' if is_active else '# '}{name} = {to_toml(field.default)}"
+
+
+def _choices(annotation: Any, meaning: str) -> str:  # noqa: ANN401
+    """List the values that a setting may have, unless its meaning names them all."""
+    if get_origin(annotation) is not Literal:
+        return ""
+    choices = [str(choice) for choice in get_args(annotation)]
+    return "" if all(c in meaning for c in choices) else f" One of {', '.join(choices)}."

@@ -1,0 +1,135 @@
+"""A finished run, loaded for scoring, auditing or evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.config import Config, parse
+from curate.data.dataset import DataSource, open_dataset
+from curate.errors import RunError
+from curate.files import checkpoint, digest, state
+from curate.records import ClassSet
+from curate.training import run_record
+from curate.training.networks import Networks, build_networks
+from curate.training.run_folder import METHOD_NAME, SEGMENTER_NAME
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A finished run: its settings, its networks with their trained weights, its provenance."""
+
+    path: Path
+    run_id: str
+    checkpoint_sha256: str
+    config: Config
+    classes: ClassSet
+    networks: Networks
+    provenance: dict[str, Any]
+
+    def source_key(self, fingerprint: str) -> str | None:
+        """Key of the training data set with this fingerprint; None if it took no part."""
+        sources = self.provenance["synthetic"] + self.provenance["real"]
+        return next((s["key"] for s in sources if s["fingerprint"] == fingerprint), None)
+
+
+def load_run(path: Path) -> LoadedRun:
+    """Load a run folder.
+
+    Raises
+    ------
+    RunError
+        If the run is missing, unfinished, damaged, or from a newer version.
+    """
+    record = run_record.read_finished(path)
+    for name, expected in (
+        (SEGMENTER_NAME, record.segmenter_sha256),
+        (METHOD_NAME, record.method_sha256),
+    ):
+        if digest.sha256_file(path / name) != expected:
+            msg = (
+                f"{path / name} is not the file that was written (its SHA-256 differs). Fit again."
+            )
+            raise RunError(msg)
+    settings_path = path / run_record.SETTINGS_NAME
+    config = parse(Config, run_record.read_json(settings_path), where=str(settings_path))
+    provenance_path = path / run_record.PROVENANCE_NAME
+    provenance = run_record.read_json(provenance_path)
+    try:
+        named = provenance["classes"]
+        real_class_px = provenance["real_class_px"]
+    except (KeyError, TypeError) as error:
+        msg = f"{provenance_path} lacks {error}. The run is damaged: fit again."
+        raise RunError(msg) from error
+    classes = ClassSet(named["name"], tuple(named["names"]))
+    networks = build_networks(
+        config,
+        num_classes=len(classes),
+        real_class_px=real_class_px,
+        splits=run_record.read_splits(path),
+        is_restored=True,
+    )
+    _load_into(networks.segmenter, path / SEGMENTER_NAME)
+    _load_into(networks.method, path / METHOD_NAME)
+    return LoadedRun(
+        path=path,
+        run_id=record.run_id,
+        checkpoint_sha256=record.checkpoint_sha256,
+        config=config,
+        classes=classes,
+        networks=networks,
+        provenance=provenance,
+    )
+
+
+def open_scoring_run(run: Path | str | None, config: Config) -> LoadedRun:
+    """Load a run, by default the newest finished one of the project.
+
+    Raises
+    ------
+    UsageError
+        If none is named and none is known.
+    RunError
+        If it is unfit, or its method gives no scores.
+    """
+    loaded = load_run(Path(run) if run else state.latest_run(config.root))
+    if not loaded.networks.method.gives_scores:
+        name = loaded.config.fit.method
+        msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
+        raise RunError(msg)
+    return loaded
+
+
+def open_known_dataset(
+    dataset: Path, config: Config, run: LoadedRun, *, layout: str | None, labels: str | None
+) -> DataSource:
+    """Open a data set as flags, curate.toml, or the run that knows it say."""
+    listed = next(
+        (
+            item
+            for item in (*config.synthetic, *config.real, *run.config.synthetic, *run.config.real)
+            if item.path.resolve() == dataset.resolve()
+        ),
+        None,
+    )
+    if listed is not None:
+        layout = layout or listed.layout
+        labels = labels or listed.labels
+    return open_dataset(
+        dataset, layout=layout or "auto", labels=labels, classes=run.classes, key="new"
+    )
+
+
+def _load_into(network: nn.Module, path: Path) -> None:
+    """Load weights that must fit exactly."""
+    tensors: dict[str, Tensor]
+    tensors, _ = checkpoint.load_state(path)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        msg = f"{path} does not fit the networks of its run: {error}"
+        raise RunError(msg) from error

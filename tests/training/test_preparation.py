@@ -1,0 +1,159 @@
+"""Methods that learn before the joint training: once, saved part by part, resumed anywhere."""
+
+from collections import Counter
+
+import pandas as pd
+import pytest
+import torch
+
+from curate.corruptions import CORRUPTIONS
+from curate.errors import StoreError
+from curate.files.checkpoint import load_state
+from curate.methods.streams.streams import STREAMS
+from curate.scoring.score import score
+from curate.training.fit import fit
+from curate.training.loaded_run import load_run
+from curate.training.preparation import inject_corruptions
+from curate.training.run_folder import RunFolder
+from tests.methods.streams.making import draw_images
+from tests.tiny import STREAMS_METHOD, RecordingReporter, tiny_config, write_dataset
+
+METHOD = STREAMS_METHOD | {
+    "reference_steps": 4,
+    "epochs": 2,
+    "corruptions": ["style", "wrong_label"],
+}
+PARTS = METHOD["folds"] + len(STREAMS) + 1
+
+
+@pytest.fixture
+def config(tmp_path):
+    return tiny_config(tmp_path, method=METHOD).with_fit(method="streams", steps=4, warmup=0.0)
+
+
+def test_streams_fit_and_score(config, tmp_path):
+    reporter = RecordingReporter()
+    run = fit(config, out=tmp_path / "run", reporter=reporter).run
+    assert ("prepare", PARTS, 0, "parts") in reporter.tasks
+    method = load_run(run).networks.method
+    assert int(method.num_learned) == PARTS
+    result = score(tmp_path / "synthetic", tmp_path / "w.h5", config=config, run=run)
+    assert result.scored == 9
+
+
+def test_silence_of_all_streams_is_told_in_their_words(tmp_path):
+    write_dataset(tmp_path / "synthetic", 6, is_flat=False, seed=1)  # the very same images
+    config = tiny_config(tmp_path, method=METHOD).with_fit(method="streams", steps=4, warmup=0.0)
+    reporter = RecordingReporter()
+    result = fit(config, reporter=reporter)
+    assert set(result.measured.values()) == {0.5}
+    (told,) = [warning for warning in reporter.warnings if "no signal" in warning]
+    assert "no stream finds" in told
+    assert "Weights are uniform" in told
+    assert "level" not in told
+    assert "ess" not in pd.read_parquet(result.run / "metrics.parquet")
+
+
+@pytest.mark.parametrize(
+    "corruptions", [("noise", "wrong_label"), ("noise", "wrong_label", "mixture")]
+)
+def test_kind_that_is_not_named_is_planted_nowhere(tmp_path, monkeypatch, corruptions):
+    used = set()
+
+    def watch(kind, corruption, apply):
+        def watched(self, scene, draw):
+            used.add(kind)
+            return apply(self, scene, draw)
+
+        monkeypatch.setattr(corruption, "apply", watched)
+
+    for kind, corruption in CORRUPTIONS.items():
+        watch(kind, type(corruption), type(corruption).apply)
+    method = METHOD | {"corruptions": corruptions, "reference_steps": 1, "epochs": 1}
+    fit(tiny_config(tmp_path, method=method, steps=2).with_fit(method="streams"))
+    assert used == set(corruptions)
+
+
+@pytest.mark.parametrize("parts", [1, 3, PARTS])
+def test_preparation_that_was_killed_goes_on_to_the_same_run(config, tmp_path, monkeypatch, parts):
+    whole = fit(config, out=tmp_path / "whole").run
+    saved = []
+    save = RunFolder.save
+
+    def save_and_die(self, trainer, log, step):
+        save(self, trainer, log, step)
+        saved.append(step)
+        if len(saved) == parts:
+            msg = "killed"
+            raise StoreError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save", save_and_die)
+        with pytest.raises(StoreError, match="killed"):
+            fit(config, out=tmp_path / "cut")
+    assert saved == [0] * parts
+    reporter = RecordingReporter()
+    cut = fit(config, out=tmp_path / "cut", resume=True, reporter=reporter).run
+    started = [task for task in reporter.tasks if task[0] == "prepare"]
+    assert all(done == parts for _, _, done, _ in started)
+    for name in ("segmenter.safetensors", "method.safetensors"):
+        expected, _ = load_state(whole / name)
+        found, _ = load_state(cut / name)
+        assert all(torch.equal(found[key], expected[key]) for key in expected), name
+
+
+def test_interrupt_between_steps_says_what_is_saved(config, tmp_path, monkeypatch):
+    class SetFlag:
+        is_set = True
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr("curate.training.fit.InterruptFlag", SetFlag)
+    reporter = RecordingReporter()
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, out=tmp_path / "run", reporter=reporter)
+    assert any(f"0 of {PARTS} parts of the preparation are saved" in w for w in reporter.warnings)
+
+
+NAMES = ("style", "wrong_label")
+FOLDS = [0] * 12
+
+
+def inject(most, times=1):
+    real = draw_images(12, "r0", is_real=True, seed=1)
+    return list(inject_corruptions(real, 0, NAMES, times, most, FOLDS))
+
+
+def corrupted(injected):
+    return [item for item in injected if item[1].is_corrupted.any()]
+
+
+def is_same(one, other):
+    return (one.image == other.image).all() and (one.label_map == other.label_map).all()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_every_image_is_kept_as_it_is_and_gets_every_corruption_at_every_strength(times):
+    injected = inject(most=10_000, times=times)
+    assert Counter(row for row, _, _ in injected) == dict.fromkeys(range(12), 1 + 4 * times)
+    assert len(corrupted(injected)) == 12 * 4 * times
+
+
+@pytest.mark.parametrize(("most", "expected"), [(48, 48), (24, 24), (16, 16), (47, 24)])
+def test_of_many_some_are_injected_all_equally_often(most, expected):
+    injected, everything = inject(most), inject(most=10_000)
+    chosen = corrupted(injected)
+    assert len(chosen) == expected
+    assert len(injected) == 12 + expected
+    assert Counter(is_mismatch for _, _, is_mismatch in chosen) == {
+        True: expected // 2,
+        False: expected // 2,
+    }
+    per_image = Counter(row for row, _, _ in chosen)
+    assert max(per_image.values()) - min(per_image[row] for row in range(12)) <= 1
+    for row, one, _ in chosen:  # what is injected does not hang on how much is
+        assert any(row == other_row and is_same(one, other) for other_row, other, _ in everything)
