@@ -143,7 +143,8 @@ def test_injections_are_asked_for_as_set():
 
 @pytest.mark.parametrize(("num_images", "times"), [(60, 4), (61, 3), (120, 2), (250, 1), (999, 1)])
 def test_images_of_many_cells_are_injected_into_less_often(num_images, times):
-    # as often as set up to 60 images of 120x160 pixels, then in proportion
+    # as often as set up to 60 images of 120x160 pixels, or 30x40 cells, then in proportion
+    assert streams.MANY_CELLS == 60 * 30 * 40
     training = make_training([corrupted(0, is_mismatch=True, value=60)], injections=4)
     label_map = torch.zeros(1, 1, 1, dtype=torch.uint8).expand(num_images, 120, 160)
     real = Batch(label_map, label_map, torch.ones(num_images), tuple(map(str, range(num_images))))
