@@ -59,7 +59,7 @@ try:
             raise RunError("the second is ill")
         barrier()
 except RunError as error:
-    line = {"rank": rank, "error": str(error), "speaks": [claim_failure(), claim_failure()]}
+    line = {"rank": rank, "error": str(error), "reports": [claim_failure(), claim_failure()]}
     sys.stdout.write(json.dumps(line) + "\\n")
 """
 
@@ -86,7 +86,7 @@ def test_two_processes_talk_and_the_one_that_failed_first_says_why(tmp_path):
     errors = {line["rank"]: line for line in lines if "error" in line}
     assert errors[1]["error"] == "the second is ill"
     assert errors[0]["error"].startswith("Another process of this job ended while process 0 of 2")
-    assert [errors[rank]["speaks"] for rank in (0, 1)] == [[False] * 2, [True] * 2]
+    assert [errors[rank]["reports"] for rank in (0, 1)] == [[False] * 2, [True] * 2]
 
 
 def test_without_torchrun_nothing_is_opened_and_everything_is_given_back():

@@ -1,4 +1,4 @@
-"""Plant known faults in held-out real images, and tell how well a run's scores find them."""
+"""Inject known corruptions into held-out real images, and measure how well scores find them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from curate.auditing.audited_images import held_out_candidates, named_candidates, read_images
+from curate.auditing import audited_images
 from curate.auditing.experiment import measure
-from curate.auditing.result import AuditResult
-from curate.auditing.table import check_table_path, write_table
+from curate.auditing.result import AuditResult, check_table_path, write_table
 from curate.corruptions import CORRUPTIONS, STRENGTHS, choose_corruptions
 from curate.errors import UsageError
 from curate.reporting import LogReporter, Reporter
 from curate.scoring.scorer import put_to_use, score_maps
-from curate.training.loaded_run import open_scoring_run
-from curate.training.trainer import choose_device
+from curate.training import loaded_run, trainer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +31,7 @@ def audit(
     real: Sequence[Path | str] = (),
     layout: str | None = None,
     labels: str | None = None,
-    kinds: Sequence[str] = tuple(CORRUPTIONS),
+    corruptions: Sequence[str] = tuple(CORRUPTIONS),
     images: int = 48,
     seed: int = 0,
     device: str = "auto",
@@ -41,23 +39,23 @@ def audit(
     overwrite: bool = False,
     reporter: Reporter | None = None,
 ) -> AuditResult:
-    """Measure how well the scores of a run find spoiled pixels, regions and images.
+    """Measure how well the scores of a run find corrupted pixels, regions and images.
 
-    Every kind of fault is planted, at every strength, in every image; faults are planted at the
-    size that the run's networks see.
+    Every corruption is injected, at every strength, into every image, at the size that the run's
+    networks get.
 
     Parameters
     ----------
     config : Config
-        Its ``[score]`` table says what a region is; its record of runs names the newest one.
+        Its ``[score]`` table defines the regions; its record of runs names the newest one.
     run : Path, optional
         Run folder; the newest finished one by default.
     real : sequence of Path
         Folders of real images that took no part in the training; by default the run's own
         held-out ones.
     layout, labels : str, optional
-        Of the folders in `real`, where neither the configuration nor the run knows them.
-    kinds : sequence of str
+        Of the folders in `real`, where neither the configuration nor the run names them.
+    corruptions : sequence of str
         Keys of `curate.corruptions.CORRUPTIONS`.
     images : int
         At most so many images are used, evenly spaced.
@@ -72,16 +70,16 @@ def audit(
     """
     reporter = reporter or LogReporter()
     started = time.monotonic()
-    corruptions = choose_corruptions(kinds)
+    injected = choose_corruptions(corruptions)
     if images < 1:
         msg = f"images = {images}: at least one image is needed."
         raise UsageError(msg)
     target = Path(out) if out else None
     if target:
         check_table_path(target, overwrite=overwrite)
-    loaded = open_scoring_run(run, config)
+    loaded = loaded_run.open_scoring_run(run, config)
     if real:
-        candidates = named_candidates(
+        candidates = audited_images.named_candidates(
             [Path(folder) for folder in real],
             loaded,
             config,
@@ -90,18 +88,19 @@ def audit(
             reporter=reporter,
         )
     else:
-        candidates = held_out_candidates(loaded)
-    chosen = read_images(candidates, loaded.config.fit.size, count=images, reporter=reporter)
+        candidates = audited_images.held_out_candidates(loaded)
+    size = loaded.config.fit.size
+    chosen = audited_images.read_images(candidates, size, count=images, reporter=reporter)
     if len(chosen) < FEW_IMAGES:
         reporter.warn(
             f"The audit has {len(chosen)} of {FEW_IMAGES} images that intervals need to be of use. "
             "Name a folder with more held-out real images with --real DIR."
         )
-    where = choose_device(device, loaded.config.fit.precision)
+    where = trainer.choose_device(device, loaded.config.fit.precision)
     networks = put_to_use(loaded.networks, where)
     table = measure(
         chosen,
-        corruptions,
+        injected,
         partial(score_maps, networks, where),
         settings=config.score,
         seed=seed,
@@ -113,7 +112,7 @@ def audit(
     return AuditResult(
         run=loaded.path,
         images=len(chosen),
-        kinds=tuple(corruptions),
+        corruptions=tuple(injected),
         strengths=STRENGTHS,
         table=table,
         streams=networks.method.streams,

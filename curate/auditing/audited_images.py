@@ -1,31 +1,27 @@
-"""Which real images an audit plants faults in, read at the size of the run."""
+"""The real images that an audit injects corruptions into, read at the size of the run."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from curate.data.augmentation import fit_to_size
+from curate.data import augmentation, pairs
 from curate.data.dataset import DataSource, open_dataset
-from curate.data.pairs import read_pair
 from curate.errors import DataError
 from curate.records import GRID_STRIDE, IGNORE_INDEX
-from curate.training.loaded_run import open_known_dataset
-from curate.training.run_record import read_splits
-from curate.training.task import pick_evenly
+from curate.training import loaded_run, run_record, task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from curate.config import Config
     from curate.records import Pair
     from curate.reporting import Reporter
-    from curate.training.loaded_run import LoadedRun
 
 Candidate = tuple[DataSource, "Pair"]
 
@@ -37,7 +33,7 @@ class RealImage:
     Attributes
     ----------
     key : str
-        As in `curate.records.Batch`: methods that cross-fit know a training image by it.
+        As in `curate.records.Batch`: identifies training images to methods that cross-fit.
     image, label_map : (3, H, W) uint8, (H, W) uint8
     shrinkage : float
         Side of a pixel of this image in pixels of the original one.
@@ -49,7 +45,7 @@ class RealImage:
     shrinkage: float
 
 
-def held_out_candidates(run: LoadedRun) -> list[Candidate]:
+def held_out_candidates(run: loaded_run.LoadedRun) -> list[Candidate]:
     """List the real images that the run's weighting networks never trained on.
 
     Raises
@@ -57,7 +53,7 @@ def held_out_candidates(run: LoadedRun) -> list[Candidate]:
     DataError
         If a real data set of the run is gone or changed.
     """
-    splits = read_splits(run.path)
+    splits = run_record.read_splits(run.path)
     found = []
     for dataset, then in zip(run.config.real, run.provenance["real"], strict=True):
         advice = "Name held-out real images with --real DIR."
@@ -85,25 +81,26 @@ def held_out_candidates(run: LoadedRun) -> list[Candidate]:
 
 def named_candidates(
     folders: Sequence[Path],
-    run: LoadedRun,
+    run: loaded_run.LoadedRun,
     config: Config,
     *,
     layout: str | None,
     labels: str | None,
     reporter: Reporter,
 ) -> list[Candidate]:
-    """List the images of the given data sets; warn of those that the run has learned from."""
-    splits = read_splits(run.path)
+    """List the images of the given data sets; warn of those that the run was trained on."""
+    splits = run_record.read_splits(run.path)
     found: list[Candidate] = []
     for folder in folders:
-        source = open_known_dataset(folder, config, run, layout=layout, labels=labels)
+        source = loaded_run.open_known_dataset(folder, config, run, layout=layout, labels=labels)
         source = replace(source, key=run.source_key(source.fingerprint()) or source.key)
         keys = [splits.get(source.key_of(pair)) for pair in source.pairs]
-        num_learned = sum(split is not None and not split.held_out for split in keys)
-        if num_learned:
+        num_trained_on = sum(split is not None and not split.held_out for split in keys)
+        if num_trained_on:
             reporter.warn(
-                f"{num_learned} of {len(source.pairs)} images of {folder} were in the training of "
-                f"{run.path}: the audit may flatter it. Leave out --real to use its held-out ones."
+                f"{num_trained_on} of {len(source.pairs)} images of {folder} were in the training "
+                f"of {run.path}: the audit may find too much. Leave out --real to use its held-out "
+                "ones."
             )
         found += [(source, pair) for pair in source.pairs]
     return found
@@ -123,7 +120,7 @@ def read_images(
     DataError
         If none can be used.
     """
-    chosen = pick_evenly(candidates, count)
+    chosen = task.pick_evenly(candidates, count)
     images, problems = [], []
     for source, pair in chosen:
         try:
@@ -144,12 +141,12 @@ def read_images(
 
 def _read(source: DataSource, pair: Pair, size: tuple[int, int]) -> RealImage:
     """Read and resize one image; a `DataError` if it is unreadable or has no class at all."""
-    loaded = read_pair(source, pair)
-    image, label_map = fit_to_size(loaded.image, loaded.label_map, size)
+    loaded = pairs.read_pair(source, pair)
+    image, label_map = augmentation.fit_to_size(loaded.image, loaded.label_map, size)
     if not (label_map != IGNORE_INDEX).any():
         msg = f"{pair.label_path}: every pixel is ignored."
         raise DataError(msg, code="all_ignored")
-    shrinkage = float(np.sqrt(loaded.label_map.numel() / label_map.numel()))
+    shrinkage = math.sqrt(loaded.label_map.numel() / label_map.numel())
     return RealImage(source.key_of(pair), image.numpy(), label_map.numpy(), shrinkage)
 
 

@@ -1,4 +1,4 @@
-"""What an audit found, as a table, as plain values and in words."""
+"""What an audit found, as a table, a file and plain values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from curate.auditing.measures import FOUND
+from curate.errors import UsageError
+from curate.files.atomic import check_writable, replacing
 from curate.records import LEVELS, SCORE_NAMES
 
 if TYPE_CHECKING:
@@ -14,10 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALL: Final = "all"
-"""Stands for every kind, or every strength, in the table."""
+"""Stands for every corruption, or every strength, in the table."""
 
 MIN_AUROC: Final = 0.6
-"""A fault that pixel scores find less well than this counts as not seen."""
+"""A corruption that pixel scores find less well than this counts as missed."""
+
+TABLE_SUFFIXES: Final = (".csv", ".parquet")
+"""Of files that the table can be written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +33,30 @@ class AuditResult:
     ----------
     run : Path
     images : int
-        Real images that faults were planted in.
-    kinds, strengths : tuple of str
+        Real images that corruptions were injected into.
+    corruptions, strengths : tuple of str
+        What was injected.
     table : DataFrame
-        One row for each level, score, kind and strength; at ``pixel`` level also for each level's
-        own network and for each stream, NaN for one that is silent. ``level`` is ``pixel``
-        (unspoiled against spoiled pixels), ``region`` (mostly unspoiled ones against the others)
-        or ``image`` (untouched against planted ones). ``auroc``, ``average_precision`` and
+        One row for each level, score, corruption and strength; at ``pixel`` level also for each
+        level's own network and for each stream, NaN for an inactive one. ``level`` is ``pixel``
+        (sound against corrupted pixels), ``region`` (mostly sound ones against the others) or
+        ``image`` (untouched against corrupted ones). ``auroc``, ``average_precision`` and
         ``false_alarm`` each with ``_low`` and ``_high``, the 95 % interval over images;
-        ``good_share``, the average precision of scores that know nothing; ``spearman``, the rank
-        correlation of an image's score with its share of unspoiled pixels; ``images`` and
+        ``sound_share``, the average precision of scores without information; ``spearman``, the
+        rank correlation of an image's score with its share of sound pixels; ``images`` and
         ``corrupted_share``.
     seconds : float
     out : Path or None
         Where the table was written.
     streams : tuple of str
-        The kinds of evidence that the run keeps apart; in the table, scores of their name.
+        Of the run; in the table, scores of their name.
     found : float
-        Share of the spoiled pixels that the threshold of ``false_alarm`` finds.
+        Share of the corrupted pixels that the threshold of ``false_alarm`` finds.
     """
 
     run: Path
     images: int
-    kinds: tuple[str, ...]
+    corruptions: tuple[str, ...]
     strengths: tuple[str, ...]
     table: pd.DataFrame
     seconds: float
@@ -63,12 +69,12 @@ class AuditResult:
         column: str,
         level: str,
         *,
-        kind: str = ALL,
+        corruption: str = ALL,
         strength: str = ALL,
         score: str = SCORE_NAMES[0],
     ) -> float:
         """Look one measure up, NaN where it could not be taken."""
-        wanted = {"level": level, "kind": kind, "strength": strength, "score": score}
+        wanted = {"level": level, "corruption": corruption, "strength": strength, "score": score}
         rows = self.table
         for name, key in wanted.items():
             rows = rows[rows[name] == key]
@@ -79,38 +85,43 @@ class AuditResult:
         low, high = (self.value(f"{column}_{end}", level, **where) for end in ("low", "high"))
         return low, high
 
-    def unseen(self) -> dict[str, list[str]]:
-        """Name the kinds that pixel scores do not find, and at which strengths.
+    def missed(self) -> dict[str, list[str]]:
+        """Name the corruptions that pixel scores do not find, and at which strengths.
 
         Not found: the AUROC is below 0.6, or its interval reaches down to 0.5.
         """
         found: dict[str, list[str]] = {}
-        for kind in self.kinds:
+        for name in self.corruptions:
             for strength in self.strengths:
-                where = {"kind": kind, "strength": strength}
+                where = {"corruption": name, "strength": strength}
                 low, _ = self.interval("auroc", "pixel", **where)
                 if self.value("auroc", "pixel", **where) < MIN_AUROC or low <= 0.5:
-                    found.setdefault(kind, []).append(strength)
+                    found.setdefault(name, []).append(strength)
         return found
 
     def inverted(self) -> list[str]:
-        """Name the kinds whose pixels score above unspoiled ones: their interval is below 0.5."""
-        return [k for k in self.kinds if self.interval("auroc", "pixel", kind=k)[1] < 0.5]
+        """Name the corruptions whose pixels score above sound ones: their interval is below 0.5."""
+        ends = {n: self.interval("auroc", "pixel", corruption=n)[1] for n in self.corruptions}
+        return [name for name, high in ends.items() if high < 0.5]
 
     def not_injected(self) -> list[str]:
-        """Name the kinds that could be planted in no image."""
-        return [kind for kind in self.kinds if self.value("images", "pixel", kind=kind) == 0]
+        """Name the corruptions that could be injected into no image."""
+        images = {n: self.value("images", "pixel", corruption=n) for n in self.corruptions}
+        return [name for name, number in images.items() if number == 0]
 
-    def best_stream(self, kind: str) -> str | None:
-        """Name the stream that finds a kind best, None where none finds it: AUROC below 0.6."""
-        areas = {n: self.value("auroc", "pixel", kind=kind, score=n) for n in self.streams}
+    def best_stream(self, corruption: str) -> str | None:
+        """Name the stream that finds a corruption best, None where none does: AUROC below 0.6."""
+        areas = {
+            name: self.value("auroc", "pixel", corruption=corruption, score=name)
+            for name in self.streams
+        }
         found = {name: area for name, area in areas.items() if area >= MIN_AUROC}
         return max(found, key=found.__getitem__, default=None)
 
     def best_first(self) -> list[str]:
-        """Name the kinds that could be planted, those that pixel scores find best first."""
-        injected = [kind for kind in self.kinds if kind not in self.not_injected()]
-        return sorted(injected, key=lambda kind: -self.value("auroc", "pixel", kind=kind))
+        """Name the corruptions that could be injected, those that pixel scores find best first."""
+        injected = [name for name in self.corruptions if name not in self.not_injected()]
+        return sorted(injected, key=lambda name: -self.value("auroc", "pixel", corruption=name))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
@@ -122,15 +133,15 @@ class AuditResult:
             **levels,
             "networks": own,
             "by_stream": {
-                name: self._by_kind("auroc", "pixel", score=name) for name in self.streams
+                name: self._by_corruption("auroc", "pixel", score=name) for name in self.streams
             },
             "false_alarm_rate": {
                 "found": self.found,
                 "rate": self._round("false_alarm", "pixel"),
                 "interval": self._interval("false_alarm", "pixel"),
-                "by_corruption": self._by_kind("false_alarm", "pixel"),
+                "by_corruption": self._by_corruption("false_alarm", "pixel"),
             },
-            "unseen": self.unseen(),
+            "missed": self.missed(),
             "inverted": self.inverted(),
             "not_injected": self.not_injected(),
             "out": str(self.out) if self.out else None,
@@ -141,31 +152,36 @@ class AuditResult:
         """Everything about one level."""
         measured = self._areas(level) | {
             "interval": self._interval("auroc", level),
-            "intervals": {kind: self._interval("auroc", level, kind=kind) for kind in self.kinds},
+            "intervals": {
+                name: self._interval("auroc", level, corruption=name) for name in self.corruptions
+            },
             "by_strength": {
-                kind: {
-                    s: self._round("auroc", level, kind=kind, strength=s) for s in self.strengths
+                name: {
+                    strength: self._round("auroc", level, corruption=name, strength=strength)
+                    for strength in self.strengths
                 }
-                for kind in self.kinds
+                for name in self.corruptions
             },
             "average_precision": self._round("average_precision", level),
-            "average_precision_by_corruption": self._by_kind("average_precision", level),
-            "good_share": self._round("good_share", level),
+            "average_precision_by_corruption": self._by_corruption("average_precision", level),
+            "sound_share": self._round("sound_share", level),
         }
         if level == "image":
             measured["spearman"] = self._round("spearman", level)
         return measured
 
     def _areas(self, level: str, **where: str) -> dict[str, Any]:
-        """AUROC of a level, over all kinds and by kind."""
+        """AUROC of a level, over all corruptions and by corruption."""
         return {
             "auroc": self._round("auroc", level, **where),
-            "by_corruption": self._by_kind("auroc", level, **where),
+            "by_corruption": self._by_corruption("auroc", level, **where),
         }
 
-    def _by_kind(self, column: str, level: str, **where: str) -> dict[str, float]:
-        """One measure of every kind."""
-        return {kind: self._round(column, level, kind=kind, **where) for kind in self.kinds}
+    def _by_corruption(self, column: str, level: str, **where: str) -> dict[str, float]:
+        """One measure of every corruption."""
+        return {
+            name: self._round(column, level, corruption=name, **where) for name in self.corruptions
+        }
 
     def _round(self, column: str, level: str, **where: str) -> float:
         """One measure with four decimals."""
@@ -174,3 +190,31 @@ class AuditResult:
     def _interval(self, column: str, level: str, **where: str) -> list[float]:
         """One interval with four decimals."""
         return [round(end, 4) for end in self.interval(column, level, **where)]
+
+
+def check_table_path(path: Path, *, overwrite: bool) -> None:
+    """Make sure, before the work, that a table can be written.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is unknown, or the file exists and `overwrite` is not set.
+    StoreError
+        If its folder cannot be written to.
+    """
+    if path.suffix not in TABLE_SUFFIXES:
+        msg = f"{path} is no name for a table: it has to end in {' or '.join(TABLE_SUFFIXES)}."
+        raise UsageError(msg)
+    if path.is_dir() or (path.exists() and not overwrite):
+        msg = f"{path} exists. Replace it with --overwrite, or name another file."
+        raise UsageError(msg)
+    check_writable(path.parent)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whole or not at all."""
+    with replacing(path) as partial:
+        if path.suffix == ".csv":
+            table.to_csv(partial, index=False)
+        else:
+            table.to_parquet(partial, index=False)

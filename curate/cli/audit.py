@@ -62,7 +62,9 @@ def audit(
             real=tuple(real or ()),
             layout=layout,
             labels=labels,
-            kinds=tuple(CORRUPTIONS) if corruptions is None else options.parse_list(corruptions),
+            corruptions=tuple(CORRUPTIONS)
+            if corruptions is None
+            else options.parse_list(corruptions),
             images=images,
             seed=seed,
             device=device or "auto",
@@ -76,7 +78,7 @@ def audit(
 def _lines(result: "AuditResult") -> list[str]:
     """Lay the table out, then say what it means."""
     heads = ("", *LEVELS, *(["best stream"] if result.streams else []))
-    table = [heads, *(_row(result, name) for name in (*result.kinds, "all"))]
+    table = [heads, *(_row(result, name) for name in (*result.corruptions, "all"))]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         f"How well {result.run} finds what was injected into "
@@ -93,30 +95,33 @@ def _lines(result: "AuditResult") -> list[str]:
 def _row(result: "AuditResult", name: str) -> tuple[str, ...]:
     """Tell how well a corruption is found at each level, and which stream finds it best."""
     areas = (
-        (result.value("auroc", level, kind=name), *result.interval("auroc", level, kind=name))
+        (
+            result.value("auroc", level, corruption=name),
+            *result.interval("auroc", level, corruption=name),
+        )
         for level in LEVELS
     )
     row = (name, *(results.measure(*area) for area in areas))
     if not result.streams:
         return row
     best = result.best_stream(name)
-    area = result.value("auroc", "pixel", kind=name, score=best) if best else math.nan
+    area = result.value("auroc", "pixel", corruption=name, score=best) if best else math.nan
     return (*row, f"{best} {results.measure(area)}" if best else "-")
 
 
 def _findings(result: "AuditResult") -> list[str]:
     """Say what the run finds, what it does not, and at what price."""
     lines = []
-    unseen = result.unseen()
+    missed = result.missed()
     inverted = result.inverted()
     blind = [
         name
-        for name, missed in unseen.items()
-        if len(missed) == len(result.strengths) and name not in inverted
+        for name, strengths in missed.items()
+        if len(strengths) == len(result.strengths) and name not in inverted
     ]
     partly = [
-        f"{name} (not when {' or '.join(missed)})"
-        for name, missed in unseen.items()
+        f"{name} (not when {' or '.join(strengths)})"
+        for name, strengths in missed.items()
         if name not in (*blind, *inverted)
     ]
     if blind:

@@ -45,7 +45,7 @@ def _table(result: "DemoResult") -> list[str]:
         "AUROC of finding them (.5 = chance)": [
             (level, results.measure(area)) for level, area in result.audit.items()
         ],
-        f"{results.count(len(found.kinds), 'corruption')} injected into "
+        f"{results.count(len(found.corruptions), 'corruption')} injected into "
         f"{results.count(found.images, 'unseen real image')} (AUROC, 95% intervals)": _audit(found),
         "mIoU on unseen real images after training on": [
             (name, f"{miou:.3f}") for name, miou in result.miou.items()
@@ -66,7 +66,7 @@ def _audit(found: "AuditResult") -> list[tuple[str, str]]:
         for level in ("pixel", "region", "image")
     ]
     names = [
-        f"{name} {results.measure(found.value('auroc', 'pixel', kind=name))}"
+        f"{name} {results.measure(found.value('auroc', 'pixel', corruption=name))}"
         for name in found.best_first()
     ]
     lost = found.value("false_alarm", "pixel")

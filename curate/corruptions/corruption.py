@@ -178,7 +178,7 @@ class Corruption(ABC):
     """Whether it happens in superpixels, which are then drawn for it."""
 
     is_mismatch: ClassVar[bool] = False
-    """Whether label and image no longer match; else it is the look that is wrong."""
+    """Whether label and image no longer match; else the appearance is wrong."""
 
     @abstractmethod
     def change(self, source: LabelledImage, parameters: Parameters) -> ImageAndLabel:

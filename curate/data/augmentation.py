@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from curate.config import AugmentConfig
 
-_GREY: Final = (0.2989, 0.587, 0.114)  # ITU-R BT.601
+_GREY_OF_RGB: Final = (0.2989, 0.587, 0.114)  # ITU-R BT.601
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Augmentation:
     scale : float
         Zoom on top of fitting the image to the size asked for: 2 shows half of each side.
     top, left : float
-        Where the section, or the shrunken image, lies in the space it has; 0 to 1.
+        Offset of the section in the image, or of the shrunken image in the result, as a share of
+        the largest possible one; 0 to 1.
     is_flipped : bool
         Left and right are swapped.
     brightness, contrast, saturation : float
@@ -81,7 +82,7 @@ def augment(
         255 where the image does not reach.
     """
     image, label_map = _cut(image, label_map, change)
-    inset = _inset(size, change)
+    inset = _find_inset(size, change)
     inner = inset[0][1], inset[1][1]
     image, label_map = fit_to_size(image, label_map, inner)
     if inner != tuple(size):
@@ -108,8 +109,8 @@ def fit_to_size(image: Tensor, label_map: Tensor, size: tuple[int, int]) -> tupl
     return resized[0], labels[0, 0]
 
 
-def view_of(shape: tuple[int, int], size: tuple[int, int], change: Augmentation) -> Tensor:
-    """Tell where in an image lies what `augment` shows of it.
+def find_view(shape: tuple[int, int], size: tuple[int, int], change: Augmentation) -> Tensor:
+    """Find out where in an image the pixels of the result of `augment` come from.
 
     Parameters
     ----------
@@ -121,10 +122,10 @@ def view_of(shape: tuple[int, int], size: tuple[int, int], change: Augmentation)
     Returns
     -------
     view : (2, 3) float32
-        As in `Whole.views`.
+        As in `Uncropped.views`.
     """
     view = torch.zeros(2, 3)
-    section, inset = _section(shape, change), _inset(size, change)
+    section, inset = _find_section(shape, change), _find_inset(size, change)
     for row, axis in ((0, 1), (1, 0)):  # across, down
         start, length = section[axis]
         placed, inner = inset[axis]
@@ -141,16 +142,16 @@ Span = tuple[int, int]
 """Start and length along an axis."""
 
 
-def _section(shape: tuple[int, int], change: Augmentation) -> tuple[Span, Span]:
-    """Rows and columns of an image that are shown."""
+def _find_section(shape: tuple[int, int], change: Augmentation) -> tuple[Span, Span]:
+    """Find the rows and columns of an image that are shown."""
     zoom = max(change.scale, 1.0)
     inner = [max(1, round(length / zoom)) for length in shape]
     starts = (change.top * (shape[0] - inner[0]), change.left * (shape[1] - inner[1]))
     return (round(starts[0]), inner[0]), (round(starts[1]), inner[1])
 
 
-def _inset(size: tuple[int, int], change: Augmentation) -> tuple[Span, Span]:
-    """Rows and columns of the result in which they are shown."""
+def _find_inset(size: tuple[int, int], change: Augmentation) -> tuple[Span, Span]:
+    """Find the rows and columns of the result in which they are shown."""
     shrink = min(change.scale, 1.0)
     inner = [max(1, round(length * shrink)) for length in size]
     starts = (change.top * (size[0] - inner[0]), change.left * (size[1] - inner[1]))
@@ -160,7 +161,7 @@ def _inset(size: tuple[int, int], change: Augmentation) -> tuple[Span, Span]:
 def _cut(image: Tensor, label_map: Tensor, change: Augmentation) -> tuple[Tensor, Tensor]:
     """Cut out the section that is zoomed in on: cheaper than enlarging all of the image first."""
     height, width = label_map.shape
-    rows, columns = (slice(a, a + n) for a, n in _section((height, width), change))
+    rows, columns = (slice(a, a + n) for a, n in _find_section((height, width), change))
     return image[:, rows, columns], label_map[rows, columns]
 
 
@@ -181,7 +182,7 @@ def _recolour(image: Tensor, change: Augmentation) -> Tensor:
     if (change.brightness, change.contrast, change.saturation) == (1, 1, 1):
         return image
     pixels = (image * change.brightness).clamp_(0, 255)
-    grey_of = pixels.new_tensor(_GREY)
+    grey_of = pixels.new_tensor(_GREY_OF_RGB)
     mean_grey = torch.tensordot(grey_of, pixels.mean((1, 2)), 1)
     pixels.sub_(mean_grey).mul_(change.contrast).add_(mean_grey).clamp_(0, 255)
     grey = torch.tensordot(grey_of, pixels, 1)

@@ -43,8 +43,8 @@ def training_batches(
 
     The batch of a step depends on the data sets, `seed` and the step, not on `workers` or on the
     step that was begun with. Each domain is drawn without replacement per epoch. An image that
-    cannot be read is replaced by the next one of its domain that the step does not draw. To close
-    the generator ends the workers.
+    cannot be read is replaced by the next one of its domain that the step does not use. Closing the
+    generator ends the workers.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def training_batches(
     workers : int
         Processes that read; 0 reads in this one.
     pin_memory : bool
-        Whether tensors lie where a GPU copies them from fastest; without a GPU, nothing changes.
+        Whether tensors are put into page-locked memory, where there is a GPU.
     exclude : frozenset of str
         Keys of images that are never drawn.
     world : World
-        Of several processes, each gets its share of a batch: `batch_size` is that of all. Their
+        Of several processes, each gets its share of a batch: `batch_size` is that of all. All
         shares together are the batch of a single process, unless an image cannot be read.
     with_uncropped : bool
         Whether each batch holds its synthetic images without random changes, too.
@@ -67,7 +67,7 @@ def training_batches(
     Raises
     ------
     DataError
-        If a domain has no usable image, or more than 20 of those that a step may draw cannot be
+        If a domain has no usable image, or more than 20 of those that a step may use cannot be
         read.
     """
     orders = [
@@ -201,7 +201,7 @@ class _Reader(Dataset[Any]):
         uncropped = None
         if self._with_uncropped and domain == "synthetic":
             height, width = loaded.label_map.shape
-            view = augmentation.view_of((height, width), self._size, change)
+            view = augmentation.find_view((height, width), self._size, change)
             uncropped = Uncropped(*augmentation.fit_to_size(*loaded, self._size), view)
         changed = augmentation.augment(*loaded, self._size, change)
         return _Sample(key, *changed, domain == "real", uncropped)

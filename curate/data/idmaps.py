@@ -24,8 +24,10 @@ UNMAPPED: Final = 254
 WHITE: Final = (255, 255, 255)
 """The colour that is ignored unless it is mapped, as 255 is among ids."""
 
+_NUM_IDS: Final = 2**16
 _NUM_COLOURS: Final = 2**24
 _NUM_LISTED: Final = 10
+"""Unmapped ids, or colours, that a message names."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,14 @@ class IdMap:
             With code ``unmapped_ids``, if an id is neither mapped nor ignored; the message lists
             the ids and their pixel counts.
         """
-        keys = raw if raw.ndim == 2 else _pack(raw)
+        keys = raw if raw.ndim == 2 else _number_colours(raw)
         table = self._id_table if raw.ndim == 2 else self._colour_table
         label_map: NDArray[np.uint8] = table.take(keys) - 2  # 0 and 1 wrap to 254 and 255
         if (label_map == UNMAPPED).any():
-            raise self._unmapped_error(keys[label_map == UNMAPPED], is_colour=raw.ndim == 3)
+            raise self._make_unmapped_error(keys[label_map == UNMAPPED], is_colour=raw.ndim == 3)
         return label_map
 
-    def ignore_id(self) -> int:
+    def choose_ignore_id(self) -> int:
         """Return an id of at most 8 bits that is read as ignore.
 
         Raises
@@ -94,10 +96,10 @@ class IdMap:
         unused = set(range(256)).difference(self.ids) if self.unmapped == "ignore" else set()
         known = {value for value in self.ignored if value < 256}
         if not known | unused:
-            raise self._no_ignore_error()
+            raise self._make_no_ignore_error()
         return max(known or unused)
 
-    def ignore_colour(self) -> Colour:
+    def choose_ignore_colour(self) -> Colour:
         """Return a colour that is read as ignore.
 
         Raises
@@ -108,8 +110,8 @@ class IdMap:
         if self.ignored_colours:
             return max(self.ignored_colours)
         if self.unmapped == "error":
-            raise self._no_ignore_error()
-        taken = {_pack_one(colour) for colour in self.colours or ()}
+            raise self._make_no_ignore_error()
+        taken = {_number(colour) for colour in self.colours or ()}
         free = next(key for key in range(_NUM_COLOURS - 1, -1, -1) if key not in taken)
         return free >> 16, free >> 8 & 255, free & 255
 
@@ -128,23 +130,23 @@ class IdMap:
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the tables out: with them the map does not fit into a pipe.
+        """Leave the tables out: with them the map does not fit into the buffer of a pipe.
 
-        `multiprocessing` would then wait until a process that it starts has read it, and for ever
-        if that one dies before.
+        `multiprocessing` would then wait until a process that it starts has read it, and without
+        end if that process dies before.
         """
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _id_table(self) -> NDArray[np.uint8]:
-        return self._table(2**16, self.ids, self.ignored)
+        return self._make_table(_NUM_IDS, self.ids, self.ignored)
 
     @cached_property
     def _colour_table(self) -> NDArray[np.uint8]:
-        mapped = {_pack_one(colour): index for colour, index in (self.colours or {}).items()}
-        return self._table(_NUM_COLOURS, mapped, map(_pack_one, self.ignored_colours))
+        mapped = {_number(colour): index for colour, index in (self.colours or {}).items()}
+        return self._make_table(_NUM_COLOURS, mapped, map(_number, self.ignored_colours))
 
-    def _table(
+    def _make_table(
         self, size: int, mapped: Mapping[int, int], ignored: Iterable[int]
     ) -> NDArray[np.uint8]:
         """Make a table of class index + 2; 0 = unmapped, so that most of it stays untouched."""
@@ -154,8 +156,8 @@ class IdMap:
         table[list(mapped)] = np.array(list(mapped.values()), np.uint8) + 2
         return table
 
-    def _unmapped_error(self, keys: NDArray[Any], *, is_colour: bool) -> LabelError:
-        """List what is unmapped, most frequent first."""
+    def _make_unmapped_error(self, keys: NDArray[Any], *, is_colour: bool) -> LabelError:
+        """Make the error that lists what is unmapped, most frequent first."""
         values, counts = np.unique(keys, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         rows = [
@@ -171,8 +173,8 @@ class IdMap:
         )
         return LabelError(msg, code="unmapped_ids")
 
-    def _no_ignore_error(self) -> LabelError:
-        """Say that pixels cannot be masked."""
+    def _make_no_ignore_error(self) -> LabelError:
+        """Make the error for a map by which no pixel can be masked."""
         msg = (
             f"Id map '{self.name}' has no id below 256 or no colour for ignored pixels. "
             f"List one under 'ignore'."
@@ -180,17 +182,17 @@ class IdMap:
         return LabelError(msg, code="no_ignore_id")
 
 
-def _pack(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def _number_colours(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Make one number of each colour: (H, W, 3) -> (H, W)."""
     red, green, blue = (colours[..., i].astype(np.uint32) for i in range(3))
     return np.asarray(red << 16 | green << 8 | blue, np.uint32)
 
 
-def _pack_one(colour: Colour) -> int:
+def _number(colour: Colour) -> int:
     """Make one number of a colour."""
     return colour[0] << 16 | colour[1] << 8 | colour[2]
 
 
 def _hex(colour: Colour) -> str:
     """Write a colour as ``#rrggbb``."""
-    return f"#{_pack_one(colour):06x}"
+    return f"#{bytes(colour).hex()}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import stat
 import warnings
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from curate.data import png
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-What = Literal["image", "label"]
+FileKind = Literal["image", "label"]
 
 MIN_SIDE_PX: Final = 8
 MAX_AREA_PX: Final = 2**27
@@ -39,7 +40,7 @@ def open_image(data: bytearray, path: Path) -> png.Png | JpegImageFile:
     try:
         opened = png.parse_png(data) if data.startswith(png.SIGNATURE) else _open_jpeg(data)
     except ValueError as error:
-        raise broken_file(path, "image", str(error)) from error
+        raise unreadable_file(path, "image", str(error)) from error
     check_size(path, opened.height, opened.width)
     return opened
 
@@ -57,11 +58,11 @@ def decode_image(opened: png.Png | JpegImageFile, path: Path) -> NDArray[np.uint
     try:
         return _decode_png(opened) if isinstance(opened, png.Png) else _decode_jpeg(opened)
     except ValueError as error:
-        raise broken_file(path, "image", str(error)) from error
+        raise unreadable_file(path, "image", str(error)) from error
 
 
-def read_file(path: Path, what: What) -> bytearray:
-    """Read a whole file.
+def read_file(path: Path, kind: FileKind) -> bytearray:
+    """Read a file into memory.
 
     Raises
     ------
@@ -71,20 +72,20 @@ def read_file(path: Path, what: What) -> bytearray:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise broken_file(path, what, "it is no ordinary file")
+            raise unreadable_file(path, kind, "it is no ordinary file")
         if status.st_size > MAX_FILE_BYTES:
             msg = (
                 f"{path} has {status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}. Leave it out."
             )
-            raise _error(what)(msg, code="too_large")
+            raise _error_class(kind)(msg, code="too_large")
         data = bytearray(path.read_bytes())
     except FileNotFoundError:
         msg = f"{path} does not exist, or is a link to nothing. Bring it back, or leave it out."
-        raise _error(what)(msg, code=f"missing_{what}") from None
+        raise _error_class(kind)(msg, code=f"missing_{kind}") from None
     except OSError as error:
-        raise broken_file(path, what, str(error.strerror)) from error
+        raise unreadable_file(path, kind, str(error.strerror)) from error
     if not data:
-        raise broken_file(path, what, "it is empty")
+        raise unreadable_file(path, kind, "it is empty")
     return data
 
 
@@ -104,15 +105,15 @@ def check_size(path: Path, height: int, width: int) -> None:
         raise DataError(msg, code="too_large")
 
 
-def broken_file(path: Path, what: What, reason: str) -> DataError:
+def unreadable_file(path: Path, kind: FileKind, reason: str) -> DataError:
     """Make the error for a file that cannot be read."""
     msg = f"{path} cannot be read: {reason}. Fetch or make it anew, or leave it out."
-    return _error(what)(msg, code=f"unreadable_{what}")
+    return _error_class(kind)(msg, code=f"unreadable_{kind}")
 
 
-def _error(what: What) -> type[DataError]:
+def _error_class(kind: FileKind) -> type[DataError]:
     """Return the class of errors about images or labels."""
-    return LabelError if what == "label" else DataError
+    return LabelError if kind == "label" else DataError
 
 
 def _open_jpeg(data: bytearray) -> JpegImageFile:
@@ -129,12 +130,19 @@ def _open_jpeg(data: bytearray) -> JpegImageFile:
 
 
 def _decode_jpeg(jpeg: JpegImageFile) -> NDArray[np.uint8]:
-    """Decode to (H, W, 3) uint8, grey repeated and CMYK converted."""
+    """Decode to (H, W, 3) uint8, grey repeated and CMYK converted.
+
+    Not by ``jpeg.load()``, which lets files pass that are cut off if any package in the process
+    has set Pillow's ``LOAD_TRUNCATED_IMAGES``.
+    """
+    mode, raw_mode = ("CMYK", "CMYK;I") if jpeg.mode == "CMYK" else ("RGB", "RGB")
+    data = cast("BytesIO", jpeg.fp).getbuffer()
     try:
-        return np.array(jpeg if jpeg.mode == "RGB" else jpeg.convert("RGB"))
-    except OSError as error:
+        image = Image.frombytes(mode, jpeg.size, data, "jpeg", raw_mode, "")
+    except ValueError as error:
         msg = f"it is damaged or cut off ({error})"
         raise ValueError(msg) from error
+    return np.array(image if mode == "RGB" else image.convert("RGB"))
 
 
 def _decode_png(opened: png.Png) -> NDArray[np.uint8]:

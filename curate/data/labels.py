@@ -54,7 +54,7 @@ def open_label(data: bytearray, path: Path) -> png.Png:
         opened = png.parse_png(data)
     except ValueError as error:
         reason = f"{error}; labels must be sound PNG files"
-        raise images.broken_file(path, "label", reason) from error
+        raise images.unreadable_file(path, "label", reason) from error
     images.check_size(path, opened.height, opened.width)
     return opened
 
@@ -70,7 +70,7 @@ def decode_label(opened: png.Png, path: Path) -> NDArray[Any]:
     try:
         return png.decode_png(opened)
     except ValueError as error:
-        raise images.broken_file(path, "label", str(error)) from error
+        raise images.unreadable_file(path, "label", str(error)) from error
 
 
 def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
@@ -79,7 +79,7 @@ def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
     Raises
     ------
     LabelError
-        With code ``colour_coded``, if there is no telling which channel is the id.
+        With code ``colour_coded``, if it is unknown which channel is the id.
     """
     if samples.ndim == 2:
         return samples
@@ -140,15 +140,15 @@ def _mask(samples: NDArray[Any], drop: NDArray[np.bool_], id_map: IdMap) -> NDAr
     """Set the pixels to drop to what `id_map` ignores, in the channels that it reads."""
     masked = samples.copy()
     if samples.ndim == 2:
-        masked[drop] = id_map.ignore_id()
+        masked[drop] = id_map.choose_ignore_id()
     elif samples.shape[2] == 2:
-        masked[drop, 0] = id_map.ignore_id()
+        masked[drop, 0] = id_map.choose_ignore_id()
     elif id_map.colours and samples.dtype == np.uint8:
-        masked[drop, :3] = id_map.ignore_colour()
+        masked[drop, :3] = id_map.choose_ignore_colour()
     elif id_map.channel == "auto" and _is_grey(samples):
-        masked[drop, :3] = id_map.ignore_id()
+        masked[drop, :3] = id_map.choose_ignore_id()
     else:
-        masked[drop, 0] = id_map.ignore_id()
+        masked[drop, 0] = id_map.choose_ignore_id()
     return masked
 
 

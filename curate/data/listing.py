@@ -20,7 +20,7 @@ LABEL_SUFFIXES: Final = frozenset({"png"})
 
 
 class Listing(NamedTuple):
-    """Pairs sorted by id, how many label files there are, and which id map their names call for."""
+    """Pairs sorted by id, the number of label files, and the id map that their names ask for."""
 
     pairs: tuple[Pair, ...]
     num_labels: int
@@ -72,13 +72,13 @@ def _match(images: list[tuple[str, str]], labels: dict[str, str]) -> list[str]:
     if all(matched):
         return matched
     spare = set(labels.values()).difference(matched)
-    by_stem = {_name(key): path for key, path in labels.items() if path in spare}
-    num_labels = Counter(_name(key) for key, path in labels.items() if path in spare)
+    by_stem = {_last_part(key): path for key, path in labels.items() if path in spare}
+    num_labels = Counter(_last_part(key) for key, path in labels.items() if path in spare)
     num_images = Counter(
-        _name(key) for (_, key), label in zip(images, matched, strict=True) if not label
+        _last_part(key) for (_, key), label in zip(images, matched, strict=True) if not label
     )
     for row, (_, key) in enumerate(images):
-        stem = _name(key)
+        stem = _last_part(key)
         if not matched[row] and num_labels[stem] == num_images[stem] == 1:
             matched[row] = by_stem[stem]
     return matched
@@ -92,7 +92,7 @@ def _name_pairs(image_paths: list[str], label_paths: list[str]) -> list[Pair]:
         status = OK if label_path else "missing_label"
         if not (_is_utf8(image_path) and _is_utf8(label_path)):
             status = "bad_name"
-        paths = _readable(image_path), _readable(label_path)
+        paths = _repair_utf8(image_path), _repair_utf8(label_path)
         pair_id = _stem(paths[0])
         if pair_id in taken:
             repeated.append(paths)
@@ -158,17 +158,17 @@ def _stem(path: str) -> str:
     return path.rpartition(".")[0]
 
 
-def _name(key: str) -> str:
+def _last_part(key: str) -> str:
     """Return the last part of a path."""
     return key.rpartition("/")[2]
 
 
 def _is_utf8(path: str) -> bool:
     """Tell whether a file name can be written to a table."""
-    return _readable(path) == path
+    return _repair_utf8(path) == path
 
 
-def _readable(path: str) -> str:
+def _repair_utf8(path: str) -> str:
     """Replace the bytes of a file name that are no UTF-8."""
     if path.isascii():
         return path

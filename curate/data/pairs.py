@@ -41,14 +41,14 @@ class LoadedPair(NamedTuple):
 
 
 def read_pair(source: DataSource, pair: Pair) -> LoadedPair:
-    """Read an image and its label from a data set, whole or not at all.
+    """Read an image and its label from a data set.
 
     Raises
     ------
     DataError or LabelError
         With code ``missing_image``, ``missing_label``, ``duplicate_id``, ``bad_name``,
         ``unreadable_image``, ``unreadable_label``, ``size_mismatch``, ``unmapped_ids``,
-        ``colour_coded``, ``too_small`` or ``too_large``. The whole label may be ignored.
+        ``colour_coded``, ``too_small`` or ``too_large``. A label may be ignored everywhere.
     """
     image_path = source.root / pair.image_path
     if pair.status != OK:

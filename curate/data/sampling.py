@@ -126,16 +126,16 @@ def plan_steps(
     num_real = batch_size - num_synthetic
     assert num_real % world.size == num_synthetic % world.size == 0
     for step in steps:
-        candidates = [] if synthetic is None else _deal(synthetic, step, num_synthetic, world)
+        candidates = [] if synthetic is None else _take_share(synthetic, step, num_synthetic, world)
         yield StepPlan(
             num_real // world.size,
-            _deal(real, step, num_real, world),
+            _take_share(real, step, num_real, world),
             num_synthetic // world.size,
             candidates,
         )
 
 
-def _deal(order: DomainOrder, step: int, count: int, world: World) -> list[Candidate]:
+def _take_share(order: DomainOrder, step: int, count: int, world: World) -> list[Candidate]:
     """List this process's share of the `count` images of a step, then its spare ones."""
     first, share = step * count, count // world.size
     own = order.take(first + world.rank * share, share)

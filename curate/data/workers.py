@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from torch.utils.data import Dataset
 
-_PREFETCHED: Final = 2
-_DEATH_NOTES: Final = ("exited unexpectedly", "is killed by signal")
-"""What PyTorch says of a reader that ended without being asked to."""
+_NUM_PREFETCHED: Final = 2
+"""Items that each worker reads ahead."""
+_DEATH_MESSAGES: Final = ("exited unexpectedly", "is killed by signal")
+"""Parts of what PyTorch raises when a worker process has ended by itself."""
 
 
 def load_ahead(
@@ -39,7 +40,7 @@ def load_ahead(
     workers : int
         Processes; 0 reads in this one, when asked.
     pin_memory : bool
-        Whether tensors lie where a GPU copies them from fastest; without a GPU, nothing changes.
+        Whether tensors are put into page-locked memory, where there is a GPU.
     """
     with warnings.catch_warnings():  # more workers than cores can be right for a slow disk
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
@@ -50,25 +51,25 @@ def load_ahead(
             collate_fn=_as_is,
             num_workers=workers,
             worker_init_fn=_begin_worker,
-            prefetch_factor=_PREFETCHED if workers else None,
+            prefetch_factor=_NUM_PREFETCHED if workers else None,
             pin_memory=pin_memory and torch.cuda.is_available(),
             multiprocessing_context="spawn" if workers else None,  # threads rule out forking
         )
-    with _signals_held():
+    with _signals_blocked():
         items = iter(loader)  # starts the workers
     yield from items
 
 
 @contextmanager
-def telling_of_dead_workers() -> Iterator[None]:
-    """Turn PyTorch's error about a reader that was killed into a `RunError` with advice.
+def worker_errors() -> Iterator[None]:
+    """Turn PyTorch's error about a worker that was killed into a `RunError` with advice.
 
     It is raised by a signal handler, so that it can come up anywhere in the main thread.
     """
     try:
         yield
     except RuntimeError as error:
-        if not any(note in str(error) for note in _DEATH_NOTES):
+        if not any(note in str(error) for note in _DEATH_MESSAGES):
             raise
         msg = (
             "A process that read images was ended by the system, most likely for want of memory. "
@@ -83,11 +84,11 @@ def _as_is(item: Any) -> Any:  # noqa: ANN401
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let signals wait; processes that are started meanwhile do not get them at all.
+def _signals_blocked() -> Iterator[None]:
+    """Block signals until the end of the block; processes that it starts never get them.
 
     Ctrl-C in a terminal, and ``torchrun`` when it is told to stop, signal workers as well as the
-    main process, which needs them for its last batch; they may be starting still.
+    main process, which needs the workers for its last batch; they may be starting still.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

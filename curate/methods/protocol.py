@@ -1,4 +1,4 @@
-"""What a weighting method is: the one protocol that the joint training and scoring know."""
+"""What a weighting method is: its one interface to the joint training and to scoring."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class Method(nn.Module, ABC):
     def penalty(self, predictions: Tensor, evidence: Evidence) -> Tensor:
         """Return a term for the segmenter's loss.
 
-        `predictions` are those of the evidence with their graph to the segmenter attached.
+        `predictions` are those of `evidence` with their graph to the segmenter attached.
         """
         raise NotImplementedError
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
-BACKBONE_RATE: Final = 1 / 3
-"""Learning rate of the pretrained part, relative to that of the new part."""
+BACKBONE_RATE_RATIO: Final = 1 / 3
+"""Learning rate of the pretrained part over that of the new part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a segmenter says about N images.
+    """Output of a segmenter for N images.
 
     Attributes
     ----------
@@ -131,9 +131,9 @@ class Segmenter(nn.Module):
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
         """Split the trainable parameters for an optimiser.
 
-        The backbone learns at `BACKBONE_RATE` times `learning_rate`; biases and the parameters of
-        normalisation layers (fewer than two axes) do not decay. Groups without parameters are
-        left out.
+        The backbone learns at `BACKBONE_RATE_RATIO` times `learning_rate`; biases and the
+        parameters of normalisation layers (fewer than two axes) do not decay. Groups without
+        parameters are left out.
         """
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
@@ -143,7 +143,7 @@ class Segmenter(nn.Module):
         return [
             {
                 "params": parameters,
-                "lr": learning_rate * (BACKBONE_RATE if is_backbone else 1.0),
+                "lr": learning_rate * (BACKBONE_RATE_RATIO if is_backbone else 1.0),
                 "weight_decay": weight_decay if decays else 0.0,
             }
             for (is_backbone, decays), parameters in groups.items()
@@ -196,7 +196,7 @@ class Segmenter(nn.Module):
         known = ", ".join(self.stages) or "none by name"
         msg = (
             f"The segmenter has no stage '{name}'. Known stages: {known}; "
-            f"any submodule of its {type(self.network).__name__} will do, too."
+            f"any submodule of its {type(self.network).__name__} may be named, too."
         )
         raise ConfigError(msg)
 

@@ -71,7 +71,7 @@ def build_smp(name: str, num_classes: int, backbone_weights: str) -> Segmenter:
         )
     mean, std = _find_normalisation(smp, encoder) if backbone_weights == AUTO else _IMAGENET
     stride: int = model.encoder.output_stride
-    is_picky = getattr(model, "requires_divisible_input_shape", True)
+    is_multiple_required = getattr(model, "requires_divisible_input_shape", True)
     return Segmenter(
         TappedNetwork(model),
         num_classes=num_classes,
@@ -79,7 +79,7 @@ def build_smp(name: str, num_classes: int, backbone_weights: str) -> Segmenter:
         std=std,
         stages=_name_stages(model.encoder.out_channels, stride) | {"decoder": "decoder"},
         backbone_prefixes=("encoder",),
-        multiple_of=stride if is_picky else 1,
+        multiple_of=stride if is_multiple_required else 1,
         channels_last=True,
     )
 

@@ -1,13 +1,13 @@
 """Weighting networks: small networks that tell real from synthetic at one level each.
 
-All map ``(inputs, valid)`` to logits on the grid of their inputs, so that one can stand in
-for another; the sigmoid of a logit is a score. There is no batch normalisation in them, because
+All map ``(inputs, valid)`` to logits on the grid of their inputs, so that one can replace
+another; the sigmoid of a logit is a score. There is no batch normalisation in them, because
 its running statistics would tell the domains apart by themselves. Their last layer starts at
-zero: before training, every logit is 0, which means no opinion.
+zero: before training, every logit is 0 and every score 1/2.
 
-What a network sees is not masked: cells without a label are part of the surroundings of others,
-and blanking them would draw the outline of unlabelled areas, by which domains can be told apart.
-They only never count by themselves: not in the mean of the image level, nor in any loss.
+Inputs are not masked: cells without a label are part of the surroundings of others, and blanking
+them would show the outline of unlabelled areas, by which domains can be told apart. They only
+never count by themselves: not in the mean of the image level, nor in any loss.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NEGATIVE_SLOPE: Final = 0.2
-MIN_WIDTH: Final = 16
-"""Channels below which no hidden layer of a trunk is narrowed."""
-DILATIONS: Final = (1, 2, 4, 1, 2)
-DROPPED: Final = 0.1
+MIN_CHANNELS: Final = 16
+"""Fewest channels of a hidden layer of a trunk."""
+DILATIONS_CELLS: Final = (1, 2, 4, 1, 2)
+DROPOUT: Final = 0.1
 """Probability that a channel is dropped in a step."""
 
 
 class PixelWeighter(nn.Module):
-    """Judges every cell by itself: 1x1 convolutions in -> width -> width -> K.
+    """Scores every cell by itself: 1x1 convolutions in -> width -> width -> K.
 
     Parameters
     ----------
@@ -51,16 +51,16 @@ class PixelWeighter(nn.Module):
 
     def forward(self, inputs: Tensor, valid: Tensor) -> Tensor:
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
-        del valid  # every cell is judged, whether it has a label or not
+        del valid  # every cell is scored, whether it has a label or not
         logits: Tensor = self.head(self.trunk(_lay_out(inputs)))
         return logits
 
 
 class ContextWeighter(nn.Module):
-    """Judges every cell by itself and the 21x21 cells about it, at full resolution.
+    """Scores every cell by itself and the 21x21 cells around it, at full resolution.
 
-    Residual 3x3 convolutions, spread out by `DILATIONS`: a cell's own value passes through, and so
-    stays sharp. While it learns, channels are dropped at random.
+    Residual 3x3 convolutions, dilated by `DILATIONS_CELLS`: a cell's own value passes through, and
+    so stays sharp. In training, channels are dropped at random.
 
     Parameters
     ----------
@@ -73,20 +73,20 @@ class ContextWeighter(nn.Module):
         self.reduce = nn.Sequential(
             nn.Conv2d(in_channels, width, 1),
             nn.LeakyReLU(NEGATIVE_SLOPE),
-            nn.Dropout2d(DROPPED),
+            nn.Dropout2d(DROPOUT),
         )
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(width, width, 3, padding=reach, dilation=reach, padding_mode="replicate"),
                 nn.LeakyReLU(NEGATIVE_SLOPE),
             )
-            for reach in DILATIONS
+            for reach in DILATIONS_CELLS
         )
         self.head = _start_at_zero(nn.Conv2d(width, num_channels, 1))
 
     def forward(self, inputs: Tensor, valid: Tensor) -> Tensor:
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
-        del valid  # every cell is judged, whether it has a label or not
+        del valid  # every cell is scored, whether it has a label or not
         found = self.reduce(_lay_out(inputs))
         for block in self.blocks:
             found = found + block(found)
@@ -103,13 +103,13 @@ class RegionTrunk(nn.Sequential):
     """
 
     def __init__(self, in_channels: int, width: int, depth: int) -> None:
-        narrowest = min(width, MIN_WIDTH)
+        narrowest = min(width, MIN_CHANNELS)
         widths = [max(width >> halvings, narrowest) for halvings in reversed(range(depth))]
         super().__init__(*map(_Halving, [in_channels, *widths[:-1]], widths))
 
 
 class RegionWeighter(nn.Module):
-    """Judges every cell by its surroundings.
+    """Scores every cell by its surroundings.
 
     Parameters
     ----------
@@ -129,14 +129,14 @@ class RegionWeighter(nn.Module):
 
     def forward(self, inputs: Tensor, valid: Tensor) -> Tensor:
         """Map (N, F, h, w), and the (N, h, w) bool mask of labelled cells, to (N, K, h, w)."""
-        del valid  # every cell is judged, whether it has a label or not
+        del valid  # every cell is scored, whether it has a label or not
         coarse = self.head(self.trunk(_lay_out(inputs)))
         fine = nn.functional.interpolate(coarse, scale_factor=float(self.scale), mode="bilinear")
         return fine[..., : inputs.shape[-2], : inputs.shape[-1]]
 
 
 class ImageWeighter(nn.Module):
-    """Judges an image as a whole: the trunk of `RegionWeighter`, the mean of it, a linear layer.
+    """Scores an image by one value: the trunk of `RegionWeighter`, its mean, a linear layer.
 
     The mean is over the labelled cells: a cell of the trunk counts as often as there are labelled
     cells under it. An image without any gets the linear layer's bias.

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curate.data.workers import telling_of_dead_workers
+from curate.data.workers import worker_errors
 from curate.distributed import (
     barrier,
     broadcast_object,
@@ -241,7 +241,7 @@ def _score_into(
     """Score images while a thread writes; return the counts and the seconds it wrote for."""
     tally, done = Tally(), skipped
     with (
-        telling_of_dead_workers(),
+        worker_errors(),
         WriterThread(writer) as thread,
         closing(scorer.score(source, todo, workers=workers)) as batches,
     ):

@@ -24,7 +24,7 @@ from curate.data.workers import load_ahead
 from curate.errors import RunError
 from curate.records import Batch, LevelScores, Pair, ScoredImage
 from curate.scoring.scored_image import CellPlan, PreparedImage, prepare, score_cells, to_cells
-from curate.training.evidence import gather_evidence, to_unit_range
+from curate.training.networks import gather_evidence, to_unit_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from curate.errors import StoreError, UsageError
-from curate.selection import pixels
-from curate.selection.cuts import Cut, select, select_per_class
+from curate.selection import cuts, pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,12 +52,12 @@ class Choice:
     mask_of: Callable[[int], NDArray[np.bool_]] | None = None
 
 
-def choose_images(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
+def choose_images(source: SubsetSource, cut: cuts.Cut, _: Reporter) -> Choice:
     """Keep whole images."""
-    return _keep_images(source, select(source.image_scores, cut, source.valid_px))
+    return _keep_images(source, cuts.select(source.image_scores, cut, source.valid_px))
 
 
-def choose_images_per_class(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
+def choose_images_per_class(source: SubsetSource, cut: cuts.Cut, _: Reporter) -> Choice:
     """Keep the best images of each class.
 
     Of each class, the images that show it are ranked by their score of that class (the column
@@ -70,41 +69,41 @@ def choose_images_per_class(source: SubsetSource, cut: Cut, _: Reporter) -> Choi
     is_selected = np.zeros(len(class_score), np.bool_)
     for index in range(class_score.shape[1]):
         scores = np.where(source.is_ok, class_score[:, index], np.nan)
-        is_selected |= select(scores, cut, None if class_px is None else class_px[:, index])
+        is_selected |= cuts.select(scores, cut, None if class_px is None else class_px[:, index])
     return _keep_images(source, is_selected)
 
 
-def choose_regions(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
+def choose_regions(source: SubsetSource, cut: cuts.Cut, _: Reporter) -> Choice:
     """Keep regions, whatever image they are in."""
     px = source.scores.region_column("valid_px")
-    return _keep_regions(source, select(source.region_scores, cut, px))
+    return _keep_regions(source, cuts.select(source.region_scores, cut, px))
 
 
-def choose_regions_per_class(source: SubsetSource, cut: Cut, _: Reporter) -> Choice:
+def choose_regions_per_class(source: SubsetSource, cut: cuts.Cut, _: Reporter) -> Choice:
     """Keep the best regions of each class, whatever image they are in."""
     class_id, px = map(source.scores.region_column, ("class_id", "valid_px"))
-    return _keep_regions(source, select_per_class(source.region_scores, class_id, cut, px))
+    return _keep_regions(source, cuts.select_per_class(source.region_scores, class_id, cut, px))
 
 
-def choose_pixels(source: SubsetSource, cut: Cut, reporter: Reporter) -> Choice:
+def choose_pixels(source: SubsetSource, cut: cuts.Cut, reporter: Reporter) -> Choice:
     """Keep pixels, whatever image they are in; reads all labels twice, one at a time."""
     return _keep_pixels(source, cut, pixels.one_group(), reporter)
 
 
-def choose_pixels_per_class(source: SubsetSource, cut: Cut, reporter: Reporter) -> Choice:
+def choose_pixels_per_class(source: SubsetSource, cut: cuts.Cut, reporter: Reporter) -> Choice:
     """Keep the best pixels of each class, whatever image they are in; reads all labels twice."""
     num_classes = len(source.provenance.classes.names)
     return _keep_pixels(source, cut, pixels.group_per_class(num_classes), reporter)
 
 
-CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, Reporter], Choice]]] = {
+CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, Reporter], Choice]]] = {
     "image": choose_images,
     "region": choose_regions,
     "pixel": choose_pixels,
 }
 """How to choose, by the unit that is kept."""
 
-CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, Reporter], Choice]]] = {
+CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, Reporter], Choice]]] = {
     "image": choose_images_per_class,
     "region": choose_regions_per_class,
     "pixel": choose_pixels_per_class,
@@ -112,7 +111,7 @@ CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, Cut, Reporter], Choice]]
 """The same where the cut is made within each class."""
 
 
-def choose(source: SubsetSource, settings: ExportSettings, reporter: Reporter) -> Choice:
+def make_choice(source: SubsetSource, settings: ExportSettings, reporter: Reporter) -> Choice:
     """Choose what to keep, and say so if there is less than was asked for.
 
     Raises
@@ -124,7 +123,7 @@ def choose(source: SubsetSource, settings: ExportSettings, reporter: Reporter) -
     cut = settings.cut
     choice = choosers[settings.by](source, cut, reporter)
     if not choice.of:
-        msg = f"no {settings.by} has a score to select by. Score with --levels including it."
+        msg = f"no {settings.by} has a score to cuts.select by. Score with --levels including it."
         raise UsageError(msg)
     if not choice.is_selected.any():
         msg = (
@@ -190,7 +189,7 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
 
 
 def _keep_pixels(
-    source: SubsetSource, cut: Cut, group_of: NDArray[np.int64], reporter: Reporter
+    source: SubsetSource, cut: cuts.Cut, group_of: NDArray[np.int64], reporter: Reporter
 ) -> Choice:
     """Keep the best pixels of each group of classes."""
     rows = np.flatnonzero(~np.isnan(source.image_scores)).tolist()

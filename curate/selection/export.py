@@ -11,10 +11,7 @@ from curate.errors import UsageError
 from curate.files.atomic import check_writable, remove_stale, replacing_folder
 from curate.reporting import LogReporter, Reporter
 from curate.scores.score_file import ScoreFile
-from curate.selection import manifest
-from curate.selection.choose import Choice, choose
-from curate.selection.formats import FORMATS
-from curate.selection.placement import Format, Placement, SubsetItem
+from curate.selection import choose, formats, manifest, placement
 from curate.selection.settings import ExportSettings, check_source
 from curate.selection.source import PATHS, SubsetSource, check_files, check_paths
 
@@ -119,12 +116,12 @@ def export_subset(
 
 def _choose(
     source: SubsetSource, settings: ExportSettings, reporter: Reporter
-) -> tuple[Choice, int | None]:
+) -> tuple[choose.Choice, int | None]:
     """Choose what to keep, and make sure that the files it needs are there."""
     check_paths(source)
     if settings.by == "pixel":  # all labels are about to be read
         check_files(source, source.is_ok, settings.files_needed)
-    choice = choose(source, settings, reporter)
+    choice = choose.make_choice(source, settings, reporter)
     if not settings.files_needed:
         return choice, None
     size, is_changed = check_files(source, choice.is_selected, settings.files_needed)
@@ -138,7 +135,7 @@ def _choose(
 
 def _write(
     source: SubsetSource,
-    choice: Choice,
+    choice: choose.Choice,
     settings: ExportSettings,
     result: ExportResult,
     reporter: Reporter,
@@ -147,8 +144,8 @@ def _write(
     written: list[Path] = []
     replaced = replacing_folder(result.out, overwrite=settings.overwrite, written=written)
     with replaced as folder:
-        placement = Placement(source, folder, result.out, settings.media, written)
-        _write_items(choice, FORMATS[settings.format](placement), reporter)
+        place = placement.Placement(source, folder, result.out, settings.media, written)
+        _write_items(choice, formats.FORMATS[settings.format](place), reporter)
         manifest.write_manifest(folder, manifest.tabulate_choice(source, choice))
         record = {
             "scores": str(source.scores.path),
@@ -161,18 +158,18 @@ def _write(
         written += [folder / manifest.MANIFEST_NAME, folder / manifest.RECORD_NAME]
 
 
-def _write_items(choice: Choice, subset: Format, reporter: Reporter) -> None:
+def _write_items(choice: choose.Choice, subset: placement.Format, reporter: Reporter) -> None:
     """Write the files of the selected images, or where they are."""
-    placement = subset.placement
-    if subset.places_only and placement.media == "none" and choice.mask_of is None:
+    source, media = subset.placement.source, subset.placement.media
+    if subset.places_only and media == "none" and choice.mask_of is None:
         return  # nothing to write: a million images need not be gone through
     rows = choice.is_selected.nonzero()[0].tolist()
-    texts = placement.source.list_texts(choice.is_selected, ("id", *PATHS))
+    texts = source.list_texts(choice.is_selected, ("id", *PATHS))
     reporter.start("export", len(rows))
     for done, (row, names) in enumerate(zip(rows, texts, strict=True), start=1):
         image_id, image_path, label_path = names
         keep = None if choice.mask_of is None else choice.mask_of(row)
-        subset.add(SubsetItem(image_id, image_path, label_path, keep))
+        subset.add(placement.SubsetItem(image_id, image_path, label_path, keep))
         reporter.advance(done)
     subset.finish()
     reporter.finish()

@@ -13,7 +13,6 @@ from curate.scores.arrow import text_scalar, to_arrow
 from curate.selection.cuts import rank
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from curate.selection.choose import Choice
@@ -70,7 +69,7 @@ def write_manifest(folder: Path, table: pa.Table) -> None:
             file.write(_text_of(pc.binary_join_element_wise(*fields, ends, comma)))
 
 
-def write_record(folder: Path, content: Mapping[str, Any]) -> None:
+def write_record(folder: Path, content: dict[str, Any]) -> None:
     """Write ``subset.json``, which marks the folder as a subset and says where it comes from.
 
     It is written last, so that its presence means that everything is there.

@@ -10,9 +10,7 @@ import numpy as np
 
 from curate.errors import UsageError, did_you_mean
 from curate.records import LEVELS, SCORE_NAMES
-from curate.selection.cuts import Cut, make_cut
-from curate.selection.formats import FORMATS
-from curate.selection.placement import MEDIA
+from curate.selection import cuts, formats, placement
 from curate.selection.source import PATHS, SubsetSource
 
 if TYPE_CHECKING:
@@ -86,7 +84,11 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         _ = self.cut  # raises if there is none, or more than one
-        for name, known in (("by", LEVELS), ("media", MEDIA), ("format", FORMATS)):
+        for name, known in (
+            ("by", LEVELS),
+            ("media", placement.MEDIA),
+            ("format", formats.FORMATS),
+        ):
             value = getattr(self, name)
             if value not in known:
                 msg = f"--{name} {value} is not known: use one of {', '.join(known)}."
@@ -104,7 +106,7 @@ class ExportSettings:
                 "--per-class: leave one of them out."
             )
             raise UsageError(msg)
-        usable = FORMATS[self.format].media
+        usable = formats.FORMATS[self.format].media
         if self.media not in usable:
             msg = (
                 f"--format {self.format} names the original files and places none, which "
@@ -113,16 +115,16 @@ class ExportSettings:
             raise UsageError(msg)
 
     @cached_property
-    def cut(self) -> Cut:
+    def cut(self) -> cuts.Cut:
         """Return how much is kept."""
-        return make_cut(
+        return cuts.make_cut(
             top=self.top, count=self.count, threshold=self.threshold, pixels=self.pixels
         )
 
     @property
     def rewrites_labels(self) -> bool:
         """Tell whether labels are read and written anew."""
-        return self.by != "image" or FORMATS[self.format].needs_label_maps
+        return self.by != "image" or formats.FORMATS[self.format].needs_label_maps
 
     @property
     def files_needed(self) -> tuple[str, ...]:

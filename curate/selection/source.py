@@ -17,11 +17,9 @@ from curate.data import idmap_files, labels
 from curate.data.dataset import hash_files
 from curate.errors import DataError
 from curate.records import SCORE_NAMES
-from curate.scores.arrow import from_arrow, to_arrow
+from curate.scores import arrow, schema
 from curate.scores.provenance import Provenance, parse_provenance
-from curate.scores.schema import stream_column
-from curate.selection.cuts import expand_cells
-from curate.selection.placement import join_inside
+from curate.selection import cuts, placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,7 +87,7 @@ class SubsetSource:
         self, is_wanted: NDArray[np.bool_], names: Sequence[str]
     ) -> list[tuple[str, ...]]:
         """List some columns of strings of the images that are wanted, one tuple an image."""
-        columns = [self.texts(name).filter(to_arrow(is_wanted)).to_pylist() for name in names]
+        columns = [self.texts(name).filter(arrow.to_arrow(is_wanted)).to_pylist() for name in names]
         return list(zip(*columns, strict=True))
 
     @cached_property
@@ -111,7 +109,7 @@ class SubsetSource:
     @property
     def _column(self) -> str:
         """Name the column that ranks, in both tables."""
-        return stream_column(self.stream) if self.stream else self.rank_by
+        return schema.stream_column(self.stream) if self.stream else self.rank_by
 
     def id_of(self, row: int) -> str:
         """Return the id of an image."""
@@ -124,7 +122,7 @@ class SubsetSource:
 
     def to_pixels(self, cells: NDArray[np.generic], row: int) -> NDArray[np.generic]:
         """Repeat the cells of a map over the pixels of the original image."""
-        return expand_cells(cells, *self.size_of(row), self.provenance.stride)
+        return cuts.expand_cells(cells, *self.size_of(row), self.provenance.stride)
 
     def read_pixels(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Read ranking score times 255 and class index of each pixel of an image, (H, W) both.
@@ -147,12 +145,12 @@ class SubsetSource:
 
     def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
         """Read a label file as class indices, (H, W) uint8, 255 = ignore."""
-        ids = labels.read_label_ids(Path(join_inside(self.root, label_path)), self.id_map)
+        ids = labels.read_label_ids(Path(placement.join_inside(self.root, label_path)), self.id_map)
         return self.id_map.apply(ids)
 
     def write_masked_label(self, label_path: str, target: Path, keep: NDArray[np.bool_]) -> None:
         """Copy a label file in its own format with the other pixels ignored."""
-        label = Path(join_inside(self.root, label_path))
+        label = Path(placement.join_inside(self.root, label_path))
         labels.write_masked_label(label, target, keep, id_map=self.id_map)
 
 
@@ -166,13 +164,13 @@ def check_paths(source: SubsetSource) -> None:
     """
     for name in PATHS:
         paths = source.texts(name)
-        is_given = from_arrow(pc.binary_length(paths)) > 0
-        is_needed = to_arrow(is_given | source.is_ok)  # what failed may have no label
+        is_given = arrow.from_arrow(pc.binary_length(paths)) > 0
+        is_needed = arrow.to_arrow(is_given | source.is_ok)  # what failed may have no label
         suspects = paths.filter(is_needed)
         if os.sep == "/":
             suspects = suspects.filter(pc.match_substring_regex(suspects, _LEADS_OUT))
         for path in suspects.to_pylist():
-            join_inside(source.root, path)
+            placement.join_inside(source.root, path)
 
 
 def check_files(

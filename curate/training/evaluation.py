@@ -16,8 +16,8 @@ from curate.data.augmentation import fit_to_size
 from curate.data.dataset import DataSource, open_dataset
 from curate.data.pairs import read_pair
 from curate.errors import DataError
-from curate.training.evidence import to_unit_range
 from curate.training.loaded_run import load_run
+from curate.training.networks import to_unit_range
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:

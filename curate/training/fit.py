@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from curate.data.batches import evaluation_batches, training_batches
-from curate.data.workers import telling_of_dead_workers
+from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.errors import ConfigError, RunError, StoreError
 from curate.files import atomic, state
@@ -20,7 +20,6 @@ from curate.interrupts import InterruptFlag
 from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.training import run_record
-from curate.training.metric_log import MetricLog
 from curate.training.networks import build_networks, check_method
 from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
@@ -179,7 +178,9 @@ def _fit_into(
         device=device,
         world=world,
     )
-    log = MetricLog(folder.path, use_tensorboard=config.fit.tensorboard and world.is_first)
+    log = run_record.MetricLog(
+        folder.path, use_tensorboard=config.fit.tensorboard and world.is_first
+    )
     first_step = folder.restore(trainer, log)
     if trainer.method.prepares and first_step == 0:
         _prepare(trainer, task, config, folder, log, reporter)
@@ -215,7 +216,7 @@ def _prepare(
     task: Task,
     config: Config,
     folder: RunFolder,
-    log: MetricLog,
+    log: run_record.MetricLog,
     reporter: Reporter,
 ) -> None:
     """Let the method learn what needs no segmenter, in parts; save after each."""
@@ -244,7 +245,7 @@ def _train(
     task: Task,
     config: Config,
     folder: RunFolder,
-    log: MetricLog,
+    log: run_record.MetricLog,
     held_out: list[Batch],
     first_step: int,
     reporter: Reporter,
@@ -268,7 +269,7 @@ def _train(
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0
-    with InterruptFlag() as interrupt, telling_of_dead_workers(), closing(batches):
+    with InterruptFlag() as interrupt, worker_errors(), closing(batches):
         for number, batch in enumerate(batches, start=first_step):
             _warn_of_unreadable(batch, reporter)
             metrics = _step(trainer, number, batch)
@@ -338,7 +339,7 @@ def _warn_of_unreadable(batch: Batch, reporter: Reporter) -> None:
                 reporter.warn(f"Left out {key}: {message}")
 
 
-def _warn_of_collapse(log: MetricLog, reporter: Reporter) -> None:
+def _warn_of_collapse(log: run_record.MetricLog, reporter: Reporter) -> None:
     """Say that the weights leave few pixels to learn from, and what to do about it."""
     ess = log.recent_mean("ess")
     if ess is not None and ess < COLLAPSED_ESS:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from curate.config import Config
-    from curate.training.metric_log import MetricLog
     from curate.training.task import Task
     from curate.training.trainer import Trainer
 
@@ -102,7 +101,7 @@ class RunFolder:
         self.path = self._begin(config, task)
 
     @by_first_rank
-    def save(self, trainer: Trainer, log: MetricLog, step: int) -> None:
+    def save(self, trainer: Trainer, log: run_record.MetricLog, step: int) -> None:
         """Replace the checkpoint by the state after `step` steps."""
         tensors, structure = tree.pack(trainer.state())
         meta = {"step": step, "structure": structure, "rows": log.rows}
@@ -111,7 +110,7 @@ class RunFolder:
             self._saved_step = step
             log.write()
 
-    def restore(self, trainer: Trainer, log: MetricLog) -> int:
+    def restore(self, trainer: Trainer, log: run_record.MetricLog) -> int:
         """Load the checkpoint in every process, if there is one; return the finished steps."""
         saved = self._read_checkpoint()
         if saved is None:
@@ -123,7 +122,7 @@ class RunFolder:
         return self._saved_step
 
     @by_first_rank
-    def finish(self, trainer: Trainer, log: MetricLog, result: dict[str, Any]) -> None:
+    def finish(self, trainer: Trainer, log: run_record.MetricLog, result: dict[str, Any]) -> None:
         """Write the final weights, mark the run finished, and drop the checkpoint."""
         with self._saving():
             checkpoint.save_state(self.path / SEGMENTER_NAME, trainer.segmenter.state_dict(), {})

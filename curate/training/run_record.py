@@ -1,4 +1,4 @@
-"""What a run folder records of its run: state, result, settings, data sets and splits."""
+"""What a run folder records: state, result, settings, data sets, splits and measurements."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import re
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -13,13 +14,13 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from curate.errors import ConfigError, RunError
+from curate.errors import ConfigError, RunError, StoreError
 from curate.files.atomic import replacing, write_bytes
 from curate.files.disk_errors import disk_errors
 from curate.methods import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from curate.config import Config
@@ -32,9 +33,11 @@ RUN_NAME: Final = "run.json"
 SETTINGS_NAME: Final = "config.json"
 PROVENANCE_NAME: Final = "provenance.json"
 SPLITS_NAME: Final = "splits.parquet"
+METRICS_NAME: Final = "metrics.parquet"
 PACKAGES: Final = ("curate-seg", "torch", "torchvision", "timm", "numpy")
 """Those that scores depend on."""
 
+RECENT_STEPS: Final = 50
 FREE_TO_CHANGE: Final = ("device", "workers", "checkpoint_every", "tensorboard")
 """Keys of [fit] that may differ when a run is resumed."""
 
@@ -248,6 +251,60 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 (any JSON)
         raise _damaged(path, error) from error
 
 
+class MetricLog:
+    """Rows of measurements by step.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder; ``metrics.parquet`` and TensorBoard files go there.
+    use_tensorboard : bool
+        Write event files, too; needs the extra ``tensorboard``.
+    """
+
+    def __init__(self, folder: Path, *, use_tensorboard: bool = False) -> None:
+        self.path = folder / METRICS_NAME
+        self.rows: list[dict[str, float]] = []
+        self._writer = _open_tensorboard(folder) if use_tensorboard else None
+
+    def add(self, step: int, values: dict[str, float]) -> None:
+        """Add the measurements of a step."""
+        self.rows.append({"step": step, **values})
+        if self._writer is not None:
+            with self._disk_errors():
+                for name, value in values.items():
+                    self._writer.add_scalar(name, value, step)
+
+    def restore(self, rows: Sequence[dict[str, float]]) -> None:
+        """Start from the rows of a checkpoint; what was written after it is forgotten."""
+        self.rows = list(rows)
+
+    def recent_mean(self, name: str) -> float | None:
+        """Mean of a measurement over the last 50 rows that have it; None if there is none."""
+        values = [row[name] for row in self.rows if name in row][-RECENT_STEPS:]
+        return sum(values) / len(values) if values else None
+
+    def write(self) -> None:
+        """Replace ``metrics.parquet``: one column a measurement, NaN where it was not taken."""
+        with replacing(self.path) as partial:
+            pd.DataFrame(self.rows).to_parquet(partial, index=False)
+        if self._writer is not None:
+            with self._disk_errors():
+                self._writer.flush()
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """Explain what failed in the thread in which TensorBoard writes, as a later call tells."""
+        try:
+            yield
+        except OSError as error:
+            msg = (
+                f"cannot write the event files of TensorBoard in {self.path.parent}: "
+                f"{error.strerror or error}. Free some space, or leave out tensorboard = true."
+            )
+            raise StoreError(msg) from error
+
+
 def _parse(content: bytes, path: Path) -> dict[str, Any]:
     """Read the JSON of a run."""
     try:
@@ -275,3 +332,16 @@ def _flatten(table: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401
     for key, value in table.items():
         flat |= _flatten(value, f"{prefix}{key}.")
     return flat
+
+
+def _open_tensorboard(folder: Path) -> Any:  # noqa: ANN401 (an optional package)
+    """Open an event writer."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        msg = (
+            "tensorboard = true needs TensorBoard, which is not installed. "
+            "Install it with: pip install 'curate-seg[tensorboard]'"
+        )
+        raise ConfigError(msg) from error
+    return SummaryWriter(str(folder / "tensorboard"))

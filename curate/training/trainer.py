@@ -20,7 +20,7 @@ from curate.models import Prediction, Segmenter
 from curate.models.schedule import warmup_cosine
 from curate.records import IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
-from curate.training.evidence import gather_evidence, to_unit_range, uncropped_evidence
+from curate.training.networks import gather_evidence, to_unit_range, uncropped_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,7 +23,7 @@ def strangers(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("more") / "val", 5, is_flat=False, seed=9)
 
 
-def test_default_audit_plants_every_kind_in_the_held_out_images(finished_run):
+def test_default_audit_injects_every_corruption_into_the_held_out_images(finished_run):
     config, run = finished_run
     reporter = RecordingReporter()
     result = audit(config=config, reporter=reporter)
@@ -37,7 +37,7 @@ def test_default_audit_plants_every_kind_in_the_held_out_images(finished_run):
     assert reporter.tasks[0][1] == len(held_out) * (1 + 2 * len(CORRUPTIONS))
 
 
-def test_only_held_out_images_are_spoiled(finished_run, monkeypatch):
+def test_only_held_out_images_are_corrupted(finished_run, monkeypatch):
     config, run = finished_run
     seen = set()
     genuine = audit_module.score_maps
@@ -47,23 +47,25 @@ def test_only_held_out_images_are_spoiled(finished_run, monkeypatch):
         return genuine(networks, device, batch)
 
     monkeypatch.setattr(audit_module, "score_maps", spy)
-    audit(config=config, run=run, kinds=["noise"])
+    audit(config=config, run=run, corruptions=["noise"])
     assert seen == {k for k, s in read_splits(run).items() if s.held_out and k.startswith("r0:")}
 
 
 def test_named_images_are_used_instead(finished_run, strangers):
     config, run = finished_run
     reporter = RecordingReporter()
-    result = audit(config=config, run=run, real=[strangers], kinds=["noise"], reporter=reporter)
+    result = audit(
+        config=config, run=run, real=[strangers], corruptions=["noise"], reporter=reporter
+    )
     assert result.images == 5
-    assert result.kinds == ("noise",)
+    assert result.corruptions == ("noise",)
     assert not any("training" in warning for warning in reporter.warnings)
 
 
 def test_images_that_were_trained_on_are_warned_of(finished_run):
     config, run = finished_run
     reporter = RecordingReporter()
-    audit(config=config, real=[config.real[0].path], kinds=["noise"], reporter=reporter)
+    audit(config=config, real=[config.real[0].path], corruptions=["noise"], reporter=reporter)
     learned = sum(not s.held_out for k, s in read_splits(run).items() if k.startswith("r0:"))
     assert any(f"{learned} of 6 images" in warning for warning in reporter.warnings)
 
@@ -72,7 +74,7 @@ def test_number_of_images_is_limited_and_few_are_warned_of(finished_run, strange
     config, run = finished_run
     reporter = RecordingReporter()
     result = audit(
-        config=config, run=run, real=[strangers], kinds=["blur"], images=2, reporter=reporter
+        config=config, run=run, real=[strangers], corruptions=["blur"], images=2, reporter=reporter
     )
     assert result.images == 2
     assert any("intervals" in warning for warning in reporter.warnings)
@@ -81,7 +83,9 @@ def test_number_of_images_is_limited_and_few_are_warned_of(finished_run, strange
 def test_same_seed_finds_the_same(finished_run, strangers):
     config, run = finished_run
     first, again, other = (
-        audit(config=config, run=run, real=[strangers], kinds=["style", "pasted"], seed=seed).table
+        audit(
+            config=config, run=run, real=[strangers], corruptions=["style", "pasted"], seed=seed
+        ).table
         for seed in (1, 1, 2)
     )
     pd.testing.assert_frame_equal(first, again)
@@ -95,7 +99,7 @@ def test_unreadable_images_are_left_out(finished_run, tmp_path):
     ignored = np.full((40, 56), 255, np.uint8)
     Image.fromarray(ignored).save(root / "labels/002.png")
     reporter = RecordingReporter()
-    result = audit(config=config, run=run, real=[root], kinds=["blur"], reporter=reporter)
+    result = audit(config=config, run=run, real=[root], corruptions=["blur"], reporter=reporter)
     assert result.images == 2
     assert any("2 of 4 real images are left out" in warning for warning in reporter.warnings)
     for path in (root / "images").iterdir():
@@ -123,7 +127,10 @@ def test_real_data_that_moved_is_an_error_with_advice(own_run, tmp_path):
     shutil.move(tmp_path / "real", tmp_path / "elsewhere")
     with pytest.raises(DataError, match=r"does not exist.*Name held-out real images with --real"):
         audit(config=config, run=run)
-    assert audit(config=config, run=run, real=[tmp_path / "elsewhere"], kinds=["blur"]).images == 6
+    assert (
+        audit(config=config, run=run, real=[tmp_path / "elsewhere"], corruptions=["blur"]).images
+        == 6
+    )
 
 
 def test_real_data_that_changed_is_an_error_with_advice(own_run, tmp_path):
@@ -144,20 +151,20 @@ def test_a_run_without_scores_is_refused(tmp_path):
 def test_table_is_written_whole(finished_run, strangers, tmp_path, suffix):
     config, run = finished_run
     out = tmp_path / f"new/audit{suffix}"
-    result = audit(config=config, run=run, real=[strangers], kinds=["blur"], out=out)
+    result = audit(config=config, run=run, real=[strangers], corruptions=["blur"], out=out)
     read = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
     assert result.to_json()["out"] == str(out)
     pd.testing.assert_frame_equal(read, result.table, check_dtype=False)
     with pytest.raises(UsageError, match=r"exists.*--overwrite"):
-        audit(config=config, run=run, real=[strangers], kinds=["blur"], out=out)
-    audit(config=config, run=run, real=[strangers], kinds=["blur"], out=out, overwrite=True)
+        audit(config=config, run=run, real=[strangers], corruptions=["blur"], out=out)
+    audit(config=config, run=run, real=[strangers], corruptions=["blur"], out=out, overwrite=True)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kinds": ["blurr"]}, "Did you mean 'blur'"),
-        ({"kinds": []}, "No kind of fault is named"),
+        ({"corruptions": ["blurr"]}, "Did you mean 'blur'"),
+        ({"corruptions": []}, "No corruption is named"),
         ({"images": 0}, "at least one image"),
         ({"out": "audit.xlsx"}, r"has to end in \.csv or \.parquet"),
     ],
@@ -184,13 +191,13 @@ def test_interruption_passes_and_leaves_no_table(finished_run, strangers, tmp_pa
 def test_layout_and_labels_of_the_run_are_known(finished_run):
     config, run = finished_run
     bare = config.model_copy(update={"real": (), "synthetic": ()})
-    assert audit(config=bare, run=run, kinds=["blur"]).images >= 1
+    assert audit(config=bare, run=run, corruptions=["blur"]).images >= 1
 
 
 def test_streams_of_the_run_are_in_the_table(streams_run, strangers):
     config, run = streams_run
-    kinds = ["style", "wrong_label"]
-    result = audit(config=config, run=run, real=[strangers], kinds=kinds)
+    corruptions = ["style", "wrong_label"]
+    result = audit(config=config, run=run, real=[strangers], corruptions=corruptions)
     method = load_run(run).networks.method
     assert result.streams == method.streams
     at_pixels = result.table[result.table["level"] == "pixel"]
@@ -198,4 +205,4 @@ def test_streams_of_the_run_are_in_the_table(streams_run, strangers):
     told = result.to_json()["by_stream"]
     for name in method.streams:
         is_inactive = name not in method.fusion.active_streams
-        assert [np.isnan(told[name][kind]) for kind in kinds] == [is_inactive] * 2
+        assert [np.isnan(told[name][each]) for each in corruptions] == [is_inactive] * 2

@@ -9,14 +9,14 @@ from curate.training.fit import fit
 from tests.tiny import RecordingReporter, write_dataset
 from tests.training.test_preparation_distributed import config_of
 
-KINDS = ("style", "wrong_label")
+NAMES = ("style", "wrong_label")
 
 
-def test_planted_pixels_are_found_and_with_permuted_scores_they_are_not(tmp_path, monkeypatch):
-    config = config_of(tmp_path, epochs=30)
+def test_corrupted_pixels_are_found_and_with_permuted_scores_they_are_not(tmp_path, monkeypatch):
+    config = config_of(tmp_path, epochs=60)
     run = fit(config).run
     unseen = write_dataset(tmp_path / "unseen", 12, is_flat=False, seed=5)
-    settings = {"config": config, "run": run, "real": (unseen,), "kinds": KINDS}
+    settings = {"config": config, "run": run, "real": (unseen,), "corruptions": NAMES}
     batches = []
 
     def keep(*args):
@@ -33,8 +33,8 @@ def test_planted_pixels_are_found_and_with_permuted_scores_they_are_not(tmp_path
     monkeypatch.setattr(audit_module, "score_maps", lambda *_: next(queue))
     permuted = audit(**settings, reporter=RecordingReporter())
 
-    for kind in (*KINDS, "all"):
-        assert found.interval("auroc", "pixel", kind=kind)[0] > 0.6
-        low, high = permuted.interval("auroc", "pixel", kind=kind)
+    for name in (*NAMES, "all"):
+        assert found.interval("auroc", "pixel", corruption=name)[0] > 0.6
+        low, high = permuted.interval("auroc", "pixel", corruption=name)
         assert low < 0.5 < high
         assert high - low < 0.1

@@ -12,7 +12,7 @@ from curate.corruptions import CORRUPTIONS, STRENGTHS
 from tests.tiny import RecordingReporter, draw_pair
 
 SETTINGS = ScoreConfig(region_px=8, batch_size=4, regions="grid")
-KINDS = ("noise", "wrong_label", "shifted_label")
+NAMES = ("noise", "wrong_label", "shifted_label")
 
 
 @pytest.fixture(scope="module")
@@ -50,33 +50,33 @@ def blind(batch):
     return torch.full((len(batch.keys), 4, *cells), 0.5)
 
 
-def run(images, score, *, kinds=KINDS, seed=0, reporter=None):
-    corruptions = {kind: CORRUPTIONS[kind] for kind in kinds}
+def run(images, score, *, names=NAMES, seed=0, reporter=None):
+    corruptions = {name: CORRUPTIONS[name] for name in names}
     reporter = reporter or RecordingReporter()
     table = measure(images, corruptions, score, settings=SETTINGS, seed=seed, reporter=reporter)
-    return table.set_index(["level", "score", "kind", "strength"]).sort_index()
+    return table.set_index(["level", "score", "corruption", "strength"]).sort_index()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("strength", [*STRENGTHS, "all"])
-def test_scores_that_know_every_cell_find_everything(images, kind, strength):
+def test_scores_that_know_every_cell_find_everything(images, name, strength):
     table = run(images, oracle(images))
-    assert table.loc["image", "score", kind, strength].auroc == 1.0
-    assert table.loc["image", "score", kind, strength].spearman > 0.7
-    # a cell at the border of what was spoiled has one score for pixels of both groups
-    assert table.loc["pixel", "score", kind, strength].auroc > 0.95
-    assert table.loc["pixel", "score", kind, strength].false_alarm < 0.01
+    assert table.loc["image", "score", name, strength].auroc == 1.0
+    assert table.loc["image", "score", name, strength].spearman > 0.7
+    # a cell at the border of what was corrupted has one score for pixels of both groups
+    assert table.loc["pixel", "score", name, strength].auroc > 0.95
+    assert table.loc["pixel", "score", name, strength].false_alarm < 0.01
 
 
 def test_regions_are_found_by_scores_that_know_every_cell(images):
     assert run(images, oracle(images)).loc["region", "score", "noise", "all"].auroc == 1.0
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "all"])
-def test_scores_that_know_nothing_are_chance_for_every_kind(images, kind):
+@pytest.mark.parametrize("name", [*NAMES, "all"])
+def test_scores_that_know_nothing_are_chance_for_every_corruption(images, name):
     table = run(images, blind)
     for level in ("pixel", "region", "image"):
-        assert table.loc[level, "score", kind, "all"].auroc == 0.5
+        assert table.loc[level, "score", name, "all"].auroc == 0.5
 
 
 def test_answers_given_to_the_wrong_images_are_chance(images):
@@ -85,11 +85,11 @@ def test_answers_given_to_the_wrong_images_are_chance(images):
     def confused(batch):
         return right(batch).flip(dims=(2, 3))
 
-    found = run(images, confused, kinds=("noise",)).loc["pixel", "score", "noise", "all"]
+    found = run(images, confused, names=("noise",)).loc["pixel", "score", "noise", "all"]
     assert found.auroc == pytest.approx(0.5, abs=0.12)
 
 
-def test_every_fault_is_planted_in_every_image_and_told(images):
+def test_every_corruption_is_injected_into_every_image_and_reported(images):
     reporter = RecordingReporter()
     seen = []
 
@@ -105,8 +105,8 @@ def test_every_fault_is_planted_in_every_image_and_told(images):
     assert len(table) == (1 + 3) * (1 + 2) * 6
 
 
-def test_a_kind_is_planted_the_same_whatever_else_is_planted(images):
-    alone, among = run(images, oracle(images), kinds=("noise",)), run(images, oracle(images))
+def test_a_corruption_is_injected_the_same_whatever_else_is_injected(images):
+    alone, among = run(images, oracle(images), names=("noise",)), run(images, oracle(images))
     where = ("pixel", "score", "noise", "mild")
     assert alone.loc[where].auroc == among.loc[where].auroc
 
@@ -117,7 +117,7 @@ def test_strengths_are_told_apart_and_taken_together(images):
     assert found["all"] == pytest.approx((found["mild"] + found["strong"]) / 2)
 
 
-def test_another_seed_plants_elsewhere(images):
+def test_another_seed_injects_elsewhere(images):
     case = Case(0, "noise", "strong", CORRUPTIONS["noise"])
     first, again, other = (inject_case(case, images, seed=seed) for seed in (0, 0, 1))
     assert (first.image == again.image).all()

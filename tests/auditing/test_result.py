@@ -8,9 +8,9 @@ from curate.auditing.result import AuditResult
 NAN = float("nan")
 
 
-def row(kind, strength, auroc, low, high, *, level="pixel", score="score", images=5):
+def row(name, strength, auroc, low, high, *, level="pixel", score="score", images=5):
     return {
-        "kind": kind,
+        "corruption": name,
         "strength": strength,
         "level": level,
         "score": score,
@@ -34,29 +34,29 @@ def result():
             row("hidden", "strong", 0.3, 0.2, 0.4),
             row("absent", "mild", NAN, NAN, NAN),
             row("absent", "strong", NAN, NAN, NAN),
-            *(row(kind, "all", 0.7, 0.6, 0.8) for kind in ("clear", "part", "hidden")),
+            *(row(name, "all", 0.7, 0.6, 0.8) for name in ("clear", "part", "hidden")),
             row("absent", "all", NAN, NAN, NAN, images=0),
             row("clear", "all", 0.1, 0.0, 0.2, level="image"),
         ]
     )
-    kinds = ("clear", "part", "hidden", "absent")
-    return AuditResult(Path("run"), 5, kinds, ("mild", "strong"), table, 1.0)
+    names = ("clear", "part", "hidden", "absent")
+    return AuditResult(Path("run"), 5, names, ("mild", "strong"), table, 1.0)
 
 
 def test_values_are_looked_up_by_what_they_are_of(result):
-    assert result.value("auroc", "pixel", kind="clear", strength="mild") == 0.8
-    assert result.value("auroc", "image", kind="clear") == 0.1
-    assert result.interval("auroc", "image", kind="clear") == (0.0, 0.2)
+    assert result.value("auroc", "pixel", corruption="clear", strength="mild") == 0.8
+    assert result.value("auroc", "image", corruption="clear") == 0.1
+    assert result.interval("auroc", "image", corruption="clear") == (0.0, 0.2)
 
 
-def test_a_kind_is_unseen_where_its_area_is_small_or_chance_is_in_reach(result):
-    assert result.unseen() == {"part": ["mild"], "hidden": ["mild", "strong"]}
+def test_a_corruption_is_missed_where_its_area_is_small_or_chance_is_in_reach(result):
+    assert result.missed() == {"part": ["mild"], "hidden": ["mild", "strong"]}
 
 
-def test_a_kind_is_inverted_where_even_the_upper_end_is_below_chance(result):
-    result.table.loc[result.table["kind"] == "hidden", "auroc_high"] = 0.49
+def test_a_corruption_is_inverted_where_even_the_upper_end_is_below_chance(result):
+    result.table.loc[result.table["corruption"] == "hidden", "auroc_high"] = 0.49
     assert result.inverted() == ["hidden"]
 
 
-def test_a_kind_that_could_not_be_planted_is_told_apart_from_an_unseen_one(result):
+def test_a_corruption_that_could_not_be_injected_is_told_apart_from_a_missed_one(result):
     assert result.not_injected() == ["absent"]

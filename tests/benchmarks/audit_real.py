@@ -77,23 +77,25 @@ def main() -> None:
         run = options.out.resolve() / f"audit{number}-seed{options.seed}"
         result = audit_arm(method, settings, run, options)
         print(f"\n{name}: {result.images} images, {result.seconds:.0f} s for the audit")
-        print("| kind | pixel | region | image | pixel, mild | pixel, strong | false alarms |")
+        print(
+            "| corruption | pixel | region | image | pixel, mild | pixel, strong | false alarms |"
+        )
         print("|---|---|---|---|---|---|---|")
-        for kind in (*result.kinds, "all"):
+        for name in (*result.corruptions, "all"):
             cells = []
             for level in ("pixel", "region", "image"):
-                low, high = result.interval("auroc", level, kind=kind)
-                area = result.value("auroc", level, kind=kind)
+                low, high = result.interval("auroc", level, corruption=name)
+                area = result.value("auroc", level, corruption=name)
                 cells.append(f"{area:.3f} [{low:.2f}, {high:.2f}]")
             for strength in result.strengths:
-                area = result.value("auroc", "pixel", kind=kind, strength=strength)
+                area = result.value("auroc", "pixel", corruption=name, strength=strength)
                 cells.append(f"{area:.3f}")
-            cells.append(f"{result.value('false_alarm', 'pixel', kind=kind):.2f}")
-            print(f"| {kind} | {' | '.join(cells)} |")
+            cells.append(f"{result.value('false_alarm', 'pixel', corruption=name):.2f}")
+            print(f"| {name} | {' | '.join(cells)} |")
         for network in ("image_score", "region_score", "pixel_score"):
             areas = {
-                kind: round(result.value("auroc", "pixel", kind=kind, score=network), 3)
-                for kind in (*result.kinds, "all")
+                name: round(result.value("auroc", "pixel", corruption=name, score=network), 3)
+                for name in (*result.corruptions, "all")
             }
             print(f"pixel AUROC of {network} by itself: {areas}")
         print(f"not seen: {result.unseen()}", flush=True)

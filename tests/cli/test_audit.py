@@ -19,7 +19,7 @@ def make_result(**changes):
     areas = {"blur": 0.95, "style": 0.55, "noise": 0.2, "pasted": float("nan"), "all": 0.75}
     rows = [
         {
-            "kind": kind,
+            "corruption": name,
             "strength": strength,
             "level": level,
             "score": score,
@@ -27,14 +27,14 @@ def make_result(**changes):
             "auroc_low": area - 0.03,
             "auroc_high": area + 0.03,
             "average_precision": 0.8,
-            "good_share": 0.5,
+            "sound_share": 0.5,
             "false_alarm": 0.25,
             "false_alarm_low": 0.2,
             "false_alarm_high": 0.3,
             "spearman": 0.5,
-            "images": 0 if kind == "pasted" else 15,
+            "images": 0 if name == "pasted" else 15,
         }
-        for kind, area in areas.items()
+        for name, area in areas.items()
         for strength in ("all", "mild", "strong")
         for level, score in [
             *((level, "score") for level in ("pixel", "region", "image")),
@@ -44,7 +44,7 @@ def make_result(**changes):
     values = {
         "run": Path("runs/a"),
         "images": 15,
-        "kinds": ("blur", "style", "noise", "pasted"),
+        "corruptions": ("blur", "style", "noise", "pasted"),
         "strengths": ("mild", "strong"),
         "table": pd.DataFrame(rows),
         "seconds": 83.0,
@@ -89,7 +89,7 @@ def test_result_is_told_to_programs(run, calls):
             "pasted": None,
         }
         assert told[level]["interval"] == [0.72, 0.78]
-    assert told["unseen"] == {kind: ["mild", "strong"] for kind in ("style", "noise")}
+    assert told["missed"] == {name: ["mild", "strong"] for name in ("style", "noise")}
     assert told["inverted"] == ["noise"]
     assert told["false_alarm_rate"]["rate"] == 0.25
     assert set(told["networks"]) == {"image_score", "region_score", "pixel_score"}
@@ -108,13 +108,15 @@ def with_streams():
     plain = make_result().table
     pixels = plain[(plain["level"] == "pixel") & (plain["score"] == "score")]
     own = [
-        pixels.assign(score=name, auroc=[by_kind.get(kind, np.nan) for kind in pixels["kind"]])
-        for name, by_kind in areas.items()
+        pixels.assign(
+            score=name, auroc=[of_stream.get(each, np.nan) for each in pixels["corruption"]]
+        )
+        for name, of_stream in areas.items()
     ]
     return make_result(table=pd.concat([plain, *own]), streams=tuple(areas))
 
 
-def test_stream_that_sees_a_kind_best_is_named(run, workflow, tmp_path, monkeypatch):
+def test_stream_that_finds_a_corruption_best_is_named(run, workflow, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     workflow("auditing.audit", "audit", lambda **_: with_streams())
     table = run("audit").stdout.splitlines()[2:8]
@@ -149,7 +151,7 @@ def test_without_flags_the_run_decides(run, calls):
         "real": (),
         "layout": None,
         "labels": None,
-        "kinds": tuple(CORRUPTIONS),
+        "corruptions": tuple(CORRUPTIONS),
         "images": 48,
         "seed": 0,
         "device": "auto",
@@ -171,7 +173,7 @@ def test_flags_are_passed_on(run, calls):
         "real": (Path("one"), Path("two")),
         "layout": "folder",
         "labels": "ids.toml",
-        "kinds": ("blur", "style"),
+        "corruptions": ("blur", "style"),
         "images": 7,
         "seed": 3,
         "device": "cpu",

@@ -9,9 +9,9 @@ from curate.config import AugmentConfig
 from curate.data.augmentation import (
     Augmentation,
     augment,
+    find_view,
     fit_to_size,
     sample_augmentation,
-    view_of,
 )
 
 LABELS = torch.arange(16, dtype=torch.uint8).reshape(4, 4)
@@ -129,7 +129,7 @@ def test_view_tells_where_in_the_image_a_pixel_comes_from(scale, is_flipped):
     change = Augmentation(scale=scale, top=0.3, left=0.9, is_flipped=is_flipped)
     shape, size = (50, 70), (40, 60)
     places = torch.stack(torch.meshgrid(*map(torch.arange, shape), indexing="ij")).to(torch.uint8)
-    view = view_of(shape, size, change)
+    view = find_view(shape, size, change)
     grid = F.affine_grid(view[None], [1, 1, *size], align_corners=False)[0]
     for axis, length in enumerate(shape):
         _, came_from = augment(places.new_zeros(3, *shape), places[axis], size, change)

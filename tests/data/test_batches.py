@@ -65,10 +65,10 @@ def test_without_synthetic_all_are_real(domains):
 
 
 def test_resumed_steps_have_the_same_batches(domains):
-    whole, rest = batches(*domains), batches(*domains, first_step=4, num_steps=2)
+    complete, rest = batches(*domains), batches(*domains, first_step=4, num_steps=2)
     assert len(rest) == 2
-    assert all(is_same(*pair) for pair in zip(whole[4:], rest, strict=True))
-    assert not is_same(whole[0], whole[1])
+    assert all(is_same(*pair) for pair in zip(complete[4:], rest, strict=True))
+    assert not is_same(complete[0], complete[1])
 
 
 def test_uncropped_images_come_along_unchanged_and_change_nothing(domains):

@@ -56,24 +56,24 @@ def test_ids_where_only_colours_are_mapped_are_unmapped():
 
 
 def test_largest_ignored_id_of_8_bits_is_used_for_masking():
-    assert MAP.ignore_id() == 255
-    assert IdMap("m", {255: 0}, frozenset({3, 4, 999})).ignore_id() == 4
-    assert IdMap("m", {255: 0}, frozenset(), unmapped="ignore").ignore_id() == 254
+    assert MAP.choose_ignore_id() == 255
+    assert IdMap("m", {255: 0}, frozenset({3, 4, 999})).choose_ignore_id() == 4
+    assert IdMap("m", {255: 0}, frozenset(), unmapped="ignore").choose_ignore_id() == 254
 
 
 def test_masking_needs_an_ignored_id():
     with pytest.raises(LabelError, match="List one under 'ignore'") as caught:
-        IdMap("m", {255: 0}, frozenset({999})).ignore_id()
+        IdMap("m", {255: 0}, frozenset({999})).choose_ignore_id()
     assert caught.value.code == "no_ignore_id"
 
 
 def test_ignored_colour_is_used_for_masking():
-    assert COLOURS.ignore_colour() == (255, 255, 255)
+    assert COLOURS.choose_ignore_colour() == (255, 255, 255)
     white_is_sky = {(255, 255, 255): 0}
     lenient = IdMap("m", {}, frozenset(), white_is_sky, frozenset(), unmapped="ignore")
-    assert lenient.ignore_colour() == (255, 255, 254)
+    assert lenient.choose_ignore_colour() == (255, 255, 254)
     with pytest.raises(LabelError, match="List one under 'ignore'"):
-        IdMap("m", {}, frozenset(), white_is_sky, frozenset()).ignore_colour()
+        IdMap("m", {}, frozenset(), white_is_sky, frozenset()).choose_ignore_colour()
 
 
 def test_json_does_not_depend_on_order():

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from curate.data import images
 from curate.errors import DataError
@@ -86,14 +86,18 @@ def test_cmyk_jpeg_becomes_colour(tmp_path):
     assert max(green, blue) < 15
 
 
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.99])
-@pytest.mark.parametrize("progressive", [True, False])
-def test_jpeg_that_is_cut_off_is_refused(tmp_path, share, progressive):
+@pytest.mark.parametrize("is_lenient", [False, True])
+def test_jpeg_that_is_cut_off_is_refused_even_where_pillow_is_told_to_be_lenient(
+    tmp_path, monkeypatch, is_lenient
+):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", is_lenient)
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    data = jpeg(noise, progressive=progressive)
-    with pytest.raises(DataError, match=r"cannot be read: .*cut off") as caught:
-        read(tmp_path, data[: int(len(data) * share)])
-    assert caught.value.code == "unreadable_image"
+    for progressive in (True, False):
+        data = jpeg(noise, progressive=progressive)
+        for share in (0.05, 0.3, 0.6, 0.99):
+            with pytest.raises(DataError, match=r"cannot be read: .*cut off") as caught:
+                read(tmp_path, data[: int(len(data) * share)])
+            assert caught.value.code == "unreadable_image"
 
 
 def test_jpeg_with_a_damaged_header_is_refused(tmp_path):

@@ -25,8 +25,8 @@ def order(sources, seed=0, exclude=NOTHING):
     return DomainOrder(sources, "real", seed=seed, exclude=exclude)
 
 
-def ids(draws):
-    return [draw.pair.id for draw in draws]
+def ids(candidates):
+    return [candidate.pair.id for candidate in candidates]
 
 
 def test_every_image_is_drawn_once_an_epoch():
@@ -38,9 +38,9 @@ def test_every_image_is_drawn_once_an_epoch():
 
 def test_position_alone_decides():
     sources = [source("r0", "abcdefgh")]
-    whole = order(sources).take(0, 30)
-    assert order(sources).take(13, 9) == whole[13:22]
-    assert [draw.position for draw in whole] == list(range(30))
+    complete = order(sources).take(0, 30)
+    assert order(sources).take(13, 9) == complete[13:22]
+    assert [candidate.position for candidate in complete] == list(range(30))
 
 
 def test_seed_changes_the_order():
@@ -63,7 +63,7 @@ def test_step_takes_its_half_of_each_domain_and_spares():
     real, synthetic = order([source("r0", "abc")]), order([source("s0", "xyz")])
     (plan,) = plan_steps(real, synthetic, batch_size=4, steps=range(5, 6))
     assert (plan.num_real, plan.num_synthetic) == (2, 2)
-    assert [draw.position for draw in plan.real] == list(range(10, 12 + NUM_SPARE))
+    assert [candidate.position for candidate in plan.real] == list(range(10, 12 + NUM_SPARE))
     assert len(plan.synthetic) == 2 + NUM_SPARE
 
 
@@ -75,14 +75,17 @@ def test_without_synthetic_all_are_real():
 def test_processes_share_a_step_and_never_stand_in_with_the_same_image():
     real, synthetic = order([source("r0", "abcdefghi")]), order([source("s0", "xyz")])
     steps = {"batch_size": 8, "steps": range(3, 4)}
-    (whole,) = plan_steps(real, synthetic, **steps)
+    (complete,) = plan_steps(real, synthetic, **steps)
     worlds = [World(rank, 2, rank) for rank in range(2)]
     shares = [next(plan_steps(real, synthetic, **steps, world=world)) for world in worlds]
     assert [(share.num_real, share.num_synthetic) for share in shares] == [(2, 2)] * 2
     for domain, count in (("real", 4), ("synthetic", 4)):
         first, second = (getattr(share, domain) for share in shares)
-        assert first[:2] + second[:2] == getattr(whole, domain)[:count]
+        assert first[:2] + second[:2] == getattr(complete, domain)[:count]
         assert len(first) == len(second) == 2 + NUM_SPARE
-        spares = {draw.position for draw in first[2:]}, {draw.position for draw in second[2:]}
+        spares = (
+            {candidate.position for candidate in first[2:]},
+            {candidate.position for candidate in second[2:]},
+        )
         assert not spares[0] & spares[1]
         assert min(spares[0] | spares[1]) == 3 * 4 + 4

@@ -37,7 +37,7 @@ def test_small_demo_runs_every_step(tmp_path, monkeypatch):
         (result.run, (tmp_path / "demo/test",))
     ]
     found = result.audit_on_real
-    assert (found.images, set(found.kinds)) == (2, set(CORRUPTIONS))
+    assert (found.images, set(found.corruptions)) == (2, set(CORRUPTIONS))
     assert found.out == tmp_path / "demo/audit.csv"
     assert len(pd.read_csv(found.out)) == len(found.table)
     told = result.to_json()

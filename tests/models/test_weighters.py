@@ -42,7 +42,7 @@ def test_logits_lie_on_the_grid_of_the_inputs(level, size, depth):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_untrained_network_has_no_opinion(level):
+def test_untrained_network_scores_one_half(level):
     inputs = torch.rand(2, 3, 9, 7)
 
     logits = build_weighter(level, 3, 2)(inputs, all_valid(inputs))

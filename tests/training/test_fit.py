@@ -16,7 +16,7 @@ from curate.errors import ConfigError, DataError, RunError, StoreError, UsageErr
 from curate.files import checkpoint
 from curate.files.state import latest_run
 from curate.training.fit import _warn_of_collapse, fit
-from curate.training.metric_log import MetricLog
+from curate.training.run_record import MetricLog
 from curate.training.trainer import Trainer
 from tests.tiny import RecordingReporter, tiny_config, write_dataset
 
@@ -54,16 +54,17 @@ def test_joint_training_learns_both_tasks(tmp_path):
     assert result.measured["auroc_pixel"] > 0.8
 
 
-def test_result_is_the_same_for_the_same_seed_and_another_for_another(tmp_path):
-    first = weights_of(fit(tiny_config(tmp_path)).run)
-    assert weights_of(fit(tiny_config(tmp_path)).run) == first
+def test_result_is_the_same_for_the_same_seed_and_another_for_another(tmp_path, finished_run):
+    first = weights_of(finished_run[1])
+    reporter = RecordingReporter()
+    assert weights_of(fit(tiny_config(tmp_path), reporter=reporter).run) == first
+    assert any("Only 6 real images" in warning for warning in reporter.warnings)
     assert weights_of(fit(tiny_config(tmp_path, seed=1)).run) != first
 
 
-def test_reading_in_processes_changes_nothing(tmp_path):
-    assert weights_of(fit(tiny_config(tmp_path)).run) == weights_of(
-        fit(tiny_config(tmp_path, workers=1)).run
-    )
+def test_reading_in_processes_changes_nothing(tmp_path, finished_run):
+    run = fit(tiny_config(tmp_path, workers=1)).run
+    assert weights_of(run) == weights_of(finished_run[1])
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 4, 7])
@@ -182,12 +183,6 @@ def test_unknown_names_in_the_methods_settings_are_refused_before_any_work(
     with pytest.raises(ConfigError, match=text):
         fit(config)
     assert not (tmp_path / "runs").exists()
-
-
-def test_few_real_images_are_warned_of(tmp_path):
-    reporter = RecordingReporter()
-    fit(tiny_config(tmp_path), reporter=reporter)
-    assert any("Only 6 real images" in warning for warning in reporter.warnings)
 
 
 def test_weights_without_signal_are_warned_of(tmp_path):

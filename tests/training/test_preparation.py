@@ -26,22 +26,33 @@ METHOD = STREAMS_METHOD | {
 PARTS = METHOD["folds"] + len(STREAMS) + 1
 
 
+def config_of(root):
+    return tiny_config(root, method=METHOD).with_fit(method="streams", steps=4, warmup=0.0)
+
+
 @pytest.fixture
 def config(tmp_path):
-    return tiny_config(tmp_path, method=METHOD).with_fit(method="streams", steps=4, warmup=0.0)
+    return config_of(tmp_path)
 
 
-def test_streams_fit_and_score(config, tmp_path):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A run that nothing interrupted, and what was reported of it."""
     reporter = RecordingReporter()
-    run = fit(config, out=tmp_path / "run", reporter=reporter).run
+    config = config_of(tmp_path_factory.mktemp("undisturbed"))
+    return config, fit(config, reporter=reporter).run, reporter
+
+
+def test_streams_fit_and_score(undisturbed, tmp_path):
+    config, run, reporter = undisturbed
     assert ("prepare", PARTS, 0, "parts") in reporter.tasks
     method = load_run(run).networks.method
     assert int(method.num_learned) == PARTS
-    result = score(tmp_path / "synthetic", tmp_path / "w.h5", config=config, run=run)
+    result = score(config.root / "synthetic", tmp_path / "w.h5", config=config, run=run)
     assert result.scored == 9
 
 
-def test_silence_of_all_streams_is_told_in_their_words(tmp_path):
+def test_that_no_stream_is_active_is_warned_of(tmp_path):
     write_dataset(tmp_path / "synthetic", 6, is_flat=False, seed=1)  # the very same images
     config = tiny_config(tmp_path, method=METHOD).with_fit(method="streams", steps=4, warmup=0.0)
     reporter = RecordingReporter()
@@ -57,7 +68,7 @@ def test_silence_of_all_streams_is_told_in_their_words(tmp_path):
 @pytest.mark.parametrize(
     "corruptions", [("noise", "wrong_label"), ("noise", "wrong_label", "mixture")]
 )
-def test_kind_that_is_not_named_is_planted_nowhere(tmp_path, monkeypatch, corruptions):
+def test_corruption_that_is_not_named_is_injected_nowhere(tmp_path, monkeypatch, corruptions):
     used = set()
 
     def watch(kind, corruption, apply):
@@ -75,8 +86,10 @@ def test_kind_that_is_not_named_is_planted_nowhere(tmp_path, monkeypatch, corrup
 
 
 @pytest.mark.parametrize("parts", [1, 3, PARTS])
-def test_preparation_that_was_killed_goes_on_to_the_same_run(config, tmp_path, monkeypatch, parts):
-    whole = fit(config, out=tmp_path / "whole").run
+def test_preparation_that_was_killed_goes_on_to_the_same_run(
+    config, undisturbed, tmp_path, monkeypatch, parts
+):
+    _, whole, _ = undisturbed
     saved = []
     save = RunFolder.save
 

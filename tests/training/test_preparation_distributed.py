@@ -80,9 +80,9 @@ def launch(config, *flags, **options):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def undisturbed(tmp_path_factory):
     """A run of two processes that nothing disturbed."""
-    config = config_of(tmp_path_factory.mktemp("whole"))
+    config = config_of(tmp_path_factory.mktemp("two"))
     return config, launch(config)
 
 
@@ -107,8 +107,8 @@ def assert_identical(run, other):
         assert (run / name).read_bytes() == (other / name).read_bytes(), name
 
 
-def test_first_process_prepares_and_all_learn_what_it_learned(whole):
-    config, done = whole
+def test_first_process_prepares_and_all_learn_what_it_learned(undisturbed):
+    config, done = undisturbed
     assert done.returncode == 0, done.stderr
     assert [path.name for path in config.root.glob("prepared-by-*")] == ["prepared-by-0"]
     first, second = ((config.root / f"shared-with-{rank}").read_text() for rank in (0, 1))
@@ -117,8 +117,8 @@ def test_first_process_prepares_and_all_learn_what_it_learned(whole):
     assert "Only 12 real images" in told(done)[0]
 
 
-def test_two_processes_learn_what_one_learns(whole, alone):
-    config, done = whole
+def test_two_processes_learn_what_one_learns(undisturbed, alone):
+    config, done = undisturbed
     _, result = alone
     learned, expected = (
         load_file(run / "method.safetensors") for run in (run_of(config), result.run)
@@ -131,8 +131,8 @@ def test_two_processes_learn_what_one_learns(whole, alone):
     assert json.loads(done.stdout)["measured"] == result.measured
 
 
-def test_scores_are_those_of_a_run_of_one_process(whole, alone, tmp_path):
-    for name, (config, _) in (("two", whole), ("one", alone)):
+def test_scores_are_those_of_a_run_of_one_process(undisturbed, alone, tmp_path):
+    for name, (config, _) in (("two", undisturbed), ("one", alone)):
         score(config.root / "synthetic", tmp_path / f"{name}.h5", config=config, run=run_of(config))
     two, one = (ScoreFile(tmp_path / f"{name}.h5") for name in ("two", "one"))
     assert two.images["score"].nunique() > 1
@@ -143,7 +143,9 @@ def test_scores_are_those_of_a_run_of_one_process(whole, alone, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", [1, 4])
-def test_job_killed_while_it_prepares_says_so_once_and_resumes_bit_for_bit(whole, tmp_path, part):
+def test_job_killed_while_it_prepares_says_so_once_and_resumes_bit_for_bit(
+    undisturbed, tmp_path, part
+):
     config = config_of(tmp_path)
     dead = launch(config, one_dies=True, **{KILLED_IN: str(part)})
     assert dead.returncode == 1
@@ -151,7 +153,7 @@ def test_job_killed_while_it_prepares_says_so_once_and_resumes_bit_for_bit(whole
     resumed = launch(config, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert f"prepare: {part - 1}/{PARTS} parts" in resumed.stderr
-    assert_identical(run_of(config), run_of(whole[0]))
+    assert_identical(run_of(config), run_of(undisturbed[0]))
 
 
 @pytest.mark.slow

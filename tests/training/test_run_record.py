@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 
@@ -7,7 +8,7 @@ import pytest
 
 from curate.errors import RunError, StoreError
 from curate.files.digest import sha256_file
-from curate.training.run_record import next_run_name, read_run, write_run
+from curate.training.run_record import MetricLog, next_run_name, read_run, write_run
 
 
 def test_run_comes_back(tmp_path):
@@ -73,3 +74,23 @@ def test_checksum_is_that_of_hashlib(tmp_path):
     assert sha256_file(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
     with pytest.raises(StoreError, match=r"cannot read .*none: No such file"):
         sha256_file(tmp_path / "none")
+
+
+class FullDisk:
+    """An event writer whose thread could not write."""
+
+    def add_scalar(self, *_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def flush(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_disk_that_is_full_of_event_files_is_one_message(tmp_path):
+    log = MetricLog(tmp_path)
+    log.add(1, {"loss": 1.0})
+    log._writer = FullDisk()
+    with pytest.raises(StoreError, match=r"event files.*: No space left on device\. Free some"):
+        log.add(2, {"loss": 0.5})
+    with pytest.raises(StoreError, match="No space left on device"):
+        log.write()

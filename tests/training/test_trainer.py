@@ -10,7 +10,7 @@ from curate.methods.uniform import Uniform
 from curate.models import build_segmenter
 from curate.models.schedule import warmup_cosine
 from curate.records import Batch, Uncropped
-from curate.training.evidence import gather_evidence, to_unit_range
+from curate.training.networks import gather_evidence, to_unit_range
 from curate.training.trainer import Trainer, choose_device, segmentation_loss
 from tests.ranks import Ranks
 

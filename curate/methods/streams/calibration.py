@@ -39,7 +39,7 @@ def calibrate_logits(logits: Tensor, valid: Tensor, is_real: Tensor) -> Tensor:
     """Bring logits of "real" to the scale and offset that suit images not trained on.
 
     Logits of the few real images that a network was trained on are higher than those of other real
-    images: these look synthetic by an offset, which says nothing of what it tells apart. Platt's
+    images: these look synthetic by an offset, however well it separates the domains. Platt's
     method (Probabilistic outputs for support vector machines, 1999): logistic regression of the
     domain on the logit. Each domain counts the same, and so does each image of it.
 
