@@ -8,6 +8,7 @@ is bright and 1/2 where it is dark.
 """
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -177,6 +178,19 @@ def test_maps_are_stacked_in_the_order_of_the_columns(source):
     assert maps[0, 3, 0].tolist() == near(*(1 / (1 + 3**-red) for red in (0, 0.2, 0.4, 1)))
     assert maps[0, 4].tolist() == [near(*(1 - row)) for row in RED / 255]
     assert maps[0, 5].isnan().all()
+
+
+def test_image_that_cannot_be_read_has_a_row_without_scores(source):
+    missing = replace(source.pairs[0], image_path="images/none.png")
+    row = prepare(source, missing, PLAN)
+    assert (row.status, row.height, row.width, row.valid_px) == ("missing_image", 0, 0, 0)
+    assert "images/none.png" in row.message
+    scores = (row.score, row.image_score, row.region_score, row.pixel_score, *row.class_score)
+    assert list(scores) == near(*[math.nan] * 6)
+    assert row.class_px.tolist() == [0, 0]
+    ignored = prepare(source, source.pairs[2], PLAN)
+    assert (ignored.height, ignored.width, ignored.valid_px) == (8, 16, 0)
+    assert "every pixel is ignored" in ignored.message
 
 
 def test_networks_are_put_into_evaluation_mode():

@@ -101,6 +101,14 @@ def test_streams_are_what_the_documentation_says(preparation):
         "layout": False,
     }
     assert [name for name, stream in STREAMS.items() if not stream.has_context] == ["layout"]
+    found = [(s.network, s.width, s.epoch_factor, *s.inputs) for s in STREAMS.values()]
+    assert found == [
+        ("context", 32, 1, "appearance", "semantics"),
+        ("context", 32, 1, "semantics"),
+        ("pixel", 64, 1, "appearance"),
+        ("pixel", 64, 1, "semantics"),
+        ("pixel", 64, 3, "layout"),
+    ]
     assert next(iter(STREAMS)) == CORRUPTION  # whose trust is the first
     evidence = preparation.synthetic
     shown = method._extract(0, evidence.images[:1] / 255.0, evidence.label_map[:1, 2::4, 2::4])

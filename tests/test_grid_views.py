@@ -1,0 +1,45 @@
+"""Cells seen through views, and pixels of cells, on grids of a few cells."""
+
+import math
+
+import pytest
+import torch
+
+from curate import grid
+
+UNCHANGED = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
+ALL = torch.ones(1, 2, 2, dtype=torch.bool)
+
+
+def test_views_are_left_as_they_are():
+    views = UNCHANGED.clone()
+    grid.warp_to_views(torch.rand(1, 2, 2), ALL, views, (7, 7))
+    assert torch.equal(views, UNCHANGED)
+
+
+def test_view_turned_upside_down_of_a_cut_off_grid():
+    # 7 pixels down are cells of 4 and 3: the centre of the lower one, 6, is that of 1 from above
+    cells = torch.tensor([[[1.0, 1.0], [2.0, 2.0]]])
+    turned = UNCHANGED * torch.tensor([[1.0], [-1.0]])
+    found = grid.warp_to_views(cells, ALL, turned, (7, 8))
+    # centres at 2 and 6 of 7 lie at 5 and 1 in the original: 1 + 3/4, and 1 beyond the outermost
+    assert found.tolist() == [[[1.75, 1.75], [1.0, 1.0]]]
+
+
+def test_probabilities_are_averaged_over_a_cell():
+    logits = torch.zeros(1, 2, 4, 4)
+    logits[0, 0, :2], logits[0, 0, 2:] = math.log(3), -math.log(7)
+    found = grid.probabilities(logits, 1, 1)
+    assert found.flatten().tolist() == pytest.approx([7 / 16, 9 / 16])
+
+
+def test_maps_of_one_finer_axis_are_averaged_and_of_coarser_ones_interpolated():
+    maps = torch.arange(8.0).view(1, 1, 2, 4)
+    assert grid.to_grid(maps, (1, 2)).tolist() == [[[[2.5, 4.5]]]]
+    assert grid.to_grid(maps[:, :, :1, :1], (2, 2)).tolist() == [[[[0, 0], [0, 0]]]]
+
+
+def test_classes_beyond_the_last_have_no_channel():
+    found = grid.one_hot(torch.tensor([[[0, 1, 2, 255]]]), 2)
+    assert found.tolist() == [[[[1, 0, 0, 0]], [[0, 1, 0, 0]]]]
+    assert found.dtype == torch.float32
