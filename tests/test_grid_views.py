@@ -12,9 +12,10 @@ ALL = torch.ones(1, 2, 2, dtype=torch.bool)
 
 
 def test_views_are_left_as_they_are():
-    views = UNCHANGED.clone()
-    grid.warp_to_views(torch.rand(1, 2, 2), ALL, views, (7, 7))
-    assert torch.equal(views, UNCHANGED)
+    flipped = UNCHANGED * torch.tensor([[-1.0], [1.0]])
+    views = flipped.clone()
+    grid.warp_to_views(torch.ones(1, 2, 2), ALL, views, (7, 7))
+    assert torch.equal(views, flipped)
 
 
 def test_view_turned_upside_down_of_a_cut_off_grid():
