@@ -58,6 +58,7 @@ def test_evidence_of_uncropped_images_is_of_the_synthetic_ones_alone():
     found = uncropped_evidence(make_batch(), make_uncropped(), num_classes=6)
     assert found.keys == ("s0:a", "s0:b")
     assert found.is_real.tolist() == [False, False]
+    assert found.is_real.dtype == torch.bool
     assert found.label_map.tolist() == [[[0, 0]], [[3, 0]]]
     assert found.label_map.dtype == torch.int64
     assert found.predictions.shape == (2, 6, 0, 0)

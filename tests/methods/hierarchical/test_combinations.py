@@ -27,6 +27,13 @@ CELLS = {
         "minimum": 0.75,
         "logit_sum": 1.0,
     },
+    (0.0, 1.0, 0.8): {
+        "mean": 0.6,
+        "product": 0.0,
+        "geometric_mean": 0.8e-6 ** (1 / 3),
+        "minimum": 0.0,
+        "logit_sum": 0.8,  # the first two cancel, and are not infinite
+    },
     (0.0, 0.0, 0.9): {
         "mean": 0.3,
         "product": 0.0,
