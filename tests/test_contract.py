@@ -271,6 +271,7 @@ def test_front_door_offers_these_names():
 def test_front_door_leads_to_something_documented(name):
     thing = getattr(curate, name)
     assert thing.__name__ == name
+    assert getattr(curate, name) is thing  # no module of its name has taken its place
     assert inspect.getdoc(thing)
 
 

@@ -102,7 +102,6 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _begin_worker(_: int) -> None:
-    """Use one core, and leave Ctrl-C and SIGTERM, which may come to all, to the main process."""
-    torch.set_num_threads(1)
+    """Leave Ctrl-C and SIGTERM, which may come to all, to the main process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

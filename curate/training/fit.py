@@ -17,7 +17,6 @@ from curate.distributed import any_rank, by_first_rank, gather_objects, init_dis
 from curate.errors import ConfigError, RunError, StoreError
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
-from curate.methods import find_method
 from curate.reporting import LogReporter, Reporter, SilentReporter
 from curate.training import run_record
 from curate.training.networks import build_networks, check_method
@@ -104,12 +103,6 @@ def fit(
     reporter = reporter or LogReporter()
     started = time.monotonic()
     num_folds = check_method(config)
-    if find_method(config.fit.method).gives_scores and not config.synthetic:
-        msg = (
-            f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "
-            "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
-        )
-        raise ConfigError(msg)
     with init_distributed(config.fit.device) as world:
         reporter = reporter if world.is_first else SilentReporter()
         _check_shares(config, world)

@@ -73,7 +73,7 @@ def build_networks(
 
 
 def check_method(config: Config) -> int:
-    """Check all that the method's settings name, before there is any work to lose.
+    """Check what the method needs and what its settings name, before there is any work to lose.
 
     Returns
     -------
@@ -83,7 +83,8 @@ def check_method(config: Config) -> int:
     Raises
     ------
     ConfigError
-        If the method, one of its settings, a backbone stage or a corruption is unknown.
+        If the method, one of its settings, a backbone stage or a corruption is unknown, or a
+        synthetic data set is needed and there is none.
     """
     kind, settings = _choose_method(config)
     if names := kind.corruptions(settings):
@@ -96,6 +97,12 @@ def check_method(config: Config) -> int:
         build_segmenter(config.fit.segmenter, 2, "none").check_stages(stages)
     if encoder := kind.encoder_stages(settings):
         build_segmenter(encoder[0], 2, "none").check_stages(encoder[1])
+    if kind.gives_scores and not config.synthetic:
+        msg = (
+            f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "
+            "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
+        )
+        raise ConfigError(msg)
     return kind.num_folds(settings)
 
 

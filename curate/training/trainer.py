@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
-from curate import grid
+from curate import grid, seeding
 from curate.distributed import by_first_rank, sum_over_ranks
 from curate.errors import ConfigError
 from curate.files.tree import pack, unpack
 from curate.job import ALONE, World
-from curate.models import Prediction, Segmenter
-from curate.models.schedule import warmup_cosine
+from curate.models import Prediction, Segmenter, schedule
 from curate.records import IGNORE_INDEX, Batch, Evidence
-from curate.seeding import stable_seed
 from curate.training.networks import gather_evidence, to_unit_range, uncropped_evidence
 
 if TYPE_CHECKING:
@@ -117,7 +114,7 @@ class Trainer:
     def step(self, number: int, batch: Batch) -> dict[str, float]:
         """Train on this process's share of a batch; return the measurements of all of it."""
         share = () if self.world.is_first else (self.world.rank,)
-        torch.manual_seed(stable_seed(self.settings.seed, "step", number, *share))
+        torch.manual_seed(seeding.stable_seed(self.settings.seed, "step", number, *share))
         self.segmenter.train()
         self.method.train()
         batch = batch.to(self.device.device)
@@ -143,7 +140,7 @@ class Trainer:
 
         loss = loss * self.world.size  # of which `predict` takes the mean over the processes
 
-        factor = warmup_cosine(number, self.settings.steps)
+        factor = schedule.warmup_cosine(number, self.settings.steps)
         for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
             group["lr"] = peak * factor
         self.optimizer.zero_grad(set_to_none=True)
@@ -270,7 +267,7 @@ def replicate(
         convert_sync_batchnorm(segmenter)
     with warnings.catch_warnings():  # the new name of `broadcast_buffers` came after torch 2.11
         warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
-        parallel = DistributedDataParallel(
+        parallel = nn.parallel.DistributedDataParallel(
             _Outputs(segmenter),
             broadcast_buffers=False,
             # A network may have parameters that its loss does not reach. To look for them in

@@ -73,10 +73,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    for number, (name, (method, settings)) in enumerate(ARMS.items()):
+    for number, (arm, (method, settings)) in enumerate(ARMS.items()):
         run = options.out.resolve() / f"audit{number}-seed{options.seed}"
         result = audit_arm(method, settings, run, options)
-        print(f"\n{name}: {result.images} images, {result.seconds:.0f} s for the audit")
+        print(f"\n{arm}: {result.images} images, {result.seconds:.0f} s for the audit")
         print(
             "| corruption | pixel | region | image | pixel, mild | pixel, strong | false alarms |"
         )
@@ -98,7 +98,7 @@ def main() -> None:
                 for name in (*result.corruptions, "all")
             }
             print(f"pixel AUROC of {network} by itself: {areas}")
-        print(f"not seen: {result.unseen()}", flush=True)
+        print(f"missed: {result.missed()}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -105,3 +107,17 @@ def test_unknown_layout_is_an_error(tmp_path):
 def test_classes_go_with_a_named_layout(tmp_path):
     assert default_classes(tmp_path, "gta5").name == "cityscapes19"
     assert default_classes(tmp_path, "folder") is None
+
+
+def test_listing_a_data_set_loads_no_torch(tmp_path):
+    root = save_folder(tmp_path, {"a": 1})
+    code = f"""
+import sys
+from pathlib import Path
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
+source = open_dataset(Path({str(root)!r}), classes=resolve_classes("camvid11"))
+print(len(source.pairs), len(source.fingerprint()), "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "64", "False"]

@@ -167,7 +167,7 @@ def test_cross_fitting_and_adversarial_training_run(tmp_path):
         (
             "streams",
             {"corruptions": ["style", "blurr"]},
-            "'blurr' is no kind .* Did you mean 'blur'",
+            "'blurr' is no corruption.* Did you mean 'blur'",
         ),
         ("streams", {"appearance": ["stride2", "stride3"]}, "no stage 'stride3'"),
         ("streams", {"encoder": "resnet"}, "no segmenter 'resnet'"),

@@ -11,7 +11,7 @@ from curate.errors import RunError
 from curate.job import ALONE
 from curate.training import fit as fit_module
 from curate.training.fit import _count_workers, _step, _train, _warn_of_collapse
-from curate.training.metric_log import MetricLog
+from curate.training.run_record import MetricLog
 from tests.tiny import RecordingReporter
 
 

@@ -16,6 +16,8 @@ from tests.tiny import SHAREABLE_SEGMENTER, STREAMS_METHOD, tiny_config, write_d
 from tests.torchrun import assert_says_once_that_a_process_died, run_job, told
 from tests.training.test_fit_distributed import assert_same_run, write_toml
 
+pytestmark = pytest.mark.slow
+
 METHOD = STREAMS_METHOD | {
     "reference_steps": 20,
     "reference_learning_rate": 0.03,
@@ -141,7 +143,6 @@ def test_scores_are_those_of_a_run_of_one_process(undisturbed, alone, tmp_path):
         assert np.array_equal(two.pixel_scores(image_id), one.pixel_scores(image_id))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", [1, 4])
 def test_job_killed_while_it_prepares_says_so_once_and_resumes_bit_for_bit(
     undisturbed, tmp_path, part
@@ -156,7 +157,6 @@ def test_job_killed_while_it_prepares_says_so_once_and_resumes_bit_for_bit(
     assert_identical(run_of(config), run_of(undisturbed[0]))
 
 
-@pytest.mark.slow
 def test_job_stopped_while_it_prepares_is_saved_and_goes_on_in_one_process(alone, tmp_path):
     config = config_of(tmp_path)
     stopped = launch(config, **{STOPPED_IN: "4"})

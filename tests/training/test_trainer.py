@@ -8,7 +8,6 @@ from curate.errors import ConfigError
 from curate.grid import spread_to_pixels
 from curate.methods.uniform import Uniform
 from curate.models import build_segmenter
-from curate.models.schedule import warmup_cosine
 from curate.records import Batch, Uncropped
 from curate.training.networks import gather_evidence, to_unit_range
 from curate.training.trainer import Trainer, choose_device, segmentation_loss
@@ -61,14 +60,6 @@ def test_losses_of_shares_add_up_to_that_of_the_whole_batch(monkeypatch):
     torch.testing.assert_close(results[0][0] + results[1][0], expected)
     for _, parts in results:
         torch.testing.assert_close(parts, expected_parts)
-
-
-def test_learning_rate_rises_then_falls_to_zero():
-    rates = [warmup_cosine(step, 100) for step in range(101)]
-    assert rates[0] == pytest.approx(0.2)
-    assert max(rates) == 1.0
-    assert rates[5] == 1.0
-    assert rates[100] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_weights_are_repeated_over_their_pixels():

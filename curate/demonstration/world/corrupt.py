@@ -11,8 +11,8 @@ from curate.corruptions import CORRUPTIONS, Corrupted, LabelledImage, Mixture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-INJECTED: Final = ("style", "flat", "blur", "wrong_label")
-"""Names of the corruptions of the synthetic images."""
+INJECTED: Final = ("style", "flat", "blur", "wrong_label", "wrong_label")
+"""Corruptions that are mixed in synthetic images; wrong labels, which hurt most, are likelier."""
 
 _SOUND_SHARE: Final = 0.4
 """Share of the synthetic images in which nothing is corrupted."""

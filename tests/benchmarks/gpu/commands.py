@@ -170,7 +170,7 @@ def audit_and_evaluate(check):
         run=run,
         real=[check.work / "real"],
         images=2 if check.is_dry else 6,
-        kinds=("blur", "wrong_label"),
+        corruptions=("blur", "wrong_label"),
         device=check.device,
     )
     seconds = time.monotonic() - began

@@ -8,7 +8,7 @@ import torch
 from curate import grid
 from curate.models import Prediction
 from curate.records import Batch, Uncropped
-from curate.training.evidence import (
+from curate.training.networks import (
     gather_evidence,
     to_unit_range,
     uncropped_evidence,

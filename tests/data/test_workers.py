@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from curate.data.workers import load_ahead, worker_errors
+from curate.errors import RunError
+
+KILL, PROCESS = -1, -2
+"""Keys that end the process that reads them, and that ask for what it is like."""
+
+
+class Doubled(Dataset):
+    """Two times the key, and what the tests must know of the process."""
+
+    def __getitem__(self, key):
+        if key == KILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if key == PROCESS:
+            return os.getpid(), torch.get_num_threads(), signal.getsignal(signal.SIGINT)
+        return 2 * key
+
+
+def test_items_come_in_the_order_of_the_keys():
+    for workers in (0, 2):
+        assert list(load_ahead(Doubled(), [3, 1, 2, 1, 0], workers=workers)) == [6, 2, 4, 2, 0]
+
+
+def test_keys_may_be_without_end():
+    items = load_ahead(Doubled(), itertools.count(), workers=0)
+    assert list(itertools.islice(items, 3)) == [0, 2, 4]
+    items.close()
+
+
+def test_worker_is_another_process_with_one_thread_that_leaves_ctrl_c_to_the_main_one(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    ((pid, num_threads, handler),) = load_ahead(Doubled(), [PROCESS], workers=1)
+    assert pid != os.getpid()
+    assert num_threads == 1
+    assert handler is signal.SIG_IGN
+
+
+def test_signals_are_let_through_again_once_workers_are_started():
+    assert next(load_ahead(Doubled(), [1, 2], workers=1)) == 2
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert not blocked & {signal.SIGINT, signal.SIGTERM}
+
+
+def test_killed_worker_is_an_error_that_says_what_to_do():
+    message = r"for want of memory.*--resume, with fewer --workers"
+    with pytest.raises(RunError, match=message), worker_errors():
+        list(load_ahead(Doubled(), [1, KILL], workers=1))
+
+
+def test_other_errors_stay_what_they_are():
+    bug = RuntimeError("a bug")
+    with pytest.raises(RuntimeError) as caught, worker_errors():
+        raise bug
+    assert caught.value is bug
