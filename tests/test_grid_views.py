@@ -27,11 +27,19 @@ def test_view_turned_upside_down_of_a_cut_off_grid():
     assert found.tolist() == [[[1.75, 1.75], [1.0, 1.0]]]
 
 
-def test_probabilities_are_averaged_over_a_cell():
+def test_probabilities_are_averaged_over_a_cell_not_logits():
     logits = torch.zeros(1, 2, 4, 4)
-    logits[0, 0, :2], logits[0, 0, 2:] = math.log(3), -math.log(7)
+    logits[0, 0, :2] = math.log(3)  # 3/4
+    logits[0, 0, 2:] = -math.log(7)  # 1/8
     found = grid.probabilities(logits, 1, 1)
     assert found.flatten().tolist() == pytest.approx([7 / 16, 9 / 16])
+    assert grid.probabilities(logits.bfloat16(), 1, 1).dtype == torch.float32
+
+
+def test_cells_are_cut_off_by_the_image():
+    cells = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    found = grid.spread_to_pixels(cells, 5, 6)
+    assert found.tolist() == [[[1, 1, 1, 1, 2, 2]] * 4 + [[3, 3, 3, 3, 4, 4]]]
 
 
 def test_maps_of_one_finer_axis_are_averaged_and_of_coarser_ones_interpolated():

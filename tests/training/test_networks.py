@@ -1,11 +1,8 @@
 """From a segmenter's output to evidence, on two cells of 4x4 pixels."""
 
-import math
-
 import pytest
 import torch
 
-from curate import grid
 from curate.models import Prediction
 from curate.records import Batch, Uncropped
 from curate.training.networks import (
@@ -29,15 +26,6 @@ def make_uncropped():
     labels[1, 2, 2] = 3
     images = torch.full((2, 3, 4, 8), 204, dtype=torch.uint8)
     return Uncropped(images, labels, torch.ones(2, 2, 3))
-
-
-def test_probabilities_are_averaged_over_a_cell_not_logits():
-    logits = torch.zeros(1, 2, 4, 4)
-    logits[0, 0, :2] = math.log(3)  # 3/4
-    logits[0, 0, 2:] = -math.log(7)  # 1/8
-    found = grid.probabilities(logits, 1, 1)
-    assert found.flatten().tolist() == pytest.approx([7 / 16, 9 / 16])
-    assert grid.probabilities(logits.bfloat16(), 1, 1).dtype == torch.float32
 
 
 def test_evidence_is_detached_and_read_at_the_centres():
@@ -64,12 +52,6 @@ def test_evidence_of_uncropped_images_is_of_the_synthetic_ones_alone():
     assert found.predictions.shape == (2, 6, 0, 0)
     assert found.predictions.dtype == torch.float32
     assert found.images.unique().tolist() == pytest.approx([0.8])
-
-
-def test_cells_are_cut_off_by_the_image():
-    cells = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
-    found = grid.spread_to_pixels(cells, 5, 6)
-    assert found.tolist() == [[[1, 1, 1, 1, 2, 2]] * 4 + [[3, 3, 3, 3, 4, 4]]]
 
 
 def test_bytes_become_shares():
