@@ -180,7 +180,7 @@ def test_network_learns_in_training_mode_and_is_measured_in_evaluation_mode(monk
     assert not network.training
 
 
-def test_every_training_image_is_learned_from_once_in_a_pass(monkeypatch):
+def test_every_training_image_is_in_one_batch_of_a_pass():
     seen = []
 
     class Watched(Scale):
@@ -189,15 +189,14 @@ def test_every_training_image_is_learned_from_once_in_a_pass(monkeypatch):
                 seen.append(inputs.flatten().tolist())
             return super().forward(inputs, valid)
 
-    monkeypatch.setattr(networks, "BATCH_SIZE", 2)
     network = StreamNetwork(Watched(), (APPEARANCE,), 1)
-    values = [0.0, 1.0, 2.0, 3.0, 4.0, 9.0]
-    training_set = make_training_set(values, [1.0] * 6, train=(0, 1, 2, 3, 4), stop=(5,))
+    values = [float(value) for value in range(18)]
+    training_set = make_training_set(values, [1.0] * 18, train=range(17), stop=(17,))
     fit_network(network, training_set, settings(epochs=2), seed=0)
-    assert [len(group) for group in seen] == [2, 2, 1, 2, 2, 1]
+    assert [len(group) for group in seen] == [8, 8, 1] * 2
     passes = [[*chain(*seen[:3])], [*chain(*seen[3:])]]
     assert passes[0] != passes[1]  # another order
-    assert [sorted(each) for each in passes] == [values[:5]] * 2
+    assert [sorted(each) for each in passes] == [values[:17]] * 2
 
 
 def test_appearance_is_centred_and_scaled_by_what_is_known_of_all_images():
