@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
-    from curate.scores.merge_command import merge
+    from curate.scores.merge import merge
     from curate.scores.score_file import ScoreFile
     from curate.scoring.score import score
     from curate.selection.export import export_subset
@@ -72,7 +72,7 @@ _MODULES: Final = {
     "fit": "curate.training.fit",
     "init": "curate.template",
     "load_config": "curate.config",
-    "merge": "curate.scores.merge_command",
+    "merge": "curate.scores.merge",
     "score": "curate.scoring.score",
     "weights_from_scores": "curate.downstream.weights",
 }

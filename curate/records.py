@@ -24,6 +24,9 @@ LEVELS: Final = ("image", "region", "pixel")
 SCORE_NAMES: Final = ("score", "image_score", "region_score", "pixel_score")
 """The combined score, and that of each level by itself: columns of score files."""
 
+WEIGHT_NAMES: Final = ("weight", "image_weight", "region_weight", "pixel_weight")
+"""The weights that follow from them, in the same order: columns of score files."""
+
 GRID_STRIDE: Final = 4
 """Pixels of a resized image per cell of the grid that weighting networks work on."""
 
@@ -195,8 +198,8 @@ class RegionTable:
         Pixels with a class.
     top, left, bottom, right : (R,) int32
         Bounding box in pixels of the original image, half-open.
-    score : (R,) float64
-        Mean combined score over the valid pixels; NaN where there are none.
+    score, weight : (R,) float64
+        Means of the combined score and its weight over the valid pixels; NaN where there are none.
     streams : dict of str to (R,) float64
         Mean score of each stream over the valid pixels; NaN everywhere for an inactive one.
     """
@@ -209,6 +212,7 @@ class RegionTable:
     bottom: NDArray[np.int32]
     right: NDArray[np.int32]
     score: NDArray[np.float64]
+    weight: NDArray[np.float64]
     streams: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -221,20 +225,26 @@ class ScoredImage:
     pair : Pair
     height, width : int
         Size of the original image in pixels; 0 where it could not be read.
+    orientation : int
+        EXIF orientation that was applied, 1 = none; height and width are of the image as displayed.
     status : str
         ``"ok"`` or the code of the problem; on a problem the scores are NaN and the maps None.
     message : str
         The problem in words, empty when ok.
     valid_px : int
         Pixels of the original image that have a class.
-    score, image_score, region_score, pixel_score : float
-        Means over the valid pixels, in [0, 1]; `score` is the combined one. NaN: not scored.
+    means : dict of str to float
+        By `SCORE_NAMES` and `WEIGHT_NAMES`, over the valid pixels: scores in [0, 1], ``score`` the
+        combined one, and the weights that follow from them, not yet divided by their mean over the
+        data set. Empty: not scored.
     class_px : (C,) int64
         Valid pixels of each class.
     class_score : (C,) float64
         Mean combined score over the pixels of each class; NaN where the class is absent.
     pixel_scores : (ceil(H/s), ceil(W/s)) uint8, packed, or None
         Combined score times 255.
+    pixel_weights : same shape, uint8, packed, or None
+        Its weight times 255, divided by the largest one that the weight rule allows.
     region_ids : same shape, uint16 or uint32, packed, or None
     regions : RegionTable or None
     streams : dict of str to float
@@ -249,14 +259,13 @@ class ScoredImage:
     status: str
     message: str
     valid_px: int
-    score: float
-    image_score: float
-    region_score: float
-    pixel_score: float
+    means: dict[str, float]
     class_px: NDArray[np.int64]
     class_score: NDArray[np.float64]
     pixel_scores: PackedMap | None = None
+    pixel_weights: PackedMap | None = None
     region_ids: PackedMap | None = None
     regions: RegionTable | None = None
     streams: dict[str, float] = field(default_factory=dict)
     stream_scores: dict[str, PackedMap] = field(default_factory=dict)
+    orientation: int = 1

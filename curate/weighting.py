@@ -6,7 +6,7 @@ and for a million images, and so that the mean is taken over the data set, never
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
@@ -35,6 +35,8 @@ class WeightRule:
         Means over the data set that make the mean weight 1.
     clip, uniform : float
         Upper bound before the last normalisation; share of weight 1 that is mixed in.
+    class_factors : tuple of float
+        What scores of each class are multiplied by before; none: they are left as they are.
     """
 
     power: float = 0.0
@@ -42,6 +44,7 @@ class WeightRule:
     mean_clipped: float = 1.0
     clip: float = 5.0
     uniform: float = 0.1
+    class_factors: tuple[float, ...] = ()
 
     @overload
     def __call__(self, scores: NDArray[np.float64]) -> NDArray[np.float64]: ...
@@ -51,6 +54,29 @@ class WeightRule:
         """Weigh an array or tensor of scores of any shape."""
         bounded = (scores**self.power / self.mean_power).clip(max=self.clip)
         return self.uniform + (1 - self.uniform) * bounded / self.mean_clipped
+
+    def rounded(self) -> WeightRule:
+        """Return the rule to six digits: the same on processors that round differently."""
+        numbers = ("power", "mean_power", "mean_clipped")
+        short = {name: float(f"{getattr(self, name):.6g}") for name in numbers}
+        factors = tuple(float(f"{factor:.6g}") for factor in self.class_factors)
+        return replace(self, class_factors=factors, **short)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; ``largest`` is the highest weight that a score can have."""
+        plain = asdict(self) | {"class_factors": list(self.class_factors)}
+        return plain | {"largest": float(f"{self.tabulate().max():.6g}")}
+
+    def tabulate(self) -> NDArray[np.float64]:
+        """Weigh every stored score of every class.
+
+        Returns
+        -------
+        weights : (C + 1, 256) float64
+            The last row is of pixels without a class, the only one where there are no factors.
+        """
+        factors = np.array([*self.class_factors, 1.0])
+        return self(factors[:, None] * np.linspace(0.0, 1.0, NUM_BINS))
 
 
 def fit_weight_rule(

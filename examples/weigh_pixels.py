@@ -1,4 +1,4 @@
-"""Weigh the loss of any trainer by pixel scores: torch, Pillow and plain h5py.
+"""Weigh the loss of any trainer by pixel weights: torch, Pillow and plain h5py.
 
 python weigh_pixels.py synthetic/ weights.h5 --classes 11 --steps 200
 """
@@ -19,7 +19,6 @@ parser.add_argument("dataset", type=Path)
 parser.add_argument("scores", type=Path)
 parser.add_argument("--classes", type=int, required=True)
 parser.add_argument("--steps", type=int, default=200)
-parser.add_argument("--power", type=float, default=4.0, help="0 = unweighted, higher = sharper")
 options = parser.parse_args()
 
 torch.manual_seed(0)
@@ -27,11 +26,10 @@ random.seed(0)
 file = h5py.File(options.scores)
 table = file["images"]
 rows = [row for row, status in enumerate(table["status"].asstr()[:]) if status == "ok"]
-ids, image_paths, label_paths = (
-    [table[name].asstr()[row] for row in rows] for name in ("id", "image_path", "label_path")
+image_paths, label_paths, sizes = (
+    table[name].asstr()[:] for name in ("image_path", "label_path", "map_size")
 )
-# weights have mean 1 over the data set, here taken over its pixel scores
-mean = np.mean([np.mean((file["pixel_scores"][i][:] / 255.0) ** options.power) for i in ids])
+map_rows = table["map_row"][:]
 network = nn.Sequential(
     nn.Conv2d(3, 32, 5, stride=2, padding=2), nn.ReLU(),
     nn.Conv2d(32, 64, 5, stride=2, padding=2), nn.ReLU(),
@@ -45,17 +43,18 @@ def read(row: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     image = Image.open(options.dataset / image_paths[row]).convert("RGB").resize((128, 96))
     label_map = Image.open(options.dataset / label_paths[row])
     label_map = label_map.resize((128, 96), Image.Resampling.NEAREST)
-    scores = Image.fromarray(file["pixel_scores"][ids[row]][:]).resize((128, 96))
-    weights = np.minimum((np.array(scores) / 255.0) ** options.power / mean, 5.0)
+    maps = file["pixel_weights"][sizes[row]]  # all of one size: (n, h, w), 255 weighs `scale`
+    weights = Image.fromarray(maps[map_rows[row]] * np.float32(maps.attrs["scale"] / 255))
+    weights = weights.resize((128, 96), Image.Resampling.NEAREST)
     return (
         torch.tensor(np.array(image)).permute(2, 0, 1) / 255,
         torch.tensor(np.array(label_map)),
-        torch.tensor(weights, dtype=torch.float32),
+        torch.tensor(np.array(weights)),
     )
 
 
 for step in range(options.steps):
-    drawn = [read(row) for row in random.choices(range(len(ids)), k=8)]
+    drawn = [read(row) for row in random.choices(rows, k=8)]
     images, labels, weights = (torch.stack(parts) for parts in zip(*drawn, strict=True))
     logits = F.interpolate(network(images), size=labels.shape[1:], mode="bilinear")
     losses = F.cross_entropy(logits, labels.long(), ignore_index=255, reduction="none")

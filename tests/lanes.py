@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 LANES = {
-    "slow": "takes more than ten seconds",
+    "slow": "takes more than five seconds",
     "gpu": "needs a CUDA device",
     "data": "needs real files in the folder named by CURATE_TEST_DATA",
 }

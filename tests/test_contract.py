@@ -240,6 +240,19 @@ def test_type_checkers_may_read_it():
     assert (ROOT / "py.typed").is_file()
 
 
+def test_tests_mirror_the_rooms():
+    """A file of tests stands beside its module, or opens with the idea that it tests."""
+    tests = Path(__file__).parent
+    apart = {"benchmarks", "benchmarks/gpu", "disk_faults"}  # folders that stand for no room
+    for path in sorted(tests.rglob("test_*.py")):
+        folder = path.parent.relative_to(tests).as_posix()
+        assert folder in apart or (ROOT / folder).is_dir(), f"{folder} is no room"
+        module = (ROOT / folder / path.name.removeprefix("test_")).with_suffix("")
+        if not (module.with_suffix(".py").exists() or module.is_dir()):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert ast.get_docstring(tree), f"{path} names no module and states no idea"
+
+
 def test_front_door_offers_these_names():
     assert curate.__all__ == sorted(curate.__all__)
     assert set(curate.__all__) == {

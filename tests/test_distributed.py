@@ -64,6 +64,7 @@ except RunError as error:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_talk_and_the_one_that_failed_first_says_why(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     done = run_job(tmp_path, "program.py")

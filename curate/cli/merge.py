@@ -21,7 +21,7 @@ def merge(
     """Join score files that 'curate score --shard I/N' wrote."""
     with command_errors() as reporter:
         from curate.config import load_config
-        from curate.scores.merge_command import merge as run_merge
+        from curate.scores.merge import merge as run_merge
 
         root = load_config(config_file).root
         result = run_merge(scores, out, root=root, overwrite=overwrite, reporter=reporter)

@@ -1,1 +1,1 @@
-"""Files that get to the disk whole or not at all: atomic writes, locks, checkpoints, state."""
+"""Files that are on the disk whole or not at all, and what processes remember in them."""

@@ -8,6 +8,7 @@ aside: the next one that writes to the folder removes it, whatever its own file 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import platform
 import re
@@ -98,6 +99,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Replace the content of `path` as a whole."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be read.
+    """
+    with disk_errors("read", path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_writable(folder: Path) -> None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from curate.errors import StoreError
 from curate.files.disk_errors import disk_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-LOCK_NAME: Final = "lock"
 
 
 def try_lock(handle: int) -> bool | None:
@@ -99,31 +97,6 @@ def claim(path: Path, what: Path) -> Lock:
         msg = f"{what} is in use by another process. Wait for it, or stop it first."
         raise StoreError(msg)
     return lock
-
-
-class FolderLock:
-    """Hold a folder for this process, by the lock on a file in it.
-
-    Parameters
-    ----------
-    folder : Path
-        Created if it is not there.
-
-    Raises
-    ------
-    StoreError
-        If another process holds it, or the disk does not let us.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        with disk_errors("write to", folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / LOCK_NAME).touch()
-        self._lock = claim(folder / LOCK_NAME, folder)
-
-    def release(self) -> None:
-        """Let others in."""
-        self._lock.close()
 
 
 def _is_at(handle: int, path: Path) -> bool:

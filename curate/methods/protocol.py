@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from curate.corruptions import Corrupted
+from curate.weighting import WeightRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -226,6 +227,10 @@ class Method(nn.Module, ABC):
     def scores(self, evidence: Evidence) -> LevelScores:
         """Score images; see `LevelScores`."""
         raise NotImplementedError
+
+    def weight_rule(self) -> WeightRule:
+        """Return how the weights of the joint training followed from the scores at its end."""
+        return WeightRule()
 
     def training_state(self) -> dict[str, Any]:
         """Nested dicts and lists of tensors and plain values that `step` needs to go on."""

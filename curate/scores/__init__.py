@@ -1,1 +1,1 @@
-"""The score file: what it holds, how it is written, read and merged."""
+"""The score file: how much each image, region and pixel of a data set is worth."""

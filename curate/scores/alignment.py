@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curate.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-_SCORES: Final = (np.arange(256) / 255).astype(np.float32)
-"""Score of each stored value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +37,11 @@ class Axis:
 
 def align_scores(
     cells: NDArray[np.uint8],
-    *,
     height: int,
     width: int,
     stride: int,
+    scale: float = 1.0,
+    *,
     size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
     hflip: bool = False,
@@ -57,9 +52,11 @@ def align_scores(
     Parameters
     ----------
     cells : (ceil(height/stride), ceil(width/stride)) uint8
-        Score times 255 of each cell.
+        Score, or weight, of each cell, 255 being the largest one.
     height, width, stride : int
         Of the original image; pixels a cell.
+    scale : float
+        What 255 stands for.
     size : (int, int), optional
         Height and width of the output; those of the crop by default.
     crop : (int, int, int, int), optional
@@ -72,7 +69,7 @@ def align_scores(
     Returns
     -------
     scores : size, float32
-        In [0, 1].
+        In [0, scale].
 
     Raises
     ------
@@ -107,7 +104,7 @@ def align_scores(
         raise UsageError(msg)
     rows = Axis(height, stride, top, crop_height, out_height)
     columns = Axis(width, stride, left, crop_width, out_width)
-    return RESIZES[resize](cells, rows, columns, hflip)
+    return RESIZES[resize](cells, scale, rows, columns, hflip)
 
 
 def _checked_crop(
@@ -125,12 +122,18 @@ def _checked_crop(
     return top, left, crop_height, crop_width
 
 
+def _to_values(cells: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+    """Spell out stored values."""
+    values = np.divide(cells, np.float32(255), dtype=np.float32)
+    return values if scale == 1 else values * np.float32(scale)
+
+
 def _nearest(
-    cells: NDArray[np.uint8], rows: Axis, columns: Axis, hflip: bool
+    cells: NDArray[np.uint8], scale: float, rows: Axis, columns: Axis, hflip: bool
 ) -> NDArray[np.float32]:
     """Take the cell that each position lies in."""
     y, x = _cells_at(rows), _cells_at(columns)
-    scores = _SCORES[cells[y[0] : y[-1] + 1]].take(x[::-1] if hflip else x, axis=1)
+    scores = _to_values(cells[y[0] : y[-1] + 1], scale).take(x[::-1] if hflip else x, axis=1)
     return np.asarray(scores.take(y - y[0], axis=0))
 
 
@@ -144,7 +147,7 @@ def _cells_at(axis: Axis) -> NDArray[np.int64]:
 
 
 def _bilinear(
-    cells: NDArray[np.uint8], rows: Axis, columns: Axis, hflip: bool
+    cells: NDArray[np.uint8], scale: float, rows: Axis, columns: Axis, hflip: bool
 ) -> NDArray[np.float32]:
     """Interpolate between the centres of the cells."""
     y, down = _neighbours(rows)
@@ -153,7 +156,7 @@ def _bilinear(
         x, right = x[::-1], right[::-1]
     down = down[:, None]
     first = y[0]
-    scores = _SCORES[cells[first : min(y[-1] + 2, len(cells))]]
+    scores = _to_values(cells[first : min(y[-1] + 2, len(cells))], scale)
     across = scores.take(x, axis=1) * (1 - right)
     across += scores.take(np.minimum(x + 1, cells.shape[1] - 1), axis=1) * right
     upper = across.take(y - first, axis=0)
@@ -171,7 +174,9 @@ def _neighbours(axis: Axis) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     return before, (place - before).astype(np.float32)
 
 
-RESIZES: Final[dict[str, Callable[[NDArray[np.uint8], Axis, Axis, bool], NDArray[np.float32]]]] = {
+Resize = Callable[[NDArray[np.uint8], float, Axis, Axis, bool], NDArray[np.float32]]
+
+RESIZES: Final[dict[str, Resize]] = {
     "nearest": _nearest,
     "bilinear": _bilinear,
 }

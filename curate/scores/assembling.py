@@ -1,7 +1,9 @@
-"""Putting finished pieces together to a score file."""
+"""Writing a whole score file: each file of it is there complete, or as it was before."""
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,158 +11,224 @@ import numpy as np
 
 from curate.files.atomic import replacing, replacing_folder
 from curate.records import OK
-from curate.scores.columns import Columns, num_rows, take
-from curate.scores.h5_write import MapGroup, write_header, write_images, write_regions
-from curate.scores.merging import Merged, region_blocks
-from curate.scores.schema import stream_column
-from curate.scores.sink import creating_h5
+from curate.scores.columns import Columns, divide, num_rows, take
+from curate.scores.h5_write import MapWriter, creating_h5, write_header, write_table
+from curate.scores.schema import (
+    IMAGES,
+    PIXEL_SCALE,
+    PIXEL_WEIGHTS,
+    REGION_IDS,
+    REGIONS,
+    SHARD_BYTES,
+    Schema,
+    map_shape,
+    map_size,
+    stream_column,
+)
 from curate.scores.tables_arrow import pair_token, write_parquet
 from curate.scores.targets import SHARD_NAME, Kind, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from curate.scores.sink import Sink
+    from curate.scores.provenance import Header, Provenance
+    from curate.scores.sources import Content
 
 _ROW_BYTES: Final = 4096
-"""More than an image's rows, names and headers take up in a file, its maps and regions aside."""
+"""More than an image's rows and names take up in a file, its maps and regions aside."""
 
 _STREAM_BYTES: Final = 1024
 """More than a stream adds to that."""
 
-_REGION_BYTES: Final = 64
+_REGION_BYTES: Final = 96
+_FILE_BYTES: Final = 65_536
+"""About what a file without images takes up."""
+
+_BLOCK_ROWS: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """What a score file is made of.
+    """A score file to be written.
 
     Attributes
     ----------
-    merged : Merged
-        All images.
-    levels : tuple of str
-        Levels that were scored; without ``region`` there are no regions.
-    num_classes : int
-    stride : int
-        Pixels of the original image per cell of a map.
-    provenance, dataset_root : str
-        As they are written.
+    content : Content
+    provenance : Provenance
+    header : Header
+        Its means are those of the content.
+    schema : Schema
     shard_bytes : int
-        Largest size of one shard.
+        Largest size of one file of a folder.
     """
 
-    merged: Merged
-    levels: tuple[str, ...]
-    num_classes: int
-    stride: int
-    provenance: str
-    dataset_root: str
-    shard_bytes: int
+    content: Content
+    provenance: Provenance
+    header: Header
+    schema: Schema
+    shard_bytes: int = SHARD_BYTES
+
+    @property
+    def rows(self) -> range:
+        """Return the rows of all images."""
+        return range(num_rows(self.content.images))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the classes."""
+        return self.provenance.classes.names
 
 
 def assemble(assembly: Assembly, target: Target) -> None:
-    """Write the whole score file; each file of it is there complete, or as it was before."""
-    everything = range(num_rows(assembly.merged.images))
-    if target.kind is Kind.SHARDS:
-        with replacing_folder(target.path) as partial:
-            for number, rows in enumerate(_shards(assembly)):
-                _write_h5(assembly, rows, partial / SHARD_NAME.format(number))
-            _write_tables(assembly, Target(partial, Kind.SHARDS))
+    """Write a score file of any kind."""
+    if target.kind is not Kind.SHARDS:
+        _write_part(assembly, assembly.rows, target)
         return
-    if target.kind is Kind.H5:
-        with replacing(target.path) as partial:
-            _write_h5(assembly, everything, partial)
-    _write_tables(assembly, target)
+    with replacing_folder(target.path) as partial:
+        for number, rows in enumerate(_shards(assembly), start=1):
+            _write_part(assembly, rows, Target(partial / SHARD_NAME.format(number), Kind.H5))
 
 
-def _write_h5(assembly: Assembly, rows: range, path: Path) -> None:
-    """Write one HDF5 file with some of the images."""
-    merged = assembly.merged
+def write_h5(assembly: Assembly, rows: range, images: Columns, path: Path) -> None:
+    """Write one HDF5 file with some of the images; those with a ``map_row`` have maps."""
+    content, schema, levels = assembly.content, assembly.schema, assembly.provenance.levels
+    num_classes = len(assembly.class_names)
     with creating_h5(path) as (file, sink):
-        write_header(file, provenance=assembly.provenance, dataset_root=assembly.dataset_root)
-        write_images(file, take(merged.images, slice(rows.start, rows.stop)), merged.schema)
-        if "region" in assembly.levels:
-            count = int(merged.region_count[rows.start : rows.stop].sum())
-            write_regions(file, region_blocks(merged, rows), merged.schema, count=count)
-        names = merged.schema.map_groups(assembly.levels)
-        groups = {name: MapGroup(file, name, stride=assembly.stride) for name in names}
-        _copy_maps(assembly, rows, groups, sink)
+        write_header(file, assembly.header)
+        write_table(
+            file,
+            IMAGES,
+            (take(images, slice(n, n + _BLOCK_ROWS)) for n in range(0, len(rows), _BLOCK_ROWS)),
+            schema.columns(IMAGES),
+            count=len(rows),
+            num_classes=num_classes,
+            widths={k: _width(v) for k, v in images.items() if v.dtype == object},
+        )
+        if "region" in levels:
+            write_table(
+                file,
+                REGIONS,
+                _region_blocks(assembly, rows),
+                schema.columns(REGIONS),
+                count=int(content.region_count[rows.start : rows.stop].sum()),
+                num_classes=num_classes,
+                widths={"id": _width(images["id"]), "class_name": _width(assembly.class_names)},
+            )
+        counts = Counter(images["map_size"].tolist())
+        writers = {
+            group: MapWriter(
+                file,
+                group,
+                counts,
+                stride=assembly.provenance.stride,
+                scale=_scale(assembly, group),
+            )
+            for group in schema.map_groups(levels)
+        }
+        for row, map_row in zip(rows, images["map_row"].tolist(), strict=True):
+            sink.raise_error()
+            for group in groups_of(assembly, row) if map_row >= 0 else ():
+                writers[group].write(map_row, content.packed(group, row))
 
 
-def _copy_maps(assembly: Assembly, rows: range, groups: Mapping[str, MapGroup], sink: Sink) -> None:
-    """Copy the maps of some images as they are, without unpacking them."""
-    merged = assembly.merged
-    for row in rows:
-        sink.raise_error()
-        origin = merged.origins[merged.origin_of[row]]
-        for name in _groups_of(assembly, row):
-            origin.copy_map(int(merged.row_in[row]), merged.images["id"][row], groups[name])
+def number_maps(assembly: Assembly, rows: range, *, has_maps: bool) -> Columns:
+    """Return the images in some rows, ready to be written: maps are numbered by size.
+
+    Returns
+    -------
+    images : Columns
+        With ``map_size`` and ``map_row``, and weights divided by their means.
+    """
+    images = take(assembly.content.images, slice(rows.start, rows.stop))
+    sizes, map_rows = np.full(len(rows), "", object), np.full(len(rows), -1, np.int32)
+    counts: dict[str, int] = {}
+    if has_maps and assembly.schema.map_groups(assembly.provenance.levels):
+        for row in np.flatnonzero(images["status"] == OK).tolist():
+            height, width = int(images["height"][row]), int(images["width"][row])
+            size = map_size(map_shape(height, width, assembly.provenance.stride))
+            sizes[row], map_rows[row] = size, counts.get(size, 0)
+            counts[size] = counts.get(size, 0) + 1
+    return divide(images, assembly.header.weight_means) | {"map_size": sizes, "map_row": map_rows}
 
 
-def _groups_of(assembly: Assembly, row: int) -> list[str]:
-    """List the groups in which an image has a map: without a score there is none."""
-    images, schema = assembly.merged.images, assembly.merged.schema
+def groups_of(assembly: Assembly, row: int) -> list[str]:
+    """List the groups in which an image has a map: an inactive stream has none."""
+    images, schema = assembly.content.images, assembly.schema
     if images["status"][row] != OK:
         return []
     return [
         group
-        for group in schema.map_groups(assembly.levels)
+        for group in schema.map_groups(assembly.provenance.levels)
         if (stream := schema.stream_groups.get(group)) is None
         or not np.isnan(images[stream_column(stream)][row])
     ]
 
 
+def _write_part(assembly: Assembly, rows: range, target: Target) -> None:
+    """Write an HDF5 file, unless only tables are wanted, and the tables beside it.
+
+    Only when all are written do they take the places of their predecessors, which may be what they
+    are made of. A table of regions that is none of this file's is removed.
+    """
+    schema, images = assembly.schema, number_maps(assembly, rows, has_maps=target.has_maps)
+    about: dict[str, Any] = {
+        "class_names": assembly.class_names,
+        "header": assembly.header,
+        "pair": pair_token(images["id"], images["score"]),
+    }
+    with ExitStack() as stack:
+        if target.has_maps:
+            partial = stack.enter_context(replacing(target.path))
+            write_h5(assembly, rows, images, partial)
+        partial = stack.enter_context(replacing(target.images_table))
+        write_parquet(partial, iter([images]), schema.columns(IMAGES), **about)
+        if "region" in assembly.provenance.levels:
+            partial = stack.enter_context(replacing(target.regions_table))
+            blocks = _region_blocks(assembly, rows)
+            write_parquet(partial, blocks, schema.columns(REGIONS), **about)
+    if "region" not in assembly.provenance.levels:
+        target.regions_table.unlink(missing_ok=True)
+
+
+def _region_blocks(assembly: Assembly, rows: range) -> Iterator[Columns]:
+    """Yield the whole region table of some images."""
+    ids = assembly.content.images["id"][rows.start : rows.stop]
+    names = np.array([*assembly.class_names, ""], object)  # no class last
+    for block in assembly.content.regions(rows):
+        class_index = np.minimum(block["class_id"], len(names) - 1)
+        repeated = {"id": ids[block["image"]], "class_name": names[class_index]}
+        yield divide(block, assembly.header.weight_means) | repeated
+
+
+def _width(texts: Iterable[str]) -> int:
+    """Count the bytes of the longest string."""
+    return max((len(text.encode()) for text in texts), default=1)
+
+
+def _scale(assembly: Assembly, group: str) -> float | None:
+    """Tell what a stored value of a map is worth, see `Attr.SCALE`."""
+    if group == PIXEL_WEIGHTS:
+        return assembly.provenance.largest_weight / assembly.header.weight_means[0]
+    return None if group == REGION_IDS else PIXEL_SCALE
+
+
 def _shards(assembly: Assembly) -> Iterator[range]:
     """Cut the images into ranges whose files stay below the limit; at least one range."""
-    total = num_rows(assembly.merged.images)
-    first, size = 0, 0
-    for row in range(total):
+    first, size = 0, _FILE_BYTES
+    for row in assembly.rows:
         more = _bytes_of(assembly, row)
         if row > first and size + more > assembly.shard_bytes:
             yield range(first, row)
-            first, size = row, 0
+            first, size = row, _FILE_BYTES
         size += more
-    yield range(first, total)
+    yield range(first, len(assembly.rows))
 
 
 def _bytes_of(assembly: Assembly, row: int) -> int:
     """Estimate, from above, what an image adds to the size of a file."""
-    merged = assembly.merged
-    groups, num_streams = _groups_of(assembly, row), len(merged.schema.streams)
-    size = _ROW_BYTES + _STREAM_BYTES * num_streams + 16 * assembly.num_classes
-    size += (_REGION_BYTES + 8 * num_streams) * int(merged.region_count[row])
-    origin = merged.origins[merged.origin_of[row]]
-    for group in groups:
-        size += origin.map_bytes(group, int(merged.row_in[row]), merged.images["id"][row])
-    return size
-
-
-def _write_tables(assembly: Assembly, target: Target) -> None:
-    """Write the Parquet tables; a table of regions that is none of this file's is removed."""
-    images = assembly.merged.images
-    everything = range(num_rows(images))
-    with replacing(target.images_table) as partial:
-        _write_parquet(assembly, partial, iter([images]), assembly.merged.schema.images)
-    if "region" not in assembly.levels:
-        target.regions_table.unlink(missing_ok=True)
-        return
-    with replacing(target.regions_table) as partial:
-        blocks = region_blocks(assembly.merged, everything)
-        _write_parquet(assembly, partial, blocks, assembly.merged.schema.regions)
-
-
-def _write_parquet(
-    assembly: Assembly, path: Path, blocks: Iterator[Columns], schema: dict[str, Any]
-) -> None:
-    """Write one Parquet table."""
-    write_parquet(
-        path,
-        blocks,
-        schema,
-        num_classes=assembly.num_classes,
-        provenance=assembly.provenance,
-        dataset_root=assembly.dataset_root,
-        pair=pair_token(assembly.merged.images),
-    )
+    num_streams = len(assembly.schema.streams)
+    size = _ROW_BYTES + _STREAM_BYTES * num_streams + 16 * len(assembly.class_names)
+    size += (_REGION_BYTES + 8 * num_streams) * int(assembly.content.region_count[row])
+    packed = (assembly.content.packed(group, row) for group in groups_of(assembly, row))
+    return size + sum(len(each.data) for each in packed)

@@ -1,30 +1,34 @@
-"""Reading HDF5 files that may be truncated, foreign or hostile."""
+"""Reading one HDF5 file that may be truncated, foreign or hostile."""
 
 from __future__ import annotations
 
 import math
+import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import h5py
 import numpy as np
+import pyarrow as pa
+from h5py import h5a, h5d, h5i, h5l, h5s, h5t, h5z
 
 from curate.errors import StoreError
-from curate.interrupts import signals_held
-from curate.scores.columns import Columns, numpy_dtype
-from curate.scores.heaps import GuardedFile
-from curate.scores.packing import has_plugins
+from curate.scores.arrow import texts_to_arrow
+from curate.scores.checks import count_rows
+from curate.scores.packing import COMPRESSIONS, PackedMap, pack, unpack
+from curate.scores.provenance import Header, read_header
 from curate.scores.schema import (
-    ATTR_FORMAT,
-    ATTR_PROVENANCE,
-    ATTR_ROOT,
-    ATTR_VERSION,
     FORMAT,
     FORMAT_VERSION,
+    IMAGES,
+    REGIONS,
     TEXT,
+    Attr,
     Column,
+    Schema,
+    map_dtype,
+    map_size,
 )
-from curate.scores.strings import read_strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,23 +36,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+Values = Any
+"""A column: an array of numbers, (N,) or (N, C), or an Arrow array of strings."""
+
+Attribute = str | int | float | None
+
 _MAX_RATIO: Final = 1100
 """Deflate never packs more than 1032 bytes into one; what claims more is made to fill memory."""
 
-_HEADER: Final = (ATTR_FORMAT, ATTR_VERSION, ATTR_PROVENANCE, ATTR_ROOT)
-
-_BUILTIN_FILTERS: Final = h5py.h5z.FILTER_FLETCHER32
-"""Deflate, shuffle and checksums have the numbers up to this one."""
+_BLOCK_BYTES: Final = 1 << 26
 
 _FAILURES: Final = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError, MemoryError,
 )  # fmt: skip
-"""What h5py raises on damaged files, depending on where the damage is."""
+"""What h5py and pyarrow raise on damaged files, depending on where the damage is."""
 
 
 @contextmanager
 def reading(path: Path | str) -> Iterator[None]:
-    """Turn whatever h5py raises on a damaged file into one `StoreError`."""
+    """Turn whatever a library raises on a damaged file into one `StoreError`."""
     try:
         yield
     except _FAILURES as error:
@@ -60,146 +66,298 @@ def reading(path: Path | str) -> Iterator[None]:
         raise StoreError(msg) from error
 
 
-def open_h5(path: Path) -> h5py.File:
-    """Open a score file for reading and check its format and version.
-
-    Raises
-    ------
-    StoreError
-        If there is none, it is damaged or foreign, or it was written by a newer version.
-    """
-    if not path.is_file():
-        msg = f"{path} does not exist or is no file. Name a score file that 'curate score' wrote."
-        raise StoreError(msg)
-    with reading(path), signals_held(), GuardedFile(path) as raw, h5py.File(raw, "r") as file:
-        # All attributes that are ever read, so that the strings of all of them are looked over.
-        header = {name: file.attrs.get(name) for name in _HEADER}
-    check_format(header[ATTR_FORMAT], header[ATTR_VERSION], where=path)
-    with reading(path):
-        return h5py.File(path, "r")
-
-
 def check_format(found: object, version: object, *, where: Path) -> None:
-    """Refuse other formats, and versions that are newer than this program knows."""
-    if not isinstance(found, str) or found != FORMAT:
-        msg = f"{where} is not a score file (format {found!r}, not '{FORMAT}'). Name another one."
-        raise StoreError(msg)
-    if not isinstance(version, int | np.integer) or version < 1:
-        msg = f"{where} has format version {version!r}, which never was. Score again."
-        raise StoreError(msg)
-    if version > FORMAT_VERSION:
-        msg = (
-            f"{where} has format version {version}; this curate reads versions up to "
-            f"{FORMAT_VERSION}. Install a newer curate."
+    """Refuse other formats and versions.
+
+    Raises
+    ------
+    StoreError
+    """
+    is_known = isinstance(version, int) and version >= 1
+    if is_known and version == 1 and found in {FORMAT, None}:  # whose texts are not looked at
+        problem = "has format version 1, of before the first release. Score the data set again"
+    elif found != FORMAT:
+        problem = f"is not a score file (format {found!r}, not '{FORMAT}'). Name another one"
+    elif not is_known:
+        problem = f"has format version {version!r}, which never was. Score again"
+    elif version != FORMAT_VERSION:
+        problem = (
+            f"has format version {version}; this curate reads version {FORMAT_VERSION}. Install a "
+            "newer curate"
         )
-        raise StoreError(msg)
-
-
-def find(group: h5py.Group, path: str, kind: type[h5py.Group | h5py.Dataset]) -> Any:  # noqa: ANN401
-    """Walk from `group` to the node at `path` without ever leaving the file.
-
-    Raises
-    ------
-    StoreError
-        If there is no such node, it is of another kind, its values lie in other files, a link
-        on the way is soft or external, or it claims far more values than the file can hold.
-    """
-    node = group
-    for part in path.split("/"):
-        problem = link_problem(node, part)
-        if problem:
-            msg = f"{_file_of(group)}: '{path}' {problem}. Score the data set again."
-            raise StoreError(msg)
-        node = node[part]
-    if not isinstance(node, kind):
-        msg = f"{_file_of(group)}: '{path}' is no {kind.__name__.lower()}. Score again."
-        raise StoreError(msg)
-    if isinstance(node, h5py.Dataset):
-        problem = storage_problem(node.id)
-        if problem:
-            msg = f"{_file_of(node)}: '{path}' {problem}"
-            raise StoreError(msg)
-    return node
-
-
-def link_problem(node: h5py.Group | h5py.Dataset, part: str) -> str:
-    """Say what is wrong with a link, if anything is."""
-    name = part.encode()
-    if not part or not isinstance(node, h5py.Group) or not node.id.links.exists(name):
-        return "is missing"
-    if node.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
-        return "is a link, which is not followed"
-    return ""
-
-
-def storage_problem(node: h5py.h5d.DatasetID) -> str:
-    """Say what is wrong with how values are stored, if anything is.
-
-    They may not lie in other files, be more than this file can hold, or be packed by a filter
-    that is not installed.
-    """
-    settings = node.get_create_plist()
-    if settings.get_layout() == h5py.h5d.VIRTUAL or settings.get_external_count():
-        return "points to another file, which is not read. Score again."
-    is_empty = node.get_space().get_simple_extent_type() == h5py.h5s.NULL
-    claimed = 0 if is_empty else math.prod(node.shape) * node.dtype.itemsize
-    if is_empty or claimed > _MAX_RATIO * h5py.h5i.get_file_id(node).get_filesize():
-        return f"claims {claimed} bytes, which the file cannot hold."
-    for index in range(settings.get_nfilters()):
-        number, _, _, name = settings.get_filter(index)
-        if not _is_available(number):
-            return (
-                f"is packed by the HDF5 filter {number} ({name.decode()}), which is not "
-                "installed: pip install 'curate-seg[hdf5plugin]'."
-            )
-    return ""
-
-
-def _is_available(number: int) -> bool:
-    """Tell whether a filter is there; those of the HDF5 library itself are."""
-    if number <= _BUILTIN_FILTERS or h5py.h5z.filter_avail(number):
-        return True
-    return has_plugins() and bool(h5py.h5z.filter_avail(number))
-
-
-def _file_of(node: h5py.Group | h5py.Dataset) -> str:
-    """Return the path of the file that a node is in."""
-    return str(node.file.filename)
-
-
-def find_column(group: h5py.Group, name: str, column: Column) -> h5py.Dataset:
-    """Find a column and check its type, without reading its values.
-
-    Raises
-    ------
-    StoreError
-        As `find`, and if the type is another one.
-    """
-    node = find(group, name, h5py.Dataset)
-    if column.dtype == TEXT:
-        info = h5py.check_string_dtype(node.dtype)
-        is_right = info is not None and info.encoding == "utf-8" and info.length is None
     else:
-        is_right = node.dtype == numpy_dtype(column)
-    if not is_right:
-        msg = (
-            f"{_file_of(group)}: column '{name}' is of type {node.dtype}, not {column.dtype}. "
-            "Score the data set again."
-        )
+        return
+    msg = f"{where} {problem}."
+    raise StoreError(msg)
+
+
+class H5Part:
+    """One HDF5 file with scores, opened when it is first needed, by each process for itself.
+
+    Links inside the file are never followed, nor are values read that lie in other files.
+    """
+
+    def __init__(self, path: Path, schema: Schema | None = None) -> None:
+        self.path = path
+        self.schema = schema or Schema()
+        self._file: h5py.File | None = None
+        self._pid = 0
+        self._maps: dict[tuple[str, str], Maps | None] = {}
+
+    def header(self) -> Header:
+        """Read what the file says of itself, after a look at its format.
+
+        Raises
+        ------
+        StoreError
+            If there is none, it is damaged or foreign, or of another version.
+        """
+        with reading(self.path):
+            root = self._open().id
+            found, version = _read_attribute(root, Attr.FORMAT), _read_attribute(root, Attr.VERSION)
+            check_format(found, version, where=self.path)
+            names = (Attr.PROVENANCE, Attr.ROOT, Attr.MEANS)
+            texts = {name: _read_attribute(root, name) for name in names}
+        plain = {name: text for name, text in texts.items() if isinstance(text, str)}
+        return read_header(plain, where=str(self.path))
+
+    def count(self, table: str) -> int:
+        """Count the rows of a table, after a look at all columns; there may be no regions."""
+        columns = self.schema.columns(table)
+        with reading(self.path):
+            if table == REGIONS and REGIONS not in self._open():
+                return 0
+            shapes = {name: self._column(table, name).shape for name in columns}
+        return count_rows(shapes, columns, where=str(self.path))
+
+    def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
+        """Read some rows of a column; strings come in Arrow."""
+        column = self.schema.columns(table)[name]
+        with reading(self.path):
+            if table == REGIONS and REGIONS not in self._open():
+                return to_values([], column)
+            node = self._column(table, name)
+            return _read_texts(node, rows) if column.dtype == TEXT else node[rows]
+
+    def maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
+        """Find all maps of one kind and shape; None if the file has none.
+
+        Raises
+        ------
+        StoreError
+            If they are links, elsewhere, too large to be true, of another type, or not packed as
+            curate packs them.
+        """
+        self._open()  # of this process
+        key = (group, map_size(shape))
+        if key not in self._maps:
+            with reading(self.path):
+                self._maps[key] = self._find_maps(group, shape)
+        return self._maps[key]
+
+    def close(self) -> None:
+        """Close the file; it opens again when needed."""
+        if self._file is not None:
+            self._maps.clear()
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> h5py.File:
+        """Return the open file, this process's own."""
+        if self._pid != os.getpid():
+            self.close()
+        if self._file is None:
+            if not self.path.is_file():
+                msg = (
+                    f"{self.path} does not exist or is no file. Name a score file that 'curate "
+                    "score' wrote."
+                )
+                raise StoreError(msg)
+            self._pid = os.getpid()
+            self._file = h5py.File(self.path, "r")
+        return self._file
+
+    def _column(self, table: str, name: str) -> h5py.Dataset:
+        """Find a column and check its type, without reading its values."""
+        column = self.schema.columns(table)[name]
+        node = self._find(f"{table}/{name}", h5py.Dataset)
+        text = h5py.check_string_dtype(node.dtype)
+        if column.dtype == TEXT:
+            expected, is_right = "fixed-length UTF-8", text is not None and bool(text.length)
+        else:
+            expected, is_right = column.dtype, node.dtype == np.dtype(column.dtype)
+        if not is_right:
+            msg = (
+                f"{self.path}: column '{name}' is of type {text or node.dtype}, not {expected}. "
+                "Score the data set again."
+            )
+            raise StoreError(msg)
+        self._check_storage(node.id, node.shape, f"{table}/{name}")
+        return node
+
+    def _find_maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
+        """Open all maps of one kind and shape, and check how they are stored."""
+        path = f"{group}/{map_size(shape)}"
+        if group not in self._open() or map_size(shape) not in self._find(group, h5py.Group):
+            return None
+        node, dtype, problem = self._find(path, h5py.Dataset).id, map_dtype(group, shape), ""
+        stride, scale = (_read_attribute(node, name) for name in (Attr.STRIDE, Attr.SCALE))
+        if node.shape[1:] != shape or node.dtype != np.dtype(dtype):
+            problem = f"is {node.dtype} of shape {node.shape}, not {dtype} of shape (n, h, w)"
+        elif node.shape[0] > self._column(IMAGES, "id").shape[0]:
+            problem = f"holds {node.shape[0]} maps, more than there are images"
+        elif not isinstance(stride, int) or stride < 1:
+            problem = f"has stride {stride}"
+        if problem:
+            self._refuse(path, problem)
+        compression = _find_compression(node, shape)
+        self._check_storage(node, node.shape if compression is None else shape, path)
+        return Maps(self.path, node, dtype, compression, int(stride or 1), scale)
+
+    def _find(self, path: str, kind: type[h5py.Group | h5py.Dataset]) -> Any:  # noqa: ANN401
+        """Walk to the node at `path` without ever leaving the file."""
+        node: Any = self._open()
+        for part in path.split("/"):
+            name = part.encode()
+            if not isinstance(node, h5py.Group) or not node.id.links.exists(name):
+                self._refuse(path, "is missing")
+            if node.id.links.get_info(name).type != h5l.TYPE_HARD:
+                self._refuse(path, "is a link, which is not followed")
+            node = node[part]
+        if not isinstance(node, kind):
+            self._refuse(path, f"is no {kind.__name__.lower()}")
+        return node
+
+    def _check_storage(self, node: h5d.DatasetID, shape: tuple[int, ...] | None, path: str) -> None:
+        """Refuse values that lie in other files, or are more than this file can hold."""
+        settings, problem, chunk = node.get_create_plist(), "", ()
+        if settings.get_layout() == h5d.CHUNKED:
+            chunk = settings.get_chunk()
+        is_simple = node.get_space().get_simple_extent_type() == h5s.SIMPLE
+        claimed = max(math.prod(shape or ()), math.prod(chunk)) * node.dtype.itemsize
+        if settings.get_layout() == h5d.VIRTUAL or settings.get_external_count():
+            problem = "points to another file, which is not read"
+        elif not is_simple or claimed > _MAX_RATIO * h5i.get_file_id(node).get_filesize():
+            problem = f"claims {claimed} bytes, which the file cannot hold"
+        if problem:
+            self._refuse(path, problem)
+
+    def _refuse(self, path: str, problem: str) -> NoReturn:
+        """Raise the error."""
+        msg = f"{self.path}: '{path}' {problem}. Score the data set again."
         raise StoreError(msg)
-    return node
 
 
-def read_column(
-    group: h5py.Group, name: str, column: Column, rows: slice = slice(None)
-) -> NDArray[Any]:
-    """Read some rows of one column and check its type."""
-    node = find_column(group, name, column)
+class Maps(NamedTuple):
+    """All maps of one kind and shape in a file.
+
+    Attributes
+    ----------
+    path : Path
+    node : h5py.h5d.DatasetID
+        (n, h, w)
+    dtype : str
+    compression : str or None
+        Key of `COMPRESSIONS`, if each map is one chunk, packed so; the library reads all others.
+    stride : int
+        Pixels of the original image a cell.
+    scale : float or None
+        What a stored value is worth, see `Attr.SCALE`.
+    """
+
+    path: Path
+    node: h5d.DatasetID
+    dtype: str
+    compression: str | None
+    stride: int
+    scale: Attribute
+
+    def packed(self, row: int) -> PackedMap:
+        """Read one map as it is stored.
+
+        Raises
+        ------
+        StoreError
+            If there is no such row, or it is damaged.
+        """
+        count, height, width = self.node.shape
+        if not 0 <= row < count:
+            msg = (
+                f"{self.path}: row {row} of the maps of {height}x{width} is asked for, but there "
+                f"are {count}. The file is damaged: score the data set again."
+            )
+            raise StoreError(msg)
+        with reading(self.path):
+            if self.compression is None:
+                return pack(h5py.Dataset(self.node)[row])
+            mask, data = self.node.read_direct_chunk((row, 0, 0))
+            if mask:
+                msg = f"map {row} of {height}x{width} is not packed"
+                raise ValueError(msg)
+        return PackedMap((height, width), self.dtype, self.compression, data)
+
+    def cells(self, row: int) -> NDArray[Any]:
+        """Read one map, (h, w)."""
+        packed = self.packed(row)
+        with reading(self.path):
+            return unpack(packed)
+
+
+def to_values(blocks: list[Values], column: Column) -> Values:
+    """Put the values of a column below each other; without any, an empty column."""
     if column.dtype == TEXT:
-        return np.array(read_strings(node).to_pylist(), dtype=object)[rows]
-    return np.asarray(node[rows])
+        return pa.concat_arrays([texts_to_arrow([]), *blocks])
+    return np.concatenate(blocks) if blocks else np.empty(0, column.dtype)
 
 
-def read_table(group: h5py.Group, schema: dict[str, Column], rows: slice = slice(None)) -> Columns:
-    """Read some rows of all columns."""
-    return {name: read_column(group, name, column, rows) for name, column in schema.items()}
+def _find_compression(node: h5d.DatasetID, shape: tuple[int, int]) -> str | None:
+    """Recognise how `curate.scores.packing.pack` packs; None for any other way."""
+    settings = node.get_create_plist()
+    if settings.get_layout() != h5d.CHUNKED or settings.get_chunk() != (1, *shape):
+        return None
+    filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
+    shuffle = [h5z.FILTER_SHUFFLE] if node.dtype.itemsize > 1 else []
+    for name, how in COMPRESSIONS.items():
+        if filters == [*shuffle, how.filter_id]:
+            return name
+    return None
+
+
+def _read_attribute(node: Any, name: str) -> Attribute:  # noqa: ANN401 (h5py has no types)
+    """Read a plain attribute; None if there is none, or it is of another type than ours.
+
+    Strings of variable length are not even looked at: the HDF5 library never comes back from
+    where they lie, if that is damaged.
+    """
+    if not h5a.exists(node, name.encode()):
+        return None
+    attribute = h5a.open(node, name.encode())
+    kind = attribute.get_type()
+    is_text = kind.get_class() == h5t.STRING
+    if attribute.shape != () or (is_text and kind.is_variable_str()):
+        return None
+    value = np.empty((), attribute.dtype)
+    if value.dtype.kind not in "Siuf":
+        return None
+    attribute.read(value)
+    plain: str | int | float = value.item().decode() if is_text else value.item()
+    return plain
+
+
+def _read_texts(node: h5py.Dataset, rows: slice) -> pa.LargeStringArray:
+    """Read strings of fixed length, without the zeros at their ends."""
+    width = node.dtype.itemsize
+    first, last, _ = rows.indices(len(node))
+    step, blocks = max(1, _BLOCK_BYTES // width), []
+    for start in range(first, last, step):
+        values = node[start : min(start + step, last)].astype(f"S{width}")
+        lengths = np.char.str_len(values)
+        is_used = np.arange(width) < lengths[:, None]
+        content = values.view(np.uint8).reshape(-1, width)[is_used]
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        block = pa.LargeStringArray.from_buffers(
+            len(values), pa.py_buffer(ends), pa.py_buffer(content)
+        )
+        block.validate(full=True)  # UTF-8
+        blocks.append(block)
+    return to_values(blocks, Column(TEXT))

@@ -1,140 +1,263 @@
-"""Writing the parts of a score file into an HDF5 file."""
+"""Writing the tables and maps of a score file into an HDF5 file, through a disk that may be full.
+
+The HDF5 library cannot close a file whose writes fail: it tries forever or crashes the process.
+So it writes into a `Sink`, which goes on pretending after the first failure; the failure is raised
+when the file has been closed.
+"""
 
 from __future__ import annotations
 
+import io
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5p, h5s, h5t, h5z
+from h5py import h5d, h5p, h5s, h5t, h5z
 
-from curate.scores.columns import Columns, numpy_dtype
-from curate.scores.packing import COMPRESSIONS
-from curate.scores.schema import (
-    ATTR_FORMAT,
-    ATTR_PROVENANCE,
-    ATTR_ROOT,
-    ATTR_SCALE,
-    ATTR_STRIDE,
-    ATTR_VERSION,
-    FORMAT,
-    FORMAT_VERSION,
-    IMAGES,
-    PIXEL_SCALE,
-    REGION_IDS,
-    REGIONS,
-    TEXT,
-    Column,
-    Schema,
-)
+from curate.interrupts import signals_held
+from curate.scores.packing import COMPRESSIONS, PackedMap, pack, unpack
+from curate.scores.schema import FORMAT, FORMAT_VERSION, TEXT, Attr, Column, map_dtype, map_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
-    from curate.scores.packing import PackedMap
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from curate.scores.columns import Columns
+    from curate.scores.provenance import Header
 
 _DEFLATE: Final = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
 _CHUNK_ROWS: Final = 65_536
+_CHUNK_BYTES: Final = 1 << 20
 _H5_TYPES: Final = {"uint8": h5t.STD_U8LE, "uint16": h5t.STD_U16LE, "uint32": h5t.STD_U32LE}
-_SCALAR: Final = h5s.create(h5s.SCALAR)
 
 
-def write_header(file: h5py.File, *, provenance: str, dataset_root: str) -> None:
+@contextmanager
+def creating_h5(path: Path) -> Iterator[tuple[h5py.File, Sink]]:
+    """Yield a new HDF5 file to fill, and the sink below it, to be asked for errors now and then.
+
+    Raises
+    ------
+    OSError
+        At the end of the block: the first failure of the disk, if there was one.
+    """
+    with signals_held() as check:
+        sink = Sink(path, check)
+        try:
+            # HDF5 1.10 and later can read it; its index of a map in one chunk takes no space.
+            with h5py.File(sink, "w", libver=("v110", "v110")) as file:
+                yield file, sink
+            sink.raise_error()
+        finally:
+            sink.close()
+
+
+def write_header(file: h5py.File, header: Header) -> None:
     """Write the attributes of a score file."""
-    file.attrs[ATTR_FORMAT] = FORMAT
-    file.attrs[ATTR_VERSION] = FORMAT_VERSION
-    file.attrs[ATTR_PROVENANCE] = provenance
-    file.attrs[ATTR_ROOT] = dataset_root
+    for name, text in ({Attr.FORMAT: FORMAT} | header.to_texts()).items():
+        content = text.encode()
+        kind = h5py.string_dtype("utf-8", max(1, len(content)))
+        file.attrs.create(name, np.array(content, kind), dtype=kind)
+    file.attrs[Attr.VERSION] = FORMAT_VERSION
 
 
-def write_images(file: h5py.File, columns: Columns, schema: Schema) -> None:
-    """Write the image table."""
-    group = file.create_group(IMAGES)
-    for name, column in schema.images.items():
-        values = columns[name]
-        _create(group, name, column, values.shape)[...] = values
-
-
-def write_regions(
-    file: h5py.File, blocks: Iterable[Columns], schema: Schema, *, count: int
+def write_table(
+    file: h5py.File,
+    table: str,
+    blocks: Iterable[Columns],
+    schema: Mapping[str, Column],
+    *,
+    count: int,
+    num_classes: int,
+    widths: Mapping[str, int],
 ) -> None:
-    """Write the region table of `count` rows, given block after block."""
-    group = file.create_group(REGIONS)
-    nodes = {name: _create(group, name, c, (count,)) for name, c in schema.regions.items()}
+    """Write a table of `count` rows, given block after block.
+
+    Parameters
+    ----------
+    widths : dict of str to int
+        Bytes of the longest value of each column of strings.
+    """
+    group, nodes = file.create_group(table), {}
+    for name, column in schema.items():
+        shape = (count, num_classes) if column.per_class else (count,)
+        kind = np.dtype(column.dtype) if column.dtype != TEXT else None
+        kind = kind or h5py.string_dtype("utf-8", max(1, widths[name]))
+        nodes[name] = _create(group, name, kind, shape)
     start = 0
     for block in blocks:
-        end = start + len(block["image"])
+        end = start + len(next(iter(block.values())))
         for name, node in nodes.items():
-            node[start:end] = block[name]
+            values = block[name]
+            if values.dtype == object:
+                values = np.array([text.encode() for text in values], node.dtype)
+            node[start:end] = values
         start = end
 
 
-class MapGroup:
-    """A group of maps in a new file, one data set an image.
+class MapWriter:
+    """A group of maps in a new file, one data set a size.
 
-    Maps arrive packed and are stored as they are. The low-level interface of h5py is three times
-    as fast as its data sets, which matters where there are two of them an image.
+    Maps arrive packed and are stored as they are.
 
     Parameters
     ----------
     file : h5py.File
-    name : str
+    group : str
         ``pixel_scores``, ``region_ids`` or ``stream_scores/<stream>``.
-    stride : int
-        Pixels of the original image per cell.
+    counts : dict of str to int
+        How many maps there are of each size.
+    attributes : dict
+        Of every data set.
     """
 
-    def __init__(self, file: h5py.File, name: str, *, stride: int) -> None:
-        self.name = name
-        self._root = file.create_group(name)
-        self._folders: dict[str, h5py.Group] = {"": self._root}
-        self._settings: dict[tuple[object, ...], Any] = {}
-        self._attributes = [(ATTR_STRIDE, h5t.STD_I64LE, np.array(stride, np.int64))]
-        if name != REGION_IDS:
-            self._attributes.append((ATTR_SCALE, h5t.IEEE_F64LE, np.array(PIXEL_SCALE)))
+    def __init__(
+        self,
+        file: h5py.File,
+        group: str,
+        counts: Mapping[str, int],
+        *,
+        stride: int,
+        scale: float | None,
+    ) -> None:
+        self._file, self._group, self._counts = file, group, counts
+        self._attributes: dict[str, Any] = {Attr.STRIDE: np.int64(stride)}
+        if scale is not None:
+            self._attributes[Attr.SCALE] = np.float64(scale)
+        self._nodes: dict[tuple[int, int], tuple[h5d.DatasetID, str]] = {}
 
-    def write(self, image_id: str, packed: PackedMap) -> None:
-        """Store the map of an image; the parts of its id become nested groups."""
-        folder, name = self._place(image_id)
-        space = h5s.create_simple(packed.shape)
-        node = h5d.create(
-            folder.id, name.encode(), _H5_TYPES[packed.dtype], space, self._layout(packed)
-        )
-        node.write_direct_chunk((0, 0), packed.data)
-        for attribute, kind, value in self._attributes:
-            h5a.create(node, attribute.encode(), kind, _SCALAR).write(value)
+    def write(self, row: int, packed: PackedMap) -> None:
+        """Store a map among those of its size; the first one of them tells how they are packed."""
+        if packed.shape not in self._nodes:
+            self._nodes[packed.shape] = self._create(packed), packed.compression
+        node, compression = self._nodes[packed.shape]
+        if packed.compression != compression:
+            packed = pack(unpack(packed), compression)
+        node.write_direct_chunk((row, 0, 0), packed.data)
 
-    def copy(self, image_id: str, node: h5py.Dataset) -> None:
-        """Copy the map of an image, with its attributes, from another file without unpacking it."""
-        folder, name = self._place(image_id)
-        folder.copy(node, folder, name=name)
-
-    def _place(self, image_id: str) -> tuple[h5py.Group, str]:
-        """Return the group that a map goes into, and its name there."""
-        path, _, name = image_id.rpartition("/")
-        if path not in self._folders:
-            self._folders[path] = self._root.require_group(path)
-        return self._folders[path], name
-
-    def _layout(self, packed: PackedMap) -> Any:  # noqa: ANN401 (h5py has no types)
-        """Return the creation properties of a map: one chunk, packed in its way."""
-        key = (packed.shape, packed.dtype, packed.compression)
-        if key not in self._settings:
-            how = COMPRESSIONS[packed.compression]
-            layout = h5p.create(h5p.DATASET_CREATE)
-            layout.set_chunk(packed.shape)
-            layout.set_obj_track_times(False)
-            if packed.dtype != "uint8":
-                layout.set_shuffle()
-            layout.set_filter(how.filter_id, h5z.FLAG_MANDATORY, how.filter_options)
-            self._settings[key] = layout
-        return self._settings[key]
+    def _create(self, packed: PackedMap) -> h5d.DatasetID:
+        """Create the data set of all maps of a size."""
+        dtype, how = map_dtype(self._group, packed.shape), COMPRESSIONS[packed.compression]
+        layout = h5p.create(h5p.DATASET_CREATE)
+        layout.set_chunk((1, *packed.shape))
+        layout.set_obj_track_times(False)
+        if dtype != "uint8":
+            layout.set_shuffle()
+        layout.set_filter(how.filter_id, h5z.FLAG_MANDATORY, how.filter_options)
+        name = map_size(packed.shape)
+        space = h5s.create_simple((self._counts[name], *packed.shape))
+        parent = self._file.require_group(self._group)
+        node = h5d.create(parent.id, name.encode(), _H5_TYPES[dtype], space, layout)
+        for attribute, value in self._attributes.items():
+            parent[name].attrs[attribute] = value
+        return node
 
 
-def _create(group: h5py.Group, name: str, column: Column, shape: tuple[int, ...]) -> h5py.Dataset:
+class Sink(io.RawIOBase):
+    """A new file for reading and writing whose failures are kept for later.
+
+    Parameters
+    ----------
+    path : Path
+    check : callable, optional
+        Asked by `raise_error`, too; raises what is to end the writing.
+
+    Attributes
+    ----------
+    error : OSError or None
+        The first failure; what is written after it goes to memory only.
+    """
+
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        self._position = self._size = 0
+        self.check = check
+        self.error: OSError | None = None
+        self._lost: list[tuple[int, bytes]] = []
+
+    def raise_error(self) -> None:
+        """Raise the first failure, if there was one; to be called between two uses of HDF5."""
+        self.check()
+        if self.error is not None:
+            raise self.error
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write all of `data`; never fails."""
+        content = bytes(data)
+        if self.error is None:
+            try:
+                self._write_all(content)
+            except OSError as error:
+                self.error = error
+        if self.error is not None:
+            self._lost.append((self._position, content))
+        self._position += len(content)
+        self._size = max(self._size, self._position)
+        return len(content)
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read back what was written; zeros where nothing was."""
+        view = memoryview(buffer).cast("B")
+        start, length = self._position, min(len(view), max(self._size - self._position, 0))
+        content = bytearray(os.pread(self._handle, length, start).ljust(length, b"\0"))
+        for offset, lost in self._lost:
+            low, high = max(offset, start), min(offset + len(lost), start + length)
+            if low < high:
+                content[low - start : high - start] = lost[low - offset : high - offset]
+        view[:length] = content
+        self._position += length
+        return length
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size."""
+        self._size = self._position if size is None else size
+        if self.error is None:
+            try:
+                os.ftruncate(self._handle, self._size)
+            except OSError as error:
+                self.error = error
+        return self._size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a position."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}
+        self._position = base[whence] + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            super().close()
+            os.close(self._handle)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    seekable = writable = readable
+
+    def _write_all(self, content: bytes) -> None:
+        """Write at the position, however many calls it takes."""
+        view, position = memoryview(content), self._position
+        while view:
+            count = os.pwrite(self._handle, view, position)
+            view, position = view[count:], position + count
+
+
+def _create(
+    group: h5py.Group, name: str, kind: np.dtype[Any], shape: tuple[int, ...]
+) -> h5py.Dataset:
     """Create a column; columns without values cannot be compressed."""
-    dtype = h5py.string_dtype() if column.dtype == TEXT else numpy_dtype(column)
     if 0 in shape:
-        return group.create_dataset(name, shape, dtype)
-    chunks = (min(shape[0], _CHUNK_ROWS), *shape[1:])
-    return group.create_dataset(name, shape, dtype, chunks=chunks, **_DEFLATE)
+        return group.create_dataset(name, shape, kind)
+    row_bytes = kind.itemsize * (shape[1] if len(shape) > 1 else 1)
+    rows = max(1, min(shape[0], _CHUNK_ROWS, _CHUNK_BYTES // row_bytes))
+    return group.create_dataset(name, shape, kind, chunks=(rows, *shape[1:]), **_DEFLATE)

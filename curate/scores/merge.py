@@ -1,63 +1,132 @@
-"""Putting score files of parts of one data set together."""
+"""Putting the score files of the parts of a data set together, without unpacking a map."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from curate.errors import StoreError, UsageError
 from curate.files.atomic import check_writable, remove_stale
+from curate.files.state import remember
 from curate.records import OK
+from curate.reporting import LogReporter, Reporter
 from curate.scores.assembling import Assembly, assemble
 from curate.scores.columns import num_rows
-from curate.scores.merging import merge
-from curate.scores.provenance import encode, parse_provenance, refuse_mixing
-from curate.scores.schema import SHARD_BYTES
-from curate.scores.sources import Origin, OriginCache, open_origins
+from curate.scores.provenance import Prefixes, join_headers, parse_provenance
+from curate.scores.sources import Merged, open_files
 from curate.scores.targets import Target, refuse_foreign, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from curate.scores.score_file import ScoreFile
 
 
-class Joined(NamedTuple):
-    """What was put together.
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """What `merge` did.
 
     Attributes
     ----------
-    images, scored, regions : int
-        Images, those that have scores, and regions.
+    out : Path
+    files : int
+        Score files that were put together.
+    images, scored, failed : int
+        Images in the new file, those that have scores, and those that have none.
     missing : int
         Images of the data set that are in none of the files.
+    regions : int
+        Rows of the region table.
+    seconds : float
     """
 
+    out: Path
+    files: int
     images: int
     scored: int
-    regions: int
+    failed: int
     missing: int
+    regions: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return asdict(self) | {"out": str(self.out)}
 
 
-def join(paths: Sequence[Path], out: Path, *, overwrite: bool = False) -> Joined:
-    """Put score files together; maps are copied as they are.
+def merge(
+    scores: Sequence[Path | str],
+    out: Path | str,
+    *,
+    root: Path | str | None = None,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> MergeResult:
+    """Put score files together that ``score(.., shard="1/8")`` and its like wrote.
 
     Parameters
     ----------
-    paths : sequence of Path
-        Score files of any kind, of different images of one data set.
+    scores : sequence of Path
+        Score files of any kind, of different images, scored by one run with the same settings. Of
+        several data sets, the name of theirs is put in front of the ids: ``<name>/``.
     out : Path
-        ``NAME.h5``, ``NAME.parquet`` (tables only) or a folder (shards).
+        ``weights.h5``, ``weights.parquet`` (tables only) or a folder (shards).
+    root : Path, optional
+        Folder of curate.toml, where `out` is remembered as the newest score file.
     overwrite : bool
-        Replace a score file at `out`.
+        Replace `out`.
 
     Raises
     ------
     UsageError
-        If `out` is there already, or one of the files.
+        If there is nothing to merge, or `out` exists.
     StoreError
         If a file is unfit, they come from different settings, or an image was scored in two.
     """
+    reporter = reporter or LogReporter()
+    started = time.monotonic()
+    if not scores:
+        msg = "nothing to merge: name the score files of all parts."
+        raise UsageError(msg)
+    target = _choose_target([Path(path) for path in scores], Path(out), overwrite=overwrite)
+    sources = _open_all(scores)
+    header, prefixes = join_headers([s.header for s in sources], [s.path for s in sources])
+    provenance = parse_provenance(header.provenance, where=str(sources[0].path))
+    _refuse_doubles(sources, prefixes)
+    schema, num_classes = sources[0].schema, len(provenance.classes.names)
+    merged = Merged(sources, schema, num_classes=num_classes, prefixes=prefixes)
+    try:
+        header = header._replace(weight_means=merged.means)
+        assemble(Assembly(merged, provenance, header, schema), target)
+    finally:
+        merged.close()
+    remember(Path(root or Path.cwd()), scores=Path(out))
+    num_images = num_rows(merged.images)
+    num_scored = int((merged.images["status"] == OK).sum())
+    missing = max(0, (provenance.dataset.images or num_images) - num_images)
+    if missing:
+        reporter.warn(
+            f"{missing:,} images of the data set are in none of the files: the merged file holds "
+            f"{num_images:,}. Score the missing parts and merge all of them."
+        )
+    return MergeResult(
+        out=Path(out),
+        files=len(scores),
+        images=num_images,
+        scored=num_scored,
+        failed=num_images - num_scored,
+        missing=missing,
+        regions=int(merged.region_count.sum()),
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def _choose_target(scores: Sequence[Path], out: Path, *, overwrite: bool) -> Target:
+    """Refuse an output that is in the way, or cannot be written, before any work is done."""
     target = resolve_target(out.absolute())
-    if target.path in {resolve_target(path.absolute()).path for path in paths}:
+    if target.path in {resolve_target(path.absolute()).path for path in scores}:
         msg = f"--out {out} is one of the files to merge: name another one."
         raise UsageError(msg)
     if target.exists() and not overwrite:
@@ -66,68 +135,31 @@ def join(paths: Sequence[Path], out: Path, *, overwrite: bool = False) -> Joined
     refuse_foreign(target)
     check_writable(target.path.parent)
     remove_stale(target.path)
-    cache = OriginCache()
-    try:
-        return _join_origins(_open_all(paths, cache), target)
-    finally:
-        cache.close()
+    return target
 
 
-def _join_origins(origins: Sequence[Origin], target: Target) -> Joined:
-    """Make sure that origins belong together, and write them down as one."""
-    raw = [origin.header() for origin in origins]
-    for origin, header in zip(origins[1:], raw[1:], strict=True):
-        refuse_mixing(
-            header.provenance,
-            raw[0].provenance,
-            where=str(origin.path),
-            advice=f"Merge only what was scored as {origins[0].path} was.",
-        )
-    provenance = parse_provenance(raw[0].provenance, where=str(origins[0].path))
-    num_classes = len(provenance.classes.names)
-    _refuse_doubles(origins)
-    merged = merge(origins, origins[0].schema, num_classes=num_classes)
-    assembly = Assembly(
-        merged=merged,
-        levels=provenance.levels,
-        num_classes=num_classes,
-        stride=provenance.stride,
-        provenance=encode(raw[0].provenance),
-        dataset_root=raw[0].dataset_root,
-        shard_bytes=SHARD_BYTES,
-    )
-    assemble(assembly, target)
-    num_images = num_rows(merged.images)
-    return Joined(
-        images=num_images,
-        scored=int((merged.images["status"] == OK).sum()),
-        regions=int(merged.region_count.sum()),
-        missing=max(0, (provenance.dataset.images or num_images) - num_images),
-    )
-
-
-def _open_all(paths: Sequence[Path], cache: OriginCache) -> list[Origin]:
-    """List the origins of all score files."""
-    origins = []
+def _open_all(paths: Sequence[Path | str]) -> list[ScoreFile]:
+    """Open all files of all score files."""
+    sources = []
     for path in paths:
-        found = open_origins(resolve_target(path.absolute()), cache)
+        found = open_files(resolve_target(Path(path).absolute()))
         if not found:
             msg = f"{path} does not exist or holds no scores. Name files that 'curate score' wrote."
             raise StoreError(msg)
-        origins += found
-    return origins
+        sources += found
+    return sources
 
 
-def _refuse_doubles(origins: Sequence[Origin]) -> None:
+def _refuse_doubles(sources: Sequence[ScoreFile], prefixes: Sequence[Prefixes]) -> None:
     """Refuse an image that was scored in two files: there is no telling which one counts."""
     scored_in: dict[str, Path] = {}
-    for origin in origins:
-        images, _ = origin.load()
-        for image_id in images["id"][images["status"] == OK]:
+    for source, prefix in zip(sources, prefixes, strict=True):
+        for image_id in (f"{prefix.ids}{name}" for name in source.scored_ids()):
             if image_id in scored_in:
                 msg = (
-                    f"image '{image_id}' was scored in {scored_in[image_id]} and in {origin.path}. "
+                    f"image '{image_id}' was scored in {scored_in[image_id]} and in {source.path}. "
                     "Name each part once; parts must not overlap."
                 )
                 raise StoreError(msg)
-            scored_in[image_id] = origin.path
+            scored_in[image_id] = source.path
+        source.close()

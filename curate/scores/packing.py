@@ -33,17 +33,33 @@ class Compression:
         Whether the HDF5 library unpacks it by itself; else hdf5plugin is needed.
     compress : callable
         From bytes to bytes that the filter unpacks.
+    decompress : callable
+        ``(content, size)``: the other way round, never to more than a byte beyond `size`.
     """
 
     filter_id: int
     filter_options: tuple[int, ...]
     is_builtin: bool
     compress: Callable[[bytes], bytes]
+    decompress: Callable[[bytes, int], bytes]
 
 
 def _deflate(content: bytes) -> bytes:
     """Compress as HDF5's own deflate filter does."""
     return zlib.compress(content, _DEFLATE_LEVEL)
+
+
+def _inflate(content: bytes, size: int) -> bytes:
+    """Undo `_deflate`; the checksum at the end is looked at."""
+    packed = zlib.decompressobj()
+    try:
+        found = packed.decompress(content, size + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not packed.eof:
+        msg = "a map is cut off, or larger than its table says"
+        raise ValueError(msg)
+    return found
 
 
 def _zstd(content: bytes) -> bytes:
@@ -54,9 +70,17 @@ def _zstd(content: bytes) -> bytes:
     return packed
 
 
+def _unzstd(content: bytes, size: int) -> bytes:
+    """Undo `_zstd`; a frame of another size is refused."""
+    import pyarrow as pa
+
+    found: bytes = pa.Codec("zstd").decompress(content, size, asbytes=True)
+    return found
+
+
 COMPRESSIONS: Final[dict[str, Compression]] = {
-    "deflate": Compression(1, (_DEFLATE_LEVEL,), True, _deflate),
-    "zstd": Compression(32015, (_ZSTD_LEVEL,), False, _zstd),
+    "deflate": Compression(1, (_DEFLATE_LEVEL,), True, _deflate, _inflate),
+    "zstd": Compression(32015, (_ZSTD_LEVEL,), False, _zstd, _unzstd),
 }
 """Ways to pack by name; deflate can be read everywhere."""
 
@@ -92,8 +116,28 @@ def pack(values: NDArray[Any], compression: str = "deflate") -> PackedMap:
     return PackedMap((height, width), values.dtype.name, compression, packed)
 
 
+def unpack(packed: PackedMap) -> NDArray[Any]:
+    """Undo `pack`; the result is the caller's own.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the bytes are no map of this shape.
+    """
+    dtype = np.dtype(packed.dtype).newbyteorder("<")
+    size = packed.shape[0] * packed.shape[1] * dtype.itemsize
+    content = bytearray(COMPRESSIONS[packed.compression].decompress(packed.data, size))
+    if len(content) != size:
+        msg = f"a map takes {len(content)} bytes, not {size}"
+        raise ValueError(msg)
+    values = np.frombuffer(content, np.uint8)
+    if dtype.itemsize > 1:
+        values = np.ascontiguousarray(values.reshape(dtype.itemsize, -1).T)
+    return values.view(dtype).reshape(packed.shape)
+
+
 def check_compression(name: str) -> None:
-    """Refuse an unknown way to pack, and one that could not be read again on this machine.
+    """Refuse an unknown way to pack, and one that this machine cannot write.
 
     Raises
     ------
@@ -104,8 +148,8 @@ def check_compression(name: str) -> None:
         raise UsageError(msg)
     if not COMPRESSIONS[name].is_builtin and not has_plugins():
         msg = (
-            f"--compression {name} needs the package hdf5plugin, here and wherever the scores are "
-            "read: pip install 'curate-seg[hdf5plugin]', or use --compression deflate."
+            f"--compression {name} needs the package hdf5plugin, here and wherever h5py reads the "
+            "scores: pip install 'curate-seg[hdf5plugin]', or use --compression deflate."
         )
         raise UsageError(msg)
 

@@ -1,13 +1,22 @@
 """Where scores come from: what must be equal before two files may be mixed."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curate.errors import StoreError
-from curate.scores.schema import Schema
+from curate.records import WEIGHT_NAMES
+from curate.scores.schema import Attr, Schema
+
+NO_MEANS: Final = (1.0,) * len(WEIGHT_NAMES)
+"""Of weights that were not divided by anything, as in a work folder."""
+
+_MAX_MEAN: Final = 1e6
+_DATA: Final = ("dataset", "id_map")
 
 
 class _Record(BaseModel):
@@ -17,26 +26,9 @@ class _Record(BaseModel):
 
 
 class DatasetProvenance(_Record):
-    """The data set that was scored.
-
-    Attributes
-    ----------
-    layout : str
-        Name of the layout it was read with, never ``auto``.
-    labels : str or None
-        Name of the id map.
-    fingerprint : str or None
-        Checksum of what the data set consists of.
-    name : str or None
-        Name of its folder.
-    images : int or None
-        How many images it has.
-    """
+    """The data set that was scored, and how many images it has."""
 
     layout: str
-    labels: str | None = None
-    fingerprint: str | None = None
-    name: str | None = None
     images: int | None = None
 
 
@@ -48,35 +40,74 @@ class ClassesProvenance(_Record):
 
 
 class Provenance(_Record):
-    """What scores depend on.
+    """What scores depend on; other keys, such as run and versions, are compared but never used.
 
     Attributes
     ----------
-    run, checkpoint_sha256 : str or None
-        The run, and the weights that scored.
     id_map : dict
         How label ids become class indices, as the data set's own id map writes itself down.
+    weight_rule : dict or None
+        How weights follow from scores; ``largest`` is what 255 stands for in a map of them, before
+        the division by their mean.
     levels : tuple of str
         Which of ``image``, ``region``, ``pixel`` were scored.
     stride : int
         Pixels of the original image per cell of a stored map.
-    regions : dict or None
-        How images were cut into regions.
-    versions : dict of str to str
-        Versions of the software.
     """
 
-    run: str | None = None
-    checkpoint_sha256: str | None = None
     dataset: DatasetProvenance
     classes: ClassesProvenance
     id_map: dict[str, Any] | None = None
-    method: str | dict[str, Any] | None = None
+    weight_rule: dict[str, Any] | None = None
     levels: tuple[str, ...]
-    stride: int
-    regions: str | dict[str, Any] | None = None
-    seed: int | None = None
-    versions: dict[str, str] = {}
+    stride: int = Field(ge=1)
+
+    @property
+    def largest_weight(self) -> float:
+        """Return what 255 stands for in a map of weights, before the division by their mean."""
+        return float((self.weight_rule or {}).get("largest", 1.0))
+
+
+class Header(NamedTuple):
+    """What a file of scores says of itself.
+
+    Attributes
+    ----------
+    provenance : dict
+    dataset_root : str
+        Where the data set was.
+    weight_means : tuple of float
+        What each of `WEIGHT_NAMES` was divided by, so that its mean over the valid pixels is 1.
+    """
+
+    provenance: dict[str, Any]
+    dataset_root: str
+    weight_means: tuple[float, ...] = NO_MEANS
+
+    def to_texts(self) -> dict[str, str]:
+        """Write it down as the attributes of a file; equal content makes equal text."""
+        return {
+            Attr.PROVENANCE: json.dumps(self.provenance, sort_keys=True),
+            Attr.ROOT: self.dataset_root,
+            Attr.MEANS: json.dumps(self.weight_means),
+        }
+
+
+def read_header(texts: Mapping[str, str | None], *, where: str) -> Header:
+    """Read what `Header.to_texts` wrote.
+
+    Raises
+    ------
+    StoreError
+        If a text is not the JSON that it should be.
+    """
+    table = _decode(texts.get(Attr.PROVENANCE))
+    means = _decode(texts.get(Attr.MEANS) or json.dumps(NO_MEANS))
+    is_right = isinstance(means, list) and len(means) == len(NO_MEANS)
+    if not isinstance(table, dict) or not is_right or not all(map(_is_mean, means)):
+        msg = f"{where} holds no readable provenance. Score the data set again."
+        raise StoreError(msg)
+    return Header(table, texts.get(Attr.ROOT) or "", tuple(means))
 
 
 def parse_provenance(provenance: Mapping[str, Any], *, where: str) -> Provenance:
@@ -112,29 +143,6 @@ def schema_of(provenance: Mapping[str, Any], *, where: str) -> Schema:
     raise StoreError(msg)
 
 
-def encode(provenance: Mapping[str, Any]) -> str:
-    """Write provenance as JSON, the same for equal content."""
-    return json.dumps(provenance, sort_keys=True)
-
-
-def decode(text: object, *, where: str) -> dict[str, Any]:
-    """Read provenance from JSON.
-
-    Raises
-    ------
-    StoreError
-        If `text` is not the JSON of a table.
-    """
-    try:
-        table = json.loads(text) if isinstance(text, str | bytes) else None
-    except (ValueError, RecursionError):
-        table = None
-    if not isinstance(table, dict):
-        msg = f"{where} holds no readable provenance. Score the data set again."
-        raise StoreError(msg)
-    return table
-
-
 def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> list[str]:
     """List the keys, dotted for nested ones, whose values differ between two provenances."""
     keys = []
@@ -155,3 +163,80 @@ def refuse_mixing(
     if keys:
         msg = f"{where} comes from other settings; these differ: {', '.join(keys)}. {advice}"
         raise StoreError(msg)
+
+
+class Prefixes(NamedTuple):
+    """What is put in front of the image ids, and of the paths, of one file among several."""
+
+    ids: str = ""
+    paths: str = ""
+
+
+def join_headers(headers: Sequence[Header], paths: Sequence[Path]) -> tuple[Header, list[Prefixes]]:
+    """Say where scores in several files come from together, and tell their images apart.
+
+    Of different data sets, ids get the name of theirs in front, and paths lead there from the
+    folder that all of them are in.
+
+    Raises
+    ------
+    StoreError
+        If anything but data set, id map and versions differs, or two data sets have one name.
+    """
+    first, keys, sets = headers[0], list[str](), dict[str, Header]()
+    for header, path in zip(headers, paths, strict=True):
+        refuse_mixing(
+            _without_data(header.provenance),
+            _without_data(first.provenance),
+            where=str(path),
+            advice=f"Merge only what was scored as {paths[0]} was.",
+        )
+        parse_provenance(header.provenance, where=str(path))
+        keys.append(json.dumps([header.provenance.get(key) for key in _DATA], sort_keys=True))
+        sets.setdefault(keys[-1], header)
+    if len(sets) == 1:
+        return first, [Prefixes()] * len(headers)
+    parts = [h.provenance["dataset"] | {"root": h.dataset_root} for h in sets.values()]
+    names, roots = ([str(part.get(key) or "") for part in parts] for key in ("name", "root"))
+    if len(set(names) - {""}) < len(names) or not all(map(os.path.isabs, roots)):
+        msg = (
+            f"the score files are of {len(names)} data sets, or states of them, called "
+            f"{', '.join(map(repr, names))}: names must differ to tell their images apart. Rename "
+            "the folder of one, or score again what has changed."
+        )
+        raise StoreError(msg)
+    id_maps = [header.provenance.get("id_map") for header in sets.values()]
+    joined = {
+        "dataset": {
+            "name": "+".join(names),
+            "layout": "+".join(part["layout"] for part in parts),
+            "images": sum(part.get("images") or 0 for part in parts),
+            "parts": parts,
+        },
+        "id_map": id_maps[0] if all(id_map == id_maps[0] for id_map in id_maps) else None,
+    }
+    root = os.path.commonpath(roots)
+    folders = [Path(os.path.relpath(folder, root)).as_posix() for folder in roots]
+    prefixes = {
+        key: Prefixes(f"{name}/", "" if folder == "." else f"{folder}/")
+        for key, name, folder in zip(sets, names, folders, strict=True)
+    }
+    return Header(first.provenance | joined, root), [prefixes[key] for key in keys]
+
+
+def _without_data(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what may differ between files that are joined."""
+    return {key: value for key, value in provenance.items() if key not in {*_DATA, "versions"}}
+
+
+def _decode(text: str | None) -> Any:  # noqa: ANN401
+    """Read JSON; None if it is none."""
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_mean(value: object) -> bool:
+    """Tell whether weights can have been divided by a value."""
+    return isinstance(value, float) and 0 < value < _MAX_MEAN

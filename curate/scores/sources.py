@@ -1,222 +1,216 @@
-"""Where scores come from: finished HDF5 files and tables, and pieces of the work folder."""
+"""Where the content of a new score file comes from: finished files and pieces, seen as one."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import OrderedDict
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-import h5py
 import numpy as np
+import pyarrow as pa
 
 from curate.errors import StoreError
-from curate.scores.columns import Columns, empty, num_rows, take
-from curate.scores.h5_read import find, open_h5, read_column, read_table, reading
-from curate.scores.headers import Header, read_h5_header, read_table_headers
-from curate.scores.pieces import read_piece_images, read_piece_maps, read_piece_regions
-from curate.scores.provenance import decode, schema_of
-from curate.scores.reading import load_file_images
-from curate.scores.schema import REGION_COLUMNS, REGIONS, Schema
-from curate.scores.tables_arrow import read_metadata, read_parquet
-from curate.scores.targets import Kind
+from curate.records import OK
+from curate.scores.checks import check_region_column
+from curate.scores.columns import (
+    Columns,
+    concatenate,
+    measure_means,
+    num_rows,
+    region_schema,
+    round_weights,
+    take,
+)
+from curate.scores.maps import find_maps
+from curate.scores.provenance import Prefixes
+from curate.scores.schema import IMAGES, REGIONS, Schema
+from curate.scores.score_file import ScoreFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from curate.scores.h5_write import MapGroup
     from curate.scores.packing import PackedMap
     from curate.scores.targets import Target
 
-T = TypeVar("T")
-
 _MAX_OPEN_FILES: Final = 16
-_MAX_PARTS: Final = 3
+_BLOCK_ROWS: Final = 1_000_000
 
 
-class Origin(ABC):
-    """Finished scores of some images of a data set; rows are images."""
+class Content(Protocol):
+    """Images, regions and maps that are to be written to a score file.
 
-    def __init__(self, path: Path, cache: OriginCache) -> None:
-        self.path = path
-        self.cache = cache
+    Attributes
+    ----------
+    images : Columns
+        The image table, sorted by id; weights are not yet divided by their means.
+    region_count : (N,) int64
+        Regions of each image.
+    means : tuple of float
+        What the weights are to be divided by.
+    """
 
-    @abstractmethod
-    def header(self) -> Header:
-        """Read where the scores come from."""
+    images: Columns
+    region_count: NDArray[np.int64]
+    means: tuple[float, ...]
 
-    @cached_property
-    def schema(self) -> Schema:
-        """Return what the origin holds."""
-        return schema_of(self.header().provenance, where=str(self.path))
+    def regions(self, rows: range) -> Iterator[Columns]:
+        """Yield the regions of some images, ``image`` counted from the first of them."""
 
-    @abstractmethod
-    def load(self) -> tuple[Columns, NDArray[np.int64]]:
-        """Read the image table, and how many regions each image has, (N,)."""
-
-    @abstractmethod
-    def regions(self, first: int, count: int) -> Columns:
-        """Read `count` rows of the region table."""
-
-    @abstractmethod
-    def map_bytes(self, group: str, row: int, image_id: str) -> int:
-        """Return the size of a packed map."""
-
-    @abstractmethod
-    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:
-        """Copy a map of `target`'s kind as it is, without unpacking it."""
+    def packed(self, group: str, row: int) -> PackedMap:
+        """Return a map of an image that was scored."""
 
 
-class H5Origin(Origin):
-    """A finished HDF5 file."""
+class Loaded(NamedTuple):
+    """What is kept in memory of a source: its image table, and where its regions begin and end."""
 
-    def header(self) -> Header:
-        """Read the attributes."""
-        return read_h5_header(self._file)
-
-    def load(self) -> tuple[Columns, NDArray[np.int64]]:
-        """Read the image table and one column of the other."""
-        images = load_file_images(self._file, self.schema)
-        if REGIONS not in self._file:
-            return images, np.zeros(num_rows(images), np.int64)
-        with reading(self.path):
-            group = find(self._file, REGIONS, h5py.Group)
-            image = read_column(group, "image", REGION_COLUMNS["image"])
-            return images, np.bincount(image, minlength=num_rows(images)).astype(np.int64)
-
-    def regions(self, first: int, count: int) -> Columns:
-        """Read rows of the region table."""
-        with reading(self.path):
-            group = find(self._file, REGIONS, h5py.Group)
-            return read_table(group, self.schema.regions, slice(first, first + count))
-
-    def map_bytes(self, group: str, row: int, image_id: str) -> int:  # noqa: ARG002
-        """Ask the file."""
-        return int(self._map(group, image_id).id.get_storage_size())
-
-    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:  # noqa: ARG002
-        """Let the HDF5 library copy it."""
-        target.copy(image_id, self._map(target.name, image_id))
-
-    @property
-    def _file(self) -> h5py.File:
-        """Return the open file."""
-        return self.cache.file(self.path)
-
-    def _map(self, group: str, image_id: str) -> Any:  # noqa: ANN401
-        """Find a map."""
-        return find(self._file, f"{group}/{image_id}", h5py.Dataset)
+    images: Columns
+    region_ends: NDArray[np.int64]
 
 
-class PieceOrigin(Origin):
-    """A piece of the work folder."""
+class Merged:
+    """The newest finished scores of each image in several files; scores never yield to a failure.
 
-    def header(self) -> Header:
-        """Read the metadata."""
-        metadata = read_metadata(self.path)
-        return Header(decode(metadata.provenance, where=str(self.path)), metadata.dataset_root)
+    Parameters
+    ----------
+    sources : sequence of ScoreFile
+        Of one part each and one schema, oldest first.
+    num_classes : int
+    prefixes : sequence of Prefixes, optional
+        Of each source.
+    """
 
-    def load(self) -> tuple[Columns, NDArray[np.int64]]:
-        """Read the image table."""
-        return read_piece_images(self.path, self.schema)
+    def __init__(
+        self,
+        sources: Sequence[ScoreFile],
+        schema: Schema,
+        *,
+        num_classes: int,
+        prefixes: Sequence[Prefixes] = (),
+    ) -> None:
+        self._sources, self._schema = sources, schema
+        self._open: OrderedDict[int, ScoreFile] = OrderedDict()
+        own = prefixes or [Prefixes()] * len(sources)
+        loaded = [load(*pair) for pair in zip(sources, own, strict=True)]
+        lengths = [num_rows(each.images) for each in loaded]
+        columns = schema.columns(IMAGES)
+        images = concatenate([each.images for each in loaded], columns, num_classes=num_classes)
+        rows = _newest_rows(images)
+        self.images = take(images, rows)
+        self._source_of = np.repeat(np.arange(len(sources)), lengths)[rows]
+        ends = [np.empty(0, np.int64), *(each.region_ends[1:] for each in loaded)]
+        starts = [np.empty(0, np.int64), *(each.region_ends[:-1] for each in loaded)]
+        self._region_start = np.concatenate(starts)[rows]
+        self.region_count = np.concatenate(ends)[rows] - self._region_start
+        self.means = measure_means(self.images)
 
-    def regions(self, first: int, count: int) -> Columns:
-        """Cut from the table."""
-        regions: Columns = self.cache.recent(read_piece_regions, self.path, self.schema)
-        return take(regions, slice(first, first + count))
+    def regions(self, rows: range) -> Iterator[Columns]:
+        """Yield the regions of some images as tables of a bounded size; images count from 0."""
+        columns, pending = region_schema(self._schema), list[Columns]()
+        for first, last in self._spans(rows):
+            count = self.region_count[first : last + 1]
+            start = int(self._region_start[first])
+            source = self._use(int(self._source_of[first]))
+            block = load_regions(source, slice(start, start + int(count.sum())))
+            block["image"] = np.repeat(np.arange(first, last + 1) - rows.start, count)
+            pending.append(block)
+            if sum(map(num_rows, pending)) >= _BLOCK_ROWS:
+                yield concatenate(pending, columns)
+                pending = []
+        if pending:
+            yield concatenate(pending, columns)
 
-    def map_bytes(self, group: str, row: int, image_id: str) -> int:
-        """Measure the packed map."""
-        return len(self._packed(group, row, image_id).data)
-
-    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:
-        """Write the packed map as a chunk."""
-        target.write(image_id, self._packed(target.name, row, image_id))
-
-    def _packed(self, group: str, row: int, image_id: str) -> PackedMap:
-        """Find a map."""
-        maps = self.cache.recent(read_piece_maps, self.path, self.schema).get(group)
-        if maps is None or (packed := maps[row]) is None:
-            msg = f"{self.path}: image '{image_id}' has no {group}. Score again with --overwrite."
+    def packed(self, group: str, row: int) -> PackedMap:
+        """Read a map as it is stored."""
+        source = self._use(int(self._source_of[row]))
+        size, map_row = self.images["map_size"][row], int(self.images["map_row"][row])
+        if not source.has_maps:
+            msg = (
+                f"{source.path} holds tables only, no {group}: name an --out that ends in "
+                ".parquet, or score again into an .h5 file."
+            )
             raise StoreError(msg)
-        return packed
-
-
-class TableOrigin(Origin):
-    """The two finished Parquet tables of a score file without maps."""
-
-    def __init__(self, target: Target, cache: OriginCache) -> None:
-        super().__init__(target.images_table, cache)
-        self.target = target
-
-    def header(self) -> Header:
-        """Read the metadata of both tables, which must belong together."""
-        return read_table_headers(self.target)[0]
-
-    def load(self) -> tuple[Columns, NDArray[np.int64]]:
-        """Read both tables."""
-        images = read_parquet(self.path, self.schema.images)
-        return images, np.bincount(self._regions["image"], minlength=num_rows(images))
-
-    def regions(self, first: int, count: int) -> Columns:
-        """Cut from the table."""
-        return take(self._regions, slice(first, first + count))
-
-    def map_bytes(self, group: str, row: int, image_id: str) -> int:  # noqa: ARG002
-        """Return 0: there are none."""
-        return 0
-
-    def copy_map(self, row: int, image_id: str, target: MapGroup) -> None:  # noqa: ARG002
-        """Refuse: there are none."""
-        msg = (
-            f"{self.path} holds tables only, no {target.name}: name an --out that ends in "
-            ".parquet, or score again into an .h5 file."
-        )
-        raise StoreError(msg)
-
-    @cached_property
-    def _regions(self) -> Columns:
-        """Load the region table, if there is one."""
-        path, columns = self.target.regions_table, self.schema.regions
-        return read_parquet(path, columns) if path.exists() else empty(columns)
-
-
-def open_origins(target: Target, cache: OriginCache) -> list[Origin]:
-    """List the finished files of a score file, as far as they are there."""
-    if target.kind is Kind.TABLES:
-        return [TableOrigin(target, cache)] if target.images_table.exists() else []
-    return [H5Origin(path, cache) for path in target.h5_files()]
-
-
-class OriginCache:
-    """The files that were used last, open, and parts of pieces, in memory."""
-
-    def __init__(self) -> None:
-        self._files: OrderedDict[Path, h5py.File] = OrderedDict()
-        self._parts: OrderedDict[tuple[object, Path, Schema], Any] = OrderedDict()
-
-    def file(self, path: Path) -> h5py.File:
-        """Return an open HDF5 file."""
-        file = self._files.pop(path, None) or open_h5(path)
-        self._files[path] = file
-        while len(self._files) > _MAX_OPEN_FILES:
-            self._files.popitem(last=False)[1].close()
-        return file
-
-    def recent(self, read: Callable[[Path, Schema], T], path: Path, schema: Schema) -> T:
-        """Return what `read` reads from a piece, from memory if it was read lately."""
-        key = (read, path, schema)
-        part: T = self._parts.pop(key) if key in self._parts else read(path, schema)
-        self._parts[key] = part
-        while len(self._parts) > _MAX_PARTS:
-            self._parts.popitem(last=False)
-        return part
+        return find_maps(source.parts[0], group, size).packed(map_row)
 
     def close(self) -> None:
-        """Close and forget them all."""
-        self._parts.clear()
-        while self._files:
-            self._files.popitem()[1].close()
+        """Close all sources."""
+        for source in self._sources:
+            source.close()
+
+    def _use(self, number: int) -> ScoreFile:
+        """Return a source; of all others, only the ones that were used last stay open."""
+        source = self._open.pop(number, None) or self._sources[number]
+        self._open[number] = source
+        while len(self._open) > _MAX_OPEN_FILES:
+            self._open.popitem(last=False)[1].close()
+        return source
+
+    def _spans(self, rows: range) -> Iterator[tuple[int, int]]:
+        """Group neighbouring images whose regions stand one after the other in one source."""
+        with_regions = [row for row in rows if self.region_count[row]]
+        if not with_regions:
+            return
+        first = last = with_regions[0]
+        size = int(self.region_count[first])
+        for row in with_regions[1:]:
+            follows = (
+                row == last + 1
+                and self._source_of[row] == self._source_of[last]
+                and self._region_start[row] == self._region_start[last] + self.region_count[last]
+            )
+            size += int(self.region_count[row])
+            if not follows or size > _BLOCK_ROWS:
+                yield first, last
+                first, size = row, int(self.region_count[row])
+            last = row
+        yield first, last
+
+
+def open_files(target: Target) -> list[ScoreFile]:
+    """Open the finished files of a score file, each by itself, as far as they are there."""
+    return [open_closed(file.path) for file in target.files()]
+
+
+def open_closed(path: Path) -> ScoreFile:
+    """Open a score file for a look at its header; of a thousand pieces few can be open at once."""
+    with ScoreFile(path) as file:
+        return file
+
+
+def load(source: ScoreFile, prefixes: Prefixes) -> Loaded:
+    """Load the image table of a source of one part, with all checks, and close the source."""
+    columns = {name: source.image_column(name) for name in source.schema.columns(IMAGES)}
+    images = {
+        name: np.array(values.to_pylist(), object) if isinstance(values, pa.Array) else values
+        for name, values in columns.items()
+    }
+    images["id"] = prefixes.ids + images["id"]
+    for name in ("image_path", "label_path"):
+        images[name] = np.where(images[name] == "", "", prefixes.paths + images[name])
+    ends = np.searchsorted(source.region_column("image"), np.arange(source.num_images + 1))
+    if source.tables.order is not None:
+        msg = f"{source.path}: images are not sorted by id. Score the data set again."
+        raise StoreError(msg)
+    source.close()
+    return Loaded(round_weights(images, source.header.weight_means), ends.astype(np.int64))
+
+
+def load_regions(source: ScoreFile, rows: slice) -> Columns:
+    """Load some rows of the region table of a source of one part, with all checks."""
+    part, where = source.parts[0], str(source.path)
+    block = {name: part.read(REGIONS, name, rows) for name in region_schema(source.schema)}
+    for name, values in block.items():
+        check_region_column(name, values, where=where)
+    return round_weights(block, source.header.weight_means)
+
+
+def _newest_rows(images: Columns) -> NDArray[np.int64]:
+    """Choose one row an id: the last that is ok, else the last; sorted by id."""
+    chosen: dict[str, int] = {}
+    status = images["status"]
+    for row, image_id in enumerate(images["id"]):
+        before = chosen.get(image_id)
+        if before is None or status[row] == OK or status[before] != OK:
+            chosen[image_id] = row
+    return np.array([chosen[image_id] for image_id in sorted(chosen)], np.int64)

@@ -1,10 +1,11 @@
-"""The two tables of a score file as Parquet."""
+"""The two tables of a score file as Parquet, in which "not scored" is NULL."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,185 +13,169 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.errors import StoreError
-from curate.scores.arrow import from_arrow, texts_to_arrow, to_arrow
-from curate.scores.h5_read import check_format, reading
-from curate.scores.schema import (
-    ATTR_FORMAT,
-    ATTR_PROVENANCE,
-    ATTR_ROOT,
-    ATTR_VERSION,
-    FORMAT,
-    FORMAT_VERSION,
-    TEXT,
-    Column,
-)
+from curate.scores.arrow import from_arrow, to_arrow
+from curate.scores.h5_read import Values, check_format, reading, to_values
+from curate.scores.provenance import Header, read_header
+from curate.scores.schema import FORMAT, FORMAT_VERSION, IMAGES, REGIONS, TEXT, Attr, Column, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from curate.scores.columns import Columns
+    from curate.scores.targets import Target
 
 ATTR_PAIR: Final = "pair"
 """Checksum that both tables of one score file carry; the other keys are those of the HDF5 file."""
+
 _GROUP_ROWS: Final = 131_072
 _MAX_RATIO: Final = 2000
+_MAX_DIGITS: Final = 10
 
 
-def pair_token(images: Columns) -> str:
+def pair_token(ids: Iterable[str], scores: NDArray[np.floating]) -> str:
     """Return a checksum that both tables of one score file carry, so that no others are mixed."""
-    digest = hashlib.sha256("\0".join(images["id"]).encode())
-    digest.update(np.ascontiguousarray(images["score"]).tobytes())
+    digest = hashlib.sha256("\0".join(ids).encode())
+    digest.update(np.ascontiguousarray(scores).tobytes())
     return digest.hexdigest()
 
 
 def write_parquet(
     path: Path,
-    blocks: Iterable[Columns],
+    blocks: Iterable[dict[str, Any]],
     schema: dict[str, Column],
     *,
-    num_classes: int,
-    provenance: str,
-    dataset_root: str,
+    class_names: Sequence[str],
+    header: Header,
     pair: str,
 ) -> None:
-    """Write a table, given block after block."""
-    metadata = table_metadata(provenance=provenance, dataset_root=dataset_root)
-    fields = arrow_fields(schema, num_classes)
-    arrow_schema = pa.schema(fields, metadata=metadata | {ATTR_PAIR: pair})
+    """Write a table, given block after block of columns."""
+    texts = {Attr.FORMAT: FORMAT, Attr.VERSION: str(FORMAT_VERSION), ATTR_PAIR: pair}
+    fields = [_field(name, column, class_names) for name, column in schema.items()]
+    arrow_schema = pa.schema(fields, metadata=texts | header.to_texts())
     with pq.ParquetWriter(path, arrow_schema) as writer:
         for block in blocks:
-            arrays = [to_typed_arrow(block[name], kind) for name, kind in fields]
+            arrays = [
+                _to_arrow(block[field.name], field.type, schema[field.name].none)
+                for field in fields
+            ]
             table = pa.Table.from_arrays(arrays, schema=arrow_schema)
             writer.write_table(table, row_group_size=_GROUP_ROWS)
 
 
-def table_metadata(*, provenance: str, dataset_root: str) -> dict[str, str]:
-    """Return what every table of a score file says about itself."""
-    return {
-        ATTR_PROVENANCE: provenance,
-        ATTR_FORMAT: FORMAT,
-        ATTR_VERSION: str(FORMAT_VERSION),
-        ATTR_ROOT: dataset_root,
-    }
+class TablePart:
+    """The two Parquet tables of a score file; there may be no regions."""
+
+    def __init__(self, target: Target, schema: Schema | None = None) -> None:
+        self.path = target.path
+        self.schema = schema or Schema()
+        self._paths = {IMAGES: target.images_table, REGIONS: target.regions_table}
+
+    def header(self) -> Header:
+        """Read what the tables say of themselves, and make sure that they were written together.
+
+        Raises
+        ------
+        StoreError
+            If one is missing, damaged or foreign, or of another version.
+        """
+        found = [_read_metadata(path) for table, path in self._paths.items() if self._has(table)]
+        if len({texts.get(ATTR_PAIR) for texts in found}) > 1:
+            msg = (
+                f"{self._paths[IMAGES]} and {self._paths[REGIONS].name} are of different score "
+                "files. Score again with --resume or --overwrite."
+            )
+            raise StoreError(msg)
+        return read_header(found[0], where=str(self._paths[IMAGES]))
+
+    def count(self, table: str) -> int:
+        """Count the rows of a table, after a look at all columns."""
+        if not self._has(table):
+            return 0
+        with self._open(table) as file:
+            return int(file.metadata.num_rows)
+
+    def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
+        """Read some rows of a column; strings come in Arrow.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged, or values are missing.
+        """
+        column = self.schema.columns(table)[name]
+        if not self._has(table):
+            return to_values([], column)
+        with self._open(table) as file:
+            first, last, _ = rows.indices(file.metadata.num_rows)
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            ends = np.cumsum([0, *sizes])
+            groups = np.flatnonzero((ends[1:] > first) & (ends[:-1] < last))
+            found = file.read_row_groups(groups.tolist(), columns=[name], use_threads=False)
+            before = ends[groups[0]] if len(groups) else first
+            values = found.column(name).slice(first - before, last - first)
+            return _from_arrow(values, name, column, self._paths[table])
+
+    def maps(self, group: str, shape: tuple[int, int]) -> None:  # noqa: ARG002
+        """Return None: there are none."""
+        return
+
+    def close(self) -> None:
+        """Do nothing: tables are open only while they are read."""
+
+    def _has(self, table: str) -> bool:
+        """Tell whether a table is there, or has to be."""
+        return table == IMAGES or self._paths[table].exists()
+
+    @contextmanager
+    def _open(self, table: str) -> Iterator[pq.ParquetFile]:
+        """Open a table, and make sure that its columns have the right types and fit into the file.
+
+        Read as dictionaries, strings take no more memory than the file holds, however often each
+        of them is repeated.
+        """
+        path, columns = self._paths[table], self.schema.columns(table)
+        texts = [name for name, column in columns.items() if column.dtype == TEXT]
+        with reading(path), pq.ParquetFile(path, read_dictionary=texts) as file:
+            about = file.metadata
+            packed = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+            claimed = about.num_rows * len(columns)
+            if max(claimed, packed) > _MAX_RATIO * path.stat().st_size:
+                msg = f"{path} claims {claimed} values, which the file cannot hold. Score again."
+                raise StoreError(msg)
+            for name, column in columns.items():
+                _check_type(file.schema_arrow, name, column, path)
+            yield file
 
 
-class TableMetadata(NamedTuple):
-    """What a table says about itself; see `pair_token` for `pair`."""
-
-    provenance: str
-    dataset_root: str
-    pair: str
+def to_table(columns: dict[str, Values]) -> pa.Table:
+    """Show columns as an Arrow table, without a copy of the numbers."""
+    return pa.table({n: v if isinstance(v, pa.Array) else to_arrow(v) for n, v in columns.items()})
 
 
-def read_metadata(path: Path) -> TableMetadata:
-    """Read the metadata of a table.
-
-    Raises
-    ------
-    StoreError
-        If the file is missing, damaged or foreign, or was written by a newer version.
-    """
+def _read_metadata(path: Path) -> dict[str, str]:
+    """Read what a table says of itself, after a look at its format."""
     if not path.is_file():
         msg = f"{path} does not exist. Name a score file that 'curate score' wrote."
         raise StoreError(msg)
     with reading(path):
         raw = pq.read_schema(path).metadata or {}
         texts = {key.decode(errors="replace"): value.decode() for key, value in raw.items()}
-    version = texts.get(ATTR_VERSION, "")
-    check_format(
-        texts.get(ATTR_FORMAT, ""), int(version) if version.isdecimal() else version, where=path
-    )
-    return TableMetadata(
-        texts.get(ATTR_PROVENANCE, ""), texts.get(ATTR_ROOT, ""), texts.get(ATTR_PAIR, "")
-    )
+    version = texts.get(Attr.VERSION, "")
+    number = int(version) if version.isdecimal() and len(version) < _MAX_DIGITS else version
+    check_format(texts.get(Attr.FORMAT, ""), number, where=path)
+    return texts
 
 
-@contextmanager
-def open_table(
-    path: Path, schema: dict[str, Column], *, verify: bool = False
-) -> Iterator[pq.ParquetFile]:
-    """Open a table, and make sure that its columns have the right types and fit into the file.
-
-    With `verify`, the checksums of the pages are looked at, which pieces of scores have.
-
-    Raises
-    ------
-    StoreError
-        If the file is damaged, or a column is missing, of another type, or too large to be true.
-    """
-    texts = [name for name, column in schema.items() if column.dtype == TEXT]
-    # Read as dictionaries, strings take no more memory than the file holds, however often each
-    # of them is repeated.
-    with reading(path), _open(path, texts, verify=verify) as file:
-        metadata = file.metadata
-        claimed = metadata.num_rows * len(schema)
-        packed = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-        if max(claimed, packed) > _MAX_RATIO * path.stat().st_size:
-            msg = f"{path} claims {claimed} values, which the file cannot hold. Score again."
-            raise StoreError(msg)
-        for name, column in schema.items():
-            _check_type(file.schema_arrow, name, column, path)
-        yield file
+def _field(name: str, column: Column, class_names: Sequence[str]) -> pa.Field:
+    """Describe a column; lists by class carry the names of the classes."""
+    kind = _arrow_type(column, len(class_names))
+    names = {Attr.CLASS_NAMES: json.dumps(list(class_names))} if column.per_class else None
+    return pa.field(name, kind, metadata=names)
 
 
-def _open(path: Path, texts: list[str], *, verify: bool) -> pq.ParquetFile:
-    """Open a Parquet file."""
-    return pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=verify)
-
-
-def read_table_column(
-    file: pq.ParquetFile, name: str, column: Column, path: Path
-) -> NDArray[Any] | pa.LargeStringArray:
-    """Read a column of a table that `open_table` opened; strings stay in Arrow.
-
-    Raises
-    ------
-    StoreError
-        If it is damaged, or values are missing.
-    """
-    with reading(path):
-        chunks = file.read(columns=[name], use_threads=False).column(name)
-        if chunks.null_count:
-            msg = f"{path}: column '{name}' lacks {chunks.null_count} values. Score again."
-            raise StoreError(msg)
-        if column.dtype == TEXT:
-            return _to_strings(chunks, path)
-        if column.per_class:
-            blocks = [from_arrow(chunk.flatten()) for chunk in chunks.chunks]
-            flat = np.concatenate([np.empty(0, column.dtype), *blocks])
-            return flat.reshape(len(chunks), chunks.type.list_size)
-        return from_arrow(chunks)
-
-
-def read_parquet(path: Path, schema: dict[str, Column]) -> Columns:
-    """Read a table and check its types."""
-    with open_table(path, schema) as file:
-        return read_columns(file, schema, path)
-
-
-def read_columns(file: pq.ParquetFile, schema: dict[str, Column], path: Path) -> Columns:
-    """Read a table that `open_table` opened, strings as Python strings."""
-    columns = {name: read_table_column(file, name, c, path) for name, c in schema.items()}
-    return {
-        name: np.array(values.to_pylist(), object) if isinstance(values, pa.Array) else values
-        for name, values in columns.items()
-    }
-
-
-def to_table(columns: Mapping[str, NDArray[Any] | pa.Array]) -> pa.Table:
-    """Show columns as an Arrow table, without a copy of the numbers."""
-    return pa.table({n: v if isinstance(v, pa.Array) else to_arrow(v) for n, v in columns.items()})
-
-
-def arrow_fields(schema: dict[str, Column], num_classes: int = 0) -> list[tuple[str, Any]]:
-    """List name and Arrow type of each column."""
-    return [(name, arrow_type(column, num_classes)) for name, column in schema.items()]
-
-
-def arrow_type(column: Column, num_classes: int) -> Any:  # noqa: ANN401
+def _arrow_type(column: Column, num_classes: int) -> pa.DataType:
     """Return the Arrow type of a column."""
     if column.dtype == TEXT:
         return pa.string()
@@ -198,12 +183,31 @@ def arrow_type(column: Column, num_classes: int) -> Any:  # noqa: ANN401
     return pa.list_(kind, num_classes) if column.per_class else kind
 
 
-def to_typed_arrow(values: NDArray[Any], kind: Any) -> Any:  # noqa: ANN401
-    """Turn an array into an Arrow array; rows of a matrix become lists of fixed length."""
+def _to_arrow(values: Any, kind: pa.DataType, none: float | str | None) -> pa.Array:  # noqa: ANN401
+    """Turn a column into Arrow; NaN, and what else stands for "not scored", becomes NULL."""
     if pa.types.is_fixed_size_list(kind):
-        flat = pa.array(values.reshape(-1))
+        flat = _to_arrow(values.reshape(-1), kind.value_type, none)
         return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
-    return pa.array(values, kind, from_pandas=False)
+    if isinstance(values, pa.Array):
+        return values.cast(kind)
+    is_null = np.isnan(values) if values.dtype.kind == "f" else values == none
+    return pa.array(values, kind, mask=np.broadcast_to(is_null, values.shape))
+
+
+def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) -> Values:
+    """Turn a column into an array; NULL becomes NaN, or what else stands for "not scored"."""
+    kind = np.dtype(object if column.dtype == TEXT else column.dtype)
+    none = np.nan if kind.kind == "f" else column.none
+    if chunks.null_count and (none is None or column.per_class):
+        msg = f"{path}: column '{name}' lacks {chunks.null_count} values. Score again."
+        raise StoreError(msg)
+    if column.dtype == TEXT:
+        blocks = [_spell_out(chunk, path) for chunk in chunks.chunks]
+        return pc.fill_null(to_values(blocks, column), none or "")
+    shape = (len(chunks), chunks.type.list_size) if column.per_class else len(chunks)
+    blocks = [chunk.flatten() if column.per_class else chunk for chunk in chunks.chunks]
+    arrays = [from_arrow(pc.fill_null(block, none or 0)) for block in blocks]
+    return np.concatenate([np.empty(0, kind), *arrays]).reshape(shape)
 
 
 def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> None:
@@ -212,20 +216,16 @@ def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> Non
     if kind is not None and pa.types.is_dictionary(kind):
         kind = kind.value_type
     size = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
-    if kind != arrow_type(column, size):
+    if kind != _arrow_type(column, size):
         msg = f"{path}: column '{name}' is {kind or 'missing'}, not {column.dtype}. Score again."
         raise StoreError(msg)
 
 
-def _to_strings(chunks: pa.ChunkedArray, path: Path) -> pa.LargeStringArray:
-    """Spell out dictionaries of strings, unless that takes up much more than the file."""
-    size = 0
-    for chunk in chunks.chunks:
-        lengths = pc.binary_length(chunk.dictionary.cast(pa.large_binary()))
-        size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+def _spell_out(chunk: pa.DictionaryArray, path: Path) -> pa.LargeStringArray:
+    """Spell out a dictionary of strings, unless that takes up much more than the file."""
+    lengths = pc.binary_length(chunk.dictionary.cast(pa.large_binary()))
+    size = pc.sum(lengths.take(chunk.indices)).as_py() or 0
     if size > _MAX_RATIO * path.stat().st_size:
         msg = f"{path} claims strings of {size} bytes, which it cannot hold. Score again."
         raise StoreError(msg)
-    return pa.concat_arrays(
-        [texts_to_arrow([]), *(c.cast(pa.large_string()) for c in chunks.chunks)]
-    )
+    return chunk.cast(pa.large_string())

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 _H5: Final = (".h5", ".hdf5")
 _PARQUET: Final = ".parquet"
-SHARD_NAME: Final = "shard-{:05d}.h5"
+SHARD_NAME: Final = "part-{:05d}.h5"
+"""Files of a folder, counted from 1."""
 
 
 class Kind(Enum):
     """What lies at the path of a score file."""
 
     H5 = "one HDF5 file with two Parquet tables beside it"
-    SHARDS = "a folder of HDF5 files and two Parquet tables"
+    SHARDS = "a folder of HDF5 files, each with two Parquet tables beside it"
     TABLES = "two Parquet tables"
 
 
@@ -37,6 +38,11 @@ class Target:
 
     path: Path
     kind: Kind
+
+    @property
+    def has_maps(self) -> bool:
+        """Tell whether there is room for maps."""
+        return self.kind is not Kind.TABLES
 
     @property
     def images_table(self) -> Path:
@@ -59,6 +65,12 @@ class Target:
             return sorted(self.path.glob("*.h5"))
         return [self.path] if self.kind is Kind.H5 and self.path.exists() else []
 
+    def files(self) -> list[Target]:
+        """List the finished files that are there, each by itself."""
+        if self.kind is Kind.TABLES:
+            return [self] if self.images_table.exists() else []
+        return [Target(path, Kind.H5) for path in self.h5_files()]
+
     def exists(self) -> bool:
         """Tell whether a finished score file is there, or something else in its place."""
         if self.kind is Kind.TABLES:
@@ -68,9 +80,7 @@ class Target:
         return self.path.exists()
 
     def _table(self, name: str) -> Path:
-        """Return the path of a Parquet table."""
-        if self.kind is Kind.SHARDS:
-            return self.path / f"{name}{_PARQUET}"
+        """Return the path of a Parquet table; in a folder, each HDF5 file has its own."""
         return self.path.with_name(f"{self.path.stem}.{name}{_PARQUET}")
 
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Self
 
 from curate.errors import StoreError, UsageError
 from curate.files.atomic import check_writable, remove_folder, remove_stale
-from curate.records import LEVELS, OK
+from curate.records import OK
 from curate.scores.assembling import Assembly, assemble
-from curate.scores.ids import IdBook, check_text
-from curate.scores.merging import merge
-from curate.scores.pieces import Pieces, make_piece
-from curate.scores.provenance import decode, encode, refuse_mixing, schema_of
+from curate.scores.checks import check_ids, check_text
+from curate.scores.pieces import Piece, Pieces
+from curate.scores.provenance import (
+    Header,
+    parse_provenance,
+    refuse_mixing,
+    schema_of,
+)
 from curate.scores.schema import SHARD_BYTES
-from curate.scores.sources import Origin, OriginCache, PieceOrigin, open_origins
-from curate.scores.targets import Kind, Target, refuse_foreign, resolve_target
+from curate.scores.sources import Merged, open_closed, open_files
+from curate.scores.targets import Target, refuse_foreign, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from curate.records import ScoredImage
+    from curate.scores.score_file import ScoreFile
+    from curate.scores.sources import Content
 
 
 class ScoreWriter:
@@ -34,15 +41,10 @@ class ScoreWriter:
     out : Path
         ``NAME.h5``, ``NAME.parquet`` (tables only) or a folder (shards).
     provenance : dict
-        What the scores depend on; must be JSON. Its keys ``streams`` and ``stream_maps``, where
-        they are there, tell which streams have columns, and whether they have maps.
-    num_classes : int
-    stride : int
-        Pixels of the original image per cell of a map.
+        What the scores depend on, see `curate.scores.provenance.Provenance`; must be JSON. Without
+        level ``pixel`` no pixel maps are kept, without ``region`` no regions.
     dataset_root : Path
         Where the data set is; written down as an absolute path.
-    levels : tuple of str
-        Without ``pixel`` no pixel maps are kept, without ``region`` no regions.
     overwrite : bool
         Start anew; an earlier score file stays until `finish` replaces it.
     resume : bool
@@ -72,10 +74,7 @@ class ScoreWriter:
         out: Path,
         provenance: Mapping[str, Any],
         *,
-        num_classes: int,
-        stride: int,
         dataset_root: Path,
-        levels: Sequence[str] = LEVELS,
         overwrite: bool = False,
         resume: bool = False,
         shard_bytes: int = SHARD_BYTES,
@@ -83,13 +82,11 @@ class ScoreWriter:
     ) -> None:
         self.done: set[str] = set()
         self._target = resolve_target(out.absolute())
-        self._provenance = encode(provenance)
+        self._provenance = parse_provenance(provenance, where="the provenance")
         self._schema = schema_of(provenance, where="the provenance")
-        self._dataset_root = str(dataset_root.resolve())
-        self._num_classes, self._stride = num_classes, stride
-        self._levels, self._shard_bytes = tuple(levels), shard_bytes
-        self._ids = IdBook()
-        self._cache = OriginCache()
+        # as it will be when it is read again: lists, where these are tuples
+        self._header = Header(json.loads(json.dumps(provenance)), str(dataset_root.resolve()))
+        self._shard_bytes = shard_bytes
         if rank == 0:
             check_writable(self._target.path.parent)
             for path in (self._target.path, self._target.parts):
@@ -113,19 +110,13 @@ class ScoreWriter:
         if len({image.pair.id for image in batch}) < len(batch):
             msg = "an image occurs twice in one batch; each can be scored once at a time."
             raise StoreError(msg)
+        check_ids(image.pair.id for image in batch)
         for image in batch:
-            self._ids.add(image.pair.id)
             check_text(image.pair.image_path, "image path")
             check_text(image.pair.label_path, "label path")
-        has_maps = self._target.kind is not Kind.TABLES
-        piece = make_piece(
-            batch,
-            self._levels,
-            self._schema,
-            num_classes=self._num_classes,
-            stride=self._stride if has_maps else None,
-        )
-        self._pieces.add(piece, provenance=self._provenance, dataset_root=self._dataset_root)
+        has_maps = self._target.has_maps
+        piece = Piece(batch, self._schema, self._provenance, has_maps=has_maps)
+        self._pieces.add(self._assembly(piece), has_maps=has_maps)
         self.done.update(image.pair.id for image in batch if image.status == OK)
 
     def finish(self) -> int:
@@ -136,25 +127,19 @@ class ScoreWriter:
         num_regions : int
             Rows of the region table.
         """
-        merged = merge(self._origins(), self._schema, num_classes=self._num_classes)
-        if not self._is_complete():
-            assembly = Assembly(
-                merged=merged,
-                levels=self._levels,
-                num_classes=self._num_classes,
-                stride=self._stride,
-                provenance=self._provenance,
-                dataset_root=self._dataset_root,
-                shard_bytes=self._shard_bytes,
-            )
-            assemble(assembly, self._target)
+        num_classes = len(self._provenance.classes.names)
+        merged = Merged(self._sources(), self._schema, num_classes=num_classes)
+        try:
+            if not self._is_complete():
+                assemble(self._assembly(merged), self._target)
+        finally:
+            merged.close()
         self.close()
         remove_folder(self._target.parts)
         return int(merged.region_count.sum())
 
     def close(self) -> None:
         """Release the work folder; its pieces stay."""
-        self._cache.close()
         self._pieces.close()
 
     def __enter__(self) -> Self:
@@ -175,42 +160,36 @@ class ScoreWriter:
 
     def _take_up(self) -> None:
         """Find out what earlier processes finished."""
-        for origin in self._origins():
-            self._refuse_other(origin.header().provenance, origin.path)
-            images, _ = origin.load()
-            for image_id, status in zip(images["id"], images["status"], strict=True):
-                self._ids.add(image_id)
-                if status == OK:
-                    self.done.add(image_id)
+        for source in self._sources():
+            refuse_mixing(
+                source.provenance,
+                self._header.provenance,
+                where=str(source.path),
+                advice="Use the same settings again, start over with --overwrite, or name another "
+                "--out.",
+            )
+            self.done.update(source.scored_ids())
+            source.close()
 
-    def _origins(self) -> list[Origin]:
+    def _assembly(self, content: Content) -> Assembly:
+        """Put together all that a file is made of."""
+        header = self._header._replace(weight_means=content.means)
+        return Assembly(content, self._provenance, header, self._schema, self._shard_bytes)
+
+    def _sources(self) -> list[ScoreFile]:
         """List everything that is finished, oldest first."""
-        pieces = [PieceOrigin(path, self._cache) for path in self._pieces.paths()]
-        return [*self._base(), *pieces]
-
-    def _base(self) -> list[Origin]:
-        """List the finished files that the pieces add to, unless they are to be replaced."""
-        return [] if self._pieces.is_fresh else open_origins(self._target, self._cache)
+        finished = [] if self._pieces.is_fresh else open_files(self._target)
+        return [*finished, *map(open_closed, self._pieces.paths())]
 
     def _is_complete(self) -> bool:
         """Tell whether a finished score file is there and nothing was added to it."""
-        tables = [self._target.images_table]
-        if "region" in self._levels:
-            tables.append(self._target.regions_table)
+        files = [] if self._pieces.is_fresh else self._target.files()
+        has_regions = "region" in self._provenance.levels
         return (
-            bool(self._base())
+            bool(files)
             and not self._pieces.paths()
-            and all(table.exists() for table in tables)
-        )
-
-    def _refuse_other(self, found: Mapping[str, Any], path: Path) -> None:
-        """Refuse to add to scores that were made with other settings."""
-        refuse_mixing(
-            found,
-            decode(self._provenance, where="the provenance"),
-            where=str(path),
-            advice="Use the same settings again, start over with --overwrite, or name another "
-            "--out.",
+            and all(file.images_table.exists() for file in files)
+            and all(file.regions_table.exists() for file in files if has_regions)
         )
 
 

@@ -152,6 +152,7 @@ def outline_regions(
         bottom=bottom.astype(np.int32),
         right=right.astype(np.int32),
         score=np.full(size, np.nan),
+        weight=np.full(size, np.nan),
     )
 
 

@@ -19,18 +19,17 @@ from curate.distributed import (
 from curate.errors import DataError, UsageError
 from curate.files.state import remember
 from curate.job import Shard, parse_shard
-from curate.records import LEVELS
+from curate.records import IGNORE_INDEX, LEVELS
 from curate.reporting import LogReporter, Reporter, SilentReporter
-from curate.scores.ids import check_ids
+from curate.scores.checks import check_ids
 from curate.scores.packing import check_compression
 from curate.scores.writer import ScoreWriter
-from curate.scoring.score_provenance import describe_scores
 from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer
-from curate.scoring.tally import Tally
+from curate.scoring.statuses import Tally
 from curate.scoring.writer_thread import WriterThread
 from curate.training.loaded_run import open_known_dataset, open_scoring_run
-from curate.training.run_record import describe_source
+from curate.training.run_record import describe_source, package_versions
 from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:
@@ -162,9 +161,6 @@ def score(
         )
         writing = {
             "provenance": describe_scores(loaded, described, scorer.plan, levels),
-            "num_classes": len(loaded.classes),
-            "stride": scorer.plan.stride,
-            "levels": levels,
             "dataset_root": source.root,
         }
         _check_stream_maps(loaded, scorer.plan, levels)
@@ -317,3 +313,41 @@ def _plan(
     )
     check_compression(plan.compression)
     return plan
+
+
+def describe_scores(
+    run: LoadedRun, described: dict[str, Any], plan: CellPlan, levels: tuple[str, ...]
+) -> dict[str, Any]:
+    """Say where scores come from.
+
+    Parameters
+    ----------
+    described : dict
+        The data set, from `describe_source`.
+    """
+    streams = run.networks.method.streams
+    # without streams the keys of files that know of none, so that these can still be resumed
+    own = {"streams": list(streams), "stream_maps": plan.stream_maps} if streams else {}
+    return own | {
+        "run": run.run_id,
+        "checkpoint_sha256": run.checkpoint_sha256,
+        "dataset": {
+            "name": Path(described["root"]).name,
+            "layout": described["layout"],
+            "labels": described["id_map"]["name"],
+            "images": described["images"],
+            "fingerprint": described["fingerprint"],
+        },
+        "classes": {"name": run.classes.name, "names": list(run.classes.names)},
+        "id_map": described["id_map"],
+        "method": run.config.fit.method,
+        "method_settings": run.config.method,
+        "weight_rule": run.networks.method.weight_rule().to_json(),
+        "levels": list(levels),
+        "stride": plan.stride,
+        "regions": plan.regions,
+        "region_px": plan.region_px,
+        "seed": run.config.fit.seed,
+        "versions": package_versions(),
+        "ignore_index": IGNORE_INDEX,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -13,8 +13,17 @@ from torch import Tensor
 from curate.data.augmentation import fit_to_size
 from curate.data.pairs import read_pair
 from curate.errors import DataError
-from curate.records import GRID_STRIDE, OK, Pair, RegionTable, ScoredImage
+from curate.records import (
+    GRID_STRIDE,
+    OK,
+    SCORE_NAMES,
+    WEIGHT_NAMES,
+    Pair,
+    RegionTable,
+    ScoredImage,
+)
 from curate.scores.packing import PackedMap, pack
+from curate.scores.schema import REGION_IDS, map_dtype
 from curate.scoring.cells import CellClasses, centre_labels, count_cell_classes
 from curate.scoring.regions import REGION_KINDS, outline_regions
 
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.data.dataset import DataSource
+    from curate.scoring.cell_weights import CellWeights
 
 NUM_STEPS: Final = 127
 """Steps that stored pixel scores are rounded to, between 0 and 255.
@@ -74,6 +84,8 @@ class PreparedImage:
         At the network's size.
     cells : CellClasses
         Of the original image.
+    labels : (h, w) uint8
+        Class at the centre of each of them, 255 = ignore.
     region_of : (M,) uint32
         Region of each entry of `cells`.
     region_ids : (h, w) uint16 or uint32, packed
@@ -88,6 +100,7 @@ class PreparedImage:
     image: Tensor
     label_map: Tensor
     cells: CellClasses
+    labels: NDArray[np.uint8]
     region_of: NDArray[np.uint32]
     region_ids: PackedMap
     regions: RegionTable
@@ -111,19 +124,22 @@ def prepare(source: DataSource, pair: Pair, plan: CellPlan) -> PreparedImage | S
             pair, num_classes, code="all_ignored", message=message, size=(height, width)
         )
     image, label_map = fit_to_size(loaded.image, loaded.label_map, plan.size)
+    centres = centre_labels(labels, plan.stride)
     region_ids = REGION_KINDS[plan.regions](
-        centre_labels(labels, plan.stride),
+        centres,
         plan.region_px / plan.stride,
         lambda: mean_colours(loaded.image, plan.stride),
     )
+    dtype = map_dtype(REGION_IDS, region_ids.shape)
     return PreparedImage(
         pair=pair,
         key=source.key_of(pair),
         image=image,
         label_map=label_map,
         cells=cells,
+        labels=centres,
         region_of=region_ids.reshape(-1)[cells.cell].astype(np.uint32),
-        region_ids=pack(narrow(region_ids), plan.compression),
+        region_ids=pack(region_ids.astype(dtype), plan.compression),
         regions=outline_regions(region_ids, cells, stride=plan.stride, height=height, width=width),
         height=height,
         width=width,
@@ -135,12 +151,6 @@ def mean_colours(image: Tensor, stride: int) -> NDArray[np.uint8]:
     means = F.avg_pool2d(image.float(), stride, ceil_mode=True, count_include_pad=False)
     colours: NDArray[np.uint8] = means.round().byte().permute(1, 2, 0).numpy()
     return colours
-
-
-def narrow(region_ids: NDArray[np.int64]) -> NDArray[Any]:
-    """Store as few bytes a number as will do: uint16 or uint32."""
-    is_small = region_ids.max() <= np.iinfo(np.uint16).max
-    return region_ids.astype(np.uint16 if is_small else np.uint32)
 
 
 def to_cells(
@@ -175,6 +185,7 @@ def score_cells(
     prepared: PreparedImage,
     maps: NDArray[np.float32],
     plan: CellPlan,
+    weights: CellWeights,
     streams: Sequence[str] = (),
 ) -> ScoredImage:
     """Pool the scores of an image's cells over image, classes and regions.
@@ -183,12 +194,17 @@ def score_cells(
     ----------
     maps : (4 + S, h, w) float32
         Scores in [0, 1]: combined, image, region and pixel level, then those of each stream, NaN
-        where it is silent.
+        where it is inactive.
+    weights : CellWeights
+        How weights follow from stored scores.
     streams : sequence of str
         Names of the S streams.
     """
     cells, combined, own = prepared.cells, maps[0], dict(zip(streams, maps[4:], strict=True))
-    means = [cells.mean(level) for level in maps]
+    means = dict(zip(SCORE_NAMES, (cells.mean(level) for level in maps[:4]), strict=True))
+    stored = [quantise(level) for level in maps[:4]]
+    weighed = [weights.weigh(level, prepared.labels) for level in stored]
+    means |= dict(zip(WEIGHT_NAMES, map(cells.mean, weighed), strict=True))
 
     def by_region(scores: NDArray[np.float32]) -> NDArray[np.float64]:
         return cells.mean_by(prepared.region_of, scores, len(prepared.regions.score))
@@ -200,20 +216,19 @@ def score_cells(
         status=OK,
         message="",
         valid_px=cells.valid_px,
-        score=means[0],
-        image_score=means[1],
-        region_score=means[2],
-        pixel_score=means[3],
+        means=means,
         class_px=cells.class_px(),
         class_score=cells.mean_by(cells.class_id, combined, cells.num_classes),
-        pixel_scores=pack(quantise(combined), plan.compression),
+        pixel_scores=pack(stored[0], plan.compression),
+        pixel_weights=pack(weights.store(stored[0], prepared.labels), plan.compression),
         region_ids=prepared.region_ids,
         regions=replace(
             prepared.regions,
             score=by_region(combined),
+            weight=by_region(weighed[0]),
             streams={name: by_region(scores) for name, scores in own.items()},
         ),
-        streams=dict(zip(streams, means[4:], strict=True)),
+        streams={name: cells.mean(scores) for name, scores in own.items()},
         stream_scores={
             name: pack(quantise(scores), plan.compression)
             for name, scores in own.items()
@@ -231,7 +246,6 @@ def failed_image(
     pair: Pair, num_classes: int, *, code: str, message: str, size: tuple[int, int] = (0, 0)
 ) -> ScoredImage:
     """Make the row of an image that cannot be scored."""
-    nan = float("nan")
     return ScoredImage(
         pair=pair,
         height=size[0],
@@ -239,12 +253,9 @@ def failed_image(
         status=code,
         message=message,
         valid_px=0,
-        score=nan,
-        image_score=nan,
-        region_score=nan,
-        pixel_score=nan,
+        means={},
         class_px=np.zeros(num_classes, dtype=np.int64),
-        class_score=np.full(num_classes, nan),
+        class_score=np.full(num_classes, np.nan),
     )
 
 

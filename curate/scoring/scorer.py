@@ -23,6 +23,7 @@ from torch.utils.data import Dataset
 from curate.data.workers import load_ahead
 from curate.errors import RunError
 from curate.records import Batch, LevelScores, Pair, ScoredImage
+from curate.scoring.cell_weights import CellWeights
 from curate.scoring.scored_image import CellPlan, PreparedImage, prepare, score_cells, to_cells
 from curate.training.networks import gather_evidence, to_unit_range
 
@@ -59,7 +60,7 @@ def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor
     -------
     maps : (N, 4 + S, gh, gw) float32
         Scores in [0, 1] on the weighting grid: combined, image, region and pixel level, then those
-        of each of the method's S streams, NaN where it is silent.
+        of each of the method's S streams, NaN where it is inactive.
 
     Raises
     ------
@@ -113,11 +114,14 @@ class Scorer:
     ----------
     streams : tuple of str
         The kinds of evidence that the run keeps apart.
+    weights : CellWeights
+        How weights follow from its scores.
     """
 
     def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, batch_size: int) -> None:
         self.plan, self.device, self.batch_size = plan, device, batch_size
         self.streams = run.networks.method.streams
+        self.weights = CellWeights(run.networks.method.weight_rule())
         self._networks = put_to_use(run.networks, device)
         self._of_thread = threading.local()
 
@@ -181,7 +185,7 @@ class Scorer:
             width=item.width,
             stride=self.plan.stride,
         )
-        return score_cells(item, cells.clamp(0, 1).numpy(), self.plan, self.streams)
+        return score_cells(item, cells.clamp(0, 1).numpy(), self.plan, self.weights, self.streams)
 
 
 def share_weights(networks: Networks) -> Networks:

@@ -98,5 +98,5 @@ class WriterThread:
 
 def _map_bytes(image: ScoredImage) -> int:
     """Count the bytes of an image's packed scores."""
-    maps = (image.pixel_scores, *image.stream_scores.values())
+    maps = (image.pixel_scores, image.pixel_weights, *image.stream_scores.values())
     return sum(len(packed.data) for packed in maps if packed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from curate.config import Config, parse
 from curate.data.dataset import DataSource, open_dataset
 from curate.errors import RunError
-from curate.files import checkpoint, digest, state
+from curate.files import atomic, checkpoint, state
 from curate.records import ClassSet
 from curate.training import run_record
 from curate.training.networks import Networks, build_networks
@@ -50,7 +50,7 @@ def load_run(path: Path) -> LoadedRun:
         (SEGMENTER_NAME, record.segmenter_sha256),
         (METHOD_NAME, record.method_sha256),
     ):
-        if digest.sha256_file(path / name) != expected:
+        if atomic.sha256_file(path / name) != expected:
             msg = (
                 f"{path / name} is not the file that was written (its SHA-256 differs). Fit again."
             )

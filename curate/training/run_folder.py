@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from curate.distributed import by_first_rank
 from curate.errors import DataError, StoreError, UsageError
-from curate.files import atomic, checkpoint, digest, locks, tree
+from curate.files import atomic, checkpoint, locks
 from curate.training import run_record
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class RunFolder:
     @by_first_rank
     def save(self, trainer: Trainer, log: run_record.MetricLog, step: int) -> None:
         """Replace the checkpoint by the state after `step` steps."""
-        tensors, structure = tree.pack(trainer.state())
+        tensors, structure = checkpoint.pack(trainer.state())
         meta = {"step": step, "structure": structure, "rows": log.rows}
         with self._saving():
             checkpoint.save_state(self.path / CHECKPOINT_NAME, tensors, meta)
@@ -116,7 +116,7 @@ class RunFolder:
         if saved is None:
             return 0
         tensors, meta = saved
-        trainer.load_state(tree.unpack(tensors, meta["structure"]))
+        trainer.load_state(checkpoint.unpack(tensors, meta["structure"]))
         log.restore(meta["rows"])
         self._saved_step = int(meta["step"])
         return self._saved_step
@@ -132,8 +132,8 @@ class RunFolder:
                 self.path,
                 status="finished",
                 run_id=run_record.read_run(self.path).run_id,
-                segmenter_sha256=digest.sha256_file(self.path / SEGMENTER_NAME),
-                method_sha256=digest.sha256_file(self.path / METHOD_NAME),
+                segmenter_sha256=atomic.sha256_file(self.path / SEGMENTER_NAME),
+                method_sha256=atomic.sha256_file(self.path / METHOD_NAME),
                 result=result,
             )
         self.clear_up()

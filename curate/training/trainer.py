@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from curate import grid, seeding
 from curate.distributed import by_first_rank, sum_over_ranks
 from curate.errors import ConfigError
-from curate.files.tree import pack, unpack
+from curate.files.checkpoint import pack, unpack
 from curate.job import ALONE, World
 from curate.models import Prediction, Segmenter, schedule
 from curate.records import IGNORE_INDEX, Batch, Evidence

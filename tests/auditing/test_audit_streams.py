@@ -1,5 +1,6 @@
 """The audit of a run of `streams`, and of the same scores in the wrong places."""
 
+import pytest
 import torch
 
 from curate.auditing import audit as audit_module
@@ -12,6 +13,7 @@ from tests.training.test_preparation_distributed import config_of
 NAMES = ("style", "wrong_label")
 
 
+@pytest.mark.slow
 def test_corrupted_pixels_are_found_and_with_permuted_scores_they_are_not(tmp_path, monkeypatch):
     config = config_of(tmp_path, epochs=60)
     run = fit(config).run

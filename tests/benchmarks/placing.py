@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from curate.data.dataset import hash_files
-from curate.records import OK, Pair, ScoredImage
+from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair, ScoredImage
 from curate.scores.writer import ScoreWriter
 
 NUM_CLASSES = 2
@@ -50,8 +50,7 @@ def write_scores(out: Path, root: Path, pairs: list[Pair]) -> None:
         "stride": 4,
     }
     scores = np.random.default_rng(0).random(len(pairs))
-    options = {"num_classes": NUM_CLASSES, "stride": 4, "dataset_root": root, "levels": ["image"]}
-    with ScoreWriter(out, provenance, **options) as writer:
+    with ScoreWriter(out, provenance, dataset_root=root) as writer:
         writer.append([scored(*pair) for pair in zip(pairs, scores.tolist(), strict=True)])
         writer.finish()
 
@@ -59,8 +58,8 @@ def write_scores(out: Path, root: Path, pairs: list[Pair]) -> None:
 def scored(pair: Pair, score: float) -> ScoredImage:
     """Give an image a score."""
     return ScoredImage(
-        pair=pair, height=8, width=8, status=OK, message="", valid_px=64, score=score,
-        image_score=score, region_score=score, pixel_score=score,
+        pair=pair, height=8, width=8, status=OK, message="", valid_px=64,
+        means=dict.fromkeys((*SCORE_NAMES, *WEIGHT_NAMES), score),
         class_px=np.array([64, 0]), class_score=np.array([score, np.nan]),
     )  # fmt: skip
 

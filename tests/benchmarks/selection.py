@@ -9,7 +9,6 @@ The targets for a million images: 5 s wall time, 1 GiB peak memory.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -22,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from curate.scores.h5_write import write_header, write_images
-from curate.scores.schema import IMAGE_COLUMNS, Schema
-from curate.scores.sink import creating_h5
-from curate.scores.tables_arrow import pair_token, write_parquet
+from curate.records import SCORE_NAMES, WEIGHT_NAMES
+from curate.scores.assembling import Assembly, assemble
+from curate.scores.provenance import NO_MEANS, Header, parse_provenance
+from curate.scores.schema import Schema
+from curate.scores.targets import resolve_target
 
 NUM_CLASSES = 19
 SELECTIONS = {
@@ -43,8 +43,8 @@ def make_columns(count: int) -> dict[str, np.ndarray]:
     class_score = rng.random((count, NUM_CLASSES))
     class_score[class_px == 0] = np.nan
     ids = [f"images/town{row // 50_000:02d}/frame_{row:08d}" for row in range(count)]
-    scores = {name: rng.random(count) for name in IMAGE_COLUMNS if name.endswith("score")}
-    return scores | {
+    names = (*SCORE_NAMES, *WEIGHT_NAMES)
+    return {name: rng.random(count, np.float32) for name in names} | {
         "id": np.array(ids, object),
         "image_path": np.array([f"{i}.png" for i in ids], object),
         "label_path": np.array([f"labels{i[6:]}.png" for i in ids], object),
@@ -52,33 +52,39 @@ def make_columns(count: int) -> dict[str, np.ndarray]:
         "width": np.full(count, 1914, np.int32),
         "status": np.full(count, "ok", object),
         "message": np.full(count, "", object),
+        "orientation": np.ones(count, np.int32),
         "valid_px": class_px.sum(axis=1),
         "class_px": class_px,
         "class_score": class_score,
     }
 
 
+class Made:
+    """An image table without regions and maps, as the content of a score file."""
+
+    def __init__(self, images: dict[str, np.ndarray]) -> None:
+        self.images = images
+        self.region_count = np.zeros(len(images["id"]), np.int64)
+        self.means = NO_MEANS
+
+
 def write_files(folder: Path, count: int) -> int:
     """Write the score file in both shapes; returns its number of valid pixels."""
     columns = make_columns(count)
-    header = {
-        "provenance": json.dumps(
-            {
-                "dataset": {"layout": "folder", "images": count, "fingerprint": "0" * 64},
-                "classes": {"name": "made", "names": [f"c{i}" for i in range(NUM_CLASSES)]},
-                "levels": ["image"],
-                "stride": 4,
-            }
-        ),
-        "dataset_root": "/data/of/this/benchmark",
+    provenance = {
+        "dataset": {"layout": "folder", "images": count, "fingerprint": "0" * 64},
+        "classes": {"name": "made", "names": [f"c{i}" for i in range(NUM_CLASSES)]},
+        "levels": ["image"],
+        "stride": 4,
     }
-    with creating_h5(folder / "scores.h5") as (file, _):
-        write_header(file, **header)
-        write_images(file, columns, Schema())
-    write_parquet(
-        folder / "tables.images.parquet", [columns], IMAGE_COLUMNS, num_classes=NUM_CLASSES,
-        pair=pair_token(columns), **header,
-    )  # fmt: skip
+    assembly = Assembly(
+        content=Made(columns),
+        provenance=parse_provenance(provenance, where="here"),
+        header=Header(provenance, "/data/of/this/benchmark"),
+        schema=Schema(),
+    )
+    for name in ("scores.h5", "tables.parquet"):
+        assemble(assembly, resolve_target(folder / name))
     return int(columns["valid_px"].sum())
 
 

@@ -1,3 +1,5 @@
+"""The share of a gap that is closed, and its interval."""
+
 import math
 
 import numpy as np

@@ -140,12 +140,12 @@ def test_unknown_names_end_with_2(run, calls, flags):
 
 def test_unknown_ranking_ends_with_2_and_names_the_nearest(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    image = scored_image("a", streams={"planted": 0.5, "appearance": 0.6})
+    image = scored_image("a", streams={"corruption": 0.5, "appearance": 0.6})
     write_scores(tmp_path / "w.h5", [image], provenance=STREAM_PROVENANCE)
     command = "export-subset --scores w.h5 --media none --top 50% --rank-by"
     done = run(*command.split(), "apearance")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "planted, appearance. Did you mean 'appearance'?" in done.stderr
+    assert "corruption, appearance. Did you mean 'appearance'?" in done.stderr
     done = run(*command.split(), "appearance", "--json")
     assert json.loads(done.stdout)["rank_by"] == "appearance"
 

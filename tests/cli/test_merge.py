@@ -20,7 +20,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_files_are_passed_on_and_the_result_is_told(run, workflow, here):
-    calls = workflow("scores.merge_command", "merge", DONE)
+    calls = workflow("scores.merge", "merge", DONE)
     done = run("merge", "a.h5", "b.h5", "--out", "w.h5", "--overwrite")
     assert done.stdout.splitlines() == [
         "Scores: w.h5",
@@ -32,12 +32,12 @@ def test_files_are_passed_on_and_the_result_is_told(run, workflow, here):
 
 
 def test_result_is_told_to_programs(run, workflow, here):
-    workflow("scores.merge_command", "merge", DONE)
+    workflow("scores.merge", "merge", DONE)
     done = run("merge", "a.h5", "--out", "w.h5", "--json")
     assert json.loads(done.stdout) == DONE.to_json() | {"out": "w.h5"}
 
 
 def test_unfit_files_end_with_1(run, workflow, here):
-    workflow("scores.merge_command", "merge", StoreError("b.h5 comes from other settings."))
+    workflow("scores.merge", "merge", StoreError("b.h5 comes from other settings."))
     done = run("merge", "a.h5", "b.h5", "--out", "w.h5")
     assert (done.exit_code, done.stderr) == (1, "error: b.h5 comes from other settings.\n")

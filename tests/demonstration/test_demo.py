@@ -15,6 +15,7 @@ from curate.scores.score_file import ScoreFile
 from tests.scores.making import scored_image, write_scores
 
 
+@pytest.mark.slow
 def test_small_demo_runs_every_step(tmp_path, monkeypatch):
     for name, value in (("NUM_REAL", 6), ("NUM_SYNTHETIC", 8), ("NUM_TEST", 2)):
         monkeypatch.setattr(demo_module, name, value)

@@ -9,8 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from curate.errors import RunError, StoreError
-from curate.files.checkpoint import load_state, save_state
-from curate.files.tree import pack, unpack
+from curate.files.checkpoint import load_state, pack, save_state, unpack
 
 TENSORS = {
     "float32": torch.tensor([1.1, float("nan"), -0.0, float("inf"), 1e-45]),

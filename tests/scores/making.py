@@ -21,10 +21,11 @@ PROVENANCE: dict[str, Any] = {
     "levels": ["image", "region", "pixel"],
     "stride": 2,
     "seed": 0,
+    "weight_rule": {"largest": 2.0},
 }
 
 
-STREAM_PROVENANCE = PROVENANCE | {"streams": ["planted", "appearance"], "stream_maps": True}
+STREAM_PROVENANCE = PROVENANCE | {"streams": ["corruption", "appearance"], "stream_maps": True}
 
 
 def scored_image(
@@ -36,7 +37,7 @@ def scored_image(
 ) -> ScoredImage:
     """Two regions, left and right, of 2x1 cells each; `score` goes into every number.
 
-    A stream whose score is NaN is silent.
+    Weights are twice the scores. A stream whose score is NaN is inactive.
     """
     own = streams or {}
     height, width = size
@@ -52,13 +53,20 @@ def scored_image(
         status=OK,
         message="",
         valid_px=height * width,
-        score=score,
-        image_score=score / 2,
-        region_score=score / 4,
-        pixel_score=score / 8,
+        means={
+            "score": score,
+            "image_score": score / 2,
+            "region_score": score / 4,
+            "pixel_score": score / 8,
+            "weight": 2 * score,
+            "image_weight": score,
+            "region_weight": score / 2,
+            "pixel_weight": score / 4,
+        },
         class_px=np.array([height * width, 0]),
         class_score=np.array([score, np.nan]),
         pixel_scores=pack(np.full((rows, columns), round(score * 255), np.uint8)),
+        pixel_weights=pack(np.full((rows, columns), round(score * 255), np.uint8)),
         region_ids=pack(region_ids),
         regions=RegionTable(
             class_id=np.array([0, 1], np.int16),
@@ -69,6 +77,7 @@ def scored_image(
             bottom=np.full(2, height, np.int32),
             right=np.array([middle, width], np.int32),
             score=np.array([score, 1 - score]),
+            weight=2 * np.array([score, 1 - score]),
             streams={name: np.array([value, 1 - value]) for name, value in own.items()},
         ),
         streams=own,
@@ -82,7 +91,6 @@ def scored_image(
 
 def failed_image(image_id: str, status: str = "unreadable_image") -> ScoredImage:
     """An image that could not be read."""
-    nan = float("nan")
     return ScoredImage(
         pair=Pair(image_id, f"images/{image_id}.png", f"labels/{image_id}.png"),
         height=0,
@@ -90,19 +98,15 @@ def failed_image(image_id: str, status: str = "unreadable_image") -> ScoredImage
         status=status,
         message="cannot be \0 read",
         valid_px=0,
-        score=nan,
-        image_score=nan,
-        region_score=nan,
-        pixel_score=nan,
+        means={},
         class_px=np.zeros(NUM_CLASSES, np.int64),
-        class_score=np.full(NUM_CLASSES, nan),
+        class_score=np.full(NUM_CLASSES, np.nan),
     )
 
 
 def open_writer(out: Path, provenance: dict[str, Any] = PROVENANCE, **options: Any) -> ScoreWriter:
     """Open a writer with the settings of `scored_image`."""
-    settings = {"num_classes": NUM_CLASSES, "stride": 2, "dataset_root": out.parent} | options
-    return ScoreWriter(out, provenance, **settings)
+    return ScoreWriter(out, provenance, **{"dataset_root": out.parent} | options)
 
 
 def write_scores(out: Path, images: list[ScoredImage], **options: Any) -> Path:
@@ -112,3 +116,8 @@ def write_scores(out: Path, images: list[ScoredImage], **options: Any) -> Path:
             writer.append(images[start : start + 2])
         writer.finish()
     return out
+
+
+def assert_near(found: Any, expected: Any) -> None:
+    """Compare scores that are stored as float32."""
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-6)

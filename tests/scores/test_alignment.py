@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import curate.scores.alignment
@@ -95,6 +95,7 @@ def requests(draw):
     return height, width, crop, (draw(st.integers(1, 12)), draw(st.integers(1, 12)))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(
     request=requests(),
     stride=st.integers(1, 5),

@@ -1,28 +1,43 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
 from curate.errors import UsageError
-from curate.scores.h5_write import MapGroup
-from curate.scores.packing import COMPRESSIONS, check_compression, pack
+from curate.scores.h5_write import MapWriter
+from curate.scores.packing import COMPRESSIONS, check_compression, pack, unpack
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
-def test_packed_maps_are_unpacked_by_the_hdf5_library(tmp_path, compression, dtype):
+@pytest.mark.parametrize(("group", "dtype"), [("pixel_scores", "uint8"), ("region_ids", "uint16")])
+def test_packed_maps_are_unpacked_by_the_hdf5_library(tmp_path, compression, group, dtype):
     if not COMPRESSIONS[compression].is_builtin:
         pytest.importorskip("hdf5plugin")
     values = np.random.default_rng(0).integers(0, 250, (7, 5)).astype(dtype)
     values[0, 0] = np.iinfo(dtype).max
     with h5py.File(tmp_path / "a.h5", "w", libver=("v110", "v110")) as file:
-        maps = MapGroup(file, "region_ids", stride=4)
-        maps.write("a/b/1", pack(values, compression))
-        maps.write("a/2", pack(values.T, compression))
+        maps = MapWriter(file, group, {"7x5": 2, "5x7": 1}, stride=4, scale=None)
+        maps.write(0, pack(values, compression))
+        maps.write(1, pack(values[::-1], "deflate"))  # packed again, as the first one is
+        maps.write(0, pack(values.T, compression))
     with h5py.File(tmp_path / "a.h5") as file:
-        assert np.array_equal(file["region_ids/a/b/1"][...], values)
-        assert np.array_equal(file["region_ids/a/2"][...], values.T)
-        assert file["region_ids/a/2"].dtype == dtype
-        assert dict(file["region_ids/a/2"].attrs) == {"stride": 4}
+        assert np.array_equal(file[group]["7x5"][0], values)
+        assert np.array_equal(file[group]["7x5"][1], values[::-1])
+        assert np.array_equal(file[group]["5x7"][0], values.T)
+        assert file[group]["5x7"].dtype == dtype
+        assert dict(file[group]["5x7"].attrs) == {"stride": 4}
+    assert np.array_equal(unpack(pack(values, compression)), values)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_bytes_that_are_no_map_of_the_shape_are_refused(compression):
+    packed = pack(np.zeros((300, 300), np.uint8), compression)
+    for shape in ((300, 299), (301, 300)):
+        with pytest.raises((ValueError, OSError)):
+            unpack(replace(packed, shape=shape))
+    with pytest.raises((ValueError, OSError)):
+        unpack(replace(packed, data=packed.data[:-6]))
 
 
 def test_unknown_compression_is_refused():

@@ -35,7 +35,7 @@ class Maps(Dataset):
 @pytest.fixture(params=OUTS)
 def scores(request, tmp_path):
     images = [scored_image(f"i{n:02d}", n / NUM_IMAGES) for n in range(NUM_IMAGES)]
-    options = {} if "." in request.param else {"shard_bytes": 20_000}
+    options = {} if "." in request.param else {"shard_bytes": 85_000}
     out = write_scores(tmp_path / request.param, images, **options)
     assert request.param == "w.h5" or len(list(out.glob("*.h5"))) > 2
     return ScoreFile(out)
@@ -81,7 +81,7 @@ def test_opening_reads_no_table(scores, monkeypatch):
     def fail(*_):
         raise AssertionError
 
-    monkeypatch.setattr("curate.scores.tables.H5Source.read", fail)
+    monkeypatch.setattr("curate.scores.h5_read.H5Part.read", fail)
     again = pickle.loads(pickle.dumps(ScoreFile(scores.path)))
     assert again.provenance == scores.provenance
     with pytest.raises(AssertionError):

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import h5py
-import numpy as np
 import pytest
 
 from curate.errors import StoreError, UsageError
-from curate.scores.merging import merge, region_blocks
-from curate.scores.pieces import read_piece_maps
 from curate.scores.schema import Schema
 from curate.scores.score_file import ScoreFile
-from curate.scores.sources import H5Origin, OriginCache
-from tests.scores.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
+from curate.scores.sources import Merged, open_closed
+from tests.scores.making import (
+    PROVENANCE,
+    assert_near,
+    failed_image,
+    open_writer,
+    scored_image,
+    write_scores,
+)
 
 OUTS = ["w.h5", "w.parquet", "w"]
 
@@ -46,8 +50,8 @@ def test_failed_image_is_tried_again_even_when_all_is_finished(tmp_path, out):
         writer.finish()
     scores = ScoreFile(tmp_path / out)
     assert scores.images["status"].tolist() == ["ok", "ok"]
-    assert scores.images["score"].tolist() == [0.6, 0.2]
-    np.testing.assert_allclose(scores.regions["score"], [0.6, 0.4, 0.2, 0.8])
+    assert_near(scores.images["score"], [0.6, 0.2])
+    assert_near(scores.regions["score"], [0.6, 0.4, 0.2, 0.8])
 
 
 def test_score_never_yields_to_a_later_failure(tmp_path):
@@ -108,11 +112,11 @@ def test_overwriting_keeps_the_old_file_until_the_new_one_is_finished(tmp_path, 
     with open_writer(tmp_path / out, other, overwrite=True) as writer:
         assert writer.done == set()
         writer.append([scored_image("a", 0.6)])
-    assert ScoreFile(tmp_path / out).images["score"].tolist() == [0.2, 0.2]
+    assert_near(ScoreFile(tmp_path / out).images["score"], [0.2, 0.2])
     with open_writer(tmp_path / out, other, resume=True) as writer:
         assert writer.done == {"a"}
         writer.finish()
-    assert ScoreFile(tmp_path / out).images["score"].tolist() == [0.6]
+    assert_near(ScoreFile(tmp_path / out).images["score"], [0.6])
 
 
 def test_overwriting_drops_unfinished_pieces(tmp_path):
@@ -124,7 +128,8 @@ def test_overwriting_drops_unfinished_pieces(tmp_path):
 
 def test_file_without_regions_drops_the_table_of_its_predecessor(tmp_path):
     out = write_scores(tmp_path / "w.h5", [scored_image("a")])
-    write_scores(out, [scored_image("a")], overwrite=True, levels=("image", "pixel"))
+    without = PROVENANCE | {"levels": ["image", "pixel"]}
+    write_scores(out, [scored_image("a")], overwrite=True, provenance=without)
     assert not (tmp_path / "w.regions.parquet").exists()
     assert ScoreFile(tmp_path / "w.parquet").images["id"].tolist() == ["a"]
 
@@ -159,16 +164,14 @@ def test_hostile_ids_are_refused(tmp_path, image_id):
         assert writer.done == set()
 
 
-@pytest.mark.parametrize("order", [("a", "a/b"), ("a/b", "a")])
-def test_id_that_is_a_folder_of_another_is_refused(tmp_path, order):
-    with open_writer(tmp_path / "w.h5") as writer:
-        writer.append([scored_image(order[0])])
-        with pytest.raises(StoreError, match=r"itself an image|a folder with images"):
-            writer.append([scored_image(order[1])])
+def test_id_may_be_a_folder_of_others(tmp_path):
+    out = write_scores(tmp_path / "w.h5", [scored_image("a/b", 0.2), scored_image("a", 0.6)])
+    assert ScoreFile(out).pixel_scores("a")[0, 0] == 153
+    assert ScoreFile(out).pixel_scores("a/b")[0, 0] == 51
 
 
 def test_map_that_does_not_fit_is_refused(tmp_path):
-    writer = open_writer(tmp_path / "w.h5", stride=3)
+    writer = open_writer(tmp_path / "w.h5", PROVENANCE | {"stride": 3})
     with pytest.raises(StoreError, match=r"uint8 of shape \(2, 2\); uint8 of shape \(1, 2\)"):
         writer.append([scored_image("a")])
     writer.close()
@@ -193,7 +196,11 @@ def test_foreign_folder_is_never_replaced(tmp_path):
 def test_empty_folder_may_be_filled(tmp_path):
     (tmp_path / "w").mkdir()
     write_scores(tmp_path / "w", [scored_image("a")])
-    assert names(tmp_path / "w") == ["images.parquet", "regions.parquet", "shard-00000.h5"]
+    assert names(tmp_path / "w") == [
+        "part-00001.h5",
+        "part-00001.images.parquet",
+        "part-00001.regions.parquet",
+    ]
 
 
 def test_folder_in_the_place_of_a_file_makes_shards(tmp_path):
@@ -206,25 +213,26 @@ def test_maps_are_copied_without_being_packed_again(tmp_path):
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append([scored_image("a", size=(64, 64))])
         piece = next((tmp_path / "w.h5.parts").glob("piece-*"))
-        before = read_piece_maps(piece, Schema())["pixel_scores"][0].data
+        with h5py.File(piece) as file:
+            before = file["pixel_scores/32x32"].id.read_direct_chunk((0, 0, 0))
         writer.finish()
     with h5py.File(tmp_path / "w.h5") as file:
-        assert file["pixel_scores/a"].id.read_direct_chunk((0, 0)) == (0, before)
+        assert file["pixel_scores/32x32"].id.read_direct_chunk((0, 0, 0)) == before
 
 
 def test_neighbours_from_different_pieces_keep_their_own_regions(tmp_path):
     # Rows 2 and 3 of the second piece follow, by number only, on rows 0 and 1 of the first.
     pairs = [("a", 0.1), ("c", 0.3), ("d", 0.4), ("b", 0.2)]
     out = write_scores(tmp_path / "w.h5", [scored_image(*pair) for pair in pairs])
-    assert ScoreFile(out).regions["score"].tolist()[::2] == [0.1, 0.2, 0.3, 0.4]
+    assert_near(ScoreFile(out).regions["score"][::2], [0.1, 0.2, 0.3, 0.4])
 
 
 def test_regions_are_read_in_blocks_of_a_bounded_size(tmp_path, monkeypatch):
-    monkeypatch.setattr("curate.scores.merging._BLOCK_ROWS", 4)
+    monkeypatch.setattr("curate.scores.sources._BLOCK_ROWS", 4)
     out = write_scores(tmp_path / "w.h5", [scored_image(f"i{n}") for n in range(5)])
-    cache = OriginCache()
-    blocks = list(region_blocks(merge([H5Origin(out, cache)], Schema(), num_classes=2), range(5)))
-    cache.close()
+    merged = Merged([open_closed(out)], Schema(), num_classes=2)
+    blocks = list(merged.regions(range(5)))
+    merged.close()
     assert [block["image"].tolist() for block in blocks] == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4]]
 
 
@@ -235,7 +243,7 @@ def test_work_folder_that_a_killed_process_was_removing_disappears(tmp_path):
 
 
 def test_unequal_numbers_of_regions_stay_with_their_images(tmp_path, monkeypatch):
-    monkeypatch.setattr("curate.scores.merging._BLOCK_ROWS", 3)
+    monkeypatch.setattr("curate.scores.sources._BLOCK_ROWS", 3)
     ids = ["d", "a", "e", "c", "b"]
     images = [scored_image(image_id, n / 10) for n, image_id in enumerate(ids)]
     images.insert(2, failed_image("bb"))
@@ -244,5 +252,23 @@ def test_unequal_numbers_of_regions_stay_with_their_images(tmp_path, monkeypatch
         scores = ScoreFile(path)
         of_region = scores.images["score"].to_numpy()[scores.regions["image"]]
         is_first = scores.regions["region"] == 0
-        np.testing.assert_allclose(scores.regions["score"][is_first], of_region[is_first])
+        assert_near(scores.regions["score"][is_first], of_region[is_first])
         assert scores.regions["image"].tolist() == [0, 0, 1, 1, 3, 3, 4, 4, 5, 5]
+
+
+@pytest.mark.parametrize("max_open", [1, 16])
+def test_file_that_is_added_to_is_read_to_the_end_before_it_is_replaced(
+    tmp_path, monkeypatch, max_open
+):
+    monkeypatch.setattr("curate.scores.sources._MAX_OPEN_FILES", max_open)
+    images = [scored_image(f"i{n:02}", n / 40, size=(3, 4 + 2 * (n % 3))) for n in range(40)]
+    out = write_scores(tmp_path / "w.h5", images[1::2])
+    with open_writer(out, resume=True) as writer:
+        for image in images[::2]:
+            writer.append([image])
+        writer.finish()
+    whole = write_scores(tmp_path / "whole.h5", images)
+    for name in ("w.h5", "w.parquet"):
+        scores, expected = ScoreFile(tmp_path / name), ScoreFile(whole)
+        assert scores.regions.equals(expected.regions)
+    assert ScoreFile(out).pixel_scores("i39")[0, 0] == round(39 / 40 * 255)

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 
@@ -11,6 +12,7 @@ from curate.errors import DataError, RunError, UsageError
 from curate.files.state import latest_scores
 from curate.methods.hierarchical.method import Hierarchical
 from curate.metrics import auroc
+from curate.records import WEIGHT_NAMES
 from curate.scores.score_file import ScoreFile
 from curate.scoring import writer_thread as writing
 from curate.scoring.score import score
@@ -55,17 +57,34 @@ def test_image_scores_are_the_means_of_what_is_stored(scored):
     _, _, out, result, _ = scored
     file = ScoreFile(out)
     with h5py.File(out) as raw:
-        stored = raw["pixel_scores/images/000"]
-        assert stored.shape == (10, 14)
+        stored = raw["pixel_scores/10x14"]
+        assert stored.shape == (7, 10, 14)
         assert (stored.dtype, stored.attrs["stride"]) == (np.uint8, 4)
         # every cell of a 40 x 56 image at stride 4 holds 16 valid pixels
-        mean = stored[:].mean() * stored.attrs["scale"]
+        mean = stored[0].mean() * stored.attrs["scale"]
     row = file.images.set_index("id").loc["images/000"]
     assert row["score"] == pytest.approx(mean, abs=1 / 255)
     assert row["valid_px"] == 40 * 56
     levels = [row[f"{level}_score"] for level in ("image", "region", "pixel")]
     assert row["score"] == pytest.approx(np.mean(levels), abs=1e-6)
     assert result.regions == len(file.regions)
+
+
+def test_weights_follow_from_scores_by_the_rule_of_the_run_and_have_mean_1(scored):
+    _, _, out, _, _ = scored
+    file = ScoreFile(out)
+    ok = file.images[file.images["status"] == "ok"]
+    for name in WEIGHT_NAMES:
+        assert np.average(ok[name], weights=ok["valid_px"]) == pytest.approx(1, abs=1e-5)
+    rule = file.provenance["weight_rule"]
+    cells = file.pixel_scores("images/000") / 255
+    bounded = np.minimum(cells ** rule["power"] / rule["mean_power"], rule["clip"])
+    weights = rule["uniform"] + (1 - rule["uniform"]) * bounded / rule["mean_clipped"]
+    with h5py.File(out) as raw:
+        mean = json.loads(raw.attrs["weight_means"])[0]
+    found = file.pixel_weights("images/000") * mean
+    np.testing.assert_allclose(found, weights, atol=rule["largest"] / 255)
+    assert weights.max() <= rule["largest"] * (1 + 1e-5)
 
 
 def test_regions_tile_the_image(scored):

@@ -1,3 +1,5 @@
+"""A job of several processes scores what one process does."""
+
 import json
 
 import numpy as np
@@ -5,7 +7,7 @@ import pandas as pd
 import pytest
 
 from curate.files.state import latest_scores
-from curate.scores.merge_command import merge
+from curate.scores.merge import merge
 from curate.scores.score_file import ScoreFile
 from curate.scoring.score import score
 from tests.tiny import write_dataset
@@ -16,7 +18,7 @@ KILLED_AT = "TEST_KILL_RANK_AT_IMAGE"
 CODE = """
 import os, signal, sys
 from curate.cli import main
-from curate.scoring.tally import Tally
+from curate.scoring.statuses import Tally
 
 def count(self, images, add=Tally.add):
     add(self, images)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from curate.errors import StoreError, UsageError
-from curate.scores.merge_command import merge
+from curate.scores.merge import merge
 from curate.scores.score_file import ScoreFile
 from curate.scoring import writer_thread as writing
 from curate.scoring.score import score
@@ -99,7 +99,8 @@ def test_columns_stay_where_levels_are_left_out(scored, two_a_batch, pool, tmp_p
     config, run = two_a_batch
     score(pool, tmp_path / "w.h5", config=config, run=run, levels=("image",))
     images = ScoreFile(tmp_path / "w.h5").images
-    pd.testing.assert_frame_equal(images, scored.images)
+    columns = images.columns.difference(["map_size", "map_row"])
+    pd.testing.assert_frame_equal(images[columns], scored.images[columns])
     with pytest.raises(UsageError, match="levels = image keep no maps of pixels"):
         score(pool, tmp_path / "x.h5", config=config, run=run, levels=("image",), stream_maps=True)
 
@@ -116,7 +117,7 @@ def test_parts_and_resumed_files_have_the_same_streams(
     monkeypatch.setattr(writing, "PIECE_IMAGES", 2)
     with pytest.raises(KeyboardInterrupt):
         score(pool, tmp_path / "1.h5", shard="1/2", reporter=Stop(), **options)
-    assert list((tmp_path / "1.h5.parts").glob("piece-*.parquet"))
+    assert list((tmp_path / "1.h5.parts").glob("piece-*.h5"))
     assert score(pool, tmp_path / "1.h5", shard="1/2", resume=True, **options).skipped > 0
     score(pool, tmp_path / "2.h5", shard="2/2", **options)
     merge([tmp_path / "1.h5", tmp_path / "2.h5"], tmp_path / "all.h5", root=tmp_path)

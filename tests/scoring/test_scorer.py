@@ -39,8 +39,9 @@ def all_scores(scorer, source, pairs, **options):
 
 def assert_same(one: ScoredImage, other: ScoredImage):
     assert one.pair == other.pair
-    assert one.score == other.score
+    assert one.means == other.means
     assert one.pixel_scores == other.pixel_scores
+    assert one.pixel_weights == other.pixel_weights
     assert one.region_ids == other.region_ids
     assert np.array_equal(one.regions.score, other.regions.score, equal_nan=True)
 
@@ -48,7 +49,7 @@ def assert_same(one: ScoredImage, other: ScoredImage):
 def test_scores_do_not_depend_on_the_images_that_come_with_them(scorer, source):
     together = all_scores(scorer, source, source.pairs)
     assert [image.pair for image in together] == list(source.pairs)
-    assert len({image.score for image in together}) == 11
+    assert len({image.means["score"] for image in together}) == 11
     for number in (0, 3, 10):
         assert_same(all_scores(scorer, source, [source.pairs[number]])[0], together[number])
 

@@ -32,7 +32,7 @@ def test_images_are_written_in_pieces(monkeypatch):
 
 
 def test_pieces_stay_below_a_size(monkeypatch):
-    monkeypatch.setattr(writing, "PIECE_BYTES", len(IMAGES[0].pixel_scores.data) + 1)
+    monkeypatch.setattr(writing, "PIECE_BYTES", 2 * len(IMAGES[0].pixel_scores.data) + 1)
     recorder = Recorder()
     with WriterThread(recorder) as thread:
         for image in IMAGES[:4]:
@@ -41,8 +41,8 @@ def test_pieces_stay_below_a_size(monkeypatch):
 
 
 def test_maps_of_streams_count_for_the_size(monkeypatch):
-    image = scored_image("i", streams={"planted": 0.5})
-    monkeypatch.setattr(writing, "PIECE_BYTES", 2 * len(image.pixel_scores.data))
+    image = scored_image("i", streams={"corruption": 0.5})
+    monkeypatch.setattr(writing, "PIECE_BYTES", 3 * len(image.pixel_scores.data))
     recorder = Recorder()
     with WriterThread(recorder) as thread:
         thread.put([image])

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from curate.data.idmaps import IdMap
-from curate.records import OK, Pair, RegionTable, ScoredImage
+from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair, RegionTable, ScoredImage
 from curate.scores.packing import pack
 from curate.scores.writer import ScoreWriter
 from curate.selection.placement import Placement
@@ -32,7 +32,7 @@ SCORES = {"images/a": 0.9, "images/b": 0.2, "images/c": 0.5}
 
 def scored(image_id):
     valid = np.array(VALID_BLOCKS[image_id]) * BLOCK_PX
-    cells = np.array([CELLS[image_id]], np.uint8)
+    score, cells = SCORES[image_id], np.array([CELLS[image_id]], np.uint8)
     return ScoredImage(
         pair=Pair(image_id, f"{image_id}.png", image_id.replace("images", "labels") + ".png"),
         height=8,
@@ -40,13 +40,11 @@ def scored(image_id):
         status=OK,
         message="",
         valid_px=int(valid.sum()),
-        score=SCORES[image_id],
-        image_score=1 - SCORES[image_id],
-        region_score=0.5,
-        pixel_score=0.5,
+        means=dict(zip((*SCORE_NAMES, *WEIGHT_NAMES), (score, 1 - score, *[0.5] * 6), strict=True)),
         class_px=np.array([0, 0]),
         class_score=np.array([0.0, 0.0]),
         pixel_scores=pack(cells),
+        pixel_weights=pack(cells),
         region_ids=pack(np.array([[0, 1]], np.uint16)),
         regions=RegionTable(
             class_id=np.zeros(2, np.int16),
@@ -57,6 +55,7 @@ def scored(image_id):
             bottom=np.full(2, 8, np.int32),
             right=np.array([8, 16], np.int32),
             score=cells[0] / 255,
+            weight=cells[0] / 255,
         ),
     )
 
@@ -78,13 +77,17 @@ def with_streams(image_id):
 
 
 def broken():
-    nan = float("nan")
-    pair = Pair("images/z", "images/z.png", "")
-    values = {"height": 0, "width": 0, "status": "missing_label", "message": "no label"}
-    names = ("score", "image_score", "region_score", "pixel_score")
-    numbers = {"valid_px": 0, **dict.fromkeys(names, nan)}
-    arrays = {"class_px": np.zeros(2, np.int64), "class_score": np.full(2, nan)}
-    return ScoredImage(pair=pair, **values, **numbers, **arrays)
+    return ScoredImage(
+        pair=Pair("images/z", "images/z.png", ""),
+        height=0,
+        width=0,
+        status="missing_label",
+        message="no label",
+        valid_px=0,
+        means={},
+        class_px=np.zeros(2, np.int64),
+        class_score=np.full(2, np.nan),
+    )
 
 
 def provenance(**changes):
@@ -98,9 +101,7 @@ def provenance(**changes):
 
 
 def write_scores(out, root, images=None, **changes):
-    settings = {"num_classes": 2, "stride": STRIDE, "dataset_root": root}
-    table = provenance(**changes)
-    with ScoreWriter(out, table, levels=table["levels"], **settings) as writer:
+    with ScoreWriter(out, provenance(**changes), dataset_root=root) as writer:
         writer.append([*map(scored, LABELS), broken()] if images is None else images)
         writer.finish()
     return out
@@ -127,16 +128,15 @@ def placement(tmp_path, root, media="symlink"):
 def edit(path, column, row, value):
     """Put another string or number into a column of a score file."""
     with h5py.File(path, "a") as file:
-        old, text = file[column], h5py.check_string_dtype(file[column].dtype)
-        if text is None or text.length is None:
+        old = file[column]
+        if old.dtype.kind != "S":
             old[row] = value
             return
-        values = old.asstr()[:].astype(object)
-        values[row] = value
-        dtype = h5py.string_dtype("utf-8", max(len(text.encode()) for text in values))
-        stored = {"chunks": old.chunks, "compression": old.compression, "shuffle": old.shuffle}
+        values = old[:].tolist()
+        values[row] = value.encode()
+        dtype = h5py.string_dtype("utf-8", max(map(len, values)))
         del file[column]
-        file.create_dataset(column, data=values, dtype=dtype, **stored)
+        file.create_dataset(column, data=np.array(values, dtype), dtype=dtype)
 
 
 def with_classes(path, **columns):

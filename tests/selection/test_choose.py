@@ -147,7 +147,7 @@ def test_pixels_per_class_are_the_best_of_each(scores, out):
 
 def test_map_with_unknown_regions_is_refused(scores, out):
     with h5py.File(scores, "a") as file:
-        file["region_ids/images/a"][:] = 60_000
+        file["region_ids/1x2"][0] = 60_000
     with pytest.raises(StoreError, match="names regions that its table does not have"):
         export_subset(scores, out=out, by="region", top="100%")
 

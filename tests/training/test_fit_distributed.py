@@ -1,3 +1,5 @@
+"""A job of several processes trains what one process does."""
+
 import json
 import signal
 
@@ -82,6 +84,7 @@ def in_two(tmp_path_factory):
     return config, launch(config)
 
 
+@pytest.mark.slow
 def test_two_processes_do_what_one_does(in_two, tmp_path):
     config, done = in_two
     assert done.returncode == 0, done.stderr

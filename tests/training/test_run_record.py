@@ -7,7 +7,7 @@ import json
 import pytest
 
 from curate.errors import RunError, StoreError
-from curate.files.digest import sha256_file
+from curate.files.atomic import sha256_file
 from curate.training.run_record import MetricLog, next_run_name, read_run, write_run
 
 

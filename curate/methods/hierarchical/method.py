@@ -28,6 +28,8 @@ from curate.records import IGNORE_INDEX, LEVELS, Evidence, LevelScores
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from curate.weighting import WeightRule
+
 NEAR_CHANCE_AUROC: Final = 0.55
 """A level whose AUROC on held-out images is below it is near chance."""
 
@@ -189,6 +191,10 @@ class Hierarchical(Method):
             pixel=maps["pixel"],
             combined=COMBINATIONS[self.settings.combine](used),
         )
+
+    def weight_rule(self) -> WeightRule:
+        """Return the rule of the last step."""
+        return self.running.rule().rounded()
 
     def training_state(self) -> dict[str, Any]:
         """Optimiser and early stopping."""

@@ -16,6 +16,7 @@ Each image has a fold; its reference segmenter and its networks were not trained
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -35,6 +36,8 @@ from curate.seeding import stable_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from curate.weighting import WeightRule
 
 MAX_KEPT_CELLS: Final = 50_000_000
 """Scores of cells that the joint training keeps; 200 MB."""
@@ -197,6 +200,11 @@ class Streams(protocol.Method):
             combined=combined,
             streams=posteriors,
         )
+
+    def weight_rule(self) -> WeightRule:
+        """Return the rule of the last step, and how much a class counts."""
+        factors = tuple(self.fusion.factors.tolist())
+        return replace(self.running.rule(), class_factors=factors).rounded()
 
     def _score_synthetic(self, evidence: Evidence) -> Tensor:
         """Score the synthetic images, or take the scores that were kept of them: (N, h, w)."""

@@ -60,6 +60,7 @@ def test_wrong_labels_are_found():
     assert area(learn(pool).scores(evidence_of(pool)).combined) > 0.9
 
 
+@pytest.mark.slow
 def test_label_in_a_place_of_its_own_is_found_by_layout():
     pool = draw_pool(32)
     corner = torch.zeros(pool.label_map.shape, dtype=torch.bool)
@@ -72,6 +73,7 @@ def test_label_in_a_place_of_its_own_is_found_by_layout():
     assert auroc(layout, ~cells.flip(2)) < 0.8
 
 
+@pytest.mark.slow
 def test_mismatch_finds_labels_and_not_colours(restyled):
     pool = corrupt(draw_pool(), labels=True)
     assert area(learn(pool).scores(evidence_of(pool)).streams["mismatch"]) > 0.9
@@ -79,6 +81,7 @@ def test_mismatch_finds_labels_and_not_colours(restyled):
     assert "mismatch" not in blind.scores(evidence_of(restyled)).streams
 
 
+@pytest.mark.slow
 def test_corruption_that_was_never_injected_is_found(restyled):
     method = learn(restyled, corruptions=["wrong_label"])
     assert area(method.scores(evidence_of(restyled)).combined) > 0.85
@@ -105,6 +108,7 @@ def test_weights_are_low_where_cells_are_corrupted_and_have_mean_one(method, res
     assert 0.2 <= metrics["ess"] <= 1
 
 
+@pytest.mark.slow
 def test_weights_follow_the_scores_which_are_kept(restyled):
     method = learn(restyled)
     evidence = evidence_of(restyled)
@@ -133,6 +137,7 @@ def test_score_of_an_image_does_not_depend_on_its_batch(method, restyled):
     assert torch.equal(together[5], other.combined[5])
 
 
+@pytest.mark.slow
 def test_preparation_goes_on_from_any_finished_part(restyled):
     preparation = make_preparation(restyled)
     whole = make_method(preparation)
@@ -179,6 +184,7 @@ def test_image_is_scored_by_every_fold_that_was_not_trained_on_it(method):
     assert torch.allclose(learned_corruptions, torch.tensor([0.2, 0.4, 0.4]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_shuffled_domains_leave_every_stream_inactive_and_weights_are_uniform(seed):
     generator = torch.Generator().manual_seed(seed)
@@ -196,6 +202,7 @@ def test_shuffled_domains_leave_every_stream_inactive_and_weights_are_uniform(se
     assert torch.equal(weights, torch.ones_like(weights))  # an effective sample size of 1
 
 
+@pytest.mark.slow
 def test_swapped_domains_do_not_find_what_is_corrupted():
     real = corrupt(draw_images(16, "r0", is_real=True, seed=1), appearance=True)
     method = learn(draw_pool(), real=real)

@@ -4,7 +4,7 @@ import h5py
 import pytest
 
 from curate.errors import StoreError, UsageError
-from curate.scores.merge import Joined, join
+from curate.scores.merge import merge
 from curate.scores.score_file import ScoreFile
 from tests.scores.making import PROVENANCE, failed_image, scored_image, write_scores
 
@@ -32,7 +32,9 @@ def parts(tmp_path):
 @pytest.mark.parametrize("suffix", KINDS.values(), ids=KINDS)
 def test_parts_become_the_file_that_one_scorer_writes(parts, tmp_path, suffix):
     paths, whole = parts(suffix)
-    assert join(paths, tmp_path / f"all{suffix}") == Joined(6, 6, 12, 0)
+    result = merge(paths, tmp_path / f"all{suffix}")
+    assert (result.images, result.scored, result.failed, result.missing) == (6, 6, 0, 0)
+    assert (result.files, result.regions) == (2, 12)
     joined, expected = ScoreFile(tmp_path / f"all{suffix}"), ScoreFile(whole)
     assert joined.images.equals(expected.images)
     assert joined.regions.equals(expected.regions)
@@ -46,22 +48,24 @@ def test_parts_become_the_file_that_one_scorer_writes(parts, tmp_path, suffix):
 
 def test_maps_are_not_packed_again(parts, tmp_path):
     paths, _ = parts(".h5")
-    join(paths, tmp_path / "all.h5")
+    merge(paths, tmp_path / "all.h5")
     with h5py.File(paths[0]) as before, h5py.File(tmp_path / "all.h5") as after:
-        for group in ("pixel_scores", "region_ids"):
-            chunks = [file[f"{group}/i1"].id.read_direct_chunk((0, 0)) for file in (before, after)]
+        for group in ("pixel_scores", "pixel_weights", "region_ids"):
+            chunks = [
+                file[f"{group}/2x2"].id.read_direct_chunk((1, 0, 0)) for file in (before, after)
+            ]
             assert chunks[0] == chunks[1]
 
 
 def test_images_in_no_part_are_counted(parts, tmp_path):
     paths, _ = parts(".h5", num_images=9)
-    assert join(paths, tmp_path / "all.h5").missing == 3
+    assert merge(paths, tmp_path / "all.h5").missing == 3
 
 
 def test_tables_alone_make_no_maps(parts, tmp_path):
     paths, _ = parts(".parquet")
     with pytest.raises(StoreError, match=r"holds tables only, no pixel_scores: name an --out"):
-        join(paths, tmp_path / "all.h5")
+        merge(paths, tmp_path / "all.h5")
     assert not (tmp_path / "all.h5").exists()
 
 
@@ -69,27 +73,66 @@ def test_other_settings_are_refused(tmp_path):
     first = write_scores(tmp_path / "a.h5", IMAGES[:1])
     second = write_scores(tmp_path / "b.h5", IMAGES[1:], provenance=PROVENANCE | {"seed": 1})
     with pytest.raises(StoreError, match=r"b\.h5 comes from other settings; these differ: seed\."):
-        join([first, second], tmp_path / "all.h5")
+        merge([first, second], tmp_path / "all.h5")
+
+
+def scored_set(folder, name, ids, **changes):
+    """A score file of a data set of its own."""
+    dataset = {"layout": "folder", "name": name, "fingerprint": name, "images": len(ids) + 1}
+    provenance = PROVENANCE | {"dataset": dataset} | changes
+    (folder / "sets" / name).mkdir(parents=True, exist_ok=True)
+    images = [*[scored_image(i, score) for i, score in ids.items()], failed_image("z")]
+    options = {"provenance": provenance, "dataset_root": folder / "sets" / name}
+    return write_scores(folder / f"{len(list(folder.iterdir()))}.h5", images, **options)
+
+
+def test_images_of_several_data_sets_are_told_apart_by_name(tmp_path):
+    versions = {"versions": {"numpy": "1"}}
+    parts = [
+        scored_set(tmp_path, "gta", {"a": 0.2, "b/c": 0.4}, id_map={"name": "gta"}),
+        scored_set(tmp_path, "carla", {"a": 0.6}, id_map={"name": "carla"}, **versions),
+    ]
+    result = merge(parts, tmp_path / "all.h5", root=tmp_path)
+    assert (result.images, result.scored, result.missing) == (5, 3, 0)
+    scores = ScoreFile(tmp_path / "all.h5")
+    assert scores.images["id"].tolist() == ["carla/a", "carla/z", "gta/a", "gta/b/c", "gta/z"]
+    assert scores.images["image_path"].tolist()[3] == "gta/images/b/c.png"
+    assert scores.dataset_root == tmp_path / "sets"
+    assert scores.pixel_scores("gta/a")[0, 0] == 51
+    assert scores.pixel_scores("carla/a")[0, 0] == 153
+    assert scores.regions["id"].tolist()[::2] == ["carla/a", "gta/a", "gta/b/c"]
+    dataset = scores.provenance["dataset"]
+    assert [part["name"] for part in dataset["parts"]] == ["gta", "carla"]
+    assert (dataset["images"], scores.provenance["id_map"]) == (5, None)
+
+
+def test_data_sets_of_one_name_are_refused(tmp_path):
+    parts = [scored_set(tmp_path, "gta", {"a": 0.2}), scored_set(tmp_path, "gta", {"b": 0.2})]
+    changed = PROVENANCE | {"dataset": {"layout": "folder", "name": "gta", "fingerprint": "new"}}
+    parts.append(write_scores(tmp_path / "new.h5", [scored_image("c")], provenance=changed))
+    merge(parts[:2], tmp_path / "all.h5", root=tmp_path)
+    with pytest.raises(StoreError, match="of 2 data sets, or states of them, called 'gta', 'gta'"):
+        merge(parts, tmp_path / "more.h5", root=tmp_path)
 
 
 def test_an_image_scored_twice_is_refused(tmp_path):
     first = write_scores(tmp_path / "a.h5", IMAGES[:2])
     second = write_scores(tmp_path / "b.h5", IMAGES[1:])
     with pytest.raises(StoreError, match=r"image 'i1' was scored in .*a\.h5 and in .*b\.h5"):
-        join([first, second], tmp_path / "all.h5")
+        merge([first, second], tmp_path / "all.h5")
 
 
 def test_existing_output_is_replaced_only_on_demand(parts, tmp_path):
     paths, whole = parts(".h5")
     before = whole.read_bytes()
     with pytest.raises(UsageError, match="replace it with --overwrite"):
-        join(paths, whole)
+        merge(paths, whole)
     assert whole.read_bytes() == before
-    join(paths, whole, overwrite=True)
+    merge(paths, whole, overwrite=True)
     with pytest.raises(UsageError, match="is one of the files to merge"):
-        join(paths, paths[0], overwrite=True)
+        merge(paths, paths[0], overwrite=True)
 
 
 def test_missing_part_is_named(tmp_path):
     with pytest.raises(StoreError, match=r"gone\.h5 does not exist"):
-        join([tmp_path / "gone.h5"], tmp_path / "all.h5")
+        merge([tmp_path / "gone.h5"], tmp_path / "all.h5")

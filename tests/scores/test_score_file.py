@@ -20,7 +20,14 @@ from curate.errors import StoreError, UsageError
 from curate.scores.packing import pack
 from curate.scores.schema import IMAGE_COLUMNS
 from curate.scores.score_file import ScoreFile
-from tests.scores.making import PROVENANCE, failed_image, open_writer, scored_image, write_scores
+from tests.scores.making import (
+    PROVENANCE,
+    assert_near,
+    failed_image,
+    open_writer,
+    scored_image,
+    write_scores,
+)
 
 OUTS = ["w.h5", "w.parquet", "w"]
 
@@ -57,12 +64,10 @@ def test_tables_come_back_sorted_by_id(scores):
     assert table["status"].tolist() == ["ok", "ok", "unreadable_image"]
     assert table["message"].tolist() == ["", "", "cannot be \N{REPLACEMENT CHARACTER} read"]
     assert table["valid_px"].tolist() == [12, 12, 0]
-    np.testing.assert_array_equal(table["score"], [0.8, 0.2, np.nan])
-    np.testing.assert_array_equal(table["pixel_score"], [0.1, 0.025, np.nan])
+    assert_near(table["score"], [0.8, 0.2, np.nan])
+    assert_near(table["pixel_score"], [0.1, 0.025, np.nan])
     np.testing.assert_array_equal(scores.class_px, [[12, 0], [12, 0], [0, 0]])
-    np.testing.assert_array_equal(
-        scores.class_score, [[0.8, np.nan], [0.2, np.nan], [np.nan, np.nan]]
-    )
+    assert_near(scores.class_score, [[0.8, np.nan], [0.2, np.nan], [np.nan, np.nan]])
 
 
 def test_regions_point_to_the_rows_of_their_images(scores):
@@ -72,7 +77,7 @@ def test_regions_point_to_the_rows_of_their_images(scores):
     assert regions["left"].tolist() == [0, 2, 0, 2]
     assert regions["right"].tolist() == [2, 4, 2, 4]
     assert regions["area_px"].tolist() == [6, 6, 6, 6]
-    np.testing.assert_allclose(regions["score"], [0.8, 0.2, 0.2, 0.8])
+    assert_near(regions["score"], [0.8, 0.2, 0.2, 0.8])
 
 
 def test_provenance_and_root_come_back(scores, written):
@@ -83,36 +88,10 @@ def test_provenance_and_root_come_back(scores, written):
 @pytest.mark.parametrize("out", ["h5/w.h5", "w"])
 def test_maps_come_back(written, out):
     scores = ScoreFile(written / out)
-    np.testing.assert_array_equal(scores.pixel_scores("b/1"), np.full((2, 2), 204))
+    assert_near(scores.pixel_scores("b/1"), np.full((2, 2), 204))
     np.testing.assert_array_equal(scores.region_ids("b/2"), [[0, 1], [0, 1]])
     assert scores.pixel_scores("b/1").dtype == np.uint8
     assert scores.region_ids("b/1").dtype == np.uint16
-
-
-def test_plain_h5py_reads_the_documented_contract(h5):
-    with h5py.File(h5) as file:
-        assert file.attrs["format"] == "curate-scores"
-        assert file.attrs["format_version"] == 1
-        assert file["images/id"].asstr()[:].tolist() == ["b/1", "b/2", "c"]
-        assert file["images/class_px"].shape == (3, 2)
-        node = file["pixel_scores/b/1"]
-        assert node.attrs["scale"] == 1 / 255
-        assert node.attrs["stride"] == 2
-        assert node.compression == "gzip"
-        assert node.dtype == np.uint8
-        assert file["region_ids/b/1"].dtype == np.uint16
-        assert {name: node.dtype.name for name, node in file["regions"].items()} == {
-            "image": "int64",
-            "region": "int32",
-            "class_id": "int16",
-            "area_px": "int64",
-            "valid_px": "int64",
-            "top": "int32",
-            "left": "int32",
-            "bottom": "int32",
-            "right": "int32",
-            "score": "float64",
-        }
 
 
 def test_parquet_tables_have_the_same_columns_and_provenance(h5):
@@ -120,14 +99,16 @@ def test_parquet_tables_have_the_same_columns_and_provenance(h5):
         for name in ("images", "regions"):
             table = pq.read_table(h5.with_name(f"w.{name}.parquet"))
             assert set(table.column_names) == set(file[name])
-            assert table.schema.metadata[b"provenance"].decode() == file.attrs["provenance"]
+            assert table.schema.metadata[b"provenance"] == file.attrs["provenance"]
 
 
 def test_levels_decide_what_is_stored(tmp_path, images):
-    scores = ScoreFile(write_scores(tmp_path / "w.h5", images, levels=("image",)))
+    provenance = PROVENANCE | {"levels": ["image"]}
+    scores = ScoreFile(write_scores(tmp_path / "w.h5", images, provenance=provenance))
     assert len(scores.regions) == 0
+    assert scores.images["map_row"].tolist() == [-1, -1, -1]
     assert not (tmp_path / "w.regions.parquet").exists()
-    with pytest.raises(StoreError, match="'pixel_scores/b/1' is missing"):
+    with pytest.raises(StoreError, match=r"no pixel_scores of image 'b/1'\. Score again"):
         scores.pixel_scores("b/1")
 
 
@@ -136,18 +117,18 @@ def test_score_file_can_be_pickled_and_opens_again_after_closing(h5):
     first = scores.pixel_scores("b/1")
     copy = pickle.loads(pickle.dumps(scores))
     scores.close()
-    np.testing.assert_array_equal(copy.pixel_scores("b/1"), first)
-    np.testing.assert_array_equal(scores.pixel_scores("b/1"), first)
+    assert_near(copy.pixel_scores("b/1"), first)
+    assert_near(scores.pixel_scores("b/1"), first)
     assert len(scores.regions) == 4
 
 
 def test_forked_process_opens_the_file_for_itself(h5, monkeypatch):
     scores = ScoreFile(h5)
     scores.pixel_scores("b/1")
-    inherited = next(iter(scores._open.values()))
+    inherited = scores.parts[0]._file
     monkeypatch.setattr(os, "getpid", lambda: -1)
     scores.pixel_scores("b/1")
-    assert next(iter(scores._open.values())) is not inherited
+    assert scores.parts[0]._file is not inherited
     assert not inherited
 
 
@@ -162,17 +143,17 @@ def test_unknown_and_failed_images_have_no_maps(h5):
 def test_tables_alone_have_no_maps(tmp_path, images):
     scores = ScoreFile(write_scores(tmp_path / "w.parquet", images))
     assert not scores.has_maps
-    with pytest.raises(StoreError, match=r"holds tables only.*--out NAME.h5"):
+    with pytest.raises(StoreError, match=r"holds no pixel_scores .*--out NAME.h5"):
         scores.pixel_scores("b/1")
     assert ScoreFile(tmp_path / "w.images.parquet").images["id"].tolist() == ["b/1", "b/2", "c"]
 
 
 def test_shards_stay_below_the_limit_and_read_as_one(tmp_path):
     images = [scored_image(f"i{n}", n / 20) for n in range(20)]
-    out = write_scores(tmp_path / "w", images, shard_bytes=60_000)
-    shards = sorted(out.glob("shard-*.h5"))
+    out = write_scores(tmp_path / "w", images, shard_bytes=100_000)
+    shards = sorted(out.glob("part-*.h5"))
     assert len(shards) > 1
-    assert all(shard.stat().st_size <= 60_000 for shard in shards)
+    assert all(shard.stat().st_size <= 100_000 for shard in shards)
     scores = ScoreFile(out)
     assert scores.images["id"].tolist() == sorted(image.pair.id for image in images)
     assert scores.regions["image"].tolist() == [n // 2 for n in range(40)]
@@ -184,9 +165,9 @@ def test_parts_of_one_data_set_scored_apart_read_as_one(tmp_path):
     write_scores(tmp_path / "w" / "two.h5", [scored_image("a", 0.1), scored_image("d", 0.4)])
     write_scores(tmp_path / "w" / "one.h5", [scored_image("c", 0.3), scored_image("b", 0.2)])
     scores = ScoreFile(tmp_path / "w")
-    assert scores.images["score"].tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert_near(scores.images["score"], [0.1, 0.2, 0.3, 0.4])
     assert scores.regions["image"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert scores.regions["score"].tolist()[::2] == [0.1, 0.2, 0.3, 0.4]
+    assert_near(scores.regions["score"][::2], [0.1, 0.2, 0.3, 0.4])
     assert scores.pixel_scores("d")[0, 0] == 102
 
 
@@ -258,8 +239,24 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
 def test_newer_version_is_named_beside_ours(h5):
     with h5py.File(h5, "a") as file:
         file.attrs["format_version"] = 7
-    with pytest.raises(StoreError, match=r"format version 7; this curate reads versions up to 1"):
+    with pytest.raises(
+        StoreError, match=r"format version 7; this curate reads version 2\. Install"
+    ):
         ScoreFile(h5)
+
+
+def test_files_of_before_the_first_release_are_refused(h5):
+    table = pq.read_table(h5.with_name("w.images.parquet"))
+    old = table.replace_schema_metadata(table.schema.metadata | {b"format_version": b"1"})
+    pq.write_table(old, h5.with_name("w.images.parquet"))
+    with h5py.File(h5, "a") as file:
+        file.attrs["format_version"] = 1
+        for name in ("format", "provenance"):  # strings of variable length, as they were then
+            file.attrs[name] = file.attrs[name].decode()
+    message = r"w.* has format version 1, of before the first release\. Score the data set again"
+    for path in (h5, h5.with_name("w.parquet")):
+        with pytest.raises(StoreError, match=message):
+            ScoreFile(path)
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", 1.5])
@@ -273,7 +270,7 @@ def test_impossible_versions_are_refused(h5, version):
 @pytest.mark.parametrize("provenance", ["", "[1]", "{", 5, "[" * 100_000])
 def test_unreadable_provenance_is_refused(h5, provenance):
     with h5py.File(h5, "a") as file:
-        file.attrs["provenance"] = provenance
+        file.attrs["provenance"] = np.bytes_(str(provenance))
     with pytest.raises(StoreError, match="no readable provenance"):
         ScoreFile(h5)
 
@@ -284,15 +281,19 @@ def replace(file, path, **kwargs):
 
 
 TAMPERINGS = {
-    "'images/score' is missing|'score' is missing": lambda f: f.__delitem__("images/score"),
-    "is of type int64, not float64": lambda f: replace(f, "images/score", data=[1, 2, 3]),
-    "is of type float64, not text": lambda f: replace(f, "images/id", data=[1.0, 2.0, 3.0]),
-    r"column 'score' has shape \(2,\)": lambda f: replace(f, "images/score", data=[0.1, 0.2]),
+    "'images/score' is missing": lambda f: f.__delitem__("images/score"),
+    "is of type int64, not float32": lambda f: replace(f, "images/score", data=[1, 2, 3]),
+    "is of type float64, not fixed-length UTF-8": lambda f: replace(
+        f, "images/id", data=[1.0, 2.0, 3.0]
+    ),
+    r"column 'score' has shape \(2,\)": lambda f: replace(
+        f, "images/score", data=np.float32([0.1, 0.2])
+    ),
     r"column 'class_px' has shape \(3,\)": lambda f: replace(
         f, "images/class_px", data=np.zeros(3, np.int64)
     ),
     "which the file cannot hold": lambda f: replace(
-        f, "images/score", shape=(10**11,), dtype="f8", chunks=(10**6,)
+        f, "images/score", shape=(10**11,), dtype="f4", chunks=(10**6,)
     ),
     "an image id occurs twice": lambda f: f["images/id"].__setitem__(1, "b/1"),
     "has an empty, '.' or '..' part": lambda f: f["images/id"].__setitem__(1, "../b"),
@@ -307,10 +308,34 @@ TAMPERINGS = {
     r"column 'score' has 1.5 in row 1, which is not in \[0, 1\]": lambda f: f[
         "images/score"
     ].__setitem__(1, 1.5),
+    "column 'weight' has nan in row 0, which is no weight, but status ok": lambda f: f[
+        "images/weight"
+    ].__setitem__(0, np.nan),
+    "column 'image_weight' has -0.5 in row 1, which is no weight": lambda f: f[
+        "images/image_weight"
+    ].__setitem__(1, -0.5),
+    "column 'map_row' has -2 in row 0, which is no row": lambda f: f["images/map_row"].__setitem__(
+        0, -2
+    ),
+    "column 'id' is of type string_info": lambda f: replace(
+        f, "images/id", data=["b/1", "b/2", "c"], dtype=h5py.string_dtype()
+    ),
+    "'images/height' points to another file": lambda f: (
+        f.__delitem__("images/height"),
+        f["images"].create_virtual_dataset("height", h5py.VirtualLayout((3,), "i4")),
+    ),
+    "'images/score' points to another file": lambda f: (
+        f.__delitem__("images/score"),
+        f["images"].create_dataset("score", (3,), "f4", external=[("secret.bin", 0, 12)]),
+    ),
+    "'images/score' claims 400000000 bytes, which the file cannot hold": lambda f: replace(
+        f, "images/score", shape=(3,), dtype="f4", chunks=(10**8,), maxshape=(None,)
+    ),
+    "cannot be read: Invalid UTF8": lambda f: f["images/status"].__setitem__(0, b"\xff"),
     "column 'pixel_score' has -inf in row 0": lambda f: f["images/pixel_score"].__setitem__(
         0, -np.inf
     ),
-    "'score' is a link, which is not followed": lambda f: (
+    "'images/score' is a link, which is not followed": lambda f: (
         f.__delitem__("images/score"),
         f["images"].__setitem__("score", h5py.SoftLink("/images/image_score")),
     ),
@@ -354,45 +379,6 @@ def test_regions_of_unknown_images_are_refused(h5, image):
         _ = scores.regions
 
 
-def test_map_of_another_size_or_type_is_refused(h5):
-    with h5py.File(h5, "a") as file:
-        replace(file, "pixel_scores/b/1", data=np.zeros((9, 9), np.uint8))
-        file["pixel_scores/b/1"].attrs["stride"] = 2
-        replace(file, "pixel_scores/b/2", data=np.zeros((2, 2)))
-        file["pixel_scores/b/2"].attrs["stride"] = 2
-        del file["region_ids/b/1"].attrs["stride"]
-    scores = ScoreFile(h5)
-    with pytest.raises(StoreError, match=r"shape \(9, 9\) at stride 2, .* an image of 3x4"):
-        scores.pixel_scores("b/1")
-    with pytest.raises(StoreError, match="is float64, not uint8"):
-        scores.pixel_scores("b/2")
-    with pytest.raises(StoreError, match="at stride 0"):
-        scores.region_ids("b/1")
-
-
-def test_links_out_of_the_file_are_not_followed(tmp_path, h5):
-    with h5py.File(tmp_path / "secret.h5", "w") as file:
-        file.create_dataset("x", data=np.zeros((2, 2), np.uint8)).attrs["stride"] = 2
-    (tmp_path / "secret.bin").write_bytes(b"1234")
-    layout = h5py.VirtualLayout((2, 2), np.uint8)
-    layout[...] = h5py.VirtualSource(tmp_path / "secret.h5", "x", (2, 2))
-    with h5py.File(h5, "a") as file:
-        group = file["pixel_scores/b"]
-        del group["1"], group["2"]
-        group["1"] = h5py.ExternalLink(tmp_path / "secret.h5", "x")
-        group["2"] = h5py.SoftLink("/region_ids/b/2")
-        del file["region_ids/b/1"], file["region_ids/b/2"]
-        file["region_ids/b"].create_virtual_dataset("1", layout)
-        external = [(str(tmp_path / "secret.bin"), 0, 4)]
-        file["region_ids/b"].create_dataset("2", (2, 2), np.uint8, external=external)
-    scores = ScoreFile(h5)
-    for image_id in ("b/1", "b/2"):
-        with pytest.raises(StoreError, match="is a link, which is not followed"):
-            scores.pixel_scores(image_id)
-        with pytest.raises(StoreError, match="points to another file"):
-            scores.region_ids(image_id)
-
-
 def test_empty_data_set_can_be_written_and_read(tmp_path):
     for out in OUTS:
         with open_writer(tmp_path / out, overwrite=True) as writer:
@@ -404,11 +390,14 @@ def test_empty_data_set_can_be_written_and_read(tmp_path):
 
 def test_score_map_spells_out_the_cells_of_a_crop(h5):
     with h5py.File(h5, "a") as file:
-        file["pixel_scores/b/1"][:] = [[0, 51], [102, 255]]
+        file["pixel_scores/2x2"][0] = [[0, 51], [102, 255]]
+        file["pixel_weights/2x2"].attrs["scale"] = 3.0
     scores = ScoreFile(h5)
     assert scores.score_map("b/1").shape == (3, 4)
     found = scores.score_map("b/1", crop=(1, 1, 2, 3), hflip=True)
     np.testing.assert_allclose(found, [[0.2, 0.2, 0], [1, 1, 0.4]], atol=1e-7)
+    np.testing.assert_allclose(scores.weight_map("b/1", crop=(0, 0, 1, 1)), [[0.8 * 3]], rtol=1e-6)
+    np.testing.assert_allclose(scores.pixel_weights("b/1"), np.full((2, 2), 0.8 * 3), rtol=1e-6)
     smaller = scores.score_map("b/1", size=(1, 2), resize="bilinear")
     np.testing.assert_allclose(smaller, [[1 / 3 * 0.4, 0.2 + 1 / 3 * 0.8]], atol=1e-6)
     with pytest.raises(StoreError, match="no image 'd'"):
@@ -429,9 +418,9 @@ def test_tables_come_as_arrow_without_python_objects(scores):
 def test_only_the_columns_that_are_asked_for_are_read(scores, monkeypatch):
     _ = scores.images_arrow(["id", "status"])
     read = []
-    source = scores._tables._source
-    whole = source.read
-    monkeypatch.setattr(source, "read", lambda *key: read.append(key) or whole(*key))
+    part = scores.parts[0]
+    whole = part.read
+    monkeypatch.setattr(part, "read", lambda *key: read.append(key) or whole(*key))
     table = scores.images_arrow(["score", "id", "status"])
     assert table.column_names == ["score", "id", "status"]
     assert read == [("images", "score")]
@@ -443,7 +432,7 @@ def test_shard_may_be_a_link_to_another_disk(tmp_path):
     write_scores(tmp_path / "elsewhere.h5", [scored_image("a", 0.2)])
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "one.h5").symlink_to(tmp_path / "elsewhere.h5")
-    assert ScoreFile(tmp_path / "w").images["score"].tolist() == [0.2]
+    assert_near(ScoreFile(tmp_path / "w").images["score"], [0.2])
     (tmp_path / "w" / "two.h5").symlink_to(tmp_path / "gone.h5")
     with pytest.raises(StoreError, match=r"two\.h5 does not exist"):
         ScoreFile(tmp_path / "w")
@@ -469,20 +458,20 @@ def rewrite(path, change):
         (lambda t: t.drop_columns("score"), "column 'score' is missing"),
         (lambda t: t.set_column(0, "id", pa.array([1, 2, 3])), "column 'id' is int64, not text"),
         (
-            lambda t: t.set_column(8, "score", pa.array([0.1, None, 0.2])),
-            "column 'score' lacks 1 values",
+            lambda t: t.set_column(3, "height", pa.array([1, None, 2], pa.int32())),
+            "column 'height' lacks 1 values",
         ),
         (
-            lambda t: t.set_column(8, "score", pa.array([0.1, float("nan"), 0.2])),
+            lambda t: t.set_column(11, "score", pa.array([0.1, None, 0.2], pa.float32())),
             "column 'score' has nan in row 1",
         ),
         (lambda t: t.set_column(0, "id", pa.array(["a", "b", "b"])), "an image id occurs twice"),
-        (lambda t: t.set_column(0, "id", pa.array(["a", "b", "a/c"])), "at the same time a folder"),
+        (lambda t: t.set_column(0, "id", pa.array(["a", "b", "a//c"])), "has an empty, '.' or"),
     ],
 )
 def test_contradictory_parquet_tables_are_refused(h5, change, text):
     path = h5.with_name("w.images.parquet")
-    assert pq.read_table(path).column_names[8] == "score"
+    assert pq.read_table(path).column_names[11] == "score"
     rewrite(path, change)
     with pytest.raises(StoreError, match=text):
         _ = ScoreFile(path).images
@@ -496,7 +485,7 @@ def test_parquet_table_that_would_fill_memory_is_refused(h5):
         one = table.take(np.zeros(rows, np.int64))
         ids = pa.array([f"{row:06d}" for row in range(rows)])
         bomb = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["x" * 100_000])
-        return one.set_column(0, "id", ids).set_column(6, "message", bomb)
+        return one.set_column(0, "id", ids).set_column(7, "message", bomb)
 
     rewrite(path, inflate)
     assert path.stat().st_size < 10_000_000
@@ -504,35 +493,26 @@ def test_parquet_table_that_would_fill_memory_is_refused(h5):
         _ = ScoreFile(path).images
 
 
-def test_maps_in_another_compression_are_read_where_the_plugin_is(tmp_path):
+def test_maps_in_another_compression_need_no_plugin(tmp_path):
     pytest.importorskip("hdf5plugin")
-    image = scored_image("a", 0.4)
     packed = pack(np.full((2, 2), 102, np.uint8), "zstd")
-    write_scores(tmp_path / "w.h5", [replaced(image, pixel_scores=packed)])
-    # in processes of their own: a filter that was registered once stays
+    image = replaced(scored_image("a", 0.4), pixel_scores=packed)
+    write_scores(tmp_path / "w.h5", [image, scored_image("b", 0.2)])
+    # in a process of its own: a filter that was registered once stays
     code = """
         import sys
         from pathlib import Path
-        if sys.argv[2] == "without":
-            sys.modules["hdf5plugin"] = None
-        from curate.errors import StoreError
+        sys.modules["hdf5plugin"] = None
         from curate.scores.score_file import ScoreFile
-        try:
-            print(ScoreFile(Path(sys.argv[1])).pixel_scores("a").tolist())
-        except StoreError as error:
-            print(error)
+        scores = ScoreFile(Path(sys.argv[1]))
+        print(scores.pixel_scores("a").tolist(), scores.pixel_scores("b").tolist())
     """
-    told = {
-        how: subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "w.h5"), how],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=os.environ
-            | {"HDF5_PLUGIN_PATH": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
-        ).stdout
-        for how in ("with", "without")
-    }
-    assert told["with"] == "[[102, 102], [102, 102]]\n"
-    assert "packed by the HDF5 filter 32015" in told["without"]
-    assert "pip install 'curate-seg[hdf5plugin]'" in told["without"]
+    told = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "w.h5")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ
+        | {"HDF5_PLUGIN_PATH": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+    ).stdout
+    assert told == "[[102, 102], [102, 102]] [[51, 51], [51, 51]]\n"
