@@ -37,6 +37,11 @@ def test_measures_of_a_row_by_hand():
     assert ranking.counted_false_alarms(GOOD[1], BAD[1], found=0.5) == 0
 
 
+def test_scores_that_nothing_has_count_for_nothing():
+    found = ranking.counted_average_precision(np.array([1, 1, 0]), np.array([1, 0, 0]))
+    assert found == pytest.approx((1 * 2 / 3 + 1 * 1) / 2)
+
+
 def test_rank_correlation_by_hand():
     # ranks 1, 2.5, 2.5, 4 and 1, 2, 4, 3
     x, y = [-1.5, 0, 0, 1.5], [-1.5, -0.5, 1.5, 0.5]

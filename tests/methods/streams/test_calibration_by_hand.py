@@ -19,6 +19,8 @@ from curate.methods.streams.calibration import (
     real_quantile,
     separates_domains,
 )
+from curate.methods.streams.fusion import Fusion, measure_agreement
+from curate.methods.streams.streams import STREAMS
 
 IS_REAL = torch.tensor([True, True, False, False])
 
@@ -130,6 +132,29 @@ def test_factor_of_a_class_takes_a_hundred_cells():
     # class 0: 1 / (0.4 / mean); class 1, of too few cells: 1, which is the largest
     assert MIN_CLASS_CELLS == 100
     assert found.tolist() == pytest.approx([mean / 0.4, 1], rel=1e-5)
+
+
+def test_class_of_which_nothing_is_sound_has_the_factor_of_all():
+    labels = torch.arange(2).repeat_interleave(100).view(1, 1, -1)
+    cells = torch.tensor([0.0, 0.5]).repeat_interleave(100).view(1, 1, -1)
+    assert class_factors(cells, cells, labels, 2).tolist() == [1, 1]
+
+
+def test_agreement_counts_what_the_corruption_stream_calls_sound():
+    # sound is a logit above 0: one cell of three, which outranks one of the others
+    for logit in (0.0, -0.5):
+        decided = torch.tensor([logit, -2.0, 3.0])
+        assert measure_agreement(torch.tensor([5.0, 1.0, 2.0]), decided) == 0
+
+
+def test_streams_become_active_by_the_measure_of_what_they_were_trained_on():
+    # Logits of 30 and 20 tell the domains apart, but of both a cell is sure to be sound.
+    logits = {name: images(30.0, 31.0, 20.0, 21.0) for name in STREAMS}
+    fusion = Fusion(num_classes=1)
+    fusion.calibrate(logits, torch.zeros(4, 1, 2, dtype=torch.uint8), IS_REAL)
+    assert fusion.active_streams == ("appearance", "semantics", "layout")
+    assert fusion.aurocs.tolist() == [1] * 5
+    assert fusion.quantiles.tolist() == [30] * 5  # of two images, the lower one
 
 
 def test_factor_is_at_most_ten_times_that_of_all_cells():

@@ -122,6 +122,7 @@ def test_corrupted_images_are_shown_to_the_fold_of_their_source():
     assert found.features.log_predictions[:, 0, 0, 0].tolist() == [0, 1, 2]
     assert found.target.tolist() == [[[0, 1]]] * 3  # the left cell is corrupted
     assert found.weight.tolist() == [[[1, 1]]] * 3
+    assert found.weight.dtype == found.target.dtype == torch.float32
     assert (list(found.train), list(found.stop)) == ([1, 2], [])
     assert list(training.mismatch_training_set(0).train) == [2]
     assert list(training.mismatch_training_set(1).train) == [0, 2]

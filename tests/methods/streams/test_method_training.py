@@ -80,7 +80,11 @@ def test_preparation_trains_references_then_streams_and_calibrates_last(monkeypa
     method = make_method(preparation)
     for name in ("_train_reference", "_train_stream", "_calibrate"):
         monkeypatch.setattr(method, name, take_note(name))
-    progress = list(method.prepare(preparation))
+    progress = []
+    for each in method.prepare(preparation):
+        progress.append(each)
+        assert method.num_learned == each.done
+    assert method.num_learned.dtype == torch.int64
     streams = [("_train_stream", name) for name in STREAMS]
     references = [("_train_reference", 0), ("_train_reference", 1)]
     assert order == [*references, *streams, ("_calibrate",)]
