@@ -7,7 +7,7 @@ from curate.selection.pixels import count_levels, group_per_class, one_group
 
 
 def test_pixels_of_equal_scores_are_counted_from_the_first():
-    # every third of 300 scores 0.9; their pixels are 1, 4, 7, .. and add up to 1 + 4 + .. + 28 = 145
+    # every third of 300 scores 0.9; these have 1, 4, 7, .. pixels, and 1 + 4 + .. + 28 = 145
     scores = np.where(np.arange(300) % 3 == 0, 0.9, 0.5)
     px = np.arange(1, 301)
     for pixels, count in ((145, 10), (146, 11)):
