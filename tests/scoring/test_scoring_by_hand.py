@@ -106,10 +106,11 @@ def test_scores_of_an_image_are_means_over_its_labelled_pixels(source):
     image = score(source)[0]
     # labelled: four cells above, 0, .2, .4 and 1, and two below, .8 and 1, of 16 pixels each
     assert image.valid_px == 6 * 16
-    assert image.score == pytest.approx((0 + 0.2 + 0.4 + 1 + 0.8 + 1) / 6, abs=1e-6)
-    assert (image.image_score, image.region_score) == (pytest.approx(0.2), pytest.approx(0.6))
+    assert image.means["score"] == pytest.approx((0 + 0.2 + 0.4 + 1 + 0.8 + 1) / 6, abs=1e-6)
+    assert image.means["image_score"] == pytest.approx(0.2)
+    assert image.means["region_score"] == pytest.approx(0.6)
     chances = [1 / (1 + 3**-red) for red in (0, 0.2, 0.4, 1, 0.8, 1)]
-    assert image.pixel_score == pytest.approx(sum(chances) / 6, abs=1e-6)
+    assert image.means["pixel_score"] == pytest.approx(sum(chances) / 6, abs=1e-6)
     assert (image.status, image.message, image.height, image.width) == ("ok", "", 8, 16)
 
 
@@ -148,7 +149,9 @@ def test_maps_hold_the_combined_score_of_every_cell(source):
 def test_every_image_has_its_own_scores_whatever_the_batch(source):
     for batch_size in (1, 2, 4):
         images = score(source, batch_size=batch_size)
-        assert [image.score for image in images] == near(3.4 / 6, 0.2, math.nan)
+        assert [image.means.get("score", math.nan) for image in images] == near(
+            3.4 / 6, 0.2, math.nan
+        )
         assert [image.status for image in images] == ["ok", "ok", "all_ignored"]
         assert images[1].class_score.tolist() == near(math.nan, 0.2)
 
@@ -185,8 +188,8 @@ def test_image_that_cannot_be_read_has_a_row_without_scores(source):
     row = prepare(source, missing, PLAN)
     assert (row.status, row.height, row.width, row.valid_px) == ("missing_image", 0, 0, 0)
     assert "images/none.png" in row.message
-    scores = (row.score, row.image_score, row.region_score, row.pixel_score, *row.class_score)
-    assert list(scores) == near(*[math.nan] * 6)
+    assert row.means == {}
+    assert row.class_score.tolist() == near(math.nan, math.nan)
     assert row.class_px.tolist() == [0, 0]
     ignored = prepare(source, source.pairs[2], PLAN)
     assert (ignored.height, ignored.width, ignored.valid_px) == (8, 16, 0)

@@ -1,11 +1,10 @@
 """How many threads compute, how many processes read, and how far ahead."""
 
-import numpy as np
 import pytest
 import torch
 
 from curate.scoring import scorer as scorer_module
-from curate.scoring.scored_image import CellPlan, narrow
+from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer, computing_threads
 from curate.training.trainer import Device, choose_device
 
@@ -83,12 +82,3 @@ def test_reading_is_left_to_the_processes_that_are_asked_for(monkeypatch, worker
     assert found == [[(where, "a"), (where, "b")], [(where, "c")]]
     assert asked == [(Source, scorer.plan), *([3] if workers else [])]
     assert ahead == [3]  # one more than there are threads
-
-
-@pytest.mark.parametrize(
-    ("largest", "dtype"), [(0, "uint16"), (65535, "uint16"), (65536, "uint32")]
-)
-def test_region_numbers_take_as_few_bytes_as_will_do(largest, dtype):
-    stored = narrow(np.array([[0, largest]], np.int64))
-    assert stored.dtype == dtype
-    assert stored.tolist() == [[0, largest]]

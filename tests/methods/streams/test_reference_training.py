@@ -114,7 +114,7 @@ def test_reference_learns_from_pasted_pieces():
     list(train(reference, 2, pick_all, seed=7))
     for step, images in enumerate(seen):
         expected, _ = paste_superpixels(
-            make_batch(), make_preparation([], pick_all), stable_rng(7, "pieces", step)
+            make_batch(), make_preparation([], pick_all), stable_rng(7, "superpixels", step)
         )
         assert torch.equal(images, expected / 255)
     assert not torch.equal(seen[0], seen[1])
