@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    from curate.scores.packing import PackedMap
 
 IGNORE_INDEX: Final = 255
 """Class index of pixels without a usable label."""
@@ -182,90 +179,3 @@ class LevelScores:
     pixel: Tensor
     combined: Tensor
     streams: dict[str, Tensor] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RegionTable:
-    """Regions of one image, R rows in the order of their number.
-
-    Attributes
-    ----------
-    class_id : (R,) int16
-        Most frequent class, 255 where every pixel is ignored.
-    area_px : (R,) int64
-        Pixels of the original image, ignored ones included.
-    valid_px : (R,) int64
-        Pixels with a class.
-    top, left, bottom, right : (R,) int32
-        Bounding box in pixels of the original image, half-open.
-    score, weight : (R,) float64
-        Means of the combined score and its weight over the valid pixels; NaN where there are none.
-    streams : dict of str to (R,) float64
-        Mean score of each stream over the valid pixels; NaN everywhere for an inactive one.
-    """
-
-    class_id: NDArray[np.int16]
-    area_px: NDArray[np.int64]
-    valid_px: NDArray[np.int64]
-    top: NDArray[np.int32]
-    left: NDArray[np.int32]
-    bottom: NDArray[np.int32]
-    right: NDArray[np.int32]
-    score: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    streams: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredImage:
-    """One image as a score file stores it.
-
-    Attributes
-    ----------
-    pair : Pair
-    height, width : int
-        Size of the original image in pixels; 0 where it could not be read.
-    orientation : int
-        EXIF orientation that was applied, 1 = none; height and width are of the image as displayed.
-    status : str
-        ``"ok"`` or the code of the problem; on a problem the scores are NaN and the maps None.
-    message : str
-        The problem in words, empty when ok.
-    valid_px : int
-        Pixels of the original image that have a class.
-    means : dict of str to float
-        By `SCORE_NAMES` and `WEIGHT_NAMES`, over the valid pixels: scores in [0, 1], ``score`` the
-        combined one, and the weights that follow from them, not yet divided by their mean over the
-        data set. Empty: not scored.
-    class_px : (C,) int64
-        Valid pixels of each class.
-    class_score : (C,) float64
-        Mean combined score over the pixels of each class; NaN where the class is absent.
-    pixel_scores : (ceil(H/s), ceil(W/s)) uint8, packed, or None
-        Combined score times 255.
-    pixel_weights : same shape, uint8, packed, or None
-        Its weight times 255, divided by the largest one that the weight rule allows.
-    region_ids : same shape, uint16 or uint32, packed, or None
-    regions : RegionTable or None
-    streams : dict of str to float
-        Mean score of each stream, in [0, 1]; NaN for an inactive one.
-    stream_scores : dict of str to map
-        The map of each active stream, as `pixel_scores`, where it is kept.
-    """
-
-    pair: Pair
-    height: int
-    width: int
-    status: str
-    message: str
-    valid_px: int
-    means: dict[str, float]
-    class_px: NDArray[np.int64]
-    class_score: NDArray[np.float64]
-    pixel_scores: PackedMap | None = None
-    pixel_weights: PackedMap | None = None
-    region_ids: PackedMap | None = None
-    regions: RegionTable | None = None
-    streams: dict[str, float] = field(default_factory=dict)
-    stream_scores: dict[str, PackedMap] = field(default_factory=dict)
-    orientation: int = 1

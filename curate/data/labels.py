@@ -8,7 +8,7 @@ import numpy as np
 
 from curate.data import images, png
 from curate.errors import LabelError
-from curate.files.disk_errors import disk_errors
+from curate.files.atomic import disk_errors
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ aside: the next one that writes to the folder removes it, whatever its own file 
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import hashlib
 import os
 import platform
@@ -15,11 +15,11 @@ import re
 import secrets
 import shutil
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from curate.files.disk_errors import disk_errors
+from curate.errors import StoreError
 from curate.files.locks import Lock
 
 if TYPE_CHECKING:
@@ -30,6 +30,46 @@ _ASIDE: Final = re.compile(
     r"-(?P<pid>\d+)-(?P<host>[0-9a-f]{8})-[0-9a-f]{8}"
 )
 """Names of what lies aside; process and host count only where the disk has no locks."""
+
+
+_NO_RIGHT: Final = "Change its permissions, or name a place where you may write."
+_FULL: Final = "Free some space, or write to another disk; what is there already stays intact."
+_TAKEN: Final = "Something of that name is there already: remove it, or name another path."
+
+_ADVICE: Final[dict[int, str]] = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "Write to a file system without this size limit, or raise the limit (ulimit -f).",
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: "The disk is mounted read-only: name a place on another one.",
+    errno.EIO: "The disk reports a fault: check it (dmesg, smartctl), then run again.",
+    errno.ENAMETOOLONG: "Use a shorter name or a shorter path.",
+    errno.ENOENT: "Check that the path is spelled right and still there.",
+    errno.ENOTDIR: "A part of the path is a file, not a folder: name another path.",
+    errno.EISDIR: "It is a folder where a file is needed: name another path.",
+    errno.EEXIST: _TAKEN,
+    errno.ENOTEMPTY: _TAKEN,
+    errno.EMFILE: "Too many files are open: raise the limit (ulimit -n).",
+}
+"""What to do about an error number."""
+
+
+@contextmanager
+def disk_errors(task: str, path: Path) -> Iterator[None]:
+    """Turn every `OSError` of the block into a `StoreError` with path, cause and what to do.
+
+    Parameters
+    ----------
+    task : str
+        What was being done, as it stands in "cannot <task> <path>".
+    path : Path
+        What it was done to; the error's own file name is added where it is another one.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(_explain(error, task, path)) from error
 
 
 @contextmanager
@@ -153,6 +193,23 @@ def remove_folder(path: Path) -> None:
             _remove(aside)
 
 
+def claim(path: Path, what: Path) -> Lock:
+    """Lock `path`, which stands for `what`, a thing that one process at a time may work on.
+
+    Raises
+    ------
+    StoreError
+        If another process has locked it, or it cannot be opened.
+    """
+    with disk_errors("lock", path):
+        lock = Lock(path)
+    if lock.is_ours is False:
+        lock.close()
+        msg = f"{what} is in use by another process. Wait for it, or stop it first."
+        raise StoreError(msg)
+    return lock
+
+
 @contextmanager
 def _aside(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
     """Make a file or folder beside `path` that is this process's; at the end it is gone."""
@@ -172,7 +229,7 @@ def _make_aside(path: Path, *, is_folder: bool) -> tuple[Path, Lock]:
             partial.mkdir()
         else:
             partial.touch(exist_ok=False)
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             lock = Lock(partial)
             if lock.is_ours is not False:
                 return partial, lock
@@ -235,7 +292,7 @@ def _swap(new: Path, path: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Remove a file, a link or a folder, as far as it is there and the disk lets us."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -261,3 +318,16 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _explain(error: OSError, task: str, path: Path) -> str:
+    """Put an `OSError` into words."""
+    advice = _ADVICE.get(error.errno or 0, "Run again; if it stays, name another path.")
+    return f"cannot {task} {path}: {error.strerror or error}{_elsewhere(error, path)}. {advice}"
+
+
+def _elsewhere(error: OSError, path: Path) -> str:
+    """Name the file that failed, unless it is `path` itself."""
+    if not isinstance(error.filename, str) or error.filename == str(path):
+        return ""
+    return f" ({error.filename})"

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 
 from curate.errors import RunError, StoreError
-from curate.files.atomic import replacing
-from curate.files.disk_errors import disk_errors
+from curate.files.atomic import disk_errors, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from torch import Tensor
 
 _FORMAT: Final = "curate-state"
 _VERSION: Final = 1
@@ -25,7 +21,7 @@ _VERSION: Final = 1
 Plain = str | int | float | bool | None
 
 
-def save_state(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+def save_state(path: Path, tensors: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> None:
     """Save tensors, bit for bit, and plain values.
 
     Parameters
@@ -50,7 +46,7 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any
         partial.write_bytes(content)
 
 
-def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Load what `save_state` saved; tensors come to the CPU.
 
     Raises
@@ -62,15 +58,15 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         msg = f"{path} does not exist. Start the run again, or name another one."
         raise RunError(msg)
     try:
-        with disk_errors("read", path), safe_open(path, framework="pt") as file:
+        with disk_errors("read", path), safetensors.safe_open(path, framework="pt") as file:
             meta = _read_meta(file.metadata() or {}, path)
             return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
-    except (SafetensorError, StoreError, ValueError, RuntimeError) as error:
+    except (safetensors.SafetensorError, StoreError, ValueError, RuntimeError) as error:
         msg = f"{path} cannot be read: {error}. Start the run again, or name another one."
         raise RunError(msg) from error
 
 
-def pack(tree: object, prefix: str = "tensor") -> tuple[dict[str, Tensor], Any]:
+def pack(tree: object, prefix: str = "tensor") -> tuple[dict[str, torch.Tensor], Any]:
     """Separate the tensors of a nested structure from the rest.
 
     Parameters
@@ -92,7 +88,7 @@ def pack(tree: object, prefix: str = "tensor") -> tuple[dict[str, Tensor], Any]:
     TypeError
         If a leaf is something else.
     """
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
 
     def visit(node: object) -> list[Any]:
         if isinstance(node, torch.Tensor):
@@ -108,7 +104,7 @@ def pack(tree: object, prefix: str = "tensor") -> tuple[dict[str, Tensor], Any]:
     return tensors, visit(tree)
 
 
-def unpack(tensors: Mapping[str, Tensor], layout: object) -> Any:  # noqa: ANN401
+def unpack(tensors: Mapping[str, torch.Tensor], layout: object) -> Any:  # noqa: ANN401
     """Put a structure together again; the inverse of `pack`.
 
     Raises
@@ -123,7 +119,7 @@ def unpack(tensors: Mapping[str, Tensor], layout: object) -> Any:  # noqa: ANN40
         raise RunError(msg) from error
 
 
-def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _unshared(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Copy tensors that share memory with an earlier one, which the format cannot express."""
     seen: set[int] = set()
     result = {}
@@ -154,7 +150,7 @@ def _read_meta(header: dict[str, str], path: Path) -> dict[str, Any]:
     return meta
 
 
-def _rebuild(tensors: Mapping[str, Tensor], layout: Any) -> Any:  # noqa: ANN401
+def _rebuild(tensors: Mapping[str, torch.Tensor], layout: Any) -> Any:  # noqa: ANN401
     """Put one node together."""
     kind, content = layout
     if kind == "tensor":

@@ -10,9 +10,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from curate.errors import StoreError
-from curate.files.disk_errors import disk_errors
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -80,23 +77,6 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def claim(path: Path, what: Path) -> Lock:
-    """Lock `path`, which stands for `what`, a thing that one process at a time may work on.
-
-    Raises
-    ------
-    StoreError
-        If another process has locked it, or it cannot be opened.
-    """
-    with disk_errors("lock", path):
-        lock = Lock(path)
-    if lock.is_ours is False:
-        lock.close()
-        msg = f"{what} is in use by another process. Wait for it, or stop it first."
-        raise StoreError(msg)
-    return lock
 
 
 def _is_at(handle: int, path: Path) -> bool:

@@ -7,8 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate.errors import UsageError
-from curate.files.atomic import write_bytes
-from curate.files.disk_errors import disk_errors
+from curate.files.atomic import disk_errors, write_bytes
 
 STATE_NAME: Final = ".curate.json"
 

@@ -11,29 +11,16 @@ import numpy as np
 
 from curate.files.atomic import replacing, replacing_folder
 from curate.records import OK
-from curate.scores.columns import Columns, divide, num_rows, take
-from curate.scores.h5_write import MapWriter, creating_h5, write_header, write_table
-from curate.scores.schema import (
-    IMAGES,
-    PIXEL_SCALE,
-    PIXEL_WEIGHTS,
-    REGION_IDS,
-    REGIONS,
-    SHARD_BYTES,
-    Schema,
-    map_shape,
-    map_size,
-    stream_column,
-)
-from curate.scores.tables_arrow import pair_token, write_parquet
-from curate.scores.targets import SHARD_NAME, Kind, Target
+from curate.scores import columns, h5_write, sources, tables_arrow
+from curate.scores.schema import IMAGES, REGIONS, Schema, image_map_size, map_scale, stream_column
+from curate.scores.targets import SHARD_BYTES, SHARD_NAME, Kind, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from curate.scores.provenance import Header, Provenance
-    from curate.scores.sources import Content
+
 
 _ROW_BYTES: Final = 4096
 """More than an image's rows and names take up in a file, its maps and regions aside."""
@@ -63,7 +50,7 @@ class Assembly:
         Largest size of one file of a folder.
     """
 
-    content: Content
+    content: sources.Content
     provenance: Provenance
     header: Header
     schema: Schema
@@ -72,7 +59,7 @@ class Assembly:
     @property
     def rows(self) -> range:
         """Return the rows of all images."""
-        return range(num_rows(self.content.images))
+        return range(columns.num_rows(self.content.images))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -90,23 +77,26 @@ def assemble(assembly: Assembly, target: Target) -> None:
             _write_part(assembly, rows, Target(partial / SHARD_NAME.format(number), Kind.H5))
 
 
-def write_h5(assembly: Assembly, rows: range, images: Columns, path: Path) -> None:
+def write_h5(assembly: Assembly, rows: range, images: columns.Columns, path: Path) -> None:
     """Write one HDF5 file with some of the images; those with a ``map_row`` have maps."""
     content, schema, levels = assembly.content, assembly.schema, assembly.provenance.levels
     num_classes = len(assembly.class_names)
-    with creating_h5(path) as (file, sink):
-        write_header(file, assembly.header)
-        write_table(
+    with h5_write.creating_h5(path) as (file, sink):
+        h5_write.write_header(file, assembly.header)
+        h5_write.write_table(
             file,
             IMAGES,
-            (take(images, slice(n, n + _BLOCK_ROWS)) for n in range(0, len(rows), _BLOCK_ROWS)),
+            (
+                columns.take(images, slice(n, n + _BLOCK_ROWS))
+                for n in range(0, len(rows), _BLOCK_ROWS)
+            ),
             schema.columns(IMAGES),
             count=len(rows),
             num_classes=num_classes,
             widths={k: _width(v) for k, v in images.items() if v.dtype == object},
         )
         if "region" in levels:
-            write_table(
+            h5_write.write_table(
                 file,
                 REGIONS,
                 _region_blocks(assembly, rows),
@@ -117,7 +107,7 @@ def write_h5(assembly: Assembly, rows: range, images: Columns, path: Path) -> No
             )
         counts = Counter(images["map_size"].tolist())
         writers = {
-            group: MapWriter(
+            group: h5_write.MapWriter(
                 file,
                 group,
                 counts,
@@ -132,7 +122,7 @@ def write_h5(assembly: Assembly, rows: range, images: Columns, path: Path) -> No
                 writers[group].write(map_row, content.packed(group, row))
 
 
-def number_maps(assembly: Assembly, rows: range, *, has_maps: bool) -> Columns:
+def number_maps(assembly: Assembly, rows: range, *, has_maps: bool) -> columns.Columns:
     """Return the images in some rows, ready to be written: maps are numbered by size.
 
     Returns
@@ -140,16 +130,17 @@ def number_maps(assembly: Assembly, rows: range, *, has_maps: bool) -> Columns:
     images : Columns
         With ``map_size`` and ``map_row``, and weights divided by their means.
     """
-    images = take(assembly.content.images, slice(rows.start, rows.stop))
+    images = columns.take(assembly.content.images, slice(rows.start, rows.stop))
     sizes, map_rows = np.full(len(rows), "", object), np.full(len(rows), -1, np.int32)
     counts: dict[str, int] = {}
     if has_maps and assembly.schema.map_groups(assembly.provenance.levels):
         for row in np.flatnonzero(images["status"] == OK).tolist():
             height, width = int(images["height"][row]), int(images["width"][row])
-            size = map_size(map_shape(height, width, assembly.provenance.stride))
+            size = image_map_size(height, width, assembly.provenance.stride)
             sizes[row], map_rows[row] = size, counts.get(size, 0)
             counts[size] = counts.get(size, 0) + 1
-    return divide(images, assembly.header.weight_means) | {"map_size": sizes, "map_row": map_rows}
+    images = columns.divide(images, assembly.header.weight_means)
+    return images | {"map_size": sizes, "map_row": map_rows}
 
 
 def groups_of(assembly: Assembly, row: int) -> list[str]:
@@ -175,30 +166,30 @@ def _write_part(assembly: Assembly, rows: range, target: Target) -> None:
     about: dict[str, Any] = {
         "class_names": assembly.class_names,
         "header": assembly.header,
-        "pair": pair_token(images["id"], images["score"]),
+        "pair": tables_arrow.pair_token(images["id"], images["score"]),
     }
     with ExitStack() as stack:
         if target.has_maps:
             partial = stack.enter_context(replacing(target.path))
             write_h5(assembly, rows, images, partial)
         partial = stack.enter_context(replacing(target.images_table))
-        write_parquet(partial, iter([images]), schema.columns(IMAGES), **about)
+        tables_arrow.write_parquet(partial, iter([images]), schema.columns(IMAGES), **about)
         if "region" in assembly.provenance.levels:
             partial = stack.enter_context(replacing(target.regions_table))
             blocks = _region_blocks(assembly, rows)
-            write_parquet(partial, blocks, schema.columns(REGIONS), **about)
+            tables_arrow.write_parquet(partial, blocks, schema.columns(REGIONS), **about)
     if "region" not in assembly.provenance.levels:
         target.regions_table.unlink(missing_ok=True)
 
 
-def _region_blocks(assembly: Assembly, rows: range) -> Iterator[Columns]:
+def _region_blocks(assembly: Assembly, rows: range) -> Iterator[columns.Columns]:
     """Yield the whole region table of some images."""
     ids = assembly.content.images["id"][rows.start : rows.stop]
     names = np.array([*assembly.class_names, ""], object)  # no class last
     for block in assembly.content.regions(rows):
         class_index = np.minimum(block["class_id"], len(names) - 1)
         repeated = {"id": ids[block["image"]], "class_name": names[class_index]}
-        yield divide(block, assembly.header.weight_means) | repeated
+        yield columns.divide(block, assembly.header.weight_means) | repeated
 
 
 def _width(texts: Iterable[str]) -> int:
@@ -208,9 +199,7 @@ def _width(texts: Iterable[str]) -> int:
 
 def _scale(assembly: Assembly, group: str) -> float | None:
     """Tell what a stored value of a map is worth, see `Attr.SCALE`."""
-    if group == PIXEL_WEIGHTS:
-        return assembly.provenance.largest_weight / assembly.header.weight_means[0]
-    return None if group == REGION_IDS else PIXEL_SCALE
+    return map_scale(group, assembly.provenance.largest_weight / assembly.header.weight_means[0])
 
 
 def _shards(assembly: Assembly) -> Iterator[range]:

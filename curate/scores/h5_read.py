@@ -13,22 +13,8 @@ import pyarrow as pa
 from h5py import h5a, h5d, h5i, h5l, h5s, h5t, h5z
 
 from curate.errors import StoreError
-from curate.scores.arrow import texts_to_arrow
-from curate.scores.checks import count_rows
-from curate.scores.packing import COMPRESSIONS, PackedMap, pack, unpack
-from curate.scores.provenance import Header, read_header
-from curate.scores.schema import (
-    FORMAT,
-    FORMAT_VERSION,
-    IMAGES,
-    REGIONS,
-    TEXT,
-    Attr,
-    Column,
-    Schema,
-    map_dtype,
-    map_size,
-)
+from curate.scores import arrow, checks, packing, provenance, schema
+from curate.scores.schema import IMAGES, REGIONS, TEXT, Attr, Column, Schema, map_dtype, map_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,16 +60,17 @@ def check_format(found: object, version: object, *, where: Path) -> None:
     StoreError
     """
     is_known = isinstance(version, int) and version >= 1
-    if is_known and version == 1 and found in {FORMAT, None}:  # whose texts are not looked at
+    # the texts of version 1 are not looked at
+    if is_known and version == 1 and found in {schema.FORMAT, None}:
         problem = "has format version 1, of before the first release. Score the data set again"
-    elif found != FORMAT:
-        problem = f"is not a score file (format {found!r}, not '{FORMAT}'). Name another one"
+    elif found != schema.FORMAT:
+        problem = f"is not a score file (format {found!r}, not '{schema.FORMAT}'). Name another one"
     elif not is_known:
         problem = f"has format version {version!r}, which never was. Score again"
-    elif version != FORMAT_VERSION:
+    elif version != schema.FORMAT_VERSION:
         problem = (
-            f"has format version {version}; this curate reads version {FORMAT_VERSION}. Install a "
-            "newer curate"
+            f"has format version {version}; this curate reads version {schema.FORMAT_VERSION}. "
+            "Install a newer curate"
         )
     else:
         return
@@ -97,14 +84,14 @@ class H5Part:
     Links inside the file are never followed, nor are values read that lie in other files.
     """
 
-    def __init__(self, path: Path, schema: Schema | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.schema = schema or Schema()
+        self.schema = Schema()
         self._file: h5py.File | None = None
         self._pid = 0
         self._maps: dict[tuple[str, str], Maps | None] = {}
 
-    def header(self) -> Header:
+    def header(self) -> provenance.Header:
         """Read what the file says of itself, after a look at its format.
 
         Raises
@@ -119,7 +106,7 @@ class H5Part:
             names = (Attr.PROVENANCE, Attr.ROOT, Attr.MEANS)
             texts = {name: _read_attribute(root, name) for name in names}
         plain = {name: text for name, text in texts.items() if isinstance(text, str)}
-        return read_header(plain, where=str(self.path))
+        return provenance.read_header(plain, where=str(self.path))
 
     def count(self, table: str) -> int:
         """Count the rows of a table, after a look at all columns; there may be no regions."""
@@ -128,7 +115,7 @@ class H5Part:
             if table == REGIONS and REGIONS not in self._open():
                 return 0
             shapes = {name: self._column(table, name).shape for name in columns}
-        return count_rows(shapes, columns, where=str(self.path))
+        return checks.count_rows(shapes, columns, where=str(self.path))
 
     def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
         """Read some rows of a column; strings come in Arrow."""
@@ -272,7 +259,7 @@ class Maps(NamedTuple):
     stride: int
     scale: Attribute
 
-    def packed(self, row: int) -> PackedMap:
+    def packed(self, row: int) -> packing.PackedMap:
         """Read one map as it is stored.
 
         Raises
@@ -289,24 +276,24 @@ class Maps(NamedTuple):
             raise StoreError(msg)
         with reading(self.path):
             if self.compression is None:
-                return pack(h5py.Dataset(self.node)[row])
+                return packing.pack(h5py.Dataset(self.node)[row])
             mask, data = self.node.read_direct_chunk((row, 0, 0))
             if mask:
                 msg = f"map {row} of {height}x{width} is not packed"
                 raise ValueError(msg)
-        return PackedMap((height, width), self.dtype, self.compression, data)
+        return packing.PackedMap((height, width), self.dtype, self.compression, data)
 
     def cells(self, row: int) -> NDArray[Any]:
         """Read one map, (h, w)."""
         packed = self.packed(row)
         with reading(self.path):
-            return unpack(packed)
+            return packing.unpack(packed)
 
 
 def to_values(blocks: list[Values], column: Column) -> Values:
     """Put the values of a column below each other; without any, an empty column."""
     if column.dtype == TEXT:
-        return pa.concat_arrays([texts_to_arrow([]), *blocks])
+        return pa.concat_arrays([arrow.texts_to_arrow([]), *blocks])
     return np.concatenate(blocks) if blocks else np.empty(0, column.dtype)
 
 
@@ -317,7 +304,7 @@ def _find_compression(node: h5d.DatasetID, shape: tuple[int, int]) -> str | None
         return None
     filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
     shuffle = [h5z.FILTER_SHUFFLE] if node.dtype.itemsize > 1 else []
-    for name, how in COMPRESSIONS.items():
+    for name, how in packing.COMPRESSIONS.items():
         if filters == [*shuffle, how.filter_id]:
             return name
     return None

@@ -17,7 +17,7 @@ import numpy as np
 from h5py import h5d, h5p, h5s, h5t, h5z
 
 from curate.interrupts import signals_held
-from curate.scores.packing import COMPRESSIONS, PackedMap, pack, unpack
+from curate.scores import columns, packing, provenance
 from curate.scores.schema import FORMAT, FORMAT_VERSION, TEXT, Attr, Column, map_dtype, map_size
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from curate.scores.columns import Columns
-    from curate.scores.provenance import Header
 
 _DEFLATE: Final = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
 _CHUNK_ROWS: Final = 65_536
@@ -55,7 +53,7 @@ def creating_h5(path: Path) -> Iterator[tuple[h5py.File, Sink]]:
             sink.close()
 
 
-def write_header(file: h5py.File, header: Header) -> None:
+def write_header(file: h5py.File, header: provenance.Header) -> None:
     """Write the attributes of a score file."""
     for name, text in ({Attr.FORMAT: FORMAT} | header.to_texts()).items():
         content = text.encode()
@@ -67,7 +65,7 @@ def write_header(file: h5py.File, header: Header) -> None:
 def write_table(
     file: h5py.File,
     table: str,
-    blocks: Iterable[Columns],
+    blocks: Iterable[columns.Columns],
     schema: Mapping[str, Column],
     *,
     count: int,
@@ -129,18 +127,18 @@ class MapWriter:
             self._attributes[Attr.SCALE] = np.float64(scale)
         self._nodes: dict[tuple[int, int], tuple[h5d.DatasetID, str]] = {}
 
-    def write(self, row: int, packed: PackedMap) -> None:
+    def write(self, row: int, packed: packing.PackedMap) -> None:
         """Store a map among those of its size; the first one of them tells how they are packed."""
         if packed.shape not in self._nodes:
             self._nodes[packed.shape] = self._create(packed), packed.compression
         node, compression = self._nodes[packed.shape]
         if packed.compression != compression:
-            packed = pack(unpack(packed), compression)
+            packed = packing.pack(packing.unpack(packed), compression)
         node.write_direct_chunk((row, 0, 0), packed.data)
 
-    def _create(self, packed: PackedMap) -> h5d.DatasetID:
+    def _create(self, packed: packing.PackedMap) -> h5d.DatasetID:
         """Create the data set of all maps of a size."""
-        dtype, how = map_dtype(self._group, packed.shape), COMPRESSIONS[packed.compression]
+        dtype, how = map_dtype(self._group, packed.shape), packing.COMPRESSIONS[packed.compression]
         layout = h5p.create(h5p.DATASET_CREATE)
         layout.set_chunk((1, *packed.shape))
         layout.set_obj_track_times(False)

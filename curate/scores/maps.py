@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from curate.errors import StoreError
-from curate.scores.schema import PIXEL_WEIGHTS, Schema, map_shape, map_size, stream_column
+from curate.scores.schema import PIXEL_WEIGHTS, Schema, image_map_size, stream_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +113,7 @@ class MapReader:
             )
             raise StoreError(msg)
         maps = find_maps(part, group, size)
-        if map_size(map_shape(height, width, maps.stride)) != size:
+        if image_map_size(height, width, maps.stride) != size:
             msg = (
                 f"{self._where}: maps of {size} at stride {maps.stride} do not fit image "
                 f"'{image_id}' of {height}x{width} pixels. Score the data set again."

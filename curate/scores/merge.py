@@ -8,20 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import StoreError, UsageError
-from curate.files.atomic import check_writable, remove_stale
-from curate.files.state import remember
+from curate.files import atomic, state
 from curate.records import OK
 from curate.reporting import LogReporter, Reporter
-from curate.scores.assembling import Assembly, assemble
-from curate.scores.columns import num_rows
+from curate.scores import assembling, columns, score_file, targets
 from curate.scores.provenance import Prefixes, join_headers, parse_provenance
 from curate.scores.sources import Merged, open_files
-from curate.scores.targets import Target, refuse_foreign, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from curate.scores.score_file import ScoreFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +94,11 @@ def merge(
     merged = Merged(sources, schema, num_classes=num_classes, prefixes=prefixes)
     try:
         header = header._replace(weight_means=merged.means)
-        assemble(Assembly(merged, provenance, header, schema), target)
+        assembling.assemble(assembling.Assembly(merged, provenance, header, schema), target)
     finally:
         merged.close()
-    remember(Path(root or Path.cwd()), scores=Path(out))
-    num_images = num_rows(merged.images)
+    state.remember(Path(root or Path.cwd()), scores=Path(out))
+    num_images = columns.num_rows(merged.images)
     num_scored = int((merged.images["status"] == OK).sum())
     missing = max(0, (provenance.dataset.images or num_images) - num_images)
     if missing:
@@ -123,26 +118,26 @@ def merge(
     )
 
 
-def _choose_target(scores: Sequence[Path], out: Path, *, overwrite: bool) -> Target:
+def _choose_target(scores: Sequence[Path], out: Path, *, overwrite: bool) -> targets.Target:
     """Refuse an output that is in the way, or cannot be written, before any work is done."""
-    target = resolve_target(out.absolute())
-    if target.path in {resolve_target(path.absolute()).path for path in scores}:
+    target = targets.resolve_target(out.absolute())
+    if target.path in {targets.resolve_target(path.absolute()).path for path in scores}:
         msg = f"--out {out} is one of the files to merge: name another one."
         raise UsageError(msg)
     if target.exists() and not overwrite:
         msg = f"{out} exists already: replace it with --overwrite, or name another --out."
         raise UsageError(msg)
-    refuse_foreign(target)
-    check_writable(target.path.parent)
-    remove_stale(target.path)
+    targets.refuse_foreign(target)
+    atomic.check_writable(target.path.parent)
+    atomic.remove_stale(target.path)
     return target
 
 
-def _open_all(paths: Sequence[Path | str]) -> list[ScoreFile]:
+def _open_all(paths: Sequence[Path | str]) -> list[score_file.ScoreFile]:
     """Open all files of all score files."""
     sources = []
     for path in paths:
-        found = open_files(resolve_target(Path(path).absolute()))
+        found = open_files(targets.resolve_target(Path(path).absolute()))
         if not found:
             msg = f"{path} does not exist or holds no scores. Name files that 'curate score' wrote."
             raise StoreError(msg)
@@ -150,7 +145,7 @@ def _open_all(paths: Sequence[Path | str]) -> list[ScoreFile]:
     return sources
 
 
-def _refuse_doubles(sources: Sequence[ScoreFile], prefixes: Sequence[Prefixes]) -> None:
+def _refuse_doubles(sources: Sequence[score_file.ScoreFile], prefixes: Sequence[Prefixes]) -> None:
     """Refuse an image that was scored in two files: there is no telling which one counts."""
     scored_in: dict[str, Path] = {}
     for source, prefix in zip(sources, prefixes, strict=True):

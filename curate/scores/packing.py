@@ -64,18 +64,21 @@ def _inflate(content: bytes, size: int) -> bytes:
 
 def _zstd(content: bytes) -> bytes:
     """Compress to one Zstandard frame."""
-    import pyarrow as pa
-
-    packed: bytes = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(content, asbytes=True)
+    packed: bytes = _zstd_codec().compress(content, asbytes=True)
     return packed
 
 
 def _unzstd(content: bytes, size: int) -> bytes:
     """Undo `_zstd`; a frame of another size is refused."""
+    found: bytes = _zstd_codec().decompress(content, size, asbytes=True)
+    return found
+
+
+def _zstd_codec() -> Any:  # noqa: ANN401 (pyarrow has no types)
+    """Return what packs and unpacks a frame."""
     import pyarrow as pa
 
-    found: bytes = pa.Codec("zstd").decompress(content, size, asbytes=True)
-    return found
+    return pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
 
 
 COMPRESSIONS: Final[dict[str, Compression]] = {

@@ -9,11 +9,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curate.errors import StoreError
-from curate.records import WEIGHT_NAMES
-from curate.scores.schema import Attr, Schema
-
-NO_MEANS: Final = (1.0,) * len(WEIGHT_NAMES)
-"""Of weights that were not divided by anything, as in a work folder."""
+from curate.scores.schema import NO_MEANS, Attr, Schema
 
 _MAX_MEAN: Final = 1e6
 _DATA: Final = ("dataset", "id_map")

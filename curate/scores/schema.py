@@ -38,11 +38,11 @@ PIXEL_WEIGHTS: Final = "pixel_weights"
 REGION_IDS: Final = "region_ids"
 STREAM_SCORES: Final = "stream_scores"
 
+NO_MEANS: Final = (1.0,) * len(WEIGHT_NAMES)
+"""Of weights that were not divided by anything, as in a work folder."""
+
 PIXEL_SCALE: Final = 1 / 255
 """Score per unit of a stored pixel score."""
-
-SHARD_BYTES: Final = 20_000_000_000
-"""Largest size of one file of a folder of shards."""
 
 TEXT: Final = "text"
 """Marks a column of strings (fixed-length UTF-8 on disk, Python strings in memory)."""
@@ -138,6 +138,18 @@ def map_size(shape: tuple[int, ...]) -> str:
     return f"{shape[0]}x{shape[1]}"
 
 
+def image_map_size(height: int, width: int, stride: int) -> str:
+    """Name the data set that the maps of an image are in."""
+    return map_size(map_shape(height, width, stride))
+
+
+def map_scale(group: str, largest_weight: float) -> float | None:
+    """Tell what a stored value of a map is worth, see `Attr.SCALE`."""
+    if group == PIXEL_WEIGHTS:
+        return largest_weight
+    return None if group == REGION_IDS else PIXEL_SCALE
+
+
 def map_dtype(group: str, shape: tuple[int, ...]) -> str:
     """Return the type of maps; there are no more regions than cells."""
     if group != REGION_IDS:
@@ -169,6 +181,12 @@ class Schema:
         """Return the columns of a table."""
         own = {stream_column(name): Column("float32") for name in self.streams}
         return (IMAGE_COLUMNS if table == IMAGES else REGION_COLUMNS) | own
+
+    @property
+    def region_columns(self) -> dict[str, Column]:
+        """Return the columns of the region table that do not follow from others."""
+        columns = self.columns(REGIONS)
+        return {name: column for name, column in columns.items() if name not in REPEATED}
 
     def map_groups(self, levels: Collection[str]) -> list[str]:
         """List the groups of maps of a file with some levels."""

@@ -10,22 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from curate.errors import StoreError, UsageError
-from curate.scores.alignment import align_scores
-from curate.scores.arrow import to_arrow
-from curate.scores.h5_read import H5Part
-from curate.scores.maps import MapReader
+from curate.scores import alignment, arrow, h5_read, maps, schema, tables_arrow, targets
 from curate.scores.provenance import refuse_mixing, schema_of
-from curate.scores.schema import (
-    IMAGES,
-    PIXEL_SCORES,
-    PIXEL_WEIGHTS,
-    REGION_IDS,
-    REGIONS,
-    stream_group,
-)
 from curate.scores.tables import Part, Tables
-from curate.scores.tables_arrow import TablePart, to_table
-from curate.scores.targets import Kind, resolve_target
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -33,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
-
-    from curate.scores.schema import Column
 
 
 class ScoreFile:
@@ -70,11 +55,11 @@ class ScoreFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path).resolve()
-        self.target = resolve_target(self.path)
-        files = [self.path] if self.target.kind is Kind.H5 else self.target.h5_files()
-        self.parts: list[Part] = [H5Part(file) for file in files]
-        if self.target.kind is Kind.TABLES:
-            self.parts = [TablePart(self.target)]
+        self.target = targets.resolve_target(self.path)
+        files = [self.path] if self.target.kind is targets.Kind.H5 else self.target.h5_files()
+        self.parts: list[Part] = [h5_read.H5Part(file) for file in files]
+        if self.target.kind is targets.Kind.TABLES:
+            self.parts = [tables_arrow.TablePart(self.target)]
         if not self.parts:
             msg = f"{path} holds no *.h5 file. Name a score file that 'curate score' wrote."
             raise StoreError(msg)
@@ -105,7 +90,7 @@ class ScoreFile:
     @property
     def has_maps(self) -> bool:
         """Tell whether there are maps of pixels and regions, not only tables."""
-        return self.target.kind is not Kind.TABLES
+        return self.target.kind is not targets.Kind.TABLES
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -128,7 +113,7 @@ class ScoreFile:
     @cached_property
     def images(self) -> pd.DataFrame:
         """Return one row an image, sorted by id; see `class_px` for values by class."""
-        return _to_frame(self.images_arrow(_plain(self.schema.columns(IMAGES))))
+        return _to_frame(self.images_arrow(_plain(self.schema.columns(schema.IMAGES))))
 
     @cached_property
     def regions(self) -> pd.DataFrame:
@@ -154,13 +139,13 @@ class ScoreFile:
         UsageError
             If there is no such column.
         """
-        names = columns or self.schema.columns(IMAGES)
-        return to_table({name: self.image_column(name) for name in names})
+        names = columns or self.schema.columns(schema.IMAGES)
+        return tables_arrow.to_table({name: self.image_column(name) for name in names})
 
     def regions_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return what `regions` holds; see `images_arrow`."""
-        names = columns or self.schema.columns(REGIONS)
-        return to_table({name: self.region_column(name) for name in names})
+        names = columns or self.schema.columns(schema.REGIONS)
+        return tables_arrow.to_table({name: self.region_column(name) for name in names})
 
     def image_column(self, name: str) -> Any:  # noqa: ANN401
         """Return one column of the image table.
@@ -175,12 +160,12 @@ class ScoreFile:
         UsageError
             If there is no such column.
         """
-        _check_known(name, self.schema.columns(IMAGES), "column")
+        _check_known(name, self.schema.columns(schema.IMAGES), "column")
         return self.tables.images(name)
 
     def region_column(self, name: str) -> Any:  # noqa: ANN401
         """Return one column of the region table; see `image_column`."""
-        _check_known(name, self.schema.columns(REGIONS), "column")
+        _check_known(name, self.schema.columns(schema.REGIONS), "column")
         return self.tables.regions(name)
 
     @property
@@ -195,7 +180,7 @@ class ScoreFile:
 
     def scored_ids(self) -> list[str]:
         """List the ids of the images that were scored."""
-        ids: list[str] = self.tables.images("id").filter(to_arrow(self.is_ok)).to_pylist()
+        ids: list[str] = self.tables.images("id").filter(arrow.to_arrow(self.is_ok)).to_pylist()
         return ids
 
     @property
@@ -232,12 +217,12 @@ class ScoreFile:
 
     def pixel_weights(self, image_id: str) -> NDArray[np.float32]:
         """Return the weight of each cell of an image, in the shape of `pixel_scores`."""
-        found = self._maps.read(PIXEL_WEIGHTS, image_id)
+        found = self._maps.read(schema.PIXEL_WEIGHTS, image_id)
         return found.cells * np.float32(found.scale / 255)
 
     def region_ids(self, image_id: str) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """Return the region of each cell of an image, in the shape of `pixel_scores`."""
-        return self._maps.read(REGION_IDS, image_id).cells.copy()
+        return self._maps.read(schema.REGION_IDS, image_id).cells.copy()
 
     def score_map(
         self,
@@ -280,7 +265,7 @@ class ScoreFile:
         StoreError
             As `pixel_scores`.
         """
-        return align_scores(
+        return alignment.align_scores(
             *self._maps.read(self._group_of(stream), image_id),
             size=size,
             crop=crop,
@@ -293,7 +278,7 @@ class ScoreFile:
 
         Options are those of `score_map` but for `stream`.
         """
-        return align_scores(*self._maps.read(PIXEL_WEIGHTS, image_id), **options)
+        return alignment.align_scores(*self._maps.read(schema.PIXEL_WEIGHTS, image_id), **options)
 
     def close(self) -> None:
         """Close the file and forget what was read; it opens again when needed."""
@@ -312,12 +297,12 @@ class ScoreFile:
         return type(self), (self.path,)
 
     @cached_property
-    def _map_reader(self) -> MapReader:
+    def _map_reader(self) -> maps.MapReader:
         """Return what reads maps."""
-        return MapReader(self.parts, self.tables, self.schema, str(self.path))
+        return maps.MapReader(self.parts, self.tables, self.schema, str(self.path))
 
     @property
-    def _maps(self) -> MapReader:
+    def _maps(self) -> maps.MapReader:
         """Return what reads maps, of this process."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
@@ -327,7 +312,7 @@ class ScoreFile:
     def _group_of(self, stream: str | None) -> str:
         """Name the group of the maps of a stream, or of the combined score."""
         if stream is None:
-            return PIXEL_SCORES
+            return schema.PIXEL_SCORES
         _check_known(stream, self.streams, "stream")
         if not self.has_stream_maps:
             msg = (
@@ -335,12 +320,12 @@ class ScoreFile:
                 "into an .h5 file."
             )
             raise StoreError(msg)
-        return stream_group(stream)
+        return schema.stream_group(stream)
 
 
-def _plain(schema: dict[str, Column]) -> list[str]:
+def _plain(columns: dict[str, schema.Column]) -> list[str]:
     """List the columns with one value a row."""
-    return [name for name, column in schema.items() if not column.per_class]
+    return [name for name, column in columns.items() if not column.per_class]
 
 
 def _check_known(name: str, known: Collection[str], what: str) -> None:

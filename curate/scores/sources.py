@@ -10,17 +10,7 @@ import pyarrow as pa
 
 from curate.errors import StoreError
 from curate.records import OK
-from curate.scores.checks import check_region_column
-from curate.scores.columns import (
-    Columns,
-    concatenate,
-    measure_means,
-    num_rows,
-    region_schema,
-    round_weights,
-    take,
-)
-from curate.scores.maps import find_maps
+from curate.scores import checks, columns, maps, packing, targets
 from curate.scores.provenance import Prefixes
 from curate.scores.schema import IMAGES, REGIONS, Schema
 from curate.scores.score_file import ScoreFile
@@ -31,8 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curate.scores.packing import PackedMap
-    from curate.scores.targets import Target
 
 _MAX_OPEN_FILES: Final = 16
 _BLOCK_ROWS: Final = 1_000_000
@@ -51,21 +39,21 @@ class Content(Protocol):
         What the weights are to be divided by.
     """
 
-    images: Columns
+    images: columns.Columns
     region_count: NDArray[np.int64]
     means: tuple[float, ...]
 
-    def regions(self, rows: range) -> Iterator[Columns]:
+    def regions(self, rows: range) -> Iterator[columns.Columns]:
         """Yield the regions of some images, ``image`` counted from the first of them."""
 
-    def packed(self, group: str, row: int) -> PackedMap:
+    def packed(self, group: str, row: int) -> packing.PackedMap:
         """Return a map of an image that was scored."""
 
 
 class Loaded(NamedTuple):
     """What is kept in memory of a source: its image table, and where its regions begin and end."""
 
-    images: Columns
+    images: columns.Columns
     region_ends: NDArray[np.int64]
 
 
@@ -93,21 +81,22 @@ class Merged:
         self._open: OrderedDict[int, ScoreFile] = OrderedDict()
         own = prefixes or [Prefixes()] * len(sources)
         loaded = [load(*pair) for pair in zip(sources, own, strict=True)]
-        lengths = [num_rows(each.images) for each in loaded]
-        columns = schema.columns(IMAGES)
-        images = concatenate([each.images for each in loaded], columns, num_classes=num_classes)
+        lengths = [columns.num_rows(each.images) for each in loaded]
+        images = columns.concatenate(
+            [each.images for each in loaded], schema.columns(IMAGES), num_classes=num_classes
+        )
         rows = _newest_rows(images)
-        self.images = take(images, rows)
+        self.images = columns.take(images, rows)
         self._source_of = np.repeat(np.arange(len(sources)), lengths)[rows]
         ends = [np.empty(0, np.int64), *(each.region_ends[1:] for each in loaded)]
         starts = [np.empty(0, np.int64), *(each.region_ends[:-1] for each in loaded)]
         self._region_start = np.concatenate(starts)[rows]
         self.region_count = np.concatenate(ends)[rows] - self._region_start
-        self.means = measure_means(self.images)
+        self.means = columns.measure_means(self.images)
 
-    def regions(self, rows: range) -> Iterator[Columns]:
+    def regions(self, rows: range) -> Iterator[columns.Columns]:
         """Yield the regions of some images as tables of a bounded size; images count from 0."""
-        columns, pending = region_schema(self._schema), list[Columns]()
+        kept, pending = self._schema.region_columns, list[columns.Columns]()
         for first, last in self._spans(rows):
             count = self.region_count[first : last + 1]
             start = int(self._region_start[first])
@@ -115,13 +104,13 @@ class Merged:
             block = load_regions(source, slice(start, start + int(count.sum())))
             block["image"] = np.repeat(np.arange(first, last + 1) - rows.start, count)
             pending.append(block)
-            if sum(map(num_rows, pending)) >= _BLOCK_ROWS:
-                yield concatenate(pending, columns)
+            if sum(map(columns.num_rows, pending)) >= _BLOCK_ROWS:
+                yield columns.concatenate(pending, kept)
                 pending = []
         if pending:
-            yield concatenate(pending, columns)
+            yield columns.concatenate(pending, kept)
 
-    def packed(self, group: str, row: int) -> PackedMap:
+    def packed(self, group: str, row: int) -> packing.PackedMap:
         """Read a map as it is stored."""
         source = self._use(int(self._source_of[row]))
         size, map_row = self.images["map_size"][row], int(self.images["map_row"][row])
@@ -131,7 +120,7 @@ class Merged:
                 ".parquet, or score again into an .h5 file."
             )
             raise StoreError(msg)
-        return find_maps(source.parts[0], group, size).packed(map_row)
+        return maps.find_maps(source.parts[0], group, size).packed(map_row)
 
     def close(self) -> None:
         """Close all sources."""
@@ -167,7 +156,7 @@ class Merged:
         yield first, last
 
 
-def open_files(target: Target) -> list[ScoreFile]:
+def open_files(target: targets.Target) -> list[ScoreFile]:
     """Open the finished files of a score file, each by itself, as far as they are there."""
     return [open_closed(file.path) for file in target.files()]
 
@@ -180,10 +169,10 @@ def open_closed(path: Path) -> ScoreFile:
 
 def load(source: ScoreFile, prefixes: Prefixes) -> Loaded:
     """Load the image table of a source of one part, with all checks, and close the source."""
-    columns = {name: source.image_column(name) for name in source.schema.columns(IMAGES)}
+    found = {name: source.image_column(name) for name in source.schema.columns(IMAGES)}
     images = {
         name: np.array(values.to_pylist(), object) if isinstance(values, pa.Array) else values
-        for name, values in columns.items()
+        for name, values in found.items()
     }
     images["id"] = prefixes.ids + images["id"]
     for name in ("image_path", "label_path"):
@@ -193,19 +182,19 @@ def load(source: ScoreFile, prefixes: Prefixes) -> Loaded:
         msg = f"{source.path}: images are not sorted by id. Score the data set again."
         raise StoreError(msg)
     source.close()
-    return Loaded(round_weights(images, source.header.weight_means), ends.astype(np.int64))
+    return Loaded(columns.round_weights(images, source.header.weight_means), ends.astype(np.int64))
 
 
-def load_regions(source: ScoreFile, rows: slice) -> Columns:
+def load_regions(source: ScoreFile, rows: slice) -> columns.Columns:
     """Load some rows of the region table of a source of one part, with all checks."""
     part, where = source.parts[0], str(source.path)
-    block = {name: part.read(REGIONS, name, rows) for name in region_schema(source.schema)}
+    block = {name: part.read(REGIONS, name, rows) for name in source.schema.region_columns}
     for name, values in block.items():
-        check_region_column(name, values, where=where)
-    return round_weights(block, source.header.weight_means)
+        checks.check_region_column(name, values, where=where)
+    return columns.round_weights(block, source.header.weight_means)
 
 
-def _newest_rows(images: Columns) -> NDArray[np.int64]:
+def _newest_rows(images: columns.Columns) -> NDArray[np.int64]:
     """Choose one row an id: the last that is ok, else the last; sorted by id."""
     chosen: dict[str, int] = {}
     status = images["status"]

@@ -12,16 +12,8 @@ import pyarrow.compute as pc
 
 from curate.errors import StoreError
 from curate.records import OK
-from curate.scores.arrow import from_arrow, text_scalar, to_arrow
-from curate.scores.checks import (
-    check_id_column,
-    check_image_column,
-    check_region_column,
-    check_region_images,
-)
-from curate.scores.h5_read import H5Part, Values, reading, to_values
+from curate.scores import arrow, checks, h5_read, tables_arrow
 from curate.scores.schema import IMAGES, REGIONS
-from curate.scores.tables_arrow import TablePart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-Part = H5Part | TablePart
+Part = h5_read.H5Part | tables_arrow.TablePart
 """What the scores of some images are read from."""
 
 
@@ -47,7 +39,7 @@ class Tables:
     def __init__(self, parts: Sequence[Part], where: str) -> None:
         self._parts = parts
         self._where = where
-        self._columns: dict[tuple[str, str], Values] = {}
+        self._columns: dict[tuple[str, str], h5_read.Values] = {}
 
     @cached_property
     def counts(self) -> list[int]:
@@ -57,7 +49,7 @@ class Tables:
     @cached_property
     def is_ok(self) -> NDArray[np.bool_]:
         """Tell which images were scored, (N,)."""
-        return from_arrow(pc.equal(self.images("status"), text_scalar(OK)))
+        return arrow.from_arrow(pc.equal(self.images("status"), arrow.text_scalar(OK)))
 
     @cached_property
     def part_of(self) -> NDArray[np.int64]:
@@ -70,36 +62,36 @@ class Tables:
         _ = self.counts
         ids, order = self._join(IMAGES, "id"), None
         if not _rises(ids):
-            order = from_arrow(pc.sort_indices(ids)).astype(np.int64)
-            ids = ids.take(to_arrow(order))
+            order = arrow.from_arrow(pc.sort_indices(ids)).astype(np.int64)
+            ids = ids.take(arrow.to_arrow(order))
             if not _rises(ids):
                 msg = f"{self._where}: an image id occurs twice. Score the data set again."
                 raise StoreError(msg)
-        check_id_column(ids)
+        checks.check_id_column(ids)
         self._columns[IMAGES, "id"] = ids
         return order
 
-    def images(self, name: str) -> Values:
+    def images(self, name: str) -> h5_read.Values:
         """Return a column of the image table."""
         order = self.order
         if (IMAGES, name) not in self._columns:
-            with reading(self._where):  # parts may have different numbers of classes
+            with h5_read.reading(self._where):  # parts may have different numbers of classes
                 values = _take(self._join(IMAGES, name), order)
             if not isinstance(values, pa.Array):
-                check_image_column(name, values, self.is_ok, where=self._where)
+                checks.check_image_column(name, values, self.is_ok, where=self._where)
             self._columns[IMAGES, name] = values
         return self._columns[IMAGES, name]
 
-    def regions(self, name: str) -> Values:
+    def regions(self, name: str) -> h5_read.Values:
         """Return a column of the region table; ``image`` counts rows of this image table."""
         image, order = self._region_image
         if name == "image":
             return image
         if name == "id":
-            return self.images("id").take(to_arrow(image))
+            return self.images("id").take(arrow.to_arrow(image))
         if (REGIONS, name) not in self._columns:
             values = _take(self._join(REGIONS, name), order)
-            check_region_column(name, values, where=self._where)
+            checks.check_region_column(name, values, where=self._where)
             self._columns[REGIONS, name] = values
         return self._columns[REGIONS, name]
 
@@ -116,7 +108,7 @@ class Tables:
         for part, count in zip(self._parts, self.counts, strict=True):
             part.count(REGIONS)
             block = part.read(REGIONS, "image")
-            check_region_images(block, num_images=count, where=self._where)
+            checks.check_region_images(block, num_images=count, where=self._where)
             blocks.append(block + first if first else block)
             first += count
         image = np.concatenate(blocks)
@@ -126,11 +118,11 @@ class Tables:
         order = np.argsort(image, kind="stable")
         return image[order], order
 
-    def _join(self, table: str, name: str) -> Values:
+    def _join(self, table: str, name: str) -> h5_read.Values:
         """Put the column of all parts below each other."""
         blocks = [part.read(table, name) for part in self._parts]
         column = self._parts[0].schema.columns(table)[name]
-        return blocks[0] if len(blocks) == 1 else to_values(blocks, column)
+        return blocks[0] if len(blocks) == 1 else h5_read.to_values(blocks, column)
 
 
 def _rises(ids: pa.LargeStringArray) -> bool:
@@ -138,8 +130,8 @@ def _rises(ids: pa.LargeStringArray) -> bool:
     return len(ids) < 2 or bool(pc.all(pc.less(ids[:-1], ids[1:])).as_py())
 
 
-def _take(values: Values, order: NDArray[np.int64] | None) -> Values:
+def _take(values: h5_read.Values, order: NDArray[np.int64] | None) -> h5_read.Values:
     """Sort a column."""
     if order is None:
         return values
-    return values.take(to_arrow(order)) if isinstance(values, pa.Array) else values[order]
+    return values.take(arrow.to_arrow(order)) if isinstance(values, pa.Array) else values[order]

@@ -13,9 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.errors import StoreError
-from curate.scores.arrow import from_arrow, to_arrow
-from curate.scores.h5_read import Values, check_format, reading, to_values
-from curate.scores.provenance import Header, read_header
+from curate.scores import arrow, h5_read, provenance, targets
 from curate.scores.schema import FORMAT, FORMAT_VERSION, IMAGES, REGIONS, TEXT, Attr, Column, Schema
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curate.scores.targets import Target
 
 ATTR_PAIR: Final = "pair"
 """Checksum that both tables of one score file carry; the other keys are those of the HDF5 file."""
@@ -47,7 +44,7 @@ def write_parquet(
     schema: dict[str, Column],
     *,
     class_names: Sequence[str],
-    header: Header,
+    header: provenance.Header,
     pair: str,
 ) -> None:
     """Write a table, given block after block of columns."""
@@ -67,12 +64,12 @@ def write_parquet(
 class TablePart:
     """The two Parquet tables of a score file; there may be no regions."""
 
-    def __init__(self, target: Target, schema: Schema | None = None) -> None:
+    def __init__(self, target: targets.Target) -> None:
         self.path = target.path
-        self.schema = schema or Schema()
+        self.schema = Schema()
         self._paths = {IMAGES: target.images_table, REGIONS: target.regions_table}
 
-    def header(self) -> Header:
+    def header(self) -> provenance.Header:
         """Read what the tables say of themselves, and make sure that they were written together.
 
         Raises
@@ -87,7 +84,7 @@ class TablePart:
                 "files. Score again with --resume or --overwrite."
             )
             raise StoreError(msg)
-        return read_header(found[0], where=str(self._paths[IMAGES]))
+        return provenance.read_header(found[0], where=str(self._paths[IMAGES]))
 
     def count(self, table: str) -> int:
         """Count the rows of a table, after a look at all columns."""
@@ -96,7 +93,7 @@ class TablePart:
         with self._open(table) as file:
             return int(file.metadata.num_rows)
 
-    def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
+    def read(self, table: str, name: str, rows: slice = slice(None)) -> h5_read.Values:
         """Read some rows of a column; strings come in Arrow.
 
         Raises
@@ -106,7 +103,7 @@ class TablePart:
         """
         column = self.schema.columns(table)[name]
         if not self._has(table):
-            return to_values([], column)
+            return h5_read.to_values([], column)
         with self._open(table) as file:
             first, last, _ = rows.indices(file.metadata.num_rows)
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
@@ -137,7 +134,7 @@ class TablePart:
         """
         path, columns = self._paths[table], self.schema.columns(table)
         texts = [name for name, column in columns.items() if column.dtype == TEXT]
-        with reading(path), pq.ParquetFile(path, read_dictionary=texts) as file:
+        with h5_read.reading(path), pq.ParquetFile(path, read_dictionary=texts) as file:
             about = file.metadata
             packed = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
             claimed = about.num_rows * len(columns)
@@ -149,9 +146,11 @@ class TablePart:
             yield file
 
 
-def to_table(columns: dict[str, Values]) -> pa.Table:
+def to_table(columns: dict[str, h5_read.Values]) -> pa.Table:
     """Show columns as an Arrow table, without a copy of the numbers."""
-    return pa.table({n: v if isinstance(v, pa.Array) else to_arrow(v) for n, v in columns.items()})
+    return pa.table(
+        {n: v if isinstance(v, pa.Array) else arrow.to_arrow(v) for n, v in columns.items()}
+    )
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
@@ -159,12 +158,12 @@ def _read_metadata(path: Path) -> dict[str, str]:
     if not path.is_file():
         msg = f"{path} does not exist. Name a score file that 'curate score' wrote."
         raise StoreError(msg)
-    with reading(path):
+    with h5_read.reading(path):
         raw = pq.read_schema(path).metadata or {}
         texts = {key.decode(errors="replace"): value.decode() for key, value in raw.items()}
     version = texts.get(Attr.VERSION, "")
     number = int(version) if version.isdecimal() and len(version) < _MAX_DIGITS else version
-    check_format(texts.get(Attr.FORMAT, ""), number, where=path)
+    h5_read.check_format(texts.get(Attr.FORMAT, ""), number, where=path)
     return texts
 
 
@@ -194,7 +193,7 @@ def _to_arrow(values: Any, kind: pa.DataType, none: float | str | None) -> pa.Ar
     return pa.array(values, kind, mask=np.broadcast_to(is_null, values.shape))
 
 
-def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) -> Values:
+def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) -> h5_read.Values:
     """Turn a column into an array; NULL becomes NaN, or what else stands for "not scored"."""
     kind = np.dtype(object if column.dtype == TEXT else column.dtype)
     none = np.nan if kind.kind == "f" else column.none
@@ -203,10 +202,10 @@ def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) 
         raise StoreError(msg)
     if column.dtype == TEXT:
         blocks = [_spell_out(chunk, path) for chunk in chunks.chunks]
-        return pc.fill_null(to_values(blocks, column), none or "")
+        return pc.fill_null(h5_read.to_values(blocks, column), none or "")
     shape = (len(chunks), chunks.type.list_size) if column.per_class else len(chunks)
     blocks = [chunk.flatten() if column.per_class else chunk for chunk in chunks.chunks]
-    arrays = [from_arrow(pc.fill_null(block, none or 0)) for block in blocks]
+    arrays = [arrow.from_arrow(pc.fill_null(block, none or 0)) for block in blocks]
     return np.concatenate([np.empty(0, kind), *arrays]).reshape(shape)
 
 

@@ -17,6 +17,9 @@ _PARQUET: Final = ".parquet"
 SHARD_NAME: Final = "part-{:05d}.h5"
 """Files of a folder, counted from 1."""
 
+SHARD_BYTES: Final = 20_000_000_000
+"""Largest size of one of them."""
+
 
 class Kind(Enum):
     """What lies at the path of a score file."""

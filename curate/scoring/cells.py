@@ -1,4 +1,4 @@
-"""Which classes lie in which cell of an image, as a short list instead of a dense table.
+"""Which classes lie in which cell of an image, as a short list, and what its score weighs there.
 
 A *cell* is a square of `stride` x `stride` pixels of the original image; maps of an H x W image
 have ``ceil(H / stride)`` x ``ceil(W / stride)`` of them, those at the lower and right border
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from curate.weighting import WeightRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,35 @@ class CellClasses:
         means: NDArray[np.float64] = np.full(size, np.nan)
         np.divide(sums, totals, out=means, where=totals > 0)
         return means
+
+
+class CellWeights:
+    """A weight rule, worked out for every score that a map can hold.
+
+    Parameters
+    ----------
+    rule : WeightRule
+    """
+
+    def __init__(self, rule: WeightRule) -> None:
+        weights = rule.tabulate()
+        self._table = weights.astype(np.float32).reshape(-1)
+        self._steps = np.rint(weights / weights.max() * 255).astype(np.uint8).reshape(-1)
+        self._last = len(weights) - 1
+
+    def weigh(self, stored: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Weigh cells by their score times 255 and their class (255: none), (h, w) all."""
+        return self._table.take(self._find(stored, labels))
+
+    def store(self, stored: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the same times 255, divided by the largest weight of the rule."""
+        return np.asarray(self._steps.take(self._find(stored, labels)))
+
+    def _find(self, stored: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[Any]:
+        """Find the place of cells in the tables."""
+        if not self._last:
+            return stored
+        return np.minimum(labels, self._last) * np.int64(256) + stored
 
 
 def count_cell_classes(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from curate.records import IGNORE_INDEX, RegionTable
+from curate.records import IGNORE_INDEX
+from curate.scores.columns import RegionTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

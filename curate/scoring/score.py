@@ -8,38 +8,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from curate import distributed, job, reporting
 from curate.data.workers import worker_errors
-from curate.distributed import (
-    barrier,
-    broadcast_object,
-    by_first_rank,
-    gather_objects,
-    init_distributed,
-)
 from curate.errors import DataError, UsageError
 from curate.files.state import remember
-from curate.job import Shard, parse_shard
-from curate.records import IGNORE_INDEX, LEVELS
-from curate.reporting import LogReporter, Reporter, SilentReporter
-from curate.scores.checks import check_ids
-from curate.scores.packing import check_compression
+from curate.records import IGNORE_INDEX, LEVELS, Pair
+from curate.scores import checks, packing
 from curate.scores.writer import ScoreWriter
 from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer
 from curate.scoring.statuses import Tally
 from curate.scoring.writer_thread import WriterThread
-from curate.training.loaded_run import open_known_dataset, open_scoring_run
-from curate.training.run_record import describe_source, package_versions
-from curate.training.trainer import choose_device
+from curate.training import loaded_run, run_record, trainer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from curate.config import Config
     from curate.data.dataset import DataSource
-    from curate.job import World
-    from curate.records import Pair
-    from curate.training.loaded_run import LoadedRun
 
 READERS_BESIDE_A_GPU = 8
 
@@ -96,7 +82,7 @@ def score(
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
-    reporter: Reporter | None = None,
+    reporter: reporting.Reporter | None = None,
 ) -> ScoreResult:
     """Score every image of a data set into a score file.
 
@@ -135,16 +121,18 @@ def score(
     KeyboardInterrupt
         On Ctrl-C, after what is finished was written.
     """
-    reporter = reporter or LogReporter()
+    reporter = reporter or reporting.LogReporter()
     started = time.monotonic()
     _check_levels(levels)
-    part = parse_shard(shard)
-    with init_distributed(device) as world:
-        reporter = reporter if world.is_first else SilentReporter()
-        loaded = open_scoring_run(run, config)
-        source = open_known_dataset(Path(dataset), config, loaded, layout=layout, labels=labels)
-        check_ids(pair.id for pair in source.pairs)
-        described = by_first_rank(describe_source)(source)
+    part = job.parse_shard(shard)
+    with distributed.init_distributed(device) as world:
+        reporter = reporter if world.is_first else reporting.SilentReporter()
+        loaded = loaded_run.open_scoring_run(run, config)
+        source = loaded_run.open_known_dataset(
+            Path(dataset), config, loaded, layout=layout, labels=labels
+        )
+        checks.check_ids(pair.id for pair in source.pairs)
+        described = distributed.by_first_rank(run_record.describe_source)(source)
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
         scorer = Scorer(
             loaded,
@@ -156,7 +144,7 @@ def score(
                 compression=compression,
                 stream_maps=stream_maps,
             ),
-            choose_device(device, loaded.config.fit.precision),
+            trainer.choose_device(device, loaded.config.fit.precision),
             batch_size=config.score.batch_size,
         )
         writing = {
@@ -195,24 +183,24 @@ class _Outcome(NamedTuple):
 
 
 def _score_all(
-    world: World,
+    world: job.World,
     writer: ScoreWriter,
     scorer: Scorer,
     source: DataSource,
     pairs: Sequence[Pair],
     workers: int,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
 ) -> _Outcome:
     """Score this process's share of what is left, wait for the others, and finish the file."""
-    done = broadcast_object(writer.done)
+    done = distributed.broadcast_object(writer.done)
     todo = [pair for pair in pairs if pair.id not in done]
     skipped = len(pairs) - len(todo)
-    mine = Shard(world.rank + 1, world.size).of(todo)
+    mine = job.Shard(world.rank + 1, world.size).of(todo)
     reporter.start("score", skipped + len(mine), skipped)
     own, seconds = _score_into(writer, scorer, source, mine, skipped, workers, reporter)
     reporter.finish()
     tally = Tally()
-    for each in gather_objects(own):  # which waits until all are done
+    for each in distributed.gather_objects(own):  # which waits until all are done
         tally.include(each)
     if tally.scored + skipped == 0:
         msg = (
@@ -221,7 +209,7 @@ def _score_all(
         )
         raise DataError(msg, code="nothing_scored")
     before = time.monotonic()
-    regions = by_first_rank(writer.finish)()
+    regions = distributed.by_first_rank(writer.finish)()
     return _Outcome(tally, skipped, regions, seconds + time.monotonic() - before)
 
 
@@ -232,7 +220,7 @@ def _score_into(
     todo: Sequence[Pair],
     skipped: int,
     workers: int,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
 ) -> tuple[Tally, float]:
     """Score images while a thread writes; return the counts and the seconds it wrote for."""
     tally, done = Tally(), skipped
@@ -250,14 +238,14 @@ def _score_into(
 
 
 def _open_writer(
-    world: World, out: Path, settings: dict[str, Any], *, resume: bool, overwrite: bool
+    world: job.World, out: Path, settings: dict[str, Any], *, resume: bool, overwrite: bool
 ) -> ScoreWriter:
     """Open the writer of this process; the first one looks after what is there already."""
     if world.is_first:
         writer = ScoreWriter(out, resume=resume, overwrite=overwrite, **settings)
-        barrier()
+        distributed.barrier()
         return writer
-    barrier()
+    distributed.barrier()
     return ScoreWriter(out, rank=world.rank, **settings)
 
 
@@ -276,7 +264,7 @@ def _check_levels(levels: tuple[str, ...]) -> None:
         raise UsageError(msg)
 
 
-def _check_stream_maps(run: LoadedRun, plan: CellPlan, levels: tuple[str, ...]) -> None:
+def _check_stream_maps(run: loaded_run.LoadedRun, plan: CellPlan, levels: tuple[str, ...]) -> None:
     """Refuse to keep maps of streams where there are none."""
     if not plan.stream_maps:
         return
@@ -295,7 +283,7 @@ def _check_stream_maps(run: LoadedRun, plan: CellPlan, levels: tuple[str, ...]) 
 
 def _plan(
     config: Config,
-    run: LoadedRun,
+    run: loaded_run.LoadedRun,
     *,
     stride: int | None,
     regions: str | None,
@@ -311,12 +299,12 @@ def _plan(
         compression=compression or config.score.compression,
         stream_maps=config.score.stream_maps if stream_maps is None else stream_maps,
     )
-    check_compression(plan.compression)
+    packing.check_compression(plan.compression)
     return plan
 
 
 def describe_scores(
-    run: LoadedRun, described: dict[str, Any], plan: CellPlan, levels: tuple[str, ...]
+    run: loaded_run.LoadedRun, described: dict[str, Any], plan: CellPlan, levels: tuple[str, ...]
 ) -> dict[str, Any]:
     """Say where scores come from.
 
@@ -348,6 +336,6 @@ def describe_scores(
         "regions": plan.regions,
         "region_px": plan.region_px,
         "seed": run.config.fit.seed,
-        "versions": package_versions(),
+        "versions": run_record.package_versions(),
         "ignore_index": IGNORE_INDEX,
     }

@@ -10,30 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from curate.data.augmentation import fit_to_size
-from curate.data.pairs import read_pair
+from curate.data import augmentation, dataset, pairs
 from curate.errors import DataError
-from curate.records import (
-    GRID_STRIDE,
-    OK,
-    SCORE_NAMES,
-    WEIGHT_NAMES,
-    Pair,
-    RegionTable,
-    ScoredImage,
-)
-from curate.scores.packing import PackedMap, pack
-from curate.scores.schema import REGION_IDS, map_dtype
-from curate.scoring.cells import CellClasses, centre_labels, count_cell_classes
+from curate.records import GRID_STRIDE, OK, SCORE_NAMES, WEIGHT_NAMES, Pair
+from curate.scores import columns, packing, schema
+from curate.scoring.cells import CellClasses, CellWeights, centre_labels, count_cell_classes
 from curate.scoring.regions import REGION_KINDS, outline_regions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from curate.data.dataset import DataSource
-    from curate.scoring.cell_weights import CellWeights
 
 NUM_STEPS: Final = 127
 """Steps that stored pixel scores are rounded to, between 0 and 255.
@@ -102,17 +89,19 @@ class PreparedImage:
     cells: CellClasses
     labels: NDArray[np.uint8]
     region_of: NDArray[np.uint32]
-    region_ids: PackedMap
-    regions: RegionTable
+    region_ids: packing.PackedMap
+    regions: columns.RegionTable
     height: int
     width: int
 
 
-def prepare(source: DataSource, pair: Pair, plan: CellPlan) -> PreparedImage | ScoredImage:
+def prepare(
+    source: dataset.DataSource, pair: Pair, plan: CellPlan
+) -> PreparedImage | columns.ScoredImage:
     """Read one image; a problem comes back as the row that the score file will hold."""
     num_classes = len(source.classes)
     try:
-        loaded = read_pair(source, pair)
+        loaded = pairs.read_pair(source, pair)
     except DataError as error:
         return failed_image(pair, num_classes, code=error.code, message=str(error))
     labels = loaded.label_map.numpy()
@@ -123,14 +112,14 @@ def prepare(source: DataSource, pair: Pair, plan: CellPlan) -> PreparedImage | S
         return failed_image(
             pair, num_classes, code="all_ignored", message=message, size=(height, width)
         )
-    image, label_map = fit_to_size(loaded.image, loaded.label_map, plan.size)
+    image, label_map = augmentation.fit_to_size(loaded.image, loaded.label_map, plan.size)
     centres = centre_labels(labels, plan.stride)
     region_ids = REGION_KINDS[plan.regions](
         centres,
         plan.region_px / plan.stride,
         lambda: mean_colours(loaded.image, plan.stride),
     )
-    dtype = map_dtype(REGION_IDS, region_ids.shape)
+    dtype = schema.map_dtype(schema.REGION_IDS, region_ids.shape)
     return PreparedImage(
         pair=pair,
         key=source.key_of(pair),
@@ -139,7 +128,7 @@ def prepare(source: DataSource, pair: Pair, plan: CellPlan) -> PreparedImage | S
         cells=cells,
         labels=centres,
         region_of=region_ids.reshape(-1)[cells.cell].astype(np.uint32),
-        region_ids=pack(region_ids.astype(dtype), plan.compression),
+        region_ids=packing.pack(region_ids.astype(dtype), plan.compression),
         regions=outline_regions(region_ids, cells, stride=plan.stride, height=height, width=width),
         height=height,
         width=width,
@@ -187,7 +176,7 @@ def score_cells(
     plan: CellPlan,
     weights: CellWeights,
     streams: Sequence[str] = (),
-) -> ScoredImage:
+) -> columns.ScoredImage:
     """Pool the scores of an image's cells over image, classes and regions.
 
     Parameters
@@ -209,7 +198,7 @@ def score_cells(
     def by_region(scores: NDArray[np.float32]) -> NDArray[np.float64]:
         return cells.mean_by(prepared.region_of, scores, len(prepared.regions.score))
 
-    return ScoredImage(
+    return columns.ScoredImage(
         pair=prepared.pair,
         height=prepared.height,
         width=prepared.width,
@@ -219,8 +208,8 @@ def score_cells(
         means=means,
         class_px=cells.class_px(),
         class_score=cells.mean_by(cells.class_id, combined, cells.num_classes),
-        pixel_scores=pack(stored[0], plan.compression),
-        pixel_weights=pack(weights.store(stored[0], prepared.labels), plan.compression),
+        pixel_scores=packing.pack(stored[0], plan.compression),
+        pixel_weights=packing.pack(weights.store(stored[0], prepared.labels), plan.compression),
         region_ids=prepared.region_ids,
         regions=replace(
             prepared.regions,
@@ -230,7 +219,7 @@ def score_cells(
         ),
         streams={name: cells.mean(scores) for name, scores in own.items()},
         stream_scores={
-            name: pack(quantise(scores), plan.compression)
+            name: packing.pack(quantise(scores), plan.compression)
             for name, scores in own.items()
             if plan.stream_maps and not np.isnan(scores).any()
         },
@@ -244,9 +233,9 @@ def quantise(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def failed_image(
     pair: Pair, num_classes: int, *, code: str, message: str, size: tuple[int, int] = (0, 0)
-) -> ScoredImage:
+) -> columns.ScoredImage:
     """Make the row of an image that cannot be scored."""
-    return ScoredImage(
+    return columns.ScoredImage(
         pair=pair,
         height=size[0],
         width=size[1],

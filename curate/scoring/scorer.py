@@ -22,18 +22,17 @@ from torch.utils.data import Dataset
 
 from curate.data.workers import load_ahead
 from curate.errors import RunError
-from curate.records import Batch, LevelScores, Pair, ScoredImage
-from curate.scoring.cell_weights import CellWeights
+from curate.records import Batch, LevelScores, Pair
+from curate.scores.columns import ScoredImage
+from curate.scoring.cells import CellWeights
 from curate.scoring.scored_image import CellPlan, PreparedImage, prepare, score_cells, to_cells
-from curate.training.networks import gather_evidence, to_unit_range
+from curate.training.networks import Networks, gather_evidence, to_unit_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from curate.data.dataset import DataSource
-    from curate.training.loaded_run import LoadedRun
-    from curate.training.networks import Networks
-    from curate.training.trainer import Device
+    from curate.training import loaded_run, trainer
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -45,7 +44,7 @@ GPU_THREADS: Final = 4
 """Threads beside a GPU: while one waits for it, the others feed it and pool what it computed."""
 
 
-def put_to_use(networks: Networks, device: Device) -> Networks:
+def put_to_use(networks: Networks, device: trainer.Device) -> Networks:
     """Bring networks to a device, ready for `score_maps`."""
     networks.segmenter.to(device.device).eval()
     networks.method.to(device.device).eval()
@@ -53,7 +52,7 @@ def put_to_use(networks: Networks, device: Device) -> Networks:
 
 
 @torch.no_grad()
-def score_maps(networks: Networks, device: Device, batch: Batch) -> torch.Tensor:
+def score_maps(networks: Networks, device: trainer.Device, batch: Batch) -> torch.Tensor:
     """Run a segmenter and its method over a batch of images of the training size.
 
     Returns
@@ -118,7 +117,9 @@ class Scorer:
         How weights follow from its scores.
     """
 
-    def __init__(self, run: LoadedRun, plan: CellPlan, device: Device, *, batch_size: int) -> None:
+    def __init__(
+        self, run: loaded_run.LoadedRun, plan: CellPlan, device: trainer.Device, *, batch_size: int
+    ) -> None:
         self.plan, self.device, self.batch_size = plan, device, batch_size
         self.streams = run.networks.method.streams
         self.weights = CellWeights(run.networks.method.weight_rule())
@@ -204,7 +205,7 @@ def share_weights(networks: Networks) -> Networks:
 
 
 @contextmanager
-def computing_threads(device: Device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+def computing_threads(device: trainer.Device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
     """Yield a pool of threads that compute on one core each, and their number.
 
     As many as PyTorch may use (``OMP_NUM_THREADS``), at most `MAX_CPU_THREADS`.

@@ -10,8 +10,8 @@ from curate.records import OK
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from curate.records import ScoredImage
     from curate.reporting import Reporter
+    from curate.scores.columns import ScoredImage
 
 
 @dataclass(slots=True)

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from curate.records import ScoredImage
+    from curate.scores import columns
     from curate.scores.writer import ScoreWriter
+
 
 PIECE_IMAGES: Final = 128
 """Images that are written together; at most these are lost when the process is killed."""
@@ -38,11 +39,11 @@ class WriterThread:
     def __init__(self, writer: ScoreWriter) -> None:
         self.busy_seconds = 0.0
         self._writer = writer
-        self._queue: queue.Queue[Sequence[ScoredImage] | None] = queue.Queue(_QUEUED)
+        self._queue: queue.Queue[Sequence[columns.ScoredImage] | None] = queue.Queue(_QUEUED)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="curate-writer", daemon=True)
 
-    def put(self, images: Sequence[ScoredImage]) -> None:
+    def put(self, images: Sequence[columns.ScoredImage]) -> None:
         """Hand over some images; wait if the disk cannot keep up.
 
         Raises
@@ -75,7 +76,7 @@ class WriterThread:
 
     def _run(self) -> None:
         """Collect images to pieces; after an error only empty the queue, so that no one waits."""
-        piece: list[ScoredImage] = []
+        piece: list[columns.ScoredImage] = []
         while (images := self._queue.get()) is not None:
             piece += images
             size = sum(map(_map_bytes, piece))
@@ -84,7 +85,7 @@ class WriterThread:
                 piece = []
         self._write(piece)
 
-    def _write(self, piece: Sequence[ScoredImage]) -> None:
+    def _write(self, piece: Sequence[columns.ScoredImage]) -> None:
         """Write a piece, unless an earlier one failed."""
         if self._error is not None:
             return
@@ -96,7 +97,7 @@ class WriterThread:
         self.busy_seconds += time.perf_counter() - started
 
 
-def _map_bytes(image: ScoredImage) -> int:
+def _map_bytes(image: columns.ScoredImage) -> int:
     """Count the bytes of an image's packed scores."""
     maps = (image.pixel_scores, image.pixel_weights, *image.stream_scores.values())
     return sum(len(packed.data) for packed in maps if packed)

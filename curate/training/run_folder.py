@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from curate.distributed import by_first_rank
 from curate.errors import DataError, StoreError, UsageError
-from curate.files import atomic, checkpoint, locks
+from curate.files import atomic, checkpoint
 from curate.training import run_record
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class RunFolder:
 
     def _lock(self, folder: Path) -> None:
         """Keep others out; of all files of a run, its settings are never written again."""
-        self._locks.enter_context(locks.claim(folder / run_record.SETTINGS_NAME, self.path))
+        self._locks.enter_context(atomic.claim(folder / run_record.SETTINGS_NAME, self.path))
 
     @by_first_rank
     def _read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

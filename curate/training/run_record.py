@@ -15,8 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate.errors import ConfigError, RunError, StoreError
-from curate.files.atomic import replacing, write_bytes
-from curate.files.disk_errors import disk_errors
+from curate.files.atomic import disk_errors, replacing, write_bytes
 from curate.methods import Split
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from curate.data.dataset import hash_files
-from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair, ScoredImage
+from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair
+from curate.scores.columns import ScoredImage
 from curate.scores.writer import ScoreWriter
 
 NUM_CLASSES = 2

@@ -24,8 +24,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from curate import ScoreFile
-from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair, ScoredImage
+from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair
 from curate.scores import maps
+from curate.scores.columns import ScoredImage
 from curate.scores.packing import pack
 from curate.scores.writer import ScoreWriter
 from curate.scoring.scored_image import quantise

@@ -23,8 +23,8 @@ import numpy as np
 
 from curate.records import SCORE_NAMES, WEIGHT_NAMES
 from curate.scores.assembling import Assembly, assemble
-from curate.scores.provenance import NO_MEANS, Header, parse_provenance
-from curate.scores.schema import Schema
+from curate.scores.provenance import Header, parse_provenance
+from curate.scores.schema import NO_MEANS, Schema
 from curate.scores.targets import resolve_target
 
 NUM_CLASSES = 19

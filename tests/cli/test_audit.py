@@ -102,7 +102,7 @@ def with_streams():
 
     areas = {
         "appearance": {"blur": 0.9, "style": 0.62, "noise": 0.55, "all": 0.7},
-        "planted": {"blur": 0.8, "style": 0.7, "noise": 0.5, "all": 0.71},
+        "corruption": {"blur": 0.8, "style": 0.7, "noise": 0.5, "all": 0.71},
         "mute": {},
     }
     plain = make_result().table
@@ -124,14 +124,14 @@ def test_stream_that_finds_a_corruption_best_is_named(run, workflow, tmp_path, m
     assert [line[column:] for line in table] == [
         "best stream",
         "appearance .90",
-        "planted .70",
+        "corruption .70",
         "-",
         "-",
-        "planted .71",
+        "corruption .71",
     ]
     assert max(map(len, table)) <= 80
     told = json.loads(run("audit", "--json").stdout)
-    assert told["by_stream"]["planted"] == {
+    assert told["by_stream"]["corruption"] == {
         "blur": 0.8,
         "style": 0.7,
         "noise": 0.5,

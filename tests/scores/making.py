@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.records import OK, Pair, RegionTable, ScoredImage
+from curate.records import OK, Pair
+from curate.scores.columns import RegionTable, ScoredImage
 from curate.scores.packing import pack
 from curate.scores.writer import ScoreWriter
 

@@ -4,8 +4,7 @@ import torch
 
 from curate.records import Pair
 from curate.scores.packing import pack, unpack
-from curate.scoring.cell_weights import CellWeights
-from curate.scoring.cells import count_cell_classes
+from curate.scoring.cells import CellWeights, count_cell_classes
 from curate.scoring.regions import outline_regions
 from curate.scoring.scored_image import (
     NUM_STEPS,

@@ -7,7 +7,7 @@ import torch
 
 from curate.data.dataset import open_dataset
 from curate.errors import RunError
-from curate.records import ScoredImage
+from curate.scores.columns import ScoredImage
 from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead, share_weights
 from curate.training.loaded_run import load_run

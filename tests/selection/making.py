@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from curate.data.idmaps import IdMap
-from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair, RegionTable, ScoredImage
+from curate.records import OK, SCORE_NAMES, WEIGHT_NAMES, Pair
+from curate.scores.columns import RegionTable, ScoredImage
 from curate.scores.packing import pack
 from curate.scores.writer import ScoreWriter
 from curate.selection.placement import Placement

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from curate.errors import StoreError
-from curate.files.locks import claim
+from curate.files.atomic import claim
 from curate.training.run_folder import RunFolder
 from curate.training.run_record import SETTINGS_NAME, newest_run, write_run
 from tests.tiny import tiny_config

@@ -137,7 +137,9 @@ def train_reference(
     schedule = LambdaLR(optimizer, partial(warmup_cosine, steps=steps))
     for step, batch in enumerate(preparation.draw_real(excluded, steps)):
         torch.manual_seed(stable_seed(seed, "step", step))
-        images, labels = paste_superpixels(batch, preparation, stable_rng(seed, "pieces", step))
+        images, labels = paste_superpixels(
+            batch, preparation, stable_rng(seed, "superpixels", step)
+        )
         reference.train()
         logits = reference(images.to(device).float() / 255).logits.float()
         pixels = F.interpolate(logits, size=list(labels.shape[1:]), mode="bilinear")

@@ -7,7 +7,7 @@ own, which are trained before the joint training and then stay as they are:
 - *appearance*: real or synthetic, from the features of a frozen encoder's early stages;
 - *semantics*: real or synthetic, from what a reference segmenter predicts in a cell, and its label;
 - *layout*: real or synthetic, from where in the image a label stands;
-- *planted*: sound or corrupted, from the first two, in real images with injected corruptions;
+- *corruption*: sound or corrupted, from the first two, in real images with injected corruptions;
 - *mismatch*: the same from semantics alone, for corruptions after which label and image no longer
   match.
 
@@ -283,7 +283,7 @@ class Streams(protocol.Method):
             frozenset(key for key, split in self.splits.items() if split.fold == fold),
             steps=min(self.settings.reference_steps, preparation.num_steps),
             learning_rate=self.settings.reference_learning_rate,
-            seed=stable_seed(preparation.seed, "witness", fold),
+            seed=stable_seed(preparation.seed, "reference", fold),
             device=self.num_learned.device,
         )
 

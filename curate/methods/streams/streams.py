@@ -185,7 +185,7 @@ class StreamTraining:
         return self.folds[source] != fold and self.is_held_out[source] == held_out
 
 
-CORRUPTION: Final = "planted"
+CORRUPTION: Final = "corruption"
 MISMATCH: Final = "mismatch"
 
 

@@ -36,35 +36,35 @@ def trusts_of(**finds):
 
 
 def test_streams_that_agree_are_trusted():
-    trusts = trusts_of(planted=find(0, 1), appearance=find(0, 1, seed=1))
-    assert trusts["planted"] == trusts["appearance"] == pytest.approx(1, abs=1e-3)
+    trusts = trusts_of(corruption=find(0, 1), appearance=find(0, 1, seed=1))
+    assert trusts["corruption"] == trusts["appearance"] == pytest.approx(1, abs=1e-3)
 
 
 def test_streams_that_find_something_else_are_not():
-    trusts = trusts_of(planted=find(0, 1), appearance=find(3, 4, seed=1))
+    trusts = trusts_of(corruption=find(0, 1), appearance=find(3, 4, seed=1))
     assert trusts["appearance"] == 0
-    assert trusts["planted"] == pytest.approx(MIN_TRUST)
+    assert trusts["corruption"] == pytest.approx(MIN_TRUST)
 
 
 def test_corruption_stream_is_trusted_where_the_others_agree_with_it_together():
     halves = {"appearance": find(0, seed=1), "semantics": find(1, seed=2)}
-    trusts = trusts_of(planted=find(0, 1), **halves)
-    assert trusts["planted"] > 0.9
+    trusts = trusts_of(corruption=find(0, 1), **halves)
+    assert trusts["corruption"] > 0.9
     assert 0.1 < trusts["appearance"] < 0.5
-    assert trusts_of(planted=find(0, 1), appearance=halves["appearance"])["planted"] < 0.5
+    assert trusts_of(corruption=find(0, 1), appearance=halves["appearance"])["corruption"] < 0.5
 
 
 def test_trust_is_a_power_of_the_agreement():
     corruption, appearance = find(0, 1), find(0, 1, 3, seed=1)
-    trusts = trusts_of(planted=corruption, appearance=appearance)
+    trusts = trusts_of(corruption=corruption, appearance=appearance)
     agreement = measure_agreement(appearance[~IS_REAL], corruption[~IS_REAL])
     assert trusts["appearance"] == pytest.approx(agreement**TRUST_POWER)
-    assert trusts["planted"] == pytest.approx(agreement**CORRUPTION_TRUST_POWER, rel=0.02)
+    assert trusts["corruption"] == pytest.approx(agreement**CORRUPTION_TRUST_POWER, rel=0.02)
 
 
 def test_layout_is_trusted_by_itself():
-    trusts = trusts_of(planted=find(0, 1), layout=find(3, 4, seed=1))
-    assert trusts["layout"] == trusts["planted"] == 1
+    trusts = trusts_of(corruption=find(0, 1), layout=find(3, 4, seed=1))
+    assert trusts["layout"] == trusts["corruption"] == 1
 
 
 def test_corruption_stream_decides_how_much_a_class_counts():
@@ -72,20 +72,20 @@ def test_corruption_stream_decides_how_much_a_class_counts():
     labels[:, 5:] = 1
     generator = torch.Generator().manual_seed(0)
     logits = {name: 0.1 * torch.randn(labels.shape, generator=generator) for name in STREAMS}
-    for name in ("planted", "semantics"):
+    for name in ("corruption", "semantics"):
         logits[name] += 2
         logits[name][~IS_REAL, 5:, :15] -= 4  # three quarters of class 1
         logits[name][~IS_REAL, :5, :5] -= 4  # a quarter of class 0
     logits["semantics"][~IS_REAL, 5:] -= 2  # and all of class 1 once more
     fusion = Fusion(num_classes=2)
     fusion.calibrate(logits, labels, IS_REAL)
-    assert fusion.active_streams == ("planted", "semantics")
+    assert fusion.active_streams == ("corruption", "semantics")
     posteriors = {
         name: fusion.posterior(name, logits[name][~IS_REAL]) for name in fusion.active_streams
     }
     labels = labels[~IS_REAL]
     scores = fusion.fuse(posteriors, labels)
-    shares = fusion.fuse({"planted": posteriors["planted"]}, labels)
+    shares = fusion.fuse({"corruption": posteriors["corruption"]}, labels)
     weights = fusion.balance(scores, labels)
     by_class = [float(x[:, 5:].mean() / x[:, :5].mean()) for x in (scores, weights, shares)]
     assert by_class[0] < 0.7 * by_class[2]

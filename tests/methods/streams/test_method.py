@@ -45,7 +45,7 @@ def area(scores, mask=None):
 
 def test_corrupted_colours_are_found(method, restyled):
     assert area(method.scores(evidence_of(restyled)).combined) > 0.9
-    assert method.warning({"auroc_planted": 0.5}) is None
+    assert method.warning({"auroc_corruption": 0.5}) is None
 
 
 def test_shuffled_cells_are_chance(method, restyled):
@@ -179,7 +179,7 @@ def test_image_is_scored_by_every_fold_that_was_not_trained_on_it(method):
     keys = ("r0:00", "s0:00", "new:00")
     assert [method.splits[key].fold for key in keys[:2]] == [0, 1]
     learned_domains = method._choose_folds("appearance", posteriors, keys).flatten()
-    learned_corruptions = method._choose_folds("planted", posteriors, keys).flatten()
+    learned_corruptions = method._choose_folds("corruption", posteriors, keys).flatten()
     assert torch.allclose(learned_domains, torch.tensor([0.2, 0.6, 0.4]))
     assert torch.allclose(learned_corruptions, torch.tensor([0.2, 0.4, 0.4]))
 
