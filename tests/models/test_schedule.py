@@ -1,17 +1,26 @@
-from __future__ import annotations
+"""How a learning rate changes, at steps that can be worked out by hand."""
 
 import pytest
 
 from curate.models.schedule import warmup_cosine
 
 
-def test_rate_rises_over_a_twentieth_of_the_steps_and_falls_by_half_a_cosine():
-    rates = [warmup_cosine(step, 60) for step in range(61)]
-    assert rates[:4] == pytest.approx([1 / 3, 2 / 3, 1, 1])
-    # a third of the way down, two thirds, the end: (1 + cos 60) / 2, (1 + cos 120) / 2
-    assert [rates[3 + 19], rates[3 + 38], rates[60]] == pytest.approx([0.75, 0.25, 0.0])
+def test_rise_takes_a_twentieth_of_the_steps():
+    assert [warmup_cosine(step, 80) for step in range(5)] == pytest.approx(
+        [1 / 4, 2 / 4, 3 / 4, 1, 1]
+    )
+    assert warmup_cosine(0, 39) == 1  # a twentieth of fewer than 40 steps is a single one
+    assert warmup_cosine(0, 40) == 0.5
 
 
-def test_short_trainings_rise_for_one_step():
-    assert [warmup_cosine(step, 3) for step in range(3)] == pytest.approx([1.0, 1.0, 0.5])
-    assert warmup_cosine(0, 1) == 1.0
+def test_fall_is_half_a_cosine():
+    # 80 steps: 4 up, 76 down; after a quarter, a half and all of them
+    found = [warmup_cosine(step, 80) for step in (4, 23, 42, 80)]
+    assert found == pytest.approx([1, (1 + 0.5**0.5) / 2, 0.5, 0], abs=1e-12)
+
+
+@pytest.mark.parametrize(("steps", "rates"), [(1, [1, 1]), (2, [1, 1, 0]), (3, [1, 1, 0.5, 0])])
+def test_few_steps_begin_at_the_peak(steps, rates):
+    assert [warmup_cosine(step, steps) for step in range(steps + 1)] == pytest.approx(
+        rates, abs=1e-12
+    )

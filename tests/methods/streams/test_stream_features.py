@@ -1,0 +1,97 @@
+"""What the streams are shown of an image: its enlarged appearance, and what it is taken for."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from curate.methods.streams.features import (
+    StreamFeatures,
+    encode_appearance,
+    join_features,
+    reference_log_probabilities,
+)
+from tests.methods.streams.making import draw_images, make_method, make_preparation
+
+
+class HalvingEncoder:
+    """Its stages are the brightness of every second pixel, and the mean of 4x4 pixels."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def encode(self, images, stages):
+        self.sizes.append(tuple(images.shape))
+        maps = {"fine": images[:, :1, ::2, ::2], "coarse": F.avg_pool2d(images[:, 1:2], 4)}
+        return {name: maps[name] for name in stages}
+
+
+@pytest.mark.parametrize("enlarge", [1, 2, 3])
+def test_encoder_is_shown_enlarged_images(enlarge):
+    encoder = HalvingEncoder()
+    images = torch.tensor([0.25, 0.75, 0.0])[:, None, None].expand(2, 3, 8, 12)
+    seen = encode_appearance(encoder, images, ("fine", "coarse"), enlarge=enlarge)
+    assert encoder.sizes == [(1, 3, 8 * enlarge, 12 * enlarge)] * 2
+    assert seen.shape == (2, 2, 2, 3)
+    assert torch.equal(seen[0, :, 1, 2].float(), torch.tensor([0.25, 0.75]))  # fine, coarse
+    assert seen.dtype == torch.float16
+
+
+def test_features_of_an_enlarged_image_come_from_few_pixels():
+    # 4x8 pixels, a step of brightness in the middle: dark is the left cell, bright the right one
+    images = torch.zeros(1, 3, 4, 8)
+    images[..., 4:] = 1
+    encoder = HalvingEncoder()
+    assert encode_appearance(encoder, images, ("fine",), enlarge=1).tolist() == [[[[0, 1]]]]
+    # Enlarged twice, columns 7 and 8 are 1/4 and 3/4; of the even columns 0, 2, 4, 6 nothing is
+    # bright, and of 8, 10, 12, 14 the first is 3/4: (3/4 + 3) / 4
+    assert encode_appearance(encoder, images, ("fine",), enlarge=2).tolist() == [[[[0, 15 / 16]]]]
+
+
+def test_method_enlarges_as_it_was_set(monkeypatch):
+    preparation = make_preparation(draw_images(2, "s0", is_real=False, seed=2))
+    sizes = []
+    for enlarge in (1, 3):
+        method = make_method(preparation, enlarge=enlarge)
+        encode = method.encoder.encode
+
+        def watched(images, stages, encode=encode):
+            sizes.append(images.shape[2:])
+            return encode(images, stages)
+
+        monkeypatch.setattr(method.encoder, "encode", watched)
+        method._encode(preparation.synthetic.images[:1].float() / 255)
+    assert sizes == [(32, 48), (96, 144)]
+
+
+def test_reference_is_asked_for_probabilities_of_each_cell():
+    # Two pixels of each cell have probability 3/4, two 1/4 of class 0; in the next cell all are
+    # sure of class 1. Probabilities are averaged, not logits.
+    half = math.log(3)
+    logits = torch.zeros(1, 2, 4, 8)
+    logits[:, 0, :2, :4], logits[:, 0, 2:, :4] = half, -half
+    logits[:, 1, :, 4:] = 50.0
+    found = reference_log_probabilities(
+        lambda images: SimpleNamespace(logits=logits), torch.zeros(1, 3, 4, 8)
+    )
+    assert found.shape == (1, 2, 1, 2)
+    assert found.dtype == torch.float16
+    assert found[0, :, 0, 0].tolist() == pytest.approx([math.log(0.5)] * 2, abs=1e-3)
+    # no probability is below a millionth
+    assert found[0, :, 0, 1].tolist() == pytest.approx([math.log(1e-6), 0], abs=1e-2)
+
+
+def make_features(*values):
+    maps = torch.tensor(values).view(-1, 1, 1, 1)
+    return StreamFeatures(maps.half(), -maps.half(), maps[:, 0].byte())
+
+
+def test_features_of_several_are_put_together_and_picked_in_order():
+    joined = join_features([make_features(1.0, 2.0), make_features(255.0)])
+    assert len(joined) == 3
+    picked = joined.take([2, 0])
+    for part in (picked.appearance, -picked.log_predictions, picked.label_map):
+        assert part.flatten().tolist() == [255, 1]
+    assert picked.valid.flatten().tolist() == [False, True]
