@@ -52,18 +52,17 @@ def score(
         from curate.config import load_config
         from curate.scoring.score import score as run_score
 
+        config = load_config(config_file).with_score(
+            stride=stride, regions=regions, compression=compression, stream_maps=stream_maps
+        )
         result = run_score(
             dataset,
             out,
-            config=load_config(config_file),
+            config=config,
             run=run,
             layout=layout,
             labels=labels,
             levels=options.parse_list(levels),
-            stride=stride,
-            regions=regions,
-            compression=compression,
-            stream_maps=stream_maps,
             shard=shard,
             workers=workers,
             device=device or "auto",
