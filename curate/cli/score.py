@@ -49,18 +49,17 @@ def score(
     """Score every image of a data set, its regions and its pixels."""
     with process.command_errors() as reporter:
         process.keep_memory()
+        config = curate.load_config(config_file).with_score(
+            stride=stride, regions=regions, compression=compression, stream_maps=stream_maps
+        )
         result = curate.score(
             dataset,
             out,
-            config=curate.load_config(config_file),
+            config=config,
             run=run,
             layout=layout,
             labels=labels,
             levels=options.parse_list(levels),
-            stride=stride,
-            regions=regions,
-            compression=compression,
-            stream_maps=stream_maps,
             shard=shard,
             workers=workers,
             device=device or "auto",

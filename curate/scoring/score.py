@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,19 +12,17 @@ from curate import distributed, job, reporting
 from curate.data.workers import worker_errors
 from curate.errors import DataError, UsageError
 from curate.files.state import remember
-from curate.records import IGNORE_INDEX, LEVELS, Pair
-from curate.scores import checks, packing
+from curate.records import IGNORE_INDEX, LEVELS, OK, Pair
+from curate.scores import checks, columns, packing
 from curate.scores.writer import ScoreWriter
-from curate.scoring.scored_image import CellPlan
+from curate.scoring import scored_image, writer_thread
 from curate.scoring.scorer import Scorer
-from curate.scoring.statuses import Tally
-from curate.scoring.writer_thread import WriterThread
 from curate.training import loaded_run, run_record, trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from curate.config import Config
+    from curate.config import Config, ScoreConfig
     from curate.data.dataset import DataSource
 
 READERS_BESIDE_A_GPU = 8
@@ -64,6 +62,57 @@ class ScoreResult:
         return asdict(self) | {"out": str(self.out)}
 
 
+@dataclass(slots=True)
+class Tally:
+    """Images by status.
+
+    Attributes
+    ----------
+    statuses : dict of str to int
+        Images of each status that occurred, ``ok`` included.
+    first_problem : str
+        In words; empty without any.
+    """
+
+    statuses: dict[str, int] = field(default_factory=dict)
+    first_problem: str = ""
+
+    @property
+    def scored(self) -> int:
+        """Images that were scored."""
+        return self.statuses.get(OK, 0)
+
+    @property
+    def failed(self) -> int:
+        """Images that were not."""
+        return sum(self.statuses.values()) - self.scored
+
+    def add(self, images: Iterable[columns.ScoredImage]) -> None:
+        """Count some images."""
+        for image in images:
+            self.statuses[image.status] = self.statuses.get(image.status, 0) + 1
+            self.first_problem = self.first_problem or image.message
+
+    def include(self, other: Tally) -> None:
+        """Count what another process counted."""
+        for status, count in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        self.first_problem = self.first_problem or other.first_problem
+
+    def problems(self) -> str:
+        """List the problems and how often they occurred: ``2 missing_label, 1 too_small``."""
+        failed = ((n, status) for status, n in sorted(self.statuses.items()) if status != OK)
+        return ", ".join(f"{n:,} {status}" for n, status in failed)
+
+    def warn(self, reporter: reporting.Reporter) -> None:
+        """Say how many images have no score, and why."""
+        if self.failed:
+            reporter.warn(
+                f"{self.failed:,} images have no score ({self.problems()}); they are in the table "
+                f"with their status, and --resume tries them again. First: {self.first_problem}"
+            )
+
+
 def score(
     dataset: Path | str,
     out: Path | str,
@@ -73,10 +122,6 @@ def score(
     layout: str | None = None,
     labels: str | None = None,
     levels: tuple[str, ...] = LEVELS,
-    stride: int | None = None,
-    regions: str | None = None,
-    compression: str | None = None,
-    stream_maps: bool | None = None,
     shard: str = "1/1",
     workers: int | None = None,
     device: str = "auto",
@@ -103,8 +148,6 @@ def score(
         Override what the configuration says of `dataset`.
     levels : tuple of str
         Which of ``image``, ``region``, ``pixel`` to keep in the file.
-    stride, regions, compression, stream_maps : optional
-        Override ``[score]``.
     shard : str
         ``2/8`` scores the second of eight parts; `curate.merge` puts the files of all together.
     workers : int, optional
@@ -134,24 +177,18 @@ def score(
         checks.check_ids(pair.id for pair in source.pairs)
         described = distributed.by_first_rank(run_record.describe_source)(source)
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
+        packing.check_compression(config.score.compression)
         scorer = Scorer(
             loaded,
-            _plan(
-                config,
-                loaded,
-                stride=stride,
-                regions=regions,
-                compression=compression,
-                stream_maps=stream_maps,
-            ),
+            scored_image.CellPlan(loaded.config.fit.size, config.score),
             trainer.choose_device(device, loaded.config.fit.precision),
             batch_size=config.score.batch_size,
         )
         writing = {
-            "provenance": describe_scores(loaded, described, scorer.plan, levels),
+            "provenance": describe_scores(loaded, described, config.score, levels),
             "dataset_root": source.root,
         }
-        _check_stream_maps(loaded, scorer.plan, levels)
+        _check_stream_maps(loaded, config.score, levels)
         readers = _count_readers(workers, scorer)
         with _open_writer(world, Path(out), writing, resume=resume, overwrite=overwrite) as writer:
             todo = part.of(source.pairs)
@@ -226,7 +263,7 @@ def _score_into(
     tally, done = Tally(), skipped
     with (
         worker_errors(),
-        WriterThread(writer) as thread,
+        writer_thread.WriterThread(writer) as thread,
         closing(scorer.score(source, todo, workers=workers)) as batches,
     ):
         for images in batches:
@@ -264,9 +301,11 @@ def _check_levels(levels: tuple[str, ...]) -> None:
         raise UsageError(msg)
 
 
-def _check_stream_maps(run: loaded_run.LoadedRun, plan: CellPlan, levels: tuple[str, ...]) -> None:
+def _check_stream_maps(
+    run: loaded_run.LoadedRun, settings: ScoreConfig, levels: tuple[str, ...]
+) -> None:
     """Refuse to keep maps of streams where there are none."""
-    if not plan.stream_maps:
+    if not settings.stream_maps:
         return
     problem = ""
     if not run.networks.method.streams:
@@ -281,30 +320,11 @@ def _check_stream_maps(run: loaded_run.LoadedRun, plan: CellPlan, levels: tuple[
         raise UsageError(msg)
 
 
-def _plan(
-    config: Config,
-    run: loaded_run.LoadedRun,
-    *,
-    stride: int | None,
-    regions: str | None,
-    compression: str | None,
-    stream_maps: bool | None,
-) -> CellPlan:
-    """Choose how images are cut: flags beat ``[score]``."""
-    plan = CellPlan(
-        size=run.config.fit.size,
-        stride=stride or config.score.stride,
-        regions=regions or config.score.regions,
-        region_px=config.score.region_px,
-        compression=compression or config.score.compression,
-        stream_maps=config.score.stream_maps if stream_maps is None else stream_maps,
-    )
-    packing.check_compression(plan.compression)
-    return plan
-
-
 def describe_scores(
-    run: loaded_run.LoadedRun, described: dict[str, Any], plan: CellPlan, levels: tuple[str, ...]
+    run: loaded_run.LoadedRun,
+    described: dict[str, Any],
+    settings: ScoreConfig,
+    levels: tuple[str, ...],
 ) -> dict[str, Any]:
     """Say where scores come from.
 
@@ -315,7 +335,7 @@ def describe_scores(
     """
     streams = run.networks.method.streams
     # without streams the keys of files that know of none, so that these can still be resumed
-    own = {"streams": list(streams), "stream_maps": plan.stream_maps} if streams else {}
+    own = {"streams": list(streams), "stream_maps": settings.stream_maps} if streams else {}
     return own | {
         "run": run.run_id,
         "checkpoint_sha256": run.checkpoint_sha256,
@@ -332,9 +352,9 @@ def describe_scores(
         "method_settings": run.config.method,
         "weight_rule": run.networks.method.weight_rule().to_json(),
         "levels": list(levels),
-        "stride": plan.stride,
-        "regions": plan.regions,
-        "region_px": plan.region_px,
+        "stride": settings.stride,
+        "regions": settings.regions,
+        "region_px": settings.region_px,
         "seed": run.config.fit.seed,
         "versions": run_record.package_versions(),
         "ignore_index": IGNORE_INDEX,

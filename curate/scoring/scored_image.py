@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from curate.data import augmentation, dataset, pairs
 from curate.errors import DataError
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from curate.config import ScoreConfig
 
 NUM_STEPS: Final = 127
 """Steps that stored pixel scores are rounded to, between 0 and 255.
@@ -38,24 +38,12 @@ class CellPlan:
     ----------
     size : (int, int)
         Height and width that the network sees.
-    stride : int
-        Pixels of the original image per cell.
-    regions : str
-        Key of `curate.scoring.regions.REGION_KINDS`.
-    region_px : int
-        Side of a region in pixels of the original image.
-    compression : str
-        Key of `curate.scores.packing.COMPRESSIONS`.
-    stream_maps : bool
-        Whether the maps of streams are kept, too.
+    settings : ScoreConfig
+        Cells, regions, and how maps are packed.
     """
 
     size: tuple[int, int]
-    stride: int
-    regions: str
-    region_px: int
-    compression: str = "deflate"
-    stream_maps: bool = False
+    settings: ScoreConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +72,8 @@ class PreparedImage:
 
     pair: Pair
     key: str
-    image: Tensor
-    label_map: Tensor
+    image: torch.Tensor
+    label_map: torch.Tensor
     cells: CellClasses
     labels: NDArray[np.uint8]
     region_of: NDArray[np.uint32]
@@ -99,25 +87,25 @@ def prepare(
     source: dataset.DataSource, pair: Pair, plan: CellPlan
 ) -> PreparedImage | columns.ScoredImage:
     """Read one image; a problem comes back as the row that the score file will hold."""
-    num_classes = len(source.classes)
+    num_classes, settings = len(source.classes), plan.settings
     try:
         loaded = pairs.read_pair(source, pair)
     except DataError as error:
         return failed_image(pair, num_classes, code=error.code, message=str(error))
     labels = loaded.label_map.numpy()
     height, width = labels.shape
-    cells = count_cell_classes(labels, num_classes=num_classes, stride=plan.stride)
+    cells = count_cell_classes(labels, num_classes=num_classes, stride=settings.stride)
     if not len(cells.cell):
         message = f"{pair.label_path}: every pixel is ignored; no score can be given."
         return failed_image(
             pair, num_classes, code="all_ignored", message=message, size=(height, width)
         )
     image, label_map = augmentation.fit_to_size(loaded.image, loaded.label_map, plan.size)
-    centres = centre_labels(labels, plan.stride)
-    region_ids = REGION_KINDS[plan.regions](
+    centres = centre_labels(labels, settings.stride)
+    region_ids = REGION_KINDS[settings.regions](
         centres,
-        plan.region_px / plan.stride,
-        lambda: mean_colours(loaded.image, plan.stride),
+        settings.region_px / settings.stride,
+        lambda: mean_colours(loaded.image, settings.stride),
     )
     dtype = schema.map_dtype(schema.REGION_IDS, region_ids.shape)
     return PreparedImage(
@@ -128,23 +116,27 @@ def prepare(
         cells=cells,
         labels=centres,
         region_of=region_ids.reshape(-1)[cells.cell].astype(np.uint32),
-        region_ids=packing.pack(region_ids.astype(dtype), plan.compression),
-        regions=outline_regions(region_ids, cells, stride=plan.stride, height=height, width=width),
+        region_ids=packing.pack(region_ids.astype(dtype), settings.compression),
+        regions=outline_regions(
+            region_ids, cells, stride=settings.stride, height=height, width=width
+        ),
         height=height,
         width=width,
     )
 
 
-def mean_colours(image: Tensor, stride: int) -> NDArray[np.uint8]:
+def mean_colours(image: torch.Tensor, stride: int) -> NDArray[np.uint8]:
     """Average each cell of an image, (3, H, W) uint8 to (h, w, 3) uint8."""
-    means = F.avg_pool2d(image.float(), stride, ceil_mode=True, count_include_pad=False)
+    means = torch.nn.functional.avg_pool2d(
+        image.float(), stride, ceil_mode=True, count_include_pad=False
+    )
     colours: NDArray[np.uint8] = means.round().byte().permute(1, 2, 0).numpy()
     return colours
 
 
 def to_cells(
-    maps: Tensor, *, size: tuple[int, int], height: int, width: int, stride: int
-) -> Tensor:
+    maps: torch.Tensor, *, size: tuple[int, int], height: int, width: int, stride: int
+) -> torch.Tensor:
     """Read score maps of the network's grid at the centre of each cell of the original image.
 
     Parameters
@@ -165,7 +157,7 @@ def to_cells(
     x = _centres(width, stride) / width * size[1] / (GRID_STRIDE * maps.shape[2])
     yx = torch.meshgrid(y, x, indexing="ij")
     positions = torch.stack([yx[1], yx[0]], dim=-1)[None] * 2 - 1
-    return F.grid_sample(
+    return torch.nn.functional.grid_sample(
         maps[None], positions, mode="bilinear", padding_mode="border", align_corners=False
     )[0]
 
@@ -189,6 +181,7 @@ def score_cells(
     streams : sequence of str
         Names of the S streams.
     """
+    settings = plan.settings
     cells, combined, own = prepared.cells, maps[0], dict(zip(streams, maps[4:], strict=True))
     means = dict(zip(SCORE_NAMES, (cells.mean(level) for level in maps[:4]), strict=True))
     stored = [quantise(level) for level in maps[:4]]
@@ -208,8 +201,8 @@ def score_cells(
         means=means,
         class_px=cells.class_px(),
         class_score=cells.mean_by(cells.class_id, combined, cells.num_classes),
-        pixel_scores=packing.pack(stored[0], plan.compression),
-        pixel_weights=packing.pack(weights.store(stored[0], prepared.labels), plan.compression),
+        pixel_scores=packing.pack(stored[0], settings.compression),
+        pixel_weights=packing.pack(weights.store(stored[0], prepared.labels), settings.compression),
         region_ids=prepared.region_ids,
         regions=replace(
             prepared.regions,
@@ -219,9 +212,9 @@ def score_cells(
         ),
         streams={name: cells.mean(scores) for name, scores in own.items()},
         stream_scores={
-            name: packing.pack(quantise(scores), plan.compression)
+            name: packing.pack(quantise(scores), settings.compression)
             for name, scores in own.items()
-            if plan.stream_maps and not np.isnan(scores).any()
+            if settings.stream_maps and not np.isnan(scores).any()
         },
     )
 
@@ -248,7 +241,7 @@ def failed_image(
     )
 
 
-def _centres(length: int, stride: int) -> Tensor:
+def _centres(length: int, stride: int) -> torch.Tensor:
     """Centre of each cell along one axis, in pixels; the last cell may be cut off."""
     start = torch.arange(0, length, stride, dtype=torch.float32)
     return (start + (start + stride).clamp(max=length)) / 2

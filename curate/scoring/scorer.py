@@ -18,7 +18,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
-from torch.utils.data import Dataset
 
 from curate.data.workers import load_ahead
 from curate.errors import RunError
@@ -84,7 +83,7 @@ def score_maps(networks: Networks, device: trainer.Device, batch: Batch) -> torc
         raise RunError(msg) from error
 
 
-class PreparedImages(Dataset[list["PreparedImage | ScoredImage"]]):
+class PreparedImages(torch.utils.data.Dataset[list["PreparedImage | ScoredImage"]]):
     """Reads the images of a batch, in this process or in another one."""
 
     def __init__(self, source: DataSource, plan: CellPlan) -> None:
@@ -184,7 +183,7 @@ class Scorer:
             size=self.plan.size,
             height=item.height,
             width=item.width,
-            stride=self.plan.stride,
+            stride=self.plan.settings.stride,
         )
         return score_cells(item, cells.clamp(0, 1).numpy(), self.plan, self.weights, self.streams)
 

@@ -141,7 +141,7 @@ def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> 
     config, run = train(options.out / f"run-{name}", size, options.device)
     loaded = load_run(run)
     device = choose_device(options.device, "auto")
-    plan = CellPlan(size, 4, config.score.regions, config.score.region_px)
+    plan = CellPlan(size, config.score)
     scorer = Scorer(loaded, plan, device, batch_size=config.score.batch_size)
     source = open_dataset(data, layout="auto", labels=None, classes=loaded.classes, key="new")
     workers = options.workers if options.workers is not None else 8 * (device.device.type == "cuda")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.config import ScoreConfig
 from tests.cli.conftest import Result
 
 DONE = Result(
@@ -42,16 +43,13 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
     run("score", "gta5", "--out", "weights.h5")
     args, options = calls[0]
     assert args == (Path("gta5"), Path("weights.h5"))
-    del options["config"], options["reporter"]
+    assert options.pop("config").score == ScoreConfig()
+    del options["reporter"]
     assert options == {
         "run": None,
         "layout": None,
         "labels": None,
         "levels": ("image", "region", "pixel"),
-        "stride": None,
-        "regions": None,
-        "compression": None,
-        "stream_maps": None,
         "shard": "1/1",
         "workers": None,
         "device": "auto",
@@ -70,17 +68,15 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     done = run("score", "gta5", "--out", "weights", *flags.split())
     assert done.exit_code == 0
     _, options = calls[0]
-    assert options.pop("config").score.region_px == 9
+    assert options.pop("config").score == ScoreConfig(
+        region_px=9, stride=8, regions="grid", compression="zstd", stream_maps=True
+    )
     del options["reporter"]
     assert options == {
         "run": Path("runs/a"),
         "layout": "gta5",
         "labels": "ids.toml",
         "levels": ("image", "pixel"),
-        "stride": 8,
-        "regions": "grid",
-        "compression": "zstd",
-        "stream_maps": True,
         "shard": "2/3",
         "workers": 3,
         "device": "cpu",

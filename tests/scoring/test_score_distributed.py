@@ -18,7 +18,7 @@ KILLED_AT = "TEST_KILL_RANK_AT_IMAGE"
 CODE = """
 import os, signal, sys
 from curate.cli import main
-from curate.scoring.statuses import Tally
+from curate.scoring.score import Tally
 
 def count(self, images, add=Tally.add):
     add(self, images)
@@ -90,7 +90,7 @@ def test_parts_of_a_job_array_are_merged_to_the_whole(pool, finished_run, tmp_pa
 @pytest.mark.slow
 def test_two_processes_score_the_streams_that_one_does(pool, streams_run, tmp_path):
     config, run = streams_run
-    score(pool / "pool", tmp_path / "alone.h5", config=config, run=run, stream_maps=True)
+    score(pool / "pool", tmp_path / "alone.h5", config=config.with_score(stream_maps=True), run=run)
     done = launch(pool, run, tmp_path / "two.h5", "--stream-maps")
     assert done.returncode == 0, done.stderr
     assert_same_scores(tmp_path / "alone.h5", tmp_path / "two.h5")

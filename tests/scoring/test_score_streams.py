@@ -39,7 +39,7 @@ def scored(two_a_batch, pool):
     """The whole data set, with maps of streams."""
     config, run = two_a_batch
     out = pool.parent / "weights.h5"
-    score(pool, out, config=config, run=run, stream_maps=True)
+    score(pool, out, config=config.with_score(stream_maps=True), run=run)
     return ScoreFile(out)
 
 
@@ -88,10 +88,10 @@ def test_streams_change_nothing_else(scored, two_a_batch, pool, tmp_path):
 
 def test_setting_keeps_maps_and_the_flag_beats_it(two_a_batch, pool, tmp_path):
     config, run = two_a_batch
-    settings = config.score.model_copy(update={"stream_maps": True})
-    config = config.model_copy(update={"score": settings})
+    config = config.with_score(stream_maps=True)
     for name, flag, expected in (("a", None, True), ("b", False, False)):
-        score(pool, tmp_path / f"{name}.h5", config=config, run=run, stream_maps=flag)
+        settings = config.with_score(stream_maps=flag)
+        score(pool, tmp_path / f"{name}.h5", config=settings, run=run)
         assert ScoreFile(tmp_path / f"{name}.h5").has_stream_maps is expected
 
 
@@ -101,8 +101,9 @@ def test_columns_stay_where_levels_are_left_out(scored, two_a_batch, pool, tmp_p
     images = ScoreFile(tmp_path / "w.h5").images
     columns = images.columns.difference(["map_size", "map_row"])
     pd.testing.assert_frame_equal(images[columns], scored.images[columns])
+    with_maps = config.with_score(stream_maps=True)
     with pytest.raises(UsageError, match="levels = image keep no maps of pixels"):
-        score(pool, tmp_path / "x.h5", config=config, run=run, levels=("image",), stream_maps=True)
+        score(pool, tmp_path / "x.h5", config=with_maps, run=run, levels=("image",))
 
 
 def test_parts_and_resumed_files_have_the_same_streams(
@@ -113,7 +114,7 @@ def test_parts_and_resumed_files_have_the_same_streams(
             raise KeyboardInterrupt
 
     config, run = two_a_batch
-    options = {"config": config, "run": run, "stream_maps": True}
+    options = {"config": config.with_score(stream_maps=True), "run": run}
     monkeypatch.setattr(writing, "PIECE_IMAGES", 2)
     with pytest.raises(KeyboardInterrupt):
         score(pool, tmp_path / "1.h5", shard="1/2", reporter=Stop(), **options)
@@ -138,5 +139,5 @@ def test_a_method_without_streams_keeps_its_file_as_it_was(finished_run, pool, t
     assert not {"streams", "stream_maps"} & set(file.provenance)
     assert not [name for name in file.images if name.startswith("stream_")]
     with pytest.raises(UsageError, match=r"'hierarchical' of .* has no streams: leave out --str"):
-        score(pool, tmp_path / "x.h5", config=config, run=run, stream_maps=True)
+        score(pool, tmp_path / "x.h5", config=config.with_score(stream_maps=True), run=run)
     assert not (tmp_path / "x.h5.parts").exists()

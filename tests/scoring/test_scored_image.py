@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from curate.config import ScoreConfig
 from curate.records import Pair
 from curate.scores.packing import pack, unpack
 from curate.scoring.cells import CellWeights, count_cell_classes
@@ -16,6 +17,7 @@ from curate.scoring.scored_image import (
 )
 from curate.weighting import WeightRule
 
+PLAN = CellPlan((4, 4), ScoreConfig(stride=2, regions="grid"))
 FLAT = CellWeights(WeightRule())
 
 
@@ -67,7 +69,7 @@ def prepared_image():
 def test_each_stream_is_pooled_by_itself():
     levels = [[[0.5, 0.5]]] * 4
     maps = np.array([*levels, [[0.3, 0.9]], [[np.nan] * 2]], np.float32)
-    plan = CellPlan((4, 4), 2, "grid", 2, stream_maps=True)
+    plan = CellPlan((4, 4), ScoreConfig(stride=2, regions="grid", stream_maps=True))
     image = score_cells(prepared_image(), maps, plan, FLAT, ("seen", "inactive"))
     # 2 valid pixels in the left cell, 4 in the right one
     assert image.means["score"] == pytest.approx(0.5)
@@ -83,7 +85,7 @@ def test_each_stream_is_pooled_by_itself():
 
 def test_maps_of_streams_are_kept_only_on_demand():
     maps = np.full((5, 1, 2), 0.5, np.float32)
-    image = score_cells(prepared_image(), maps, CellPlan((4, 4), 2, "grid", 2), FLAT, ("seen",))
+    image = score_cells(prepared_image(), maps, PLAN, FLAT, ("seen",))
     assert image.stream_scores == {}
     assert image.streams == {"seen": 0.5}
 
@@ -92,7 +94,7 @@ def test_weights_follow_from_stored_scores_by_the_rule():
     # w(s) = s / .5, at most .8 / .5: scores 0, 1, .2 and .4 weigh 0, 1.6, .4 and .8
     weights = CellWeights(WeightRule(power=1, mean_power=0.5, clip=1.6, uniform=0))
     maps = np.array([[[0, 1]], [[1, 1]], [[0.2, 0.4]], [[0, 0]]], np.float32)
-    image = score_cells(prepared_image(), maps, CellPlan((4, 4), 2, "grid", 2), weights)
+    image = score_cells(prepared_image(), maps, PLAN, weights)
     # 2 valid pixels in the left cell, 4 in the right one
     assert image.means["weight"] == pytest.approx(4 * 1.6 / 6)
     assert image.means["image_weight"] == pytest.approx(1.6)

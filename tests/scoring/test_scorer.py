@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from curate.config import ScoreConfig
 from curate.data.dataset import open_dataset
 from curate.errors import RunError
 from curate.scores.columns import ScoredImage
@@ -14,7 +15,7 @@ from curate.training.loaded_run import load_run
 from curate.training.trainer import choose_device
 from tests.tiny import write_dataset
 
-PLAN = CellPlan(size=(32, 48), stride=4, regions="label_tiles", region_px=16)
+PLAN = CellPlan((32, 48), ScoreConfig(stride=4, regions="label_tiles", region_px=16))
 CPU = choose_device("cpu", "float32")
 
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
+from curate.config import ScoreConfig
 from curate.data.dataset import open_dataset
 from curate.methods.uniform import Uniform
 from curate.models.segmenter import Segmenter
@@ -29,7 +30,7 @@ from curate.training.networks import Networks
 from curate.training.trainer import choose_device
 
 CPU = choose_device("cpu", "float32")
-PLAN = CellPlan(size=(8, 16), stride=4, regions="grid", region_px=8, stream_maps=True)
+PLAN = CellPlan((8, 16), ScoreConfig(stride=4, regions="grid", region_px=8, stream_maps=True))
 RED = np.array([[0, 51, 102, 255], [0, 0, 204, 255]], np.uint8)  # 0, .2, .4, 1; 0, 0, .8, 1
 
 

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from curate.config import ScoreConfig
 from curate.scoring import scorer as scorer_module
 from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer, computing_threads
 from curate.training.trainer import Device, choose_device
 
+SETTINGS = ScoreConfig(stride=4, regions="grid", region_px=8)
 CPU = choose_device("cpu", "float32")
 GPU = Device(torch.device("cuda"), use_bfloat16=False)
 
@@ -41,7 +43,7 @@ class Reading(Scorer):
     """Scores nothing, and remembers what it was given."""
 
     def __init__(self):
-        self.plan, self.device, self.batch_size = CellPlan((8, 8), 4, "grid", 8), CPU, 2
+        self.plan, self.device, self.batch_size = CellPlan((8, 8), SETTINGS), CPU, 2
 
     def _finish(self, items):
         return list(items)

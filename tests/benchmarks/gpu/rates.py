@@ -80,7 +80,7 @@ def _measure(check, method, count):
     check.put(f"score {method}: writing, share", result.writing_seconds / result.seconds)
     check.put(f"score {method}: peak GiB", check.peak_gib())
     loaded = load_run(run)
-    plan = CellPlan(check.size, 4, config.score.regions, config.score.region_px)
+    plan = CellPlan(check.size, config.score)
     device = choose_device(check.device, "auto")
     scorer = Scorer(loaded, plan, device, batch_size=config.score.batch_size)
     source = open_dataset(data, layout="auto", labels=None, classes=loaded.classes, key="new")
