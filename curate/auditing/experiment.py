@@ -93,9 +93,8 @@ def measure(
                 for item in items
             ]
             named = {"corruption": name, "strength": strength}
-            rows += [
-                named | row for row in measures.measure_group(group, untouched, times, streams)
-            ]
+            measured = measures.measure_group(group, untouched, times, streams)
+            rows += [named | row for row in measured]
     return pd.DataFrame(rows)
 
 
@@ -107,36 +106,30 @@ def _tally_all(
     seed: int,
 ) -> Iterator[tuple[Case, measures.ImageTally]]:
     """Inject in threads, score in batches."""
-    size = settings.batch_size
+    size, stride = settings.batch_size, records.GRID_STRIDE
 
     def corrupt(case: Case) -> tuple[Case, Corrupted, NDArray[np.int64]]:
         injected = inject_case(case, images, seed=seed)
+        side = audited_images.region_side(images[case.index], settings.region_px)
         region_ids = regions.REGION_KINDS[settings.regions](
-            cells.centre_labels(injected.label_map, records.GRID_STRIDE),
-            audited_images.region_side(images[case.index], settings.region_px)
-            / records.GRID_STRIDE,
-            lambda: scored_image.mean_colours(
-                torch.from_numpy(injected.image), records.GRID_STRIDE
-            ),
+            cells.centre_labels(injected.label_map, stride),
+            side / stride,
+            lambda: scored_image.mean_colours(torch.from_numpy(injected.image), stride),
         )
         return case, injected, region_ids
 
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         for group in scorer.chunks(scorer.map_ahead(pool, corrupt, cases, 2 * size), size):
             batch = records.Batch(
-                images=torch.from_numpy(np.stack([injected.image for _, injected, _ in group])),
-                label_map=torch.from_numpy(
-                    np.stack([injected.label_map for _, injected, _ in group])
-                ),
+                images=torch.from_numpy(np.stack([each.image for _, each, _ in group])),
+                label_map=torch.from_numpy(np.stack([each.label_map for _, each, _ in group])),
                 is_real=torch.zeros(len(group), dtype=torch.bool),
                 keys=tuple(images[case.index].key for case, _, _ in group),
             )
             maps = score(batch)
             for (case, injected, region_ids), scores in zip(group, maps.numpy(), strict=True):
-                tally = measures.tally_image(
-                    scores, injected.label_map, injected.is_corrupted, region_ids
-                )
-                yield case, tally
+                truth = injected.label_map, injected.is_corrupted
+                yield case, measures.tally_image(scores, *truth, region_ids)
 
 
 def inject_case(case: Case, images: Sequence[audited_images.RealImage], *, seed: int) -> Corrupted:
