@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from curate.auditing.audit import audit
+    from curate.comparing.compare import compare
     from curate.config import Config, load_config
     from curate.demonstration.demo import demo
     from curate.downstream.weights import weights_from_scores
@@ -44,6 +45,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "audit",
+    "compare",
     "demo",
     "evaluate",
     "export_subset",
@@ -66,6 +68,7 @@ _MODULES: Final = {
     "StoreError": "curate.errors",
     "UsageError": "curate.errors",
     "audit": "curate.auditing.audit",
+    "compare": "curate.comparing.compare",
     "demo": "curate.demonstration.demo",
     "evaluate": "curate.training.evaluation",
     "export_subset": "curate.selection.export",

@@ -38,7 +38,7 @@ def refuse_repeats(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class DatasetConfig(Strict):
-    """One ``[[real]]`` or ``[[synthetic]]`` table."""
+    """One ``[[real]]``, ``[[synthetic]]`` or ``[[test]]`` table."""
 
     path: Path
     """Folder; absolute once the file has been read."""
@@ -48,6 +48,36 @@ class DatasetConfig(Strict):
 
     labels: str | None = None
     """Built-in id map or path of a TOML file; by default the one that belongs to the layout."""
+
+
+class ArmConfig(Strict):
+    """One ``[[arm]]`` table: an arm of ``curate compare`` that is the user's own."""
+
+    name: str
+    """What the arm is called on the command line and in the tables."""
+
+    real: tuple[DatasetConfig, ...] = ()
+    """Real data sets in place of those of the file."""
+
+    synthetic: tuple[DatasetConfig, ...] = ()
+    """Synthetic data sets in place of those of the file."""
+
+    method: str | None = None
+    """How synthetic pixels are weighed; by default all alike."""
+
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Settings of that method."""
+
+    fit: dict[str, Any] = Field(default_factory=dict)
+    """Keys of ``[fit]`` that differ; those that settle the budget must not be among them."""
+
+    @field_validator("fit")
+    @classmethod
+    def _keeps_the_budget(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if same := sorted({"steps", "batch_size", "size", "seed", "draw", "num_real"} & set(value)):
+            msg = f"{', '.join(same)} must be the same for all arms"
+            raise ValueError(msg)
+        return value
 
 
 class AugmentConfig(Strict):
@@ -105,6 +135,15 @@ class FitConfig(Strict):
     synthetic_weight: float = Field(1.0, ge=0)
     """lambda, the weight of the synthetic half of the segmenter's loss."""
 
+    num_real: int | None = Field(None, ge=2)
+    """Real images to learn from, drawn at random; by default all."""
+
+    draw: int = Field(0, ge=0)
+    """Which random draw of `num_real` real images."""
+
+    start_from: Path | None = None
+    """Folder of a finished run whose segmenter is trained on; by default a new one."""
+
     warmup: float = Field(0.15, ge=0, le=1)
     """Share of the steps that are trained with all weights 1."""
 
@@ -128,6 +167,9 @@ class FitConfig(Strict):
 
     workers: int | None = Field(None, ge=0)
     """Processes that read images for one that trains; by default 0 on a CPU, 8 for a GPU."""
+
+    keep_mib: int = Field(0, ge=0)
+    """MiB of decoded training images that each process that reads keeps in memory."""
 
     tensorboard: bool = False
     """Whether to write curves for TensorBoard, too."""
@@ -188,6 +230,12 @@ class Config(Strict):
 
     real: tuple[DatasetConfig, ...] = ()
     synthetic: tuple[DatasetConfig, ...] = ()
+    test: tuple[DatasetConfig, ...] = ()
+    """Real data sets that ``curate compare`` evaluates on, and nothing learns from."""
+
+    arm: tuple[ArmConfig, ...] = ()
+    """Arms of ``curate compare`` beside the built-in ones."""
+
     fit: FitConfig = FitConfig()
     method: dict[str, Any] = Field(default_factory=dict)
     """``[method]``: settings of the method that ``[fit]`` names; checked by that method."""
@@ -236,14 +284,7 @@ def load_config(path: Path | str | None = None) -> Config:
         msg = f"{path}: unknown key 'root': paths are relative to the folder of this file."
         raise ConfigError(msg)
     config = parse(Config, table, where=str(path))
-    root = path.resolve().parent
-    return config.model_copy(
-        update={
-            "root": root,
-            "real": tuple(_anchor(item, root) for item in config.real),
-            "synthetic": tuple(_anchor(item, root) for item in config.synthetic),
-        }
-    )
+    return _anchor_all(config, path.resolve().parent)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -298,6 +339,19 @@ def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[st
         inner = [annotation, *getattr(annotation, "__args__", ())]
         model = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
     return [key for key in model.model_fields if key != "root"]
+
+
+def _anchor_all(config: Config, root: Path) -> Config:
+    """Make every path absolute."""
+
+    def anchored(table: Config | ArmConfig, *names: str) -> dict[str, Any]:
+        return {name: tuple(_anchor(item, root) for item in getattr(table, name)) for name in names}
+
+    arms = tuple(arm.model_copy(update=anchored(arm, "real", "synthetic")) for arm in config.arm)
+    start = config.fit.start_from
+    fit = config.fit.model_copy(update={"start_from": start and root / start})
+    own = {"root": root, "arm": arms, "fit": fit}
+    return config.model_copy(update=own | anchored(config, "real", "synthetic", "test"))
 
 
 def _anchor(dataset: DatasetConfig, root: Path) -> DatasetConfig:

@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 
 LINES = (
     ("cli",),
-    ("demonstration", "auditing", "template"),
+    ("demonstration", "auditing", "comparing", "template"),
     ("downstream", "selection", "scoring"),
     ("training",),
     ("methods",),
@@ -267,6 +267,7 @@ def test_front_door_offers_these_names():
         "UsageError",
         "__version__",
         "audit",
+        "compare",
         "demo",
         "evaluate",
         "export_subset",

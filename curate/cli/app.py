@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from curate.cli import audit, demo, export_subset, fit, init, merge, options, score
+from curate.cli import audit, compare, demo, export_subset, fit, init, merge, options, score
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
@@ -17,6 +17,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "merge": merge.merge,
     "export-subset": export_subset.export_subset,
     "audit": audit.audit,
+    "compare": compare.compare,
 }
 
 

@@ -34,6 +34,7 @@ def training_batches(
     exclude: frozenset[str] = frozenset(),
     world: job.World = job.ALONE,
     with_uncropped: bool = False,
+    keep_bytes: int = 0,
 ) -> Generator[records.Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
@@ -59,6 +60,8 @@ def training_batches(
         shares together are the batch of a single process, unless an image cannot be read.
     with_uncropped : bool
         Whether each batch holds its synthetic images without random changes, too.
+    keep_bytes : int
+        Size of the decoded images that each reading process keeps for the next epoch.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def training_batches(
     plans = sampling.plan_steps(
         orders[0], orders[1], batch_size=batch_size, steps=steps, world=world
     )
-    reader = _Reader(real, synthetic, size, seed, augment, with_uncropped=with_uncropped)
+    reader = _Reader(real, synthetic, size, seed, augment, with_uncropped, keep_bytes)
     return _load(reader, plans, workers, pin_memory=pin_memory)
 
 
@@ -139,8 +142,8 @@ class _Reader(Dataset[Any]):
         size: tuple[int, int],
         seed: int,
         augment: AugmentConfig,
-        *,
         with_uncropped: bool,
+        keep_bytes: int,
     ) -> None:
         # each plan brings the pairs it needs: all of them would slow the start of workers
         self._sources = {
@@ -151,6 +154,8 @@ class _Reader(Dataset[Any]):
         self._seed = seed
         self._augment = augment
         self._with_uncropped = with_uncropped
+        self._free_bytes = keep_bytes
+        self._kept: dict[str, pairs.LoadedPair] = {}
 
     def __getitem__(self, plan: sampling.StepPlan) -> dict[str, Any] | errors.DataError:
         """Return the fields of a `Batch`, or the error that the step ends with."""
@@ -177,7 +182,7 @@ class _Reader(Dataset[Any]):
                 break
             source = self._sources[domain][number]
             try:
-                loaded = pairs.read_pair(source, pair)
+                loaded = self._load_pair(source, pair)
             except errors.DataError as error:
                 problems.append((source.key_of(pair), str(error)))
                 continue
@@ -189,6 +194,18 @@ class _Reader(Dataset[Any]):
             )
             raise errors.DataError(msg, code="unreadable_image")
         return samples
+
+    def _load_pair(self, source: DataSource, pair: records.Pair) -> pairs.LoadedPair:
+        """Read an image and its label; the first ones that fit into memory are kept."""
+        key = source.key_of(pair)
+        if key not in self._kept:
+            loaded = pairs.read_pair(source, pair)
+            size = loaded.image.nbytes + loaded.label_map.nbytes
+            if size > self._free_bytes:
+                return loaded
+            self._free_bytes -= size
+            self._kept[key] = loaded
+        return self._kept[key]
 
     def _change(self, domain: str, key: str, loaded: pairs.LoadedPair, position: int) -> _Sample:
         """Change an image at random; keep it as it was, too, where that is asked for."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from curate.errors import ConfigError, did_you_mean
+from curate.methods.controls import CONTROLS, controlled
 from curate.methods.hierarchical.method import Hierarchical
 from curate.methods.protocol import Injected, Method, MethodContext, Preparation, Progress, Split
 from curate.methods.streams.method import Streams
 from curate.methods.uniform import Uniform
 
 __all__ = [
+    "CONTROLS",
     "METHODS",
     "Injected",
     "Method",
@@ -29,9 +31,16 @@ METHODS: Final[dict[str, type[Method]]] = {
 
 
 def find_method(name: str) -> type[Method]:
-    """Look up a method by name; a `ConfigError` lists the known ones."""
-    if name in METHODS:
-        return METHODS[name]
+    """Look up a method by name, or a control of it, as ``streams:permuted``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; the message lists the known ones.
+    """
+    base, _, control = name.partition(":")
+    if base in METHODS and control in ("", *CONTROLS):
+        return controlled(METHODS[base], control) if control else METHODS[base]
     hint = did_you_mean(name, METHODS, cutoff=0.5)
     msg = f"method = '{name}' is unknown. Known methods: {', '.join(METHODS)}. {hint}"
     raise ConfigError(msg.rstrip())

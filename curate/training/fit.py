@@ -18,6 +18,7 @@ from curate.distributed import any_rank, by_first_rank, gather_objects, init_dis
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
 from curate.training import run_record
+from curate.training.loaded_run import load_segmenter
 from curate.training.networks import build_networks, check_method
 from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
@@ -164,6 +165,8 @@ def _fit_into(
         splits=task.splits,
         is_restored=folder.has_checkpoint,
     )
+    if config.fit.start_from and not folder.has_checkpoint:
+        load_segmenter(config.fit.start_from, networks.segmenter)
     trainer = Trainer(
         networks.segmenter,
         networks.method,
@@ -260,6 +263,7 @@ def _train(
         exclude=task.unusable,
         world=trainer.world,
         with_uncropped=trainer.method.weighs_uncropped,
+        keep_bytes=settings.keep_mib * 2**20,
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0

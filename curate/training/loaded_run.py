@@ -84,6 +84,18 @@ def load_run(path: Path) -> LoadedRun:
     )
 
 
+def load_segmenter(path: Path, segmenter: nn.Module) -> None:
+    """Load the weights of a finished run's segmenter into another one of the same kind.
+
+    Raises
+    ------
+    RunError
+        If the run is missing or unfinished, or its segmenter does not fit.
+    """
+    _ = run_record.read_finished(path)
+    _load_into(segmenter, path / run_folder.SEGMENTER_NAME)
+
+
 def open_scoring_run(run: Path | str | None, config: Config) -> LoadedRun:
     """Load a run, by default the newest finished one of the project.
 

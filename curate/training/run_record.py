@@ -36,7 +36,7 @@ PACKAGES: Final = ("curate-seg", "torch", "torchvision", "timm", "numpy")
 """Those that scores depend on."""
 
 RECENT_STEPS: Final = 50
-FREE_TO_CHANGE: Final = ("device", "workers", "checkpoint_every", "tensorboard")
+FREE_TO_CHANGE: Final = ("device", "workers", "keep_mib", "checkpoint_every", "tensorboard")
 """Keys of [fit] that may differ when a run is resumed."""
 
 _NUMBERED: Final = re.compile(r"run-(\d{4,9})")

@@ -82,10 +82,12 @@ def open_task(config: Config, *, num_folds: int, reporter: reporting.Reporter) -
         No usable real image, one class only, no class shared by both domains, and whatever
         `open_dataset` finds.
     """
-    classes = _choose_classes(config)
+    classes = choose_classes(config)
     real = _open_all(config.real, "r", classes)
     synthetic = _open_all(config.synthetic, "s", classes)
-    real_px, unusable = _check_real(real, config.fit.size, reporter)
+    unusable = draw_real(real, config.fit.num_real, config.fit.draw)
+    real_px, unfit = _check_real(real, config.fit.size, unusable, reporter)
+    unusable |= unfit
     _check_synthetic(synthetic, real_px, classes, reporter)
     splits: dict[str, methods.Split] = {}
     for sources in (real, synthetic):
@@ -108,6 +110,29 @@ def assign_splits(
     return {key: methods.Split(held_out=parts[key] == 0, fold=folds[key]) for key in keys}
 
 
+def draw_real(sources: Sequence[dataset.DataSource], num_real: int | None, draw: int) -> set[str]:
+    """Draw some of the real images at random; return the keys of the others.
+
+    A draw of more images holds those of the same draw of fewer.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer images than are to be drawn.
+    """
+    if num_real is None:
+        return set()
+    keys = [s.key_of(p) for s in sources for p in s.pairs if p.status == records.OK]
+    if len(keys) < num_real:
+        msg = (
+            f"num_real = {num_real}, but the real data sets hold {len(keys)} labelled images. "
+            "Draw fewer, or add some."
+        )
+        raise errors.ConfigError(msg)
+    order = seeding.stable_rng(draw, "draw").permutation(len(keys))
+    return {keys[index] for index in order[num_real:]}
+
+
 def pick_evenly(items: Sequence[T], count: int) -> list[T]:
     """Pick at most `count` items at equal distances."""
     if len(items) <= count:
@@ -115,7 +140,7 @@ def pick_evenly(items: Sequence[T], count: int) -> list[T]:
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
-def _choose_classes(config: Config) -> records.ClassSet:
+def choose_classes(config: Config) -> records.ClassSet:
     """Take the classes of the configuration, else those of the first real layout."""
     if not config.real:
         msg = "No real data set is given. Add a [[real]] table to curate.toml, or pass --real DIR."
@@ -171,10 +196,14 @@ def _count_all(
 
 
 def _check_real(
-    sources: Sequence[dataset.DataSource], size: tuple[int, int], reporter: reporting.Reporter
+    sources: Sequence[dataset.DataSource],
+    size: tuple[int, int],
+    undrawn: set[str],
+    reporter: reporting.Reporter,
 ) -> tuple[NDArray[np.int64], set[str]]:
     """Read the real images; report those that are unfit, refuse a set that cannot be learned."""
-    items = pick_evenly([(s, p) for s in sources for p in s.pairs], MAX_REAL_CHECKED)
+    drawn = [(s, p) for s in sources for p in s.pairs if s.key_of(p) not in undrawn]
+    items = pick_evenly(drawn, MAX_REAL_CHECKED)
     results = _count_all(items)
     shares, unusable, problems = [], set(), []
     for (source, pair), result in zip(items, results, strict=True):

@@ -25,6 +25,8 @@ OPTIONS = {
     "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
     "audit": "--run --config --real --layout --labels --corruptions --images --seed --device --out "
     "--overwrite --json",
+    "compare": "--out --config --arms --reference --seeds --num-real --draws --workers --resume "
+    "--overwrite --json",
 }
 HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
 

@@ -1,0 +1,71 @@
+"""``curate compare``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import curate
+from curate.cli import options, process, results
+
+
+def compare(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the results; it is resumable.")
+    ],
+    config_file: options.ConfigFile = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            "--arms", metavar="LIST", help="real,joint,constant,default,default:permuted,.."
+        ),
+    ] = None,
+    references: Annotated[
+        list[str] | None,
+        typer.Option("--reference", metavar="ARM", help="Compare with it; may be repeated."),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each draw.")] = 2,
+    num_real: Annotated[
+        int | None,
+        typer.Option("--num-real", min=2, help="Real images of a draw; by default all."),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option("--draws", min=1, help="Random draws of the real images.")
+    ] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Trainings at a time, a thread each.")
+    ] = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Train the same segmenter on competing data and tell what is better, with intervals.
+
+    Arms are evaluated on the [[test]] sets of curate.toml, from which nothing is learned: real
+    (images alone), real-matched, synthetic, joint, finetune, joint-real, constant, a method, one of
+    its controls (:permuted, :inverted), and [[arm]] tables.
+    """
+    with process.command_errors() as reporter:
+        process.keep_memory()
+        from curate.comparing.outputs import terminal_table
+
+        named = {"arms": options.parse_list(arms or ""), "references": references}
+
+        result = curate.compare(
+            curate.load_config(config_file),
+            **{name: value for name, value in named.items() if value},
+            seeds=seeds,
+            num_real=num_real,
+            draws=draws,
+            out=out,
+            workers=workers,
+            resume=resume,
+            overwrite=overwrite,
+            reporter=reporter,
+        )
+        lines = [
+            *terminal_table(result.comparison),
+            *result.said,
+            f"Done in {results.duration(result.seconds)}; tables and plots: {result.out}",
+        ]
+        results.show(result.to_json(), lines, as_json=as_json)

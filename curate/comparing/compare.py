@@ -1,0 +1,207 @@
+"""Train the same segmenter on competing data, paired, and tell what each arm is worth."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from curate.comparing.arms import parse_arms
+from curate.comparing.leakage import refuse_leakage
+from curate.comparing.outcomes import CompareFolder
+from curate.comparing.outputs import write_tables
+from curate.comparing.results import BASELINES, Comparison, Outcome, verdict
+from curate.comparing.trainings import Training, run_training
+from curate.errors import ConfigError, UsageError
+from curate.reporting import LogReporter, Reporter
+from curate.training.task import choose_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from curate.config import Config
+
+DEFAULT_ARMS = ("real", "joint", "constant", "default", "default:permuted")
+KEEP_MIB = 1024
+"""Decoded images that each training keeps in memory, unless ``[fit]`` says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompareResult:
+    """What `compare` found.
+
+    Attributes
+    ----------
+    out : Path
+    comparison : Comparison
+    said : tuple of str
+        In words: what is better than the baselines, and what more draws would tell.
+    seconds : float
+        Wall time of this call.
+    """
+
+    out: Path
+    comparison: Comparison
+    said: tuple[str, ...]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return self.comparison.to_json() | {
+            "out": str(self.out),
+            "said": list(self.said),
+            "seconds": self.seconds,
+        }
+
+
+def compare(
+    config: Config,
+    *,
+    arms: Sequence[str] = DEFAULT_ARMS,
+    references: Sequence[str] = BASELINES,
+    seeds: int = 2,
+    draws: int = 1,
+    num_real: int | None = None,
+    out: Path | str,
+    workers: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+) -> CompareResult:
+    """Train every arm from every draw and seed, and evaluate all of them on ``[[test]]``.
+
+    Trainings of one draw and seed have the same real images, initial weights, steps and batch
+    size. Nothing is chosen by the test images but the best of the arms ``constant:..``.
+
+    Parameters
+    ----------
+    config : Config
+        Its ``[fit]`` gives steps, size and batch size.
+    arms, references : sequences of str
+        See `curate.comparing.arms`; a reference that is no arm is added to them.
+    seeds, draws : int
+        Trainings of an arm: `seeds` for each of `draws` random draws of the real images.
+    num_real : int, optional
+        Real images of a draw; all of them by default, which leaves one draw only.
+    out : Path
+        Folder of the results, one JSON file a training, and the tables and plots made of them.
+    workers : int, optional
+        Trainings at a time, each with one thread; by default as many as there are cores, or GPUs.
+    resume : bool
+        Go on in `out`: finished trainings are not repeated, unfinished ones go on.
+    overwrite : bool
+        Replace an earlier comparison in `out`.
+    reporter : Reporter, optional
+        Receives progress and warnings; the log by default.
+
+    Raises
+    ------
+    UsageError, ConfigError, DataError, RunError, StoreError
+    KeyboardInterrupt
+        On Ctrl-C or SIGTERM, after every training was saved.
+    """
+    reporter, started = reporter or LogReporter(), time.monotonic()
+    names = list(dict.fromkeys([*references, *arms]))
+    chosen = parse_arms(names, config)
+    _check(config, draws, num_real)
+    refuse_leakage(config)
+    config = config.with_fit(num_real=num_real, keep_mib=config.fit.keep_mib or KEEP_MIB)
+    path = Path(os.path.realpath(out))
+    with CompareFolder(path, config, resume=resume, overwrite=overwrite) as folder:
+        trainings = [
+            Training(arm, draw, seed, path, config)
+            for draw in range(draws)
+            for seed in range(seeds)
+            for arm in chosen
+        ]
+        outcomes = _run(trainings, folder, workers or _count_workers(config), reporter)
+        comparison = Comparison.of(outcomes, references)
+        said = tuple(verdict(comparison))
+        write_tables(path, comparison, said, choose_classes(config).names)
+    return CompareResult(path, comparison, said, round(time.monotonic() - started, 2))
+
+
+def _check(config: Config, draws: int, num_real: int | None) -> None:
+    """Refuse what cannot be measured."""
+    if not config.test:
+        msg = (
+            "There is no [[test]] table in curate.toml, and arms are compared on real images that "
+            'no arm learned from. Add one: [[test]] path = "..".'
+        )
+        raise ConfigError(msg)
+    if not config.synthetic:
+        msg = "There is no [[synthetic]] table in curate.toml: nothing to compare. Add one."
+        raise ConfigError(msg)
+    if draws > 1 and num_real is None:
+        msg = (
+            f"--draws {draws} without --num-real would train on the same real images {draws} "
+            "times. Give --num-real N, or repeat trainings with --seeds."
+        )
+        raise UsageError(msg)
+
+
+def _run(
+    trainings: Sequence[Training], folder: CompareFolder, workers: int, reporter: Reporter
+) -> list[Outcome]:
+    """Train what is missing; return every outcome in the order of the trainings."""
+    found = {training.name: folder.read(training.name) for training in trainings}
+    missing = [training for training in trainings if found[training.name] is None]
+    reporter.start("compare", len(trainings), len(trainings) - len(missing), unit="trainings")
+    told: set[str] = set()
+    for number, (training, outcome) in enumerate(_finish(missing, workers), start=1):
+        folder.write(training.name, outcome)
+        found[training.name] = outcome
+        for warning in (w for w in outcome.warnings if w not in told):
+            reporter.warn(f"{training.name}: {warning}")
+            told.add(warning)
+        reporter.advance(len(trainings) - len(missing) + number, {"miou": outcome.miou})
+    reporter.finish()
+    return [done for training in trainings if (done := found[training.name]) is not None]
+
+
+def _finish(trainings: Sequence[Training], workers: int) -> Iterator[tuple[Training, Outcome]]:
+    """Yield trainings as they are finished; a single worker runs them in this process."""
+    if workers == 1 or len(trainings) <= 1:
+        for training in trainings:
+            yield training, run_training(training)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+        try:
+            waiting = {pool.submit(run_training, c): c for c in trainings}
+            while waiting:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    yield waiting.pop(future), future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()  # a training saves its state first
+            raise
+
+
+def _begin_worker() -> None:
+    """Use one thread, and end with the process that asked for the work."""
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:  # noqa: ANN401
+    """Leave when the parent is gone, killed perhaps: what is saved is gone on with."""
+    parent.join()
+    os._exit(1)
+
+
+def _count_workers(config: Config) -> int:
+    """Trainings at a time: one a core, or one a GPU."""
+    if config.fit.device != "cpu" and torch.cuda.is_available():
+        return torch.cuda.device_count()
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,54 @@
+"""Test images must be new to every arm."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from curate.data.dataset import open_dataset
+from curate.errors import DataError
+from curate.files.atomic import sha256_file
+from curate.records import OK, ClassSet
+from curate.training.task import choose_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from curate.config import Config, DatasetConfig
+
+
+def refuse_leakage(config: Config) -> None:
+    """Refuse test images that are also trained on, by name or by content.
+
+    Raises
+    ------
+    DataError
+        Naming one such pair, and how many there are.
+    """
+    classes = choose_classes(config)
+    trained = _by_content(_images([*config.real, *config.synthetic], classes))
+    tested = _by_content(_images(config.test, classes))
+    shared = sorted(set(trained) & set(tested))
+    if shared:
+        msg = (
+            f"{len(shared):,} of {len(tested):,} test images are trained on, too: "
+            f"{tested[shared[0]]} has the content of {trained[shared[0]]}. Give [[test]] images "
+            "that are in no [[real]] or [[synthetic]] set."
+        )
+        raise DataError(msg, code="leakage")
+
+
+def _images(datasets: Iterable[DatasetConfig], classes: ClassSet) -> list[Path]:
+    """List the image files of data sets."""
+    found = []
+    for d in datasets:
+        source = open_dataset(d.path, layout=d.layout, labels=d.labels, classes=classes, key="x")
+        found += [source.root / pair.image_path for pair in source.pairs if pair.status == OK]
+    return found
+
+
+def _by_content(paths: list[Path]) -> dict[str, Path]:
+    """Map the SHA-256 of each file to its path, several read at a time."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return dict(zip(pool.map(sha256_file, paths), paths, strict=True))

@@ -1,0 +1,129 @@
+"""The folder of a comparison: its settings, and one file a finished training."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from curate.comparing.results import Outcome
+from curate.errors import ConfigError, StoreError, UsageError
+from curate.files.atomic import claim, replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from curate.config import Config
+
+SETTINGS_NAME: Final = "settings.json"
+OUTCOMES_NAME: Final = "trainings"
+WORK_NAME: Final = "work"
+LOCK_NAME: Final = "lock"
+FREE_TO_CHANGE: Final = ("device", "workers", "keep_mib", "checkpoint_every", "tensorboard")
+"""Keys of [fit] that may differ when a comparison goes on."""
+
+
+class CompareFolder:
+    """Keeps outcomes; locked for one process at a time.
+
+    More arms, draws and seeds may be asked for than before; everything else must be the same.
+
+    Raises
+    ------
+    UsageError
+        If both flags are set, there is a comparison and neither is, or there is something else.
+    ConfigError
+        If it was begun with other settings.
+    StoreError
+        If another process works on it, or the disk does not let us write.
+    """
+
+    def __init__(self, path: Path, config: Config, *, resume: bool, overwrite: bool) -> None:
+        self.path = path
+        if resume and overwrite:
+            msg = "--overwrite and --resume exclude each other: give one of them."
+            raise UsageError(msg)
+        settings = self.path / SETTINGS_NAME
+        wanted = _settings(config)
+        if settings.exists():
+            if not (resume or overwrite):
+                msg = (
+                    f"{path} holds a comparison. Go on with --resume, replace it with --overwrite, "
+                    "or name another --out."
+                )
+                raise UsageError(msg)
+            if resume:
+                _check_same(_read_json(settings), wanted, settings)
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            msg = f"{path} is no comparison, and not empty. Name another --out."
+            raise UsageError(msg)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / LOCK_NAME).touch()
+        self._lock = claim(path / LOCK_NAME, path)
+        if overwrite:
+            for name in (OUTCOMES_NAME, WORK_NAME):
+                shutil.rmtree(path / name, ignore_errors=True)
+        (path / OUTCOMES_NAME).mkdir(exist_ok=True)
+        with replacing(settings) as partial:
+            partial.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+
+    def read(self, name: str) -> Outcome | None:
+        """Return the outcome of a finished training; None where there is none."""
+        path = self._path(name)
+        if not path.exists():
+            return None
+        try:
+            return Outcome.from_json(_read_json(path))
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"{path} is damaged ({error}). Remove it, and go on with --resume."
+            raise StoreError(msg) from error
+
+    def write(self, name: str, outcome: Outcome) -> None:
+        """Keep the outcome of a training."""
+        with replacing(self._path(name)) as partial:
+            partial.write_text(json.dumps(outcome.to_json()), encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def _path(self, name: str) -> Path:
+        return self.path / OUTCOMES_NAME / f"{name}.json"
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Return what must be the same when a comparison goes on."""
+    kept = json.loads(config.model_dump_json(exclude={"fit": set(FREE_TO_CHANGE)}))
+    return {"format": "curate-compare", "format_version": 1, "config": kept}
+
+
+def _check_same(then: dict[str, Any], now: dict[str, Any], path: Path) -> None:
+    """Refuse other settings; arms of the user's own may be added."""
+    before, after = then.get("config"), now["config"]
+    if not isinstance(before, dict):
+        msg = f"{path} is no file of 'curate compare'. Name another --out."
+        raise StoreError(msg)
+    changed = [key for key in after if key != "arm" and before.get(key) != after[key]]
+    earlier, added = ({arm["name"]: arm for arm in c.get("arm", ())} for c in (before, after))
+    changed += [f"arm {n}" for n, arm in earlier.items() if n in added and added[n] != arm]
+    if changed:
+        msg = (
+            f"{path.parent} was begun with other settings of {', '.join(changed)} (see {path}). "
+            "Restore them, or name another --out."
+        )
+        raise ConfigError(msg)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read a file of our own."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read: {error}. Remove it, and go on with --resume."
+        raise StoreError(msg) from error
+    if not isinstance(values, dict):
+        msg = f"{path} holds no table. Remove it, and go on with --resume."
+        raise StoreError(msg)
+    return values

@@ -1,0 +1,119 @@
+"""The results of a comparison as files: Parquet, a Markdown table, plots."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from curate.files.atomic import replacing
+from curate.metrics import class_iou
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from curate.comparing.results import Comparison
+    from curate.comparing.statistics import Estimate
+
+TRAININGS_NAME, TABLE_NAME, SUMMARY_NAME = "trainings.parquet", "table.md", "summary.json"
+PLOT_NAME = "arms"
+
+
+def write_tables(
+    folder: Path, comparison: Comparison, said: Sequence[str], class_names: Sequence[str]
+) -> None:
+    """Write everything that is made of the outcomes; what is there is replaced."""
+    with replacing(folder / TRAININGS_NAME) as partial:
+        pd.DataFrame(_rows(comparison, class_names)).to_parquet(partial, index=False)
+    with replacing(folder / SUMMARY_NAME) as partial:
+        partial.write_text(json.dumps(comparison.to_json() | {"said": list(said)}, indent=1))
+    with replacing(folder / TABLE_NAME) as partial:
+        partial.write_text("\n".join([*markdown(comparison), "", *said, ""]), encoding="utf-8")
+    if comparison.num_seeds:
+        draw_arms(folder, comparison)
+
+
+def markdown(comparison: Comparison) -> list[str]:
+    """Lay out means and differences as a table, one row an arm."""
+    head = ["arm", "mIoU", *(f"minus {r}" for r in comparison.references), "pixels used", "seconds"]
+    lines = [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head)]
+    for arm in comparison.arms:
+        cells = [f"`{arm}`", with_interval(comparison.miou(arm))]
+        cells += [
+            "" if arm == r else with_interval(comparison.difference(arm, r), signed=True)
+            for r in comparison.references
+        ]
+        cells += [f"{comparison.mean(arm, 'share_used'):.0%}"]
+        cells += [f"{comparison.mean(arm, 'seconds'):.0f}"]
+        lines.append(" | ".join(["", *cells, ""]).strip())
+    return lines
+
+
+def terminal_table(comparison: Comparison) -> list[str]:
+    """Lay the same out for a terminal of 80 columns: a block of lines for each reference."""
+    width = max(map(len, comparison.arms), default=0)
+    lines = ["mIoU on the test images (95% intervals)"]
+    lines += [f"  {arm:<{width}}  {with_interval(comparison.miou(arm))}" for arm in comparison.arms]
+    for reference in comparison.references:
+        lines.append(f"minus {reference}, paired")
+        lines += [
+            f"  {arm:<{width}}  {with_interval(comparison.difference(arm, reference), signed=True)}"
+            for arm in comparison.arms
+            if arm != reference
+        ]
+    return lines
+
+
+def with_interval(found: Estimate, *, signed: bool = False) -> str:
+    """Write ``.596 [.556, .637]``, or the mean alone where there is no interval."""
+    form = "+.3f" if signed else ".3f"
+    mean = format(found.mean, form)
+    return mean if found.low != found.low else f"{mean} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _rows(comparison: Comparison, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """One row a training."""
+    rows = []
+    for outcome in (o for table in comparison.outcomes.values() for row in table for o in row):
+        numbers = {"miou": outcome.miou} | {
+            f"iou_{name}": value
+            for name, value in zip(class_names, class_iou(outcome.confusion), strict=True)
+        }
+        rows.append(
+            {"arm": outcome.arm, "draw": outcome.draw, "seed": outcome.seed, "steps": outcome.steps}
+            | numbers
+            | {
+                "share_used": outcome.share_used,
+                "seconds": outcome.seconds,
+                "peak_mib": outcome.peak_mib,
+            }
+        )
+    return rows
+
+
+def draw_arms(folder: Path, comparison: Comparison) -> None:
+    """Draw the mean IoU of each arm, with interval and single draws, into ``arms.png`` and .svg."""
+    arms = list(reversed(comparison.arms))
+    figure = Figure(figsize=(6.4, 0.6 + 0.32 * len(arms)), layout="constrained", dpi=150)
+    axes = figure.add_subplot()
+    for row, arm in enumerate(arms):
+        found = comparison.miou(arm)
+        values = [o.miou for each in comparison.outcomes[arm] for o in each]
+        axes.plot(values, [row] * len(values), "o", ms=3, mfc="none", color="0.6")
+        colour = "tab:blue" if arm in comparison.references else "tab:orange"
+        reach = [[found.mean - found.low], [found.high - found.mean]]
+        has_interval = found.low == found.low
+        axes.errorbar(
+            found.mean, row, xerr=reach if has_interval else None, fmt="o", capsize=3, color=colour
+        )
+    axes.set_yticks(range(len(arms)), arms)
+    axes.set_xlabel("mean IoU on the test images, 95 % interval")
+    axes.grid(axis="x", alpha=0.3)
+    with replacing(folder / f"{PLOT_NAME}.png") as partial:
+        figure.savefig(partial, format="png")
+    with replacing(folder / f"{PLOT_NAME}.svg") as partial:
+        FigureCanvasSVG(figure).print_svg(str(partial))

@@ -1,0 +1,56 @@
+import pytest
+
+from curate.comparing.arms import parse_arms
+from curate.comparing.trainings import stage_steps
+from curate.config import ArmConfig, Config, FitConfig
+from curate.errors import UsageError
+
+CONFIG = Config(arm=(ArmConfig(name="mine", method="hierarchical"),))
+
+
+def parse(*names, config=CONFIG):
+    return parse_arms(names, config)
+
+
+def test_default_is_the_method_of_the_configuration():
+    (arm,) = parse("default", config=Config(fit=FitConfig(method="hierarchical")))
+    assert arm.stages[0].method == "hierarchical"
+
+
+def test_default_of_a_baseline_is_the_products_default():
+    (arm,) = parse("default", config=Config(fit=FitConfig(method="uniform")))
+    assert arm.stages[0].method == FitConfig().method
+
+
+def test_constant_is_one_arm_for_each_lambda():
+    assert [arm.stages[0].synthetic_weight for arm in parse("constant")] == [0.1, 0.3, 1.0, 3.0]
+    assert parse("constant:0.25")[0].stages[0].synthetic_weight == 0.25
+
+
+def test_controls_go_with_methods():
+    assert parse("hierarchical:permuted")[0].stages[0].method == "hierarchical:permuted"
+    with pytest.raises(UsageError, match="'joint:permuted' is no arm"):
+        parse("joint:permuted")
+
+
+def test_own_tables_come_first():
+    assert parse("mine")[0].own == CONFIG.arm[0]
+
+
+@pytest.mark.parametrize("name", ["jiont", "constant:-1", "constant:x", "uniform", "streams:x"])
+def test_unknown_arms_are_told_the_known_ones(name):
+    with pytest.raises(UsageError, match=r"is no arm\. Known: mine, real, real-matched"):
+        parse(name)
+
+
+def test_an_arm_is_named_once():
+    with pytest.raises(UsageError, match="given twice"):
+        parse("joint", "joint")
+
+
+@pytest.mark.parametrize("name", ["real", "joint", "finetune", "joint-real", "constant:1", "mine"])
+@pytest.mark.parametrize("steps", [2, 7, 250])
+def test_every_arm_takes_the_same_number_of_steps(name, steps):
+    shares = stage_steps(parse(name)[0].stages, steps)
+    assert sum(shares) == steps
+    assert min(shares) >= 1

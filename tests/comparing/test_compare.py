@@ -1,0 +1,179 @@
+"""Equal budgets, the same real images and start for every arm, and test images that are new."""
+
+import json
+import shutil
+from collections import defaultdict
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from curate.comparing import compare as comparing
+from curate.comparing import trainings
+from curate.comparing.compare import compare
+from curate.config import ArmConfig, DatasetConfig
+from curate.errors import ConfigError, DataError, StoreError, UsageError
+from curate.training.task import open_task
+from tests.tiny import RecordingReporter, tiny_config, write_dataset
+
+ARMS = ("real", "real-matched", "synthetic", "finetune", "joint", "joint-real", "constant:0.3")
+
+
+@pytest.fixture
+def config(tmp_path):
+    write_dataset(tmp_path / "test", 3, is_flat=False, seed=9)
+    test = (DatasetConfig(path=tmp_path / "test"),)
+    return tiny_config(tmp_path, steps=4).model_copy(update={"test": test})
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Note what is trained and evaluated, and do neither."""
+    seen = defaultdict(list)
+
+    def fit(config, *, out, resume, reporter):
+        arm = out.parent.name
+        seen[arm].append(config)
+        return SimpleNamespace(run=out, measured={"ess": 0.5})
+
+    def evaluate(run, dataset, **_):
+        seen["tests"].append(dataset)
+        return SimpleNamespace(confusion=np.eye(3, dtype=np.int64))
+
+    monkeypatch.setattr(trainings, "fit", fit)
+    monkeypatch.setattr(trainings, "evaluate", evaluate)
+    return seen
+
+
+def run(config, tmp_path, **options):
+    chosen = {"arms": ARMS, "seeds": 1, "out": tmp_path / "cmp", "workers": 1}
+    return compare(config, reporter=RecordingReporter(), **chosen | options)
+
+
+def test_every_arm_has_the_same_budget_draw_and_start(config, trained, tmp_path):
+    run(config, tmp_path, num_real=4, draws=2, seeds=2)
+    tests = trained.pop("tests")
+    assert set(tests) == {tmp_path / "test"}
+    assert len(trained) == 4 * len(ARMS)
+    for name, stages in trained.items():
+        draw, seed, arm = name.split(".", 2)
+        assert sum(stage.fit.steps for stage in stages) == 4
+        for stage in stages:
+            is_synthetic = stage.real == config.synthetic
+            assert stage.fit.num_real == (None if is_synthetic else 4)
+            assert (f"draw-{stage.fit.draw}", f"seed-{stage.fit.seed}") == (draw, seed)
+            assert stage.fit.batch_size == (2 if arm == "real-matched" else 4)
+            assert stage.test == ()
+
+
+def test_stages_go_on_from_one_another(config, trained, tmp_path):
+    run(config, tmp_path, arms=("finetune",), references=())
+    first, second = trained["draw-0.seed-0.finetune"]
+    assert (first.real, first.synthetic, first.fit.start_from) == (config.synthetic, (), None)
+    assert (second.real, second.synthetic) == (config.real, ())
+    assert second.fit.start_from.name == "stage-0"
+
+
+def test_own_arms_change_data_and_method_only(config, trained, tmp_path):
+    own = ArmConfig(name="mine", synthetic=config.real, method="uniform", fit={"flip": 0})
+    with pytest.raises(ConfigError, match="flip"):
+        run(config.model_copy(update={"arm": (own,)}), tmp_path, arms=("mine",))
+    own = own.model_copy(update={"fit": {"warmup": 0.5}})
+    run(config.model_copy(update={"arm": (own,)}), tmp_path, arms=("mine",))
+    (stage,) = trained["draw-0.seed-0.mine"]
+    assert (stage.synthetic, stage.fit.warmup, stage.fit.method) == (config.real, 0.5, "uniform")
+    with pytest.raises(ValueError, match="steps must be the same for all arms"):
+        ArmConfig(name="more", fit={"steps": 9})
+
+
+def test_draws_are_random_nested_and_without_repeats(config):
+    def drawn(num_real, draw):
+        task = open_task(
+            config.with_fit(num_real=num_real, draw=draw), num_folds=1, reporter=RecordingReporter()
+        )
+        return {key for key in task.splits if key.startswith("r")}
+
+    assert len(drawn(4, 0)) == 4
+    assert drawn(2, 0) < drawn(4, 0)
+    assert len({frozenset(drawn(2, draw)) for draw in range(6)}) > 1
+    with pytest.raises(ConfigError, match="num_real = 7, but the real data sets hold 6"):
+        drawn(7, 0)
+
+
+@pytest.mark.parametrize("domain", ["real", "synthetic"])
+def test_a_test_image_that_is_trained_on_is_refused(config, tmp_path, domain):
+    for name in ("images", "labels"):
+        shutil.copy(tmp_path / domain / name / "002.png", tmp_path / "test" / name / "copy.png")
+    with pytest.raises(DataError, match=r"1 of 4 test images are trained on, too: .*copy.png"):
+        run(config, tmp_path)
+
+
+def test_what_is_finished_is_not_trained_again(config, trained, tmp_path):
+    run(config, tmp_path, arms=("joint",))
+    trained.clear()
+    result = run(config, tmp_path, arms=("joint", "synthetic"), resume=True)
+    assert set(trained) == {"tests", "draw-0.seed-0.synthetic"}
+    assert set(result.comparison.outcomes) == {"real", "joint", "synthetic"}
+
+
+def test_existing_results_need_a_flag(config, trained, tmp_path):
+    run(config, tmp_path, arms=("joint",))
+    with pytest.raises(UsageError, match="Go on with --resume"):
+        run(config, tmp_path)
+    with pytest.raises(ConfigError, match="other settings of fit"):
+        run(config.with_fit(steps=6), tmp_path, resume=True)
+    trained.clear()
+    run(config.with_fit(steps=6), tmp_path, arms=("joint",), overwrite=True)
+    assert trained["draw-0.seed-0.joint"][0].fit.steps == 6
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="no comparison, and not empty"):
+        run(config, tmp_path, out=tmp_path / "mine", overwrite=True)
+
+
+def test_a_damaged_result_is_named(config, trained, tmp_path):
+    run(config, tmp_path, arms=("joint",))
+    path = tmp_path / "cmp/trainings/draw-0.seed-0.joint.json"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(StoreError, match=r"joint\.json cannot be read.*Remove it"):
+        run(config, tmp_path, arms=("joint",), resume=True)
+
+
+def test_what_cannot_be_compared_is_refused(config, tmp_path):
+    with pytest.raises(ConfigError, match=r"no \[\[test\]\] table"):
+        run(config.model_copy(update={"test": ()}), tmp_path)
+    with pytest.raises(ConfigError, match=r"no \[\[synthetic\]\] table"):
+        run(config.model_copy(update={"synthetic": ()}), tmp_path)
+    with pytest.raises(UsageError, match="--draws 2 without --num-real"):
+        run(config, tmp_path, draws=2)
+
+
+@pytest.mark.slow
+def test_real_trainings_give_tables_and_plots_and_survive_a_stop(config, tmp_path, monkeypatch):
+    options = {"arms": ("default", "default:permuted", "finetune"), "num_real": 4}
+    whole = run(config, tmp_path, out=tmp_path / "whole", workers=2, **options)
+    calls = iter(range(99))
+    real_run = comparing.run_training
+
+    def stop(training):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return real_run(training)
+
+    monkeypatch.setattr(comparing, "run_training", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path, **options)
+    monkeypatch.undo()
+    again = run(config, tmp_path, resume=True, **options)
+    for arm, rows in whole.comparison.outcomes.items():
+        for one, other in zip(rows[0], again.comparison.outcomes[arm][0], strict=True):
+            assert (one.confusion == other.confusion).all()
+    out = tmp_path / "cmp"
+    table = pd.read_parquet(out / "trainings.parquet")
+    assert set(table["arm"]) == {"real", "joint", "default", "default:permuted", "finetune"}
+    assert table["iou_sky"].between(0, 1).all()
+    assert json.loads((out / "summary.json").read_text())["arms"] == again.to_json()["arms"]
+    assert "| `default:permuted` |" in (out / "table.md").read_text()
+    assert (out / "arms.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (out / "arms.svg").read_text()
