@@ -32,7 +32,7 @@ def scored(finished_run, tmp_path_factory):
     return config.root / "synthetic", out
 
 
-@pytest.mark.parametrize("by", ["image", "pixel"])
+@pytest.mark.parametrize("by", [pytest.param("image", marks=pytest.mark.slow), "pixel"])
 def test_a_foreign_loop_trains_on_the_exported_subset(scored, tmp_path, by):
     export_subset(scored[1], out=tmp_path / "subset", top="50%", by=by)
     losses = run("train_on_subset.py", tmp_path / "subset", "--classes", 3, "--steps", 30)

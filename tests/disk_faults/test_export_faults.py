@@ -9,6 +9,8 @@ import pytest
 
 from tests.disk_faults.harness import Fault, Project, Trial, resume
 
+pytestmark = pytest.mark.slow  # each trial takes little, all together a minute
+
 FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS
 FOR_GOOD = 1_000_000
 EXPORT = ("export-subset", "--top", "50%")
@@ -35,7 +37,6 @@ def trial(request, commands, scored, tmp_path_factory):
     return Trial(project, overwriting if before else export, overwriting)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(8))
 def test_killed_at_any_moment_is_exported_anew(trial, number):
     trial.survive(Fault(signal=signal.SIGKILL, **trial.moment(1, number)))

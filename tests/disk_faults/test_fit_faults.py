@@ -11,6 +11,8 @@ import pytest
 
 from tests.disk_faults.harness import Fault, Project, Trial, check_message, resume
 
+pytestmark = pytest.mark.slow  # each trial takes little, all together a minute
+
 FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS
 FOR_GOOD = 1_000_000
 RUN = "runs/run-0001"
@@ -27,13 +29,11 @@ def is_training(trial):
     return (trial.project.path / RUN / "checkpoint.safetensors").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(30))
 def test_killed_at_any_moment_resumes_bit_for_bit(trial, number):
     trial.survive(Fault(signal=signal.SIGKILL, **trial.moment(1, number)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("calls_left", range(1, 26, 3))
 def test_killed_while_finishing_leaves_nothing_to_clear_up_by_hand(trial, calls_left):
     at = trial.calls["writes"] - calls_left
@@ -48,7 +48,6 @@ def test_stopped_at_any_moment_resumes_bit_for_bit(trial, stop, target, number):
     trial.survive(Fault(signal=stop, target=target, **trial.moment(2, number)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize(
     "fault",
@@ -137,7 +136,6 @@ def test_images_replaced_while_training_are_warned_of(trial):
         assert "cannot be read" in done.err
 
 
-@pytest.mark.slow
 def test_killed_reader_is_one_message_and_the_run_resumes(commands, unfitted, tmp_path_factory):
     project = Project(unfitted, tmp_path_factory.mktemp("readers") / "project", commands)
     trial = Trial(project, ("fit", "--workers", "1"), ("fit", "--resume"))

@@ -10,6 +10,8 @@ import pytest
 
 from tests.disk_faults.harness import Fault, Project, Trial, check_message, resume
 
+pytestmark = pytest.mark.slow  # each trial takes little, all together a minute
+
 FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS
 FOR_GOOD = 1_000_000
 SCORE = ("score", "synthetic", "--out")
@@ -26,13 +28,11 @@ def make_trial(commands, fitted, tmp_path_factory, out, *options):
     return Trial(project, arguments, (*arguments, "--resume"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(30))
 def test_killed_at_any_moment_resumes_to_the_same_scores(trial, number):
     trial.survive(Fault(signal=signal.SIGKILL, **trial.moment(1, number)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("out", ["weights", "weights.parquet"])
 def test_killed_while_writing_another_kind_of_file_resumes(commands, fitted, tmp_path_factory, out):
     trial = make_trial(commands, fitted, tmp_path_factory, out)
@@ -48,7 +48,6 @@ def test_stopped_at_any_moment_resumes_to_the_same_scores(trial, stop, target, n
     trial.survive(Fault(signal=stop, target=target, **trial.moment(2, number)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize(
     "fault",
@@ -100,7 +99,6 @@ def test_images_that_change_while_scoring_get_a_status_and_are_scored_by_resume(
     trial.recover()
 
 
-@pytest.mark.slow
 def test_killed_worker_is_one_message_and_resumes(commands, fitted, tmp_path_factory):
     trial = make_trial(commands, fitted, tmp_path_factory, "weights.h5", "--workers", "2")
     trial.project.reset()

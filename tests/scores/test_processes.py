@@ -46,7 +46,7 @@ def expected():
     return [np.full((3, 4), value, np.float32) for value in values]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_read_what_the_parent_has_opened_and_read(scores, method):
     data = Maps(scores)
     np.testing.assert_array_equal(data[0], expected()[0])  # the parent's own handle is open now

@@ -55,6 +55,7 @@ def test_shuffled_cells_are_chance(method, restyled):
     assert abs(auroc(scores[order], mask) - 0.5) < 0.06
 
 
+@pytest.mark.slow
 def test_wrong_labels_are_found():
     pool = corrupt(draw_pool(), labels=True)
     assert area(learn(pool).scores(evidence_of(pool)).combined) > 0.9
@@ -87,6 +88,7 @@ def test_corruption_that_was_never_injected_is_found(restyled):
     assert area(method.scores(evidence_of(restyled)).combined) > 0.85
 
 
+@pytest.mark.slow
 def test_every_stream_is_inactive_where_nothing_is_corrupted():
     pool = draw_pool()
     method = learn(pool)
