@@ -135,13 +135,13 @@ class FitConfig(Strict):
     synthetic_weight: float = Field(1.0, ge=0)
     """lambda, the weight of the synthetic half of the segmenter's loss."""
 
-    num_real: int | None = Field(None, ge=2)
+    num_real: int | None = Field(None, ge=2, examples=[20])
     """Real images to learn from, drawn at random; by default all."""
 
     draw: int = Field(0, ge=0)
     """Which random draw of `num_real` real images."""
 
-    start_from: Path | None = None
+    start_from: Path | None = Field(None, examples=["runs/run-0001"])
     """Folder of a finished run whose segmenter is trained on; by default a new one."""
 
     warmup: float = Field(0.15, ge=0, le=1)

@@ -178,7 +178,8 @@ def to_toml(value: Any) -> str:  # noqa: ANN401
 def _setting(name: str, field: FieldInfo, *, is_active: bool) -> str:
     """Write one line: the setting, or a comment that shows it."""
     if field.default is None:  # TOML knows no null: show a value that may be given
-        return f"# {name} = {'0' if int in get_args(field.annotation) else to_toml('')}"
+        (example,) = field.examples or ([0] if int in get_args(field.annotation) else [""])
+        return f"# {name} = {to_toml(example)}"
     return f"{'' if is_active else '# '}{name} = {to_toml(field.default)}"
 
 

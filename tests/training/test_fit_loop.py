@@ -106,7 +106,7 @@ def test_resumed_loop_goes_on_with_the_numbers_of_the_steps(monkeypatch, tmp_pat
 
 
 def test_batches_are_those_of_the_settings(monkeypatch, tmp_path):
-    _, _, _, asked = run(monkeypatch, tmp_path, seed=7, size=(40, 64))
+    _, _, _, asked = run(monkeypatch, tmp_path, seed=7, size=(40, 64), keep_mib=3)
     assert asked == {
         "real": ("real",),
         "synthetic": ("synthetic",),
@@ -121,6 +121,7 @@ def test_batches_are_those_of_the_settings(monkeypatch, tmp_path):
         "exclude": frozenset({"r0:x"}),
         "world": ALONE,
         "with_uncropped": True,
+        "keep_bytes": 3 * 2**20,
     }
 
 
