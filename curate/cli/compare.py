@@ -41,9 +41,9 @@ def compare(
 ) -> None:
     """Train the same segmenter on competing data and tell what is better, with intervals.
 
-    Arms are evaluated on the [[test]] sets of curate.toml, from which nothing is learned: real
-    (images alone), real-matched, synthetic, joint, finetune, joint-real, constant, a method, one of
-    its controls (:permuted, :inverted), and [[arm]] tables.
+    Arms are evaluated on the test tables of curate.toml, from which nothing is learned: real,
+    real-matched, synthetic, joint, finetune, joint-real, constant, a method, one of its controls
+    (:permuted, :inverted), and the arm tables of curate.toml.
     """
     with process.command_errors() as reporter:
         process.keep_memory()
