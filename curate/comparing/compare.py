@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from curate import errors, reporting
 from curate.comparing.arms import parse_arms
 from curate.comparing.leakage import refuse_leakage
 from curate.comparing.outcomes import CompareFolder
 from curate.comparing.outputs import write_tables
 from curate.comparing.results import BASELINES, Comparison, Outcome, verdict
 from curate.comparing.trainings import Training, run_training
-from curate.errors import ConfigError, UsageError
-from curate.reporting import LogReporter, Reporter
 from curate.training.task import choose_classes
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def compare(
     workers: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    reporter: Reporter | None = None,
+    reporter: reporting.Reporter | None = None,
 ) -> CompareResult:
     """Train every arm from every draw and seed, and evaluate all of them on ``[[test]]``.
 
@@ -98,7 +97,7 @@ def compare(
         Go on in `out`: finished trainings are not repeated, unfinished ones go on.
     overwrite : bool
         Replace an earlier comparison in `out`.
-    reporter : Reporter, optional
+    reporter : reporting.Reporter, optional
         Receives progress and warnings; the log by default.
 
     Raises
@@ -107,7 +106,7 @@ def compare(
     KeyboardInterrupt
         On Ctrl-C or SIGTERM, after every training was saved.
     """
-    reporter, started = reporter or LogReporter(), time.monotonic()
+    reporter, started = reporter or reporting.LogReporter(), time.monotonic()
     names = list(dict.fromkeys([*references, *arms]))
     chosen = parse_arms(names, config)
     _check(config, draws, num_real)
@@ -135,20 +134,20 @@ def _check(config: Config, draws: int, num_real: int | None) -> None:
             "There is no [[test]] table in curate.toml, and arms are compared on real images that "
             'no arm learned from. Add one: [[test]] path = "..".'
         )
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     if not config.synthetic:
         msg = "There is no [[synthetic]] table in curate.toml: nothing to compare. Add one."
-        raise ConfigError(msg)
+        raise errors.ConfigError(msg)
     if draws > 1 and num_real is None:
         msg = (
             f"--draws {draws} without --num-real would train on the same real images {draws} "
             "times. Give --num-real N, or repeat trainings with --seeds."
         )
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
 
 
 def _run(
-    trainings: Sequence[Training], folder: CompareFolder, workers: int, reporter: Reporter
+    trainings: Sequence[Training], folder: CompareFolder, workers: int, reporter: reporting.Reporter
 ) -> list[Outcome]:
     """Train what is missing; return every outcome in the order of the trainings."""
     found = {training.name: folder.read(training.name) for training in trainings}

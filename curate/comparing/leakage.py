@@ -5,10 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from curate import errors, records
 from curate.data.dataset import open_dataset
-from curate.errors import DataError
 from curate.files.atomic import sha256_file
-from curate.records import OK, ClassSet
 from curate.training.task import choose_classes
 
 if TYPE_CHECKING:
@@ -36,15 +35,17 @@ def refuse_leakage(config: Config) -> None:
             f"{tested[shared[0]]} has the content of {trained[shared[0]]}. Give [[test]] images "
             "that are in no [[real]] or [[synthetic]] set."
         )
-        raise DataError(msg, code="leakage")
+        raise errors.DataError(msg, code="leakage")
 
 
-def _images(datasets: Iterable[DatasetConfig], classes: ClassSet) -> list[Path]:
+def _images(datasets: Iterable[DatasetConfig], classes: records.ClassSet) -> list[Path]:
     """List the image files of data sets."""
     found = []
     for d in datasets:
         source = open_dataset(d.path, layout=d.layout, labels=d.labels, classes=classes, key="x")
-        found += [source.root / pair.image_path for pair in source.pairs if pair.status == OK]
+        found += [
+            source.root / pair.image_path for pair in source.pairs if pair.status == records.OK
+        ]
     return found
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from curate.comparing.results import Outcome
 from curate.errors import ConfigError, StoreError, UsageError
 from curate.files.atomic import claim, replacing
+from curate.training.run_record import FREE_TO_CHANGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,6 @@ SETTINGS_NAME: Final = "settings.json"
 OUTCOMES_NAME: Final = "trainings"
 WORK_NAME: Final = "work"
 LOCK_NAME: Final = "lock"
-FREE_TO_CHANGE: Final = ("device", "workers", "keep_mib", "checkpoint_every", "tensorboard")
-"""Keys of [fit] that may differ when a comparison goes on."""
 
 
 class CompareFolder:

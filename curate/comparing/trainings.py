@@ -15,7 +15,8 @@ from curate.comparing.outcomes import WORK_NAME
 from curate.comparing.results import Outcome
 from curate.reporting import SilentReporter
 from curate.training.evaluation import evaluate
-from curate.training.fit import FitResult, fit
+from curate.training.fit import fit
+from curate.training.run_record import read_metric
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +81,7 @@ def run_training(training: Training) -> Outcome:
         staged = configure(config, training, number, previous=result.run if result else None)
         run = training.work / f"stage-{number}"
         result = fit(staged, out=run, resume=run.exists(), reporter=warnings)
-        share *= _used(stage, result)
+        share *= _used(stage, result.run)
     assert result is not None, "an arm has at least one stage"
     seconds = time.monotonic() - started
     outcome = Outcome(
@@ -141,11 +142,12 @@ def stage_steps(stages: tuple[Stage, ...], steps: int) -> list[int]:
     return [int(count) for count in np.diff(edges)]
 
 
-def _used(stage: Stage, result: FitResult) -> float:
-    """Effective sample size of a stage's weights; 0 where it saw no synthetic image."""
+def _used(stage: Stage, run: Path) -> float:
+    """Average the effective sample size of a stage's weights; 0 where it saw no synthetic image."""
     if stage.draws in ("real", "half"):
         return 1.0 if stage.share < 1 else 0.0
-    return result.measured.get("ess") or 1.0
+    sizes = read_metric(run, "ess")
+    return 1.0 if sizes is None else float(sizes.fillna(1.0).mean())  # 1 in the warm-up
 
 
 def _confusion(run: Path, config: Config) -> NDArray[np.int64]:

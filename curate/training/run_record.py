@@ -249,6 +249,16 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 (any JSON)
         raise _damaged(path, error) from error
 
 
+def read_metric(folder: Path, name: str) -> pd.Series[float] | None:
+    """Read a measurement of every logged step, NaN where there is none; None if it never was."""
+    path = folder / METRICS_NAME
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, error) from error
+    return table.get(name)
+
+
 class MetricLog:
     """Rows of measurements by step.
 

@@ -35,7 +35,9 @@ def trained(monkeypatch):
     def fit(config, *, out, resume, reporter):
         arm = out.parent.name
         seen[arm].append(config)
-        return SimpleNamespace(run=out, measured={"ess": 0.5})
+        out.mkdir(parents=True)
+        pd.DataFrame({"ess": [np.nan, 0.5]}).to_parquet(out / "metrics.parquet")
+        return SimpleNamespace(run=out)
 
     def evaluate(run, dataset, **_):
         seen["tests"].append(dataset)
@@ -107,6 +109,12 @@ def test_a_test_image_that_is_trained_on_is_refused(config, tmp_path, domain):
         shutil.copy(tmp_path / domain / name / "002.png", tmp_path / "test" / name / "copy.png")
     with pytest.raises(DataError, match=r"1 of 4 test images are trained on, too: .*copy.png"):
         run(config, tmp_path)
+
+
+def test_share_used_is_the_mean_effective_sample_size(config, trained, tmp_path):
+    outcomes = run(config, tmp_path, arms=("joint",)).comparison.outcomes
+    assert outcomes["joint"][0][0].share_used == 0.75  # 1 in the warm-up, then .5
+    assert outcomes["real"][0][0].share_used == 0
 
 
 def test_what_is_finished_is_not_trained_again(config, trained, tmp_path):
