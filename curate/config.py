@@ -22,6 +22,7 @@ class Strict(BaseModel):
 
 RENAMED = {
     "faults": "corruptions",
+    "labels": "id_map",
     "plantings": "injections",
     "witness_steps": "reference_steps",
     "witness_learning_rate": "reference_learning_rate",
@@ -46,7 +47,7 @@ class DatasetConfig(Strict):
     layout: str = "auto"
     """Name of a layout, or ``auto``."""
 
-    labels: str | None = None
+    id_map: str | None = None
     """Built-in id map or path of a TOML file; by default the one that belongs to the layout."""
 
 
@@ -356,7 +357,7 @@ def _anchor_all(config: Config, root: Path) -> Config:
 
 def _anchor(dataset: DatasetConfig, root: Path) -> DatasetConfig:
     """Make the paths of a data set absolute, `root` being the folder of curate.toml."""
-    labels = dataset.labels
-    if labels is not None and labels.endswith(".toml"):
-        labels = str(root / labels)
-    return dataset.model_copy(update={"path": root / dataset.path, "labels": labels})
+    id_map = dataset.id_map
+    if id_map is not None and id_map.endswith(".toml"):
+        id_map = str(root / id_map)
+    return dataset.model_copy(update={"path": root / dataset.path, "id_map": id_map})

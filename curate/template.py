@@ -98,16 +98,16 @@ def _classes(real: Sequence[Path]) -> str:
 
 def _tables(domain: str, datasets: Sequence[Path], folder: Path) -> list[str]:
     """Write a table for each data set of a domain, or show what one looks like."""
-    labels = _meaning(DatasetConfig, "labels", prefix="labels: ")
+    id_map = _meaning(DatasetConfig, "id_map", prefix="id_map: ")
     if not datasets:
         example = [f"# [[{domain}]]", f"# path = {to_toml(_EXAMPLES[domain])}"]
-        return ["\n".join([*example, f"# layout = {to_toml('auto')}", *labels])]
+        return ["\n".join([*example, f"# layout = {to_toml('auto')}", *id_map])]
     tables = []
     for dataset in datasets:
         layout = _layout_of(dataset) or "auto"
         path = to_toml(_relative(dataset, folder))
-        lines = [f"[[{domain}]]", f"path = {path}", f"layout = {to_toml(layout)}", *labels]
-        tables.append("\n".join([*lines, f"# labels = {to_toml('ids.toml')}"]))
+        lines = [f"[[{domain}]]", f"path = {path}", f"layout = {to_toml(layout)}", *id_map]
+        tables.append("\n".join([*lines, f"# id_map = {to_toml('ids.toml')}"]))
     return tables
 
 

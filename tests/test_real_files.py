@@ -32,9 +32,9 @@ pytestmark = [
 
 @pytest.mark.parametrize("name", SETS)
 def test_every_pair_reads(name):
-    labels, count = SETS[name]
+    id_map, count = SETS[name]
     classes = resolve_classes("camvid11")
-    source = open_dataset(DATA / name, labels=labels, classes=classes)
+    source = open_dataset(DATA / name, id_map=id_map, classes=classes)
     assert len(source.pairs) == count
     for pair in source.pairs[::10]:
         loaded = read_pair(source, pair)
@@ -47,8 +47,8 @@ def test_the_pipeline_keeps_the_better_third_of_carla(tmp_path):
     config = Config(
         root=tmp_path,
         classes="camvid11",
-        real=(DatasetConfig(path=DATA / "camvid/train", labels="camvid11"),),
-        synthetic=(DatasetConfig(path=DATA / "carla", labels="carla"),),
+        real=(DatasetConfig(path=DATA / "camvid/train", id_map="camvid11"),),
+        synthetic=(DatasetConfig(path=DATA / "carla", id_map="carla"),),
     ).with_fit(method="hierarchical", size=(96, 128), steps=30, device="cpu", evaluate_every=10)
     result = fit(config)
     assert result.measured["auroc_image"] > 0.8
@@ -59,5 +59,5 @@ def test_the_pipeline_keeps_the_better_third_of_carla(tmp_path):
     subset = export_subset(scores.out, out=tmp_path / "subset", top="30%")
     assert subset.selected == 144
     classes = resolve_classes("camvid11")
-    exported = open_dataset(subset.out, labels="carla", classes=classes)
+    exported = open_dataset(subset.out, id_map="carla", classes=classes)
     assert len(exported.pairs) == 144

@@ -27,7 +27,7 @@ def audit(
     run: Path | str | None = None,
     real: Sequence[Path | str] = (),
     layout: str | None = None,
-    labels: str | None = None,
+    id_map: str | None = None,
     corruptions: Sequence[str] = tuple(CORRUPTIONS),
     images: int = 48,
     seed: int = 0,
@@ -50,7 +50,7 @@ def audit(
     real : sequence of Path
         Folders of real images that took no part in the training; by default the run's own
         held-out ones.
-    layout, labels : str, optional
+    layout, id_map : str, optional
         Of the folders in `real`, where neither the configuration nor the run names them.
     corruptions : sequence of str
         Keys of `curate.corruptions.CORRUPTIONS`.
@@ -81,7 +81,7 @@ def audit(
             loaded,
             config,
             layout=layout,
-            labels=labels,
+            id_map=id_map,
             reporter=reporter,
         )
     else:

@@ -58,7 +58,7 @@ def held_out_candidates(run: loaded_run.LoadedRun) -> list[Candidate]:
             source = open_dataset(
                 dataset.path,
                 layout=dataset.layout,
-                labels=dataset.labels,
+                id_map=dataset.id_map,
                 classes=run.classes,
                 key=then["key"],
             )
@@ -82,14 +82,14 @@ def named_candidates(
     config: Config,
     *,
     layout: str | None,
-    labels: str | None,
+    id_map: str | None,
     reporter: reporting.Reporter,
 ) -> list[Candidate]:
     """List the images of the given data sets; warn of those that the run was trained on."""
     splits = run_record.read_splits(run.path)
     found: list[Candidate] = []
     for folder in folders:
-        source = loaded_run.open_known_dataset(folder, config, run, layout=layout, labels=labels)
+        source = loaded_run.open_known_dataset(folder, config, run, layout=layout, id_map=id_map)
         source = replace(source, key=run.source_key(source.fingerprint()) or source.key)
         keys = [splits.get(source.key_of(pair)) for pair in source.pairs]
         num_trained_on = sum(split is not None and not split.held_out for split in keys)

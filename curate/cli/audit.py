@@ -27,7 +27,7 @@ def audit(
         ),
     ] = None,
     layout: options.Layout = None,
-    labels: options.IdMap = None,
+    id_map: options.IdMap = None,
     corruptions: Annotated[
         str | None,
         typer.Option(
@@ -59,7 +59,7 @@ def audit(
             run=run,
             real=tuple(real or ()),
             layout=layout,
-            labels=labels,
+            id_map=id_map,
             corruptions=tuple(CORRUPTIONS)
             if corruptions is None
             else options.parse_list(corruptions),

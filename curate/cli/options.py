@@ -15,7 +15,7 @@ Level = Literal["image", "region", "pixel"]
 Media = Literal["symlink", "hardlink", "copy", "none"]
 Format = Literal["original", "folder", "list"]
 
-RENAMED = {"--kinds": "--corruptions"}
+RENAMED = {"--kinds": "--corruptions", "--labels": "--id-map"}
 """Options that earlier versions had, and what they are called now."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
@@ -31,7 +31,7 @@ DeviceChoice = Annotated[
 IdMap = Annotated[
     str | None,
     typer.Option(
-        "--labels", metavar="NAME|FILE", help="Map of the label ids; by default the layout's."
+        "--id-map", metavar="NAME|FILE", help="Map of the label ids; by default the layout's."
     ),
 ]
 Layout = Annotated[

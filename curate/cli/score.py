@@ -15,7 +15,7 @@ def score(
     run: options.Run = None,
     config_file: options.ConfigFile = None,
     layout: options.Layout = None,
-    labels: options.IdMap = None,
+    id_map: options.IdMap = None,
     levels: Annotated[
         str, typer.Option("--levels", metavar="LIST", help="Levels to keep in the file.")
     ] = "image,region,pixel",
@@ -58,7 +58,7 @@ def score(
             config=config,
             run=run,
             layout=layout,
-            labels=labels,
+            id_map=id_map,
             levels=options.parse_list(levels),
             shard=shard,
             workers=workers,

@@ -42,7 +42,7 @@ def _images(datasets: Iterable[DatasetConfig], classes: records.ClassSet) -> lis
     """List the image files of data sets."""
     found = []
     for d in datasets:
-        source = open_dataset(d.path, layout=d.layout, labels=d.labels, classes=classes, key="x")
+        source = open_dataset(d.path, layout=d.layout, id_map=d.id_map, classes=classes, key="x")
         found += [
             source.root / pair.image_path for pair in source.pairs if pair.status == records.OK
         ]

@@ -78,7 +78,7 @@ def open_dataset(
     path: Path,
     *,
     layout: str = "auto",
-    labels: str | None = None,
+    id_map: str | None = None,
     classes: records.ClassSet,
     key: str = "d0",
 ) -> DataSource:
@@ -88,7 +88,7 @@ def open_dataset(
     ----------
     layout : str
         Key of `LAYOUTS`, or ``auto`` to recognise it.
-    labels : str or None
+    id_map : str or None
         Built-in id map or path of a TOML file; None = the one that belongs to the layout.
 
     Raises
@@ -97,7 +97,7 @@ def open_dataset(
         If the folder is missing, unreadable or empty, has no known layout, or holds no images
         or no labels.
     ConfigError
-        If `layout` or `labels` is not known, or the id map has none of `classes`.
+        If `layout` or `id_map` is not known, or the id map has none of `classes`.
     """
     _check_folder(path)
     name = layouts.detect_layout(path) if layout == "auto" else layout
@@ -122,8 +122,8 @@ def open_dataset(
             f"There are {listed.num_labels:,}; the first image is {listed.pairs[0].image_path}."
         )
         raise errors.DataError(msg, code="no_labels")
-    id_map = idmap_files.resolve_id_map(labels, classes, default=listed.id_map)
-    return DataSource(path, name, id_map, classes, listed.pairs, key)
+    resolved = idmap_files.resolve_id_map(id_map, classes, default=listed.id_map)
+    return DataSource(path, name, resolved, classes, listed.pairs, key)
 
 
 def default_classes(path: Path, layout: str = "auto") -> records.ClassSet | None:

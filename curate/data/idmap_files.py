@@ -1,6 +1,6 @@
 """Id maps by name, from a file that a user writes, and from what a score file says.
 
-``--labels my_ids.toml``, or ``labels = "my_ids.toml"`` in curate.toml::
+``--id-map my_ids.toml``, or ``id_map = "my_ids.toml"`` in curate.toml::
 
     ignore = [11, "#000000"]   # ids and colours that are known and have no class
     unmapped = "error"         # what any other id is: "error", or "ignore"
@@ -90,13 +90,13 @@ class StoredIdMap(BaseModel):
 
 
 def resolve_id_map(
-    labels: str | None, classes: records.ClassSet, *, default: str | None = None
+    id_map: str | None, classes: records.ClassSet, *, default: str | None = None
 ) -> IdMap:
     """Make the id map that turns the ids of a data set into indices of `classes`.
 
     Parameters
     ----------
-    labels : str or None
+    id_map : str or None
         Key of `PUBLISHED_IDS`, path of a TOML file, or None for `default`.
     default : str or None
         Key of `PUBLISHED_IDS`; None = ids are the class indices of `classes`.
@@ -106,17 +106,17 @@ def resolve_id_map(
     ConfigError
         If there is no such map, its file is wrong, or it has no class of `classes`.
     """
-    labels = labels or default or classes.name
-    if labels.endswith(".toml"):
-        return read_id_map(Path(labels), classes)
-    if labels in PUBLISHED_IDS:
-        return _resolve_published(labels, classes)
-    if labels == classes.name:
-        return IdMap(labels, {index: index for index in range(len(classes))})
+    id_map = id_map or default or classes.name
+    if id_map.endswith(".toml"):
+        return read_id_map(Path(id_map), classes)
+    if id_map in PUBLISHED_IDS:
+        return _resolve_published(id_map, classes)
+    if id_map == classes.name:
+        return IdMap(id_map, {index: index for index in range(len(classes))})
     hint = (
-        errors.did_you_mean(labels, PUBLISHED_IDS) or f"Use {', '.join(PUBLISHED_IDS)}, or a file."
+        errors.did_you_mean(id_map, PUBLISHED_IDS) or f"Use {', '.join(PUBLISHED_IDS)}, or a file."
     )
-    msg = f"labels = '{labels}' is neither a built-in id map nor the name of a .toml file. {hint}"
+    msg = f"id_map = '{id_map}' is neither a built-in id map nor the name of a .toml file. {hint}"
     raise errors.ConfigError(msg)
 
 
@@ -129,7 +129,7 @@ def read_id_map(path: Path, classes: records.ClassSet) -> IdMap:
         If the file is missing or wrong, or names a class that is not in use.
     """
     if not path.is_file():
-        msg = f"{path} does not exist. Give --labels a built-in id map or the path of a TOML file."
+        msg = f"{path} does not exist. Give --id-map a built-in id map or the path of a TOML file."
         raise errors.ConfigError(msg)
     table = parse(IdMapFile, read_toml(path), where=str(path))
     index_of = {name: index for index, name in enumerate(classes.names)}
@@ -183,27 +183,27 @@ def restore_id_map(table: Mapping[str, Any] | None, *, where: str) -> IdMap:
     return IdMap(**dict(stored) | {"colours": stored.colours or None})
 
 
-def _resolve_published(labels: str, classes: records.ClassSet) -> IdMap:
+def _resolve_published(name: str, classes: records.ClassSet) -> IdMap:
     """Go from published ids by way of class names to indices of `classes`."""
-    published = PUBLISHED_IDS[labels]
-    names = _names_for(labels, classes)
+    published = PUBLISHED_IDS[name]
+    names = _names_for(name, classes)
     index_of = {name: index for index, name in enumerate(classes.names)}
     ids = {raw: index_of[name] for raw, name in names.items() if name in index_of}
     if not ids:
         msg = (
-            f"Id map '{labels}' and the classes in use have no class in common. The map has "
+            f"Id map '{name}' and the classes in use have no class in common. The map has "
             f"{', '.join(dict.fromkeys(names.values()))}; in use are {', '.join(classes.names)}. "
-            f"Set 'classes' to fit, or give --labels a TOML file."
+            f"Set 'classes' to fit, or give --id-map a TOML file."
         )
         raise errors.ConfigError(msg)
     ignored = {*range(published.num_ids), records.IGNORE_INDEX}.difference(ids)
     channel: Literal["auto", "first"] = "first" if published.channel == "first" else "auto"
-    return IdMap(labels, ids, frozenset(ignored), channel=channel)
+    return IdMap(name, ids, frozenset(ignored), channel=channel)
 
 
-def _names_for(labels: str, classes: records.ClassSet) -> dict[int, str]:
+def _names_for(id_map: str, classes: records.ClassSet) -> dict[int, str]:
     """Name the published ids in the vocabulary that `classes` has most names of."""
-    names = PUBLISHED_IDS[labels].names
+    names = PUBLISHED_IDS[id_map].names
     own = next(iter(names))
     candidates = [*names, *(name for name in VOCABULARIES if name not in names)]
     wanted = max(candidates, key=lambda name: len(VOCABULARIES[name].intersection(classes.names)))

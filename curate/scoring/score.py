@@ -120,7 +120,7 @@ def score(
     config: Config,
     run: Path | str | None = None,
     layout: str | None = None,
-    labels: str | None = None,
+    id_map: str | None = None,
     levels: tuple[str, ...] = LEVELS,
     shard: str = "1/1",
     workers: int | None = None,
@@ -140,11 +140,11 @@ def score(
     out : Path
         ``weights.h5``, ``weights.parquet`` (tables only) or a folder (shards).
     config : Config
-        Its ``[score]`` table, its record of runs, and the layout and labels of `dataset` where it
+        Its ``[score]`` table, its record of runs, and the layout and id map of `dataset` where it
         lists it.
     run : Path, optional
         Run folder; the newest finished one by default.
-    layout, labels : str, optional
+    layout, id_map : str, optional
         Override what the configuration says of `dataset`.
     levels : tuple of str
         Which of ``image``, ``region``, ``pixel`` to keep in the file.
@@ -172,7 +172,7 @@ def score(
         reporter = reporter if world.is_first else reporting.SilentReporter()
         loaded = loaded_run.open_scoring_run(run, config)
         source = loaded_run.open_known_dataset(
-            Path(dataset), config, loaded, layout=layout, labels=labels
+            Path(dataset), config, loaded, layout=layout, id_map=id_map
         )
         checks.check_ids(pair.id for pair in source.pairs)
         described = distributed.by_first_rank(run_record.describe_source)(source)
@@ -342,7 +342,7 @@ def describe_scores(
         "dataset": {
             "name": Path(described["root"]).name,
             "layout": described["layout"],
-            "labels": described["id_map"]["name"],
+            "id_map": described["id_map"]["name"],
             "images": described["images"],
             "fingerprint": described["fingerprint"],
         },

@@ -58,7 +58,7 @@ def evaluate(
     dataset: Path | str,
     *,
     layout: str = "auto",
-    labels: str | None = None,
+    id_map: str | None = None,
     device: str = "auto",
 ) -> Evaluation:
     """Predict every image of `dataset` and count its pixels by true and predicted class.
@@ -74,7 +74,7 @@ def evaluate(
     chosen = trainer.choose_device(device, loaded.config.fit.precision)
     segmenter = loaded.networks.segmenter.to(chosen.device).eval()
     source = open_dataset(
-        Path(dataset), layout=layout, labels=labels, classes=loaded.classes, key="e0"
+        Path(dataset), layout=layout, id_map=id_map, classes=loaded.classes, key="e0"
     )
     num_classes = len(loaded.classes)
     confusion = np.zeros((num_classes, num_classes), dtype=np.int64)

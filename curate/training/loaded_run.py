@@ -115,7 +115,7 @@ def open_scoring_run(run: Path | str | None, config: Config) -> LoadedRun:
 
 
 def open_known_dataset(
-    dataset: Path, config: Config, run: LoadedRun, *, layout: str | None, labels: str | None
+    dataset: Path, config: Config, run: LoadedRun, *, layout: str | None, id_map: str | None
 ) -> DataSource:
     """Open a data set as flags, curate.toml, or the run that knows it say."""
     listed = next(
@@ -128,9 +128,9 @@ def open_known_dataset(
     )
     if listed is not None:
         layout = layout or listed.layout
-        labels = labels or listed.labels
+        id_map = id_map or listed.id_map
     return open_dataset(
-        dataset, layout=layout or "auto", labels=labels, classes=run.classes, key="new"
+        dataset, layout=layout or "auto", id_map=id_map, classes=run.classes, key="new"
     )
 
 

@@ -164,7 +164,7 @@ def _open_all(
     """Open data sets under the keys r0, r1, .. or s0, s1, .."""
     return tuple(
         dataset.open_dataset(
-            d.path, layout=d.layout, labels=d.labels, classes=classes, key=f"{prefix}{i}"
+            d.path, layout=d.layout, id_map=d.id_map, classes=classes, key=f"{prefix}{i}"
         )
         for i, d in enumerate(datasets)
     )
@@ -225,7 +225,7 @@ def _check_real(
         name = sources[0].classes.names[int(counts.argmax())]
         msg = (
             f"The real labels hold one class only ('{name}'); a segmenter needs at least two. "
-            "Check the id map (labels = ...) of the real data sets."
+            "Check the id map (id_map = ...) of the real data sets."
         )
         raise errors.DataError(msg, code="one_class")
     if len(shares) < FEW_REAL:
@@ -261,7 +261,7 @@ def _check_synthetic(
             real_names = [n for n, px in zip(classes.names, real_px, strict=True) if px > 0]
             msg = (
                 f"{source.root} shares no class with the real data: it holds {', '.join(names)}; "
-                f"the real labels hold {', '.join(real_names)}. Check both id maps (labels = ...)."
+                f"the real labels hold {', '.join(real_names)}. Check both id maps (id_map = ...)."
             )
             raise errors.DataError(msg, code="no_shared_class")
 

@@ -37,8 +37,8 @@ def audit_arm(method: str, settings: dict, run: Path, options: argparse.Namespac
     config = Config(
         root=options.out.resolve(),
         classes="camvid11",
-        real=(DatasetConfig(path=link_real(data, options.out.resolve()), labels="camvid11"),),
-        synthetic=(DatasetConfig(path=data / "carla", labels="carla"),),
+        real=(DatasetConfig(path=link_real(data, options.out.resolve()), id_map="camvid11"),),
+        synthetic=(DatasetConfig(path=data / "carla", id_map="carla"),),
         method=settings,
         fit=FitConfig(
             method=method,
@@ -54,7 +54,7 @@ def audit_arm(method: str, settings: dict, run: Path, options: argparse.Namespac
         config=config,
         run=run,
         real=[data / "camvid/val"],
-        labels="camvid11",
+        id_map="camvid11",
         images=options.images,
         seed=options.seed,
         device=options.device,

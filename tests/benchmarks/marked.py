@@ -59,6 +59,6 @@ def store(folder: Path, batch: Batch, corrupted: Tensor) -> DataSource:
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"images/{stem}.png")
         Image.fromarray(label_map.numpy()).save(folder / f"labels/{stem}.png")
     classes = resolve_classes("camvid11")
-    opened = open_dataset(folder, layout="folder", labels="camvid11", classes=classes, key=source)
+    opened = open_dataset(folder, layout="folder", id_map="camvid11", classes=classes, key=source)
     ids = {raw: raw for first in (0, MARK) for raw in range(first, first + len(classes))}
     return replace(opened, id_map=IdMap("marked", ids))

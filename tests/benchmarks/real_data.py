@@ -45,10 +45,10 @@ def link_real(data: Path, work: Path) -> Path:
 
 def make_arms(data: Path, work: Path, options: argparse.Namespace) -> dict[str, Config]:
     """Settings of each arm at seed 0."""
-    real = (DatasetConfig(path=link_real(data, work), labels="camvid11"),)
+    real = (DatasetConfig(path=link_real(data, work), id_map="camvid11"),)
     synthetic = (
-        DatasetConfig(path=data / "carla", labels="carla"),
-        DatasetConfig(path=data / "airsim", labels="camvid11"),
+        DatasetConfig(path=data / "carla", id_map="carla"),
+        DatasetConfig(path=data / "airsim", id_map="camvid11"),
     )
     shared = FitConfig(
         steps=options.steps,
@@ -71,7 +71,7 @@ def run_arm(config: Config, run: Path, data: Path) -> dict[str, float]:
     if summary.exists():
         return dict(json.loads(summary.read_text()))
     result = fit(config, out=run, resume=run.exists(), overwrite=False)
-    measured = evaluate(run, data / "camvid/val", labels="camvid11", device=config.fit.device)
+    measured = evaluate(run, data / "camvid/val", id_map="camvid11", device=config.fit.device)
     if measured.failed:
         msg = f"{measured.failed} validation images could not be read."
         raise RunError(msg)

@@ -1,6 +1,6 @@
 """What each kind of region costs beside reading the image, and how well it keeps to the labels.
 
-    python -m tests.benchmarks.regions DATASET [--labels NAME] [--classes NAME] [--images 50]
+    python -m tests.benchmarks.regions DATASET [--id-map NAME] [--classes NAME] [--images 50]
         [--size 1052x1914] [--suffix png]
 
 DATASET is any labelled data set. With ``--size`` its images are enlarged first and written as PNG
@@ -136,7 +136,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--labels", default="camvid11")
+    parser.add_argument("--id-map", default="camvid11")
     parser.add_argument("--classes", default="camvid11")
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--size")
@@ -144,14 +144,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     settings = {"layout": "auto", "classes": resolve_classes(options.classes), "key": "new"}
-    source = open_dataset(options.dataset, labels=options.labels, **settings)
+    source = open_dataset(options.dataset, id_map=options.id_map, **settings)
     if not options.size:
         measure(source, options.images)
         return
     height, width = map(int, options.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         enlarge(source, Path(folder), (height, width), options.suffix, options.images)
-        large = open_dataset(Path(folder), labels=options.classes, **settings)
+        large = open_dataset(Path(folder), id_map=options.classes, **settings)
         measure(large, options.images)
 
 

@@ -143,7 +143,7 @@ def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> 
     device = choose_device(options.device, "auto")
     plan = CellPlan(size, config.score)
     scorer = Scorer(loaded, plan, device, batch_size=config.score.batch_size)
-    source = open_dataset(data, layout="auto", labels=None, classes=loaded.classes, key="new")
+    source = open_dataset(data, layout="auto", id_map=None, classes=loaded.classes, key="new")
     workers = options.workers if options.workers is not None else 8 * (device.device.type == "cuda")
     batch = [prepare(source, pair, plan) for pair in source.pairs[: scorer.batch_size]]
     out, shares, ratios, rates = options.out / "scores.h5", [], [], []

@@ -61,7 +61,7 @@ NUM_CORRUPTION_STREAMS = sum(stream.is_real_only for stream in STREAMS.values())
 def read(folder: Path, labels: str, size: tuple[int, int]) -> Batch:
     """Read a whole data set."""
     source = open_dataset(
-        folder, layout="auto", labels=labels, classes=resolve_classes("camvid11"), key="x"
+        folder, layout="auto", id_map=labels, classes=resolve_classes("camvid11"), key="x"
     )
     pairs = [(source, pair) for pair in source.pairs]
     batches = list(evaluation_batches(pairs, size=size, batch_size=16, is_real=True))
@@ -188,7 +188,7 @@ class Experiment:
         source = open_dataset(
             self.options.data / "camvid/train",
             layout="auto",
-            labels="camvid11",
+            id_map="camvid11",
             classes=resolve_classes("camvid11"),
             key="r0",
         )

@@ -18,12 +18,12 @@ OPTIONS = {
     "init": "--real --synthetic --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
     "--device --precision --seed --workers --resume --overwrite --json",
-    "score": "--out --run --config --layout --labels --levels --stride --regions "
+    "score": "--out --run --config --layout --id-map --levels --stride --regions "
     "--compression --stream-maps --shard --workers --device --resume --overwrite --json",
     "merge": "--out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
     "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
-    "audit": "--run --config --real --layout --labels --corruptions --images --seed --device --out "
+    "audit": "--run --config --real --layout --id-map --corruptions --images --seed --device --out "
     "--overwrite --json",
     "compare": "--out --config --arms --reference --seeds --num-real --draws --workers --resume "
     "--overwrite --json",
@@ -73,6 +73,9 @@ def test_old_name_of_an_option_is_an_error_that_names_the_new_one(run):
         done = run("audit", *flags)
         assert (done.exit_code, done.stdout) == (2, "")
         assert "--kinds is called --corruptions now." in done.stderr
+    for command in (["score", "x", "--out", "y"], ["audit"]):
+        done = run(*command, "--labels", "gta5")
+        assert (done.exit_code, "--labels is called --id-map now." in done.stderr) == (2, True)
     assert "No such option" in run("fit", "--kinds", "blur").stderr  # which fit never had
 
 

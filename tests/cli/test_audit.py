@@ -150,7 +150,7 @@ def test_without_flags_the_run_decides(run, calls):
         "run": None,
         "real": (),
         "layout": None,
-        "labels": None,
+        "id_map": None,
         "corruptions": tuple(CORRUPTIONS),
         "images": 48,
         "seed": 0,
@@ -162,7 +162,7 @@ def test_without_flags_the_run_decides(run, calls):
 
 def test_flags_are_passed_on(run, calls):
     flags = (
-        "--run runs/a --real one --real two --layout folder --labels ids.toml "
+        "--run runs/a --real one --real two --layout folder --id-map ids.toml "
         "--corruptions blur,style --images 7 --seed 3 --device cpu --out table.csv --overwrite"
     )
     assert run("audit", *flags.split()).exit_code == 0
@@ -172,7 +172,7 @@ def test_flags_are_passed_on(run, calls):
         "run": Path("runs/a"),
         "real": (Path("one"), Path("two")),
         "layout": "folder",
-        "labels": "ids.toml",
+        "id_map": "ids.toml",
         "corruptions": ("blur", "style"),
         "images": 7,
         "seed": 3,

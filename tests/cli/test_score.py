@@ -48,7 +48,7 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
     assert options == {
         "run": None,
         "layout": None,
-        "labels": None,
+        "id_map": None,
         "levels": ("image", "region", "pixel"),
         "shard": "1/1",
         "workers": None,
@@ -61,7 +61,7 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
 def test_flags_are_passed_on(run, calls, tmp_path):
     (tmp_path / "my.toml").write_text("[score]\nregion_px = 9\n")
     flags = (
-        "--run runs/a --config my.toml --layout gta5 --labels ids.toml --levels image,pixel "
+        "--run runs/a --config my.toml --layout gta5 --id-map ids.toml --levels image,pixel "
         "--stride 8 --regions grid --compression zstd --stream-maps --shard 2/3 --workers 3 "
         "--device cpu --resume --overwrite"
     )
@@ -75,7 +75,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     assert options == {
         "run": Path("runs/a"),
         "layout": "gta5",
-        "labels": "ids.toml",
+        "id_map": "ids.toml",
         "levels": ("image", "pixel"),
         "shard": "2/3",
         "workers": 3,

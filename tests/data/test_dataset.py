@@ -25,7 +25,7 @@ def test_key_names_the_data_set(tmp_path):
 
 
 def test_labels_option_overrides_the_layout(tmp_path):
-    assert open_it(save_folder(tmp_path, {"a": 1}), labels="carla").id_map.name == "carla"
+    assert open_it(save_folder(tmp_path, {"a": 1}), id_map="carla").id_map.name == "carla"
 
 
 def test_fingerprint_does_not_depend_on_dates_or_place(tmp_path):

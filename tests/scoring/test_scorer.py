@@ -30,7 +30,7 @@ def scorer(finished_run):
 def source(tmp_path_factory, finished_run):
     root = write_dataset(tmp_path_factory.mktemp("scoring") / "pool", 11, is_flat=True, seed=3)
     classes = load_run(finished_run[1]).classes
-    return open_dataset(root, layout="auto", labels=None, classes=classes, key="new")
+    return open_dataset(root, layout="auto", id_map=None, classes=classes, key="new")
 
 
 def all_scores(scorer, source, pairs, **options):

@@ -88,7 +88,7 @@ def source(tmp_path):
     write(tmp_path, "b", np.ones((8, 16), np.uint8), red=np.full((2, 4), 51, np.uint8))
     write(tmp_path, "c", np.full((8, 16), 255, np.uint8))
     classes = ClassSet("own", ("ground", "thing"))
-    return open_dataset(tmp_path, layout="folder", labels=None, classes=classes, key="new")
+    return open_dataset(tmp_path, layout="folder", id_map=None, classes=classes, key="new")
 
 
 def score(source, batch_size=4):

@@ -93,7 +93,7 @@ def broken():
 
 def provenance(**changes):
     return {
-        "dataset": {"layout": "folder", "labels": "toy"},
+        "dataset": {"layout": "folder", "id_map": "toy"},
         "classes": {"name": "custom", "names": CLASSES},
         "id_map": ID_MAP.to_json(),
         "levels": ["image", "region", "pixel"],

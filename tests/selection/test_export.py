@@ -47,7 +47,7 @@ def test_best_images_are_linked_under_their_original_names(root, scores, out):
 def test_subset_reads_as_a_data_set(tmp_path, scores, out):
     (tmp_path / "ids.toml").write_text('ignore = [0]\n[ids]\n7 = "road"\n8 = "sky"\n')
     export_subset(scores, out=out, by="region", count=1)
-    source = open_dataset(out, labels=str(tmp_path / "ids.toml"), classes=resolve_classes(CLASSES))
+    source = open_dataset(out, id_map=str(tmp_path / "ids.toml"), classes=resolve_classes(CLASSES))
     (pair,) = source.pairs
     assert pair.id == "images/a"
     label_map = read_pair(source, pair).label_map

@@ -153,7 +153,7 @@ def agreement(check):
 def _read_batch(check, loaded, count):
     """Read the first synthetic images."""
     folder = check.work / "synthetic"
-    source = open_dataset(folder, layout="auto", labels=None, classes=loaded.classes, key="new")
+    source = open_dataset(folder, layout="auto", id_map=None, classes=loaded.classes, key="new")
     pairs = source.pairs[:count]
     read = [fit_to_size(*read_pair(source, pair), check.size) for pair in pairs]
     images, label_map = (torch.stack(part) for part in zip(*read, strict=True))

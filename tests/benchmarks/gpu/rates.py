@@ -83,7 +83,7 @@ def _measure(check, method, count):
     plan = CellPlan(check.size, config.score)
     device = choose_device(check.device, "auto")
     scorer = Scorer(loaded, plan, device, batch_size=config.score.batch_size)
-    source = open_dataset(data, layout="auto", labels=None, classes=loaded.classes, key="new")
+    source = open_dataset(data, layout="auto", id_map=None, classes=loaded.classes, key="new")
     if "read alone: images/s" not in check.results:
         check.put("read alone: images/s", _read_alone(check, source, scorer.batch_size))
     compute = _compute_alone(check, method, scorer, source, plan)
