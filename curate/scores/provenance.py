@@ -161,6 +161,22 @@ def refuse_mixing(
         raise StoreError(msg)
 
 
+def refuse_other_runs(
+    provenances: Sequence[Mapping[str, Any]], paths: Sequence[Path], verb: str
+) -> None:
+    """Raise a `StoreError` if files differ in more than data set, id map and versions.
+
+    `verb` is what only files of one run can be done with: ``Merge``.
+    """
+    for provenance, path in zip(provenances, paths, strict=True):
+        refuse_mixing(
+            _without_data(provenance),
+            _without_data(provenances[0]),
+            where=str(path),
+            advice=f"{verb} only what was scored as {paths[0]} was.",
+        )
+
+
 class Prefixes(NamedTuple):
     """What is put in front of the image ids, and of the paths, of one file among several."""
 
@@ -180,13 +196,8 @@ def join_headers(headers: Sequence[Header], paths: Sequence[Path]) -> tuple[Head
         If anything but data set, id map and versions differs, or two data sets have one name.
     """
     first, keys, sets = headers[0], list[str](), dict[str, Header]()
+    refuse_other_runs([h.provenance for h in headers], paths, "Merge")
     for header, path in zip(headers, paths, strict=True):
-        refuse_mixing(
-            _without_data(header.provenance),
-            _without_data(first.provenance),
-            where=str(path),
-            advice=f"Merge only what was scored as {paths[0]} was.",
-        )
         parse_provenance(header.provenance, where=str(path))
         keys.append(json.dumps([header.provenance.get(key) for key in _DATA], sort_keys=True))
         sets.setdefault(keys[-1], header)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -11,12 +13,18 @@ from curate import errors, reporting
 from curate.selection import cuts, pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from curate.selection.settings import ExportSettings
     from curate.selection.source import SubsetSource
+
+    Sources = Sequence[SubsetSource]
+    Chooser = Callable[[Sources, cuts.Cut, reporting.Reporter], list["Choice"]]
+    ReadLevels = Callable[[int, int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
+
+T = TypeVar("T", bound="np.generic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,60 +59,69 @@ class Choice:
     mask_of: Callable[[int], NDArray[np.bool_]] | None = None
 
 
-def choose_images(source: SubsetSource, cut: cuts.Cut, _: reporting.Reporter) -> Choice:
+def choose_images(sources: Sources, cut: cuts.Cut, _: reporting.Reporter) -> list[Choice]:
     """Keep whole images."""
-    return _keep_images(source, cuts.select(source.image_scores, cut, source.valid_px))
+    scores, px = _join(s.image_scores for s in sources), _join(s.valid_px for s in sources)
+    return _divide(sources, cuts.select(scores, cut, px), "image_scores", _keep_images)
 
 
-def choose_images_per_class(source: SubsetSource, cut: cuts.Cut, _: reporting.Reporter) -> Choice:
+def choose_images_per_class(sources: Sources, cut: cuts.Cut, _: reporting.Reporter) -> list[Choice]:
     """Keep the best images of each class.
 
     Of each class, the images that show it are ranked by their score of that class (the column
     ``class_score``), and the best of them are kept. So an image is kept if it is among the best
     for at least one class that it shows.
     """
-    class_score = source.scores.class_score
-    class_px = source.scores.class_px if cut.policy == "pixels" else None
+    class_score = _join(s.scores.class_score for s in sources)
+    class_px = _join(s.scores.class_px for s in sources) if cut.policy == "pixels" else None
+    is_ok = _join(s.is_ok for s in sources)
     is_selected = np.zeros(len(class_score), np.bool_)
     for index in range(class_score.shape[1]):
-        scores = np.where(source.is_ok, class_score[:, index], np.nan)
+        scores = np.where(is_ok, class_score[:, index], np.nan)
         is_selected |= cuts.select(scores, cut, None if class_px is None else class_px[:, index])
-    return _keep_images(source, is_selected)
+    return _divide(sources, is_selected, "image_scores", _keep_images)
 
 
-def choose_regions(source: SubsetSource, cut: cuts.Cut, _: reporting.Reporter) -> Choice:
+def choose_regions(sources: Sources, cut: cuts.Cut, _: reporting.Reporter) -> list[Choice]:
     """Keep regions, whatever image they are in."""
-    px = source.scores.region_column("valid_px")
-    return _keep_regions(source, cuts.select(source.region_scores, cut, px))
+    scores = _join(s.region_scores for s in sources)
+    px = _join(s.scores.region_column("valid_px") for s in sources)
+    return _divide(sources, cuts.select(scores, cut, px), "region_scores", _keep_regions)
 
 
-def choose_regions_per_class(source: SubsetSource, cut: cuts.Cut, _: reporting.Reporter) -> Choice:
+def choose_regions_per_class(
+    sources: Sources, cut: cuts.Cut, _: reporting.Reporter
+) -> list[Choice]:
     """Keep the best regions of each class, whatever image they are in."""
-    class_id, px = map(source.scores.region_column, ("class_id", "valid_px"))
-    return _keep_regions(source, cuts.select_per_class(source.region_scores, class_id, cut, px))
+    scores = _join(s.region_scores for s in sources)
+    class_id, px = (
+        _join(s.scores.region_column(name) for s in sources) for name in ("class_id", "valid_px")
+    )
+    is_kept = cuts.select_per_class(scores, class_id, cut, px)
+    return _divide(sources, is_kept, "region_scores", _keep_regions)
 
 
-def choose_pixels(source: SubsetSource, cut: cuts.Cut, reporter: reporting.Reporter) -> Choice:
+def choose_pixels(sources: Sources, cut: cuts.Cut, reporter: reporting.Reporter) -> list[Choice]:
     """Keep pixels, whatever image they are in; reads all labels twice, one at a time."""
-    return _keep_pixels(source, cut, pixels.one_group(), reporter)
+    return keep_levels(sources, partial(pixels.cut_pixels, cut=cut), pixels.one_group(), reporter)
 
 
 def choose_pixels_per_class(
-    source: SubsetSource, cut: cuts.Cut, reporter: reporting.Reporter
-) -> Choice:
+    sources: Sources, cut: cuts.Cut, reporter: reporting.Reporter
+) -> list[Choice]:
     """Keep the best pixels of each class, whatever image they are in; reads all labels twice."""
-    num_classes = len(source.provenance.classes.names)
-    return _keep_pixels(source, cut, pixels.group_per_class(num_classes), reporter)
+    groups = pixels.group_per_class(len(sources[0].provenance.classes.names))
+    return keep_levels(sources, partial(pixels.cut_pixels, cut=cut), groups, reporter)
 
 
-CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, reporting.Reporter], Choice]]] = {
+CHOOSERS: Final[dict[str, Chooser]] = {
     "image": choose_images,
     "region": choose_regions,
     "pixel": choose_pixels,
 }
 """How to choose, by the unit that is kept."""
 
-CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, reporting.Reporter], Choice]]] = {
+CLASS_CHOOSERS: Final[dict[str, Chooser]] = {
     "image": choose_images_per_class,
     "region": choose_regions_per_class,
     "pixel": choose_pixels_per_class,
@@ -112,10 +129,12 @@ CLASS_CHOOSERS: Final[dict[str, Callable[[SubsetSource, cuts.Cut, reporting.Repo
 """The same where the cut is made within each class."""
 
 
-def make_choice(
-    source: SubsetSource, settings: ExportSettings, reporter: reporting.Reporter
-) -> Choice:
-    """Choose what to keep, and say so if there is less than was asked for.
+def make_choices(
+    sources: Sources, settings: ExportSettings, reporter: reporting.Reporter
+) -> list[Choice]:
+    """Choose what to keep of each data set, and say so if there is less than was asked for.
+
+    Several are cut as if they were one.
 
     Raises
     ------
@@ -124,24 +143,42 @@ def make_choice(
     """
     choosers = CLASS_CHOOSERS if settings.per_class else CHOOSERS
     cut = settings.cut
-    choice = choosers[settings.by](source, cut, reporter)
-    if not choice.of:
-        msg = f"no {settings.by} has a score to cuts.select by. Score with --levels including it."
+    choices = choosers[settings.by](sources, cut, reporter)
+    if not (num_units := sum(choice.of for choice in choices)):
+        msg = f"no {settings.by} has a score to select by. Score with --levels including it."
         raise errors.UsageError(msg)
-    if not choice.is_selected.any():
+    if not any(choice.is_selected.any() for choice in choices):
         msg = (
             f"--threshold {cut.value} selects nothing: the best {settings.by} has a score of "
-            f"{choice.best:.4f}. Lower it, or use --top."
+            f"{np.nanmax([choice.best for choice in choices]):.4f}. Lower it, or use --top."
         )
         raise errors.UsageError(msg)
     if not settings.per_class and cut.policy in {"count", "pixels"}:
         counts_pixels = settings.by == "pixel" or cut.policy == "pixels"
-        available = choice.pixels_total if counts_pixels else choice.of
+        num_px = sum(choice.pixels_total for choice in choices)
+        available = num_px if counts_pixels else num_units
         if available < cut.value:
             reporter.warn(
                 f"--{cut.policy} {cut.value}: only {available} have a score; all of them are kept."
             )
-    return choice
+    return choices
+
+
+def _join(arrays: Iterable[NDArray[T]]) -> NDArray[T]:
+    """Put the rows of all data sets into one array."""
+    return np.concatenate(list(arrays))
+
+
+def _divide(
+    sources: Sources,
+    is_kept: NDArray[np.bool_],
+    units: str,
+    keep: Callable[[SubsetSource, NDArray[np.bool_]], Choice],
+) -> list[Choice]:
+    """Give each data set what was selected of it; `units` is the array with one value a unit."""
+    ends = np.cumsum([len(getattr(source, units)) for source in sources])
+    parts = np.split(is_kept, ends[:-1])
+    return [keep(source, part) for source, part in zip(sources, parts, strict=True)]
 
 
 def _keep_images(source: SubsetSource, is_selected: NDArray[np.bool_]) -> Choice:
@@ -191,37 +228,69 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
     )
 
 
-def _keep_pixels(
-    source: SubsetSource, cut: cuts.Cut, group_of: NDArray[np.int64], reporter: reporting.Reporter
-) -> Choice:
-    """Keep the best pixels of each group of classes."""
-    rows = np.flatnonzero(~np.isnan(source.image_scores)).tolist()
+def keep_levels(
+    sources: Sources,
+    find_cut: Callable[[NDArray[np.int64]], pixels.PixelCut],
+    group_of: NDArray[np.int64],
+    reporter: reporting.Reporter,
+    read: ReadLevels | None = None,
+    reason: str = "no_pixel_selected",
+) -> list[Choice]:
+    """Keep pixels by their level, the same cut for all data sets; reads all labels twice.
+
+    Parameters
+    ----------
+    find_cut : callable
+        From the pixels of all images by group and level, (K, 256), to the cut.
+    group_of : (256,) int64
+        See `pixels.count_levels`.
+    read : callable, optional
+        ``(number of the data set, row of the image) -> levels, label_map``; by default scores.
+    reason : str
+        Why an image is left out.
+    """
+    read = read or (lambda number, row: sources[number].read_pixels(row))
+    rows = [np.flatnonzero(~np.isnan(source.image_scores)).tolist() for source in sources]
     total = np.zeros((int(group_of.max()) + 1, pixels.NUM_LEVELS), np.int64)
-    num_images = 0
-    reporter.start("count pixels", len(rows))
-    for done, row in enumerate(rows, start=1):
-        histogram = pixels.count_levels(*source.read_pixels(row), group_of)
-        num_images += bool(histogram.any())
+    px, with_px = [0] * len(sources), [0] * len(sources)
+    every = [(number, row) for number, each in enumerate(rows) for row in each]
+    reporter.start("count pixels", len(every))
+    for done, (number, row) in enumerate(every, start=1):
+        histogram = pixels.count_levels(*read(number, row), group_of)
+        with_px[number] += bool(histogram.any())
+        px[number] += int(histogram.sum())
         total += histogram
         reporter.advance(done)
     reporter.finish()
-    kept = pixels.KeptPixels(pixels.cut_pixels(total, cut), group_of, source.num_images)
-    reporter.start("choose pixels", len(rows))
-    for done, row in enumerate(rows, start=1):
-        kept.add(row, pixels.count_levels(*source.read_pixels(row), group_of))
-        reporter.advance(done)
-    reporter.finish()
+    cut, choices = find_cut(total), []
     present = np.flatnonzero(total.any(axis=0))
-    return Choice(
-        is_selected=kept.counts > 0,
-        kept_px=kept.counts,
-        selected=int(np.count_nonzero(kept.counts)),
-        of=num_images,
-        pixels_total=int(total.sum()),
-        best=float(present[-1]) / (pixels.NUM_LEVELS - 1) if len(present) else float("nan"),
-        reason="no_pixel_selected",
-        mask_of=lambda row: kept.mask(row, *source.read_pixels(row)),
-    )
+    reporter.start("choose pixels", len(every))
+    for number, source in enumerate(sources):
+        kept = pixels.KeptPixels(cut, group_of, source.num_images)
+        before = sum(map(len, rows[:number]))
+        for done, row in enumerate(rows[number], start=before + 1):
+            kept.add(row, pixels.count_levels(*read(number, row), group_of))
+            reporter.advance(done)
+        cut = kept.left
+        choices.append(
+            Choice(
+                is_selected=kept.counts > 0,
+                kept_px=kept.counts,
+                selected=int(np.count_nonzero(kept.counts)),
+                of=with_px[number],
+                pixels_total=px[number],
+                best=float(present[-1]) / (pixels.NUM_LEVELS - 1) if len(present) else math.nan,
+                reason=reason,
+                mask_of=partial(_mask, kept, read, number),
+            )
+        )
+    reporter.finish()
+    return choices
+
+
+def _mask(kept: pixels.KeptPixels, read: ReadLevels, number: int, row: int) -> NDArray[np.bool_]:
+    """Mark the kept pixels of an image."""
+    return kept.mask(row, *read(number, row))
 
 
 def _best(scores: NDArray[np.float64]) -> float:

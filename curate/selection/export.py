@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate import errors, reporting
 from curate.files.atomic import check_writable, remove_stale, replacing_folder
+from curate.scores.provenance import refuse_other_runs
 from curate.scores.score_file import ScoreFile
-from curate.selection import choose, formats, manifest, placement
+from curate.selection import choose, control, formats, manifest, placement
 from curate.selection.settings import ExportSettings, check_source
 from curate.selection.source import PATHS, SubsetSource, check_files, check_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,51 +90,115 @@ def export_subset(
     StoreError
         If the score file is unfit, or the disk does not let us write.
     """
+    return export_jointly([Path(scores)], [Path(out)], reporter=reporter, **options)[0]
+
+
+def export_jointly(
+    scores: Sequence[Path],
+    outs: Sequence[Path],
+    *,
+    reporter: reporting.Reporter | None = None,
+    **options: Any,  # noqa: ANN401
+) -> list[ExportResult]:
+    """Write the best of several scored data sets, cut as if they were one.
+
+    Parameters
+    ----------
+    scores : sequence of Path
+        Score files of one run.
+    outs : sequence of Path
+        A folder for each; where nothing is kept of a data set, it is not made.
+    **options
+        As for `export_subset`.
+
+    Raises
+    ------
+    UsageError, DataError, StoreError
+        As `export_subset`; also where the files are not of one run.
+    """
     settings = ExportSettings(**options)
     reporter = reporter or reporting.LogReporter()
-    out = Path(os.path.realpath(out))
-    with ScoreFile(Path(scores)) as file:
-        root = Path(os.path.realpath(settings.dataset or file.dataset_root))
-        source = SubsetSource(file, root, settings.rank_by)
-        if not settings.dry_run:
-            _check_out(out, source, overwrite=settings.overwrite)
-        check_source(source, settings)
-        choice, size = _choose(source, settings, reporter)
-        result = ExportResult(
-            out=out,
-            by=settings.by,
-            selected=choice.selected,
-            of=choice.of,
-            rank_by=settings.rank_by,
-            images_selected=int(choice.is_selected.sum()),
-            images_of=source.num_images,
-            pixels_kept=int(choice.kept_px.sum()),
-            pixels_total=choice.pixels_total,
-            bytes=size,
-            dry_run=settings.dry_run,
-        )
-        if not settings.dry_run:
-            _write(source, choice, settings, result, reporter)
-    return result
+    folders = [Path(os.path.realpath(out)) for out in outs]
+    with ExitStack() as stack:
+        files = [stack.enter_context(ScoreFile(Path(path))) for path in scores]
+        refuse_other_runs([file.provenance for file in files], scores, "Cut jointly")
+        sources = [
+            SubsetSource(
+                file,
+                Path(os.path.realpath(settings.dataset or file.dataset_root)),
+                settings.rank_by,
+            )
+            for file in files
+        ]
+        for source, folder in zip(sources, folders, strict=True):
+            if not settings.dry_run:
+                _check_out(folder, source, overwrite=settings.overwrite)
+            check_source(source, settings)
+        choices = _choose(sources, settings, reporter)
+        found = list(zip(sources, choices, folders, strict=True))
+        sizes = [_measure(source, choice, settings, reporter) for source, choice, _ in found]
+        results = [
+            _describe(*each, settings, size) for each, size in zip(found, sizes, strict=True)
+        ]
+        for (source, choice, _), result in zip(found, results, strict=True):
+            if not settings.dry_run and choice.is_selected.any():
+                _write(source, choice, settings, result, reporter)
+    return results
+
+
+def _describe(
+    source: SubsetSource,
+    choice: choose.Choice,
+    out: Path,
+    settings: ExportSettings,
+    size: int | None,
+) -> ExportResult:
+    """Say what is, or would be, exported of one data set."""
+    return ExportResult(
+        out=out,
+        by=settings.by,
+        selected=choice.selected,
+        of=choice.of,
+        rank_by=settings.rank_by,
+        images_selected=int(choice.is_selected.sum()),
+        images_of=source.num_images,
+        pixels_kept=int(choice.kept_px.sum()),
+        pixels_total=choice.pixels_total,
+        bytes=size,
+        dry_run=settings.dry_run,
+    )
 
 
 def _choose(
-    source: SubsetSource, settings: ExportSettings, reporter: reporting.Reporter
-) -> tuple[choose.Choice, int | None]:
-    """Choose what to keep, and make sure that the files it needs are there."""
-    check_paths(source)
-    if settings.by == "pixel":  # all labels are about to be read
-        check_files(source, source.is_ok, settings.files_needed)
-    choice = choose.make_choice(source, settings, reporter)
+    sources: Sequence[SubsetSource], settings: ExportSettings, reporter: reporting.Reporter
+) -> list[choose.Choice]:
+    """Choose what to keep."""
+    for source in sources:
+        check_paths(source)
+        if settings.reads_all_labels:
+            check_files(source, source.is_ok, settings.files_needed)
+    choices = choose.make_choices(sources, settings, reporter)
+    if settings.control is None:
+        return choices
+    return control.match_at_random(sources, choices, settings, reporter)
+
+
+def _measure(
+    source: SubsetSource,
+    choice: choose.Choice,
+    settings: ExportSettings,
+    reporter: reporting.Reporter,
+) -> int | None:
+    """Make sure that the files of an export are there; return the bytes of what it places."""
     if not settings.files_needed:
-        return choice, None
+        return None
     size, is_changed = check_files(source, choice.is_selected, settings.files_needed)
     if is_changed:
         reporter.warn(
             f"{source.root} is not as it was when it was scored (files were removed or "
             "resized); the scores are taken as they are."
         )
-    return choice, size if settings.media != "none" else None
+    return size if settings.media != "none" else None
 
 
 def _write(

@@ -16,6 +16,8 @@ import numpy as np
 from curate.records import IGNORE_INDEX
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from curate.selection.cuts import Cut
@@ -94,10 +96,26 @@ def cut_pixels(histogram: NDArray[np.int64], cut: Cut) -> PixelCut:
     >>> cut_pixels(histogram, make_cut(top=0.5))
     PixelCut(level=array([100]), quota=array([2]))
     """
+    counts = [
+        cut.num_kept(int(at_least[0]), partial(_num_at_least, at_least))
+        for at_least in map(_count_at_least, histogram)
+    ]
+    return cut_counts(histogram, counts)
+
+
+def cut_counts(histogram: NDArray[np.int64], counts: Sequence[int]) -> PixelCut:
+    """Find the cut that keeps so many of the best pixels of each group.
+
+    Parameters
+    ----------
+    histogram : (K, 256) int64
+        As in `cut_pixels`.
+    counts : sequence of K int
+        None more than the group has.
+    """
     levels, quotas = [], []
-    for per_level in histogram:
-        at_least = np.append(per_level[::-1].cumsum()[::-1], 0)
-        num_kept = cut.num_kept(int(at_least[0]), partial(_num_at_least, at_least))
+    for per_level, num_kept in zip(histogram, counts, strict=True):
+        at_least = _count_at_least(per_level)
         # The lowest level that is needed: the highest that has enough pixels at or above it.
         level = int(np.flatnonzero(at_least >= num_kept)[-1]) if num_kept else NUM_LEVELS
         levels.append(level)
@@ -148,6 +166,11 @@ class KeptPixels:
         self._left -= taken
         self.counts[row] = histogram[self._is_above].sum() + taken.sum()
 
+    @property
+    def left(self) -> PixelCut:
+        """Return the cut for the images of the next data set, where several are cut as one."""
+        return PixelCut(self._level, self._left.copy())
+
     def mask(
         self, row: int, levels: NDArray[np.uint8], label_map: NDArray[np.uint8]
     ) -> NDArray[np.bool_]:
@@ -171,6 +194,11 @@ class KeptPixels:
             ties = np.flatnonzero(at_level)[: self._last_kept[group]]
             keep.reshape(-1)[ties] = True
         return np.asarray(keep)
+
+
+def _count_at_least(per_level: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the pixels of at least each level, (257,)."""
+    return np.append(per_level[::-1].cumsum()[::-1], 0)
 
 
 def _num_at_least(at_least: NDArray[np.int64], score: float) -> int:

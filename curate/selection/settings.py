@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 RANKABLE: Final = {"image": records.SCORE_NAMES, "region": ("score",), "pixel": ("score",)}
 """Columns that each unit can be ranked by; each stream of the score file is one more."""
 
+CONTROLS: Final = ("random",)
+"""What a subset may be compared with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
@@ -48,6 +51,11 @@ class ExportSettings:
         What ranks: ``score``, or the name of one of the score file's streams (`ScoreFile.streams`);
         with ``pixel`` that needs their maps. With ``image`` also ``image_score``,
         ``region_score`` or ``pixel_score``; there `per_class` needs ``score``.
+    control : str, optional
+        ``random``: in place of what is selected, as many pixels of each class, drawn at random
+        by the unit `by`; see `curate.selection.control`.
+    seed : int
+        What the control is drawn by.
     media : str
         ``symlink``, ``hardlink``, ``copy`` or ``none``: how original files get there. With
         ``none`` they are not even looked at, so that they need not be there; labels are read
@@ -75,6 +83,8 @@ class ExportSettings:
     pixels: int | None = None
     per_class: bool = False
     rank_by: str = "score"
+    control: str | None = None
+    seed: int = 0
     media: str = "symlink"
     format: str = "original"
     dataset: Path | str | None = None
@@ -92,6 +102,9 @@ class ExportSettings:
             if value not in known:
                 msg = f"--{name} {value} is not known: use one of {', '.join(known)}."
                 raise errors.UsageError(msg)
+        if self.control not in (None, *CONTROLS):
+            msg = f"--control {self.control} is not known: use {', '.join(CONTROLS)}."
+            raise errors.UsageError(msg)
         if self.per_class and self.by == "image" and self.rank_by != "score":
             msg = (
                 f"--rank-by {self.rank_by} is not available for images --per-class: their scores "
@@ -123,7 +136,13 @@ class ExportSettings:
     @property
     def rewrites_labels(self) -> bool:
         """Tell whether labels are read and written anew."""
-        return self.by != "image" or formats.FORMATS[self.format].needs_label_maps
+        is_masked = self.by != "image" or self.control is not None
+        return is_masked or formats.FORMATS[self.format].needs_label_maps
+
+    @property
+    def reads_all_labels(self) -> bool:
+        """Tell whether the label of every scored image is read."""
+        return self.by == "pixel" or self.control is not None
 
     @property
     def files_needed(self) -> tuple[str, ...]:
@@ -137,7 +156,8 @@ class ExportSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return what the record of a subset says about how it was selected."""
-        names = ("per_class", "rank_by", "media", "format")
+        names = ["per_class", "rank_by", "media", "format"]
+        names += ["control", "seed"] if self.control else []
         return {"by": self.by, self.cut.policy: self.cut.value} | {
             name: getattr(self, name) for name in names
         }

@@ -131,6 +131,11 @@ class SubsetSource:
             If the label cannot be read, or has another size than when it was scored.
         """
         cells = self.scores.pixel_scores(self.id_of(row), stream=self.stream)
+        label_map = self.read_labels(row)
+        return self.to_pixels(cells, row).astype(np.uint8), label_map
+
+    def read_labels(self, row: int) -> NDArray[np.uint8]:
+        """Read the class index of each pixel of an image, (H, W); errors as `read_pixels`."""
         path = self.texts("label_path")[row].as_py()
         label_map = self.read_label_map(path)
         if label_map.shape != self.size_of(row):
@@ -139,7 +144,7 @@ class SubsetSource:
                 f"{'x'.join(map(str, self.size_of(row)))} when it was scored. Score it again."
             )
             raise errors.DataError(msg, code="size_mismatch")
-        return self.to_pixels(cells, row).astype(np.uint8), label_map
+        return label_map
 
     def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
         """Read a label file as class indices, (H, W) uint8, 255 = ignore."""
