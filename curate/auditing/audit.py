@@ -34,6 +34,7 @@ def audit(
     device: str = "auto",
     out: Path | str | None = None,
     overwrite: bool = False,
+    trust_run: bool = False,
     reporter: reporting.Reporter | None = None,
 ) -> result.AuditResult:
     """Measure how well the scores of a run find corrupted pixels, regions and images.
@@ -60,6 +61,8 @@ def audit(
         Start of all random numbers.
     out : Path, optional
         ``.csv`` or ``.parquet`` file for the whole table.
+    trust_run : bool
+        Whether code that the run names may run, though `config` does not name it.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def audit(
     target = Path(out) if out else None
     if target:
         result.check_table_path(target, overwrite=overwrite)
-    loaded = loaded_run.open_scoring_run(run, config)
+    loaded = loaded_run.open_scoring_run(run, config, trust_run=trust_run)
     if real:
         candidates = audited_images.named_candidates(
             [Path(folder) for folder in real],

@@ -17,6 +17,7 @@ LEVELS = ("pixel", "region", "image")
 
 def audit(
     run: options.Run = None,
+    trust_run: options.TrustRun = False,
     config_file: options.ConfigFile = None,
     real: Annotated[
         list[Path] | None,
@@ -57,6 +58,7 @@ def audit(
         result = curate.audit(
             config=curate.load_config(config_file),
             run=run,
+            trust_run=trust_run,
             real=tuple(real or ()),
             layout=layout,
             id_map=id_map,

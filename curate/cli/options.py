@@ -51,6 +51,9 @@ ScoresOut = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Start of all random numbers.")]
+TrustRun = Annotated[
+    bool, typer.Option("--trust-run", help="Let code run that the run's settings name.")
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=0, help="Readers of images beside the computation.")
 ]

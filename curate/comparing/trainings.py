@@ -153,7 +153,14 @@ def _used(stage: Stage, run: Path) -> float:
 def _confusion(run: Path, config: Config) -> NDArray[np.int64]:
     """Count the pixels of all test sets."""
     found = [
-        evaluate(run, test.path, layout=test.layout, id_map=test.id_map, device=config.fit.device)
+        evaluate(
+            run,
+            test.path,
+            layout=test.layout,
+            id_map=test.id_map,
+            device=config.fit.device,
+            config=config,
+        )
         for test in config.test
     ]
     return np.asarray(sum(evaluation.confusion for evaluation in found))

@@ -6,8 +6,8 @@ Only safetensors are read, and code that comes with a model is never run.
 from __future__ import annotations
 
 import importlib
+import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from safetensors import SafetensorError
@@ -106,7 +106,8 @@ def _load(
         return network, *_find_normalisation(transformers, name)
     except (*_UNREADABLE, _strict_error()) as error:
         reason = " ".join(str(error).split())[:300]
-        if Path(name).is_dir() or not isinstance(error, OSError):
+        is_folder = os.path.isdir(name)  # noqa: PTH112 (a name may be of any length)
+        if is_folder or not isinstance(error, OSError):
             msg = (
                 f"segmenter = 'hf:{name}' cannot be loaded: {reason} Required is a semantic "
                 "segmentation model, saved by save_pretrained, with its weights as safetensors."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import traceback
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,6 +43,12 @@ _BACKBONES: Final = ("backbone", "encoder")
 """Submodules of a user's network that learn at a lower rate."""
 
 
+def is_factory(name: str) -> bool:
+    """Tell whether a segmenter's name is that of code which would be imported."""
+    prefix, _, rest = name.partition(":")
+    return bool(prefix and rest) and name not in SEGMENTERS and prefix not in FAMILIES
+
+
 def build_segmenter(name: str, num_classes: int, backbone_weights: str = "auto") -> Segmenter:
     """Build a segmenter; what is initialised at random is drawn from torch's global generator.
 
@@ -67,7 +74,7 @@ def build_segmenter(name: str, num_classes: int, backbone_weights: str = "auto")
     prefix, _, rest = name.partition(":")
     if rest and prefix in FAMILIES:
         return FAMILIES[prefix](rest, num_classes, backbone_weights)
-    if rest and prefix:
+    if is_factory(name):
         return build_from_factory(name, num_classes, backbone_weights)
     hint = did_you_mean(name, SEGMENTERS)
     msg = (
@@ -102,7 +109,11 @@ def build_from_factory(name: str, num_classes: int, backbone_weights: str) -> Se
             f"its own weights. Remove the setting, or set it to '{AUTO}'."
         )
         raise ConfigError(msg)
-    network = _find_factory(name)(num_classes=num_classes)
+    factory = _find_factory(name)
+    try:
+        network = factory(num_classes=num_classes)
+    except Exception as error:
+        raise ConfigError(_explain(name, f"it raised {type(error).__name__}", error)) from error
     if isinstance(network, Segmenter):
         return network
     if not isinstance(network, nn.Module):
@@ -128,9 +139,9 @@ def _find_factory(name: str) -> Callable[..., Any]:
         sys.path.append(str(Path.cwd()))  # a console script, unlike `python -m`, leaves it out
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, SyntaxError, ValueError, TypeError) as error:
+    except Exception as error:
         msg = (
-            f"segmenter = '{name}': {module_name} cannot be imported: {error}. Required is "
+            f"{_explain(name, f'{module_name} cannot be imported', error)} Required is "
             "package.module:factory, importable from the working directory or installed."
         )
         raise ConfigError(msg) from error
@@ -141,10 +152,18 @@ def _find_factory(name: str) -> Callable[..., Any]:
         raise ConfigError(msg)
     try:
         inspect.signature(factory).bind(num_classes=1)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # ValueError: what is built in has no signature
         msg = (
             f"segmenter = '{name}': the factory is called as {attribute}(num_classes=...), "
             f"which it does not accept: {error}."
         )
         raise ConfigError(msg) from error
     return factory
+
+
+def _explain(name: str, what: str, error: Exception) -> str:
+    """Say what came of a user's code, and in which line of it."""
+    lines = traceback.extract_tb(error.__traceback__)
+    own = [line for line in lines if not line.filename.startswith((__file__, "<frozen"))]
+    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    return f"segmenter = '{name}': {what}: {error}{place}."

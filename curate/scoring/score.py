@@ -127,6 +127,7 @@ def score(
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    trust_run: bool = False,
     reporter: reporting.Reporter | None = None,
 ) -> ScoreResult:
     """Score every image of a data set into a score file.
@@ -157,6 +158,8 @@ def score(
         ``auto``, ``cpu`` or ``cuda``.
     resume, overwrite : bool
         Go on with, or replace, an existing `out`.
+    trust_run : bool
+        Whether code that the run names may run, though `config` does not name it.
 
     Raises
     ------
@@ -170,7 +173,7 @@ def score(
     part = job.parse_shard(shard)
     with distributed.init_distributed(device) as world:
         reporter = reporter if world.is_first else reporting.SilentReporter()
-        loaded = loaded_run.open_scoring_run(run, config)
+        loaded = loaded_run.open_scoring_run(run, config, trust_run=trust_run)
         source = loaded_run.open_known_dataset(
             Path(dataset), config, loaded, layout=layout, id_map=id_map
         )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from curate.config import Config
+
 
 BATCH = 8
 
@@ -60,8 +62,15 @@ def evaluate(
     layout: str = "auto",
     id_map: str | None = None,
     device: str = "auto",
+    config: Config | None = None,
+    trust_run: bool = False,
 ) -> Evaluation:
     """Predict every image of `dataset` and count its pixels by true and predicted class.
+
+    Parameters
+    ----------
+    config, trust_run
+        Which code of the run may run, see `curate.training.loaded_run.load_run`.
 
     Raises
     ------
@@ -70,7 +79,7 @@ def evaluate(
     RunError
         If `run` is no finished run.
     """
-    loaded = loaded_run.load_run(Path(run))
+    loaded = loaded_run.load_run(Path(run), config, trust_run=trust_run)
     chosen = trainer.choose_device(device, loaded.config.fit.precision)
     segmenter = loaded.networks.segmenter.to(chosen.device).eval()
     source = open_dataset(

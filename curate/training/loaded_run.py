@@ -10,6 +10,7 @@ from curate import errors, records
 from curate.config import Config, parse
 from curate.data.dataset import DataSource, open_dataset
 from curate.files import atomic, checkpoint, state
+from curate.models.registry import is_factory
 from curate.training import run_folder, run_record
 from curate.training.networks import Networks, build_networks
 
@@ -35,13 +36,21 @@ class LoadedRun:
         return next((s["key"] for s in sources if s["fingerprint"] == fingerprint), None)
 
 
-def load_run(path: Path) -> LoadedRun:
-    """Load a run folder.
+def load_run(path: Path, config: Config | None = None, *, trust_run: bool = False) -> LoadedRun:
+    """Load a run folder, which may be a stranger's: no code that it names is run by itself.
+
+    Parameters
+    ----------
+    config : Config, optional
+        The user's own: factories of segmenters that it names may run.
+    trust_run : bool
+        Whether any may.
 
     Raises
     ------
     RunError
-        If the run is missing, unfinished, damaged, or from a newer version.
+        If the run is missing, unfinished, damaged, or from a newer version, or names a factory
+        that is not trusted.
     """
     record = run_record.read_finished(path)
     for name, expected in (
@@ -54,7 +63,16 @@ def load_run(path: Path) -> LoadedRun:
             )
             raise errors.RunError(msg)
     settings_path = path / run_record.SETTINGS_NAME
-    config = parse(Config, run_record.read_json(settings_path), where=str(settings_path))
+    settings = parse(Config, run_record.read_json(settings_path), where=str(settings_path))
+    strange = _factories(settings) - (_factories(config) if config else set())
+    if strange and not trust_run:
+        name = min(strange)
+        msg = (
+            f"{path} was trained with segmenter '{name}': code that would run now, and that your "
+            f"curate.toml does not name. If you trust it, give --trust-run, or write segmenter = "
+            f"'{name}' under [fit]."
+        )
+        raise errors.RunError(msg)
     provenance_path = path / run_record.PROVENANCE_NAME
     provenance = run_record.read_json(provenance_path)
     try:
@@ -65,7 +83,7 @@ def load_run(path: Path) -> LoadedRun:
         raise errors.RunError(msg) from error
     classes = records.ClassSet(named["name"], tuple(named["names"]))
     networks = build_networks(
-        config,
+        settings,
         num_classes=len(classes),
         real_class_px=real_class_px,
         splits=run_record.read_splits(path),
@@ -77,7 +95,7 @@ def load_run(path: Path) -> LoadedRun:
         path=path,
         run_id=record.run_id,
         checkpoint_sha256=record.checkpoint_sha256,
-        config=config,
+        config=settings,
         classes=classes,
         networks=networks,
         provenance=provenance,
@@ -96,8 +114,10 @@ def load_segmenter(path: Path, segmenter: nn.Module) -> None:
     _load_into(segmenter, path / run_folder.SEGMENTER_NAME)
 
 
-def open_scoring_run(run: Path | str | None, config: Config) -> LoadedRun:
-    """Load a run, by default the newest finished one of the project.
+def open_scoring_run(
+    run: Path | str | None, config: Config, *, trust_run: bool = False
+) -> LoadedRun:
+    """Load a run, by default the newest finished one of the project; see `load_run`.
 
     Raises
     ------
@@ -106,7 +126,8 @@ def open_scoring_run(run: Path | str | None, config: Config) -> LoadedRun:
     RunError
         If it is unfit, or its method gives no scores.
     """
-    loaded = load_run(Path(run) if run else state.latest_run(config.root))
+    path = Path(run) if run else state.latest_run(config.root)
+    loaded = load_run(path, config, trust_run=trust_run)
     if not loaded.networks.method.gives_scores:
         name = loaded.config.fit.method
         msg = f"{loaded.path} was trained with method '{name}', which gives no scores."
@@ -132,6 +153,15 @@ def open_known_dataset(
     return open_dataset(
         dataset, layout=layout or "auto", id_map=id_map, classes=run.classes, key="new"
     )
+
+
+def _factories(config: Config) -> set[str]:
+    """Name all code that settings make curate import."""
+    tables = [config.fit.model_dump(), config.method]
+    for arm in config.arm:
+        tables += [arm.fit, arm.settings]
+    texts = (value for table in tables for value in table.values() if isinstance(value, str))
+    return set(filter(is_factory, texts))
 
 
 def _load_into(network: nn.Module, path: Path) -> None:

@@ -18,13 +18,13 @@ OPTIONS = {
     "init": "--real --synthetic --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
     "--device --precision --seed --workers --resume --overwrite --json",
-    "score": "--out --run --config --layout --id-map --levels --stride --regions "
+    "score": "--out --run --trust-run --config --layout --id-map --levels --stride --regions "
     "--compression --stream-maps --shard --workers --device --resume --overwrite --json",
     "merge": "--out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
     "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
-    "audit": "--run --config --real --layout --id-map --corruptions --images --seed --device --out "
-    "--overwrite --json",
+    "audit": "--run --trust-run --config --real --layout --id-map --corruptions --images --seed "
+    "--device --out --overwrite --json",
     "compare": "--out --config --arms --reference --seeds --num-real --draws --workers --resume "
     "--overwrite --json",
 }

@@ -157,13 +157,15 @@ def test_without_flags_the_run_decides(run, calls):
         "device": "auto",
         "out": None,
         "overwrite": False,
+        "trust_run": False,
     }
 
 
 def test_flags_are_passed_on(run, calls):
     flags = (
         "--run runs/a --real one --real two --layout folder --id-map ids.toml "
-        "--corruptions blur,style --images 7 --seed 3 --device cpu --out table.csv --overwrite"
+        "--corruptions blur,style --images 7 --seed 3 --device cpu --out table.csv --overwrite "
+        "--trust-run"
     )
     assert run("audit", *flags.split()).exit_code == 0
     _, options = calls[0]
@@ -179,6 +181,7 @@ def test_flags_are_passed_on(run, calls):
         "device": "cpu",
         "out": Path("table.csv"),
         "overwrite": True,
+        "trust_run": True,
     }
 
 
@@ -214,6 +217,7 @@ def test_a_real_run_is_audited(run, finished_run, tmp_path, monkeypatch):
         "noise,wrong_label",
         "--out",
         "all.csv",
+        "--trust-run",
     )
     done = run("audit", *where, "--json")
     assert done.exit_code == 0, done.stderr
@@ -224,5 +228,5 @@ def test_a_real_run_is_audited(run, finished_run, tmp_path, monkeypatch):
     again = run("audit", *where)
     assert (again.exit_code, again.stdout) == (2, "")
     assert "--overwrite" in again.stderr
-    assert run("audit", "--run", folder, "--corruptions", "smell").exit_code == 2
+    assert run("audit", "--run", folder, "--trust-run", "--corruptions", "smell").exit_code == 2
     assert run("audit", "--run", tmp_path / "nothing").exit_code == 1

@@ -55,6 +55,7 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
         "device": "auto",
         "resume": False,
         "overwrite": False,
+        "trust_run": False,
     }
 
 
@@ -63,7 +64,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     flags = (
         "--run runs/a --config my.toml --layout gta5 --id-map ids.toml --levels image,pixel "
         "--stride 8 --regions grid --compression zstd --stream-maps --shard 2/3 --workers 3 "
-        "--device cpu --resume --overwrite"
+        "--device cpu --resume --overwrite --trust-run"
     )
     done = run("score", "gta5", "--out", "weights", *flags.split())
     assert done.exit_code == 0
@@ -82,6 +83,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
         "device": "cpu",
         "resume": True,
         "overwrite": True,
+        "trust_run": True,
     }
 
 

@@ -46,13 +46,13 @@ def scored(two_a_batch, pool):
 @pytest.fixture(scope="module")
 def active(two_a_batch):
     """Names of the streams that have something to say; at least one has."""
-    names = list(load_run(two_a_batch[1]).networks.method.fusion.active_streams)
+    names = list(load_run(two_a_batch[1], two_a_batch[0]).networks.method.fusion.active_streams)
     assert names
     return names
 
 
 def test_every_stream_of_the_run_is_a_column(scored, two_a_batch, active):
-    declared = load_run(two_a_batch[1]).networks.method.streams
+    declared = load_run(two_a_batch[1], two_a_batch[0]).networks.method.streams
     assert scored.streams == declared
     assert scored.provenance["streams"] == list(declared)
     for name in declared:

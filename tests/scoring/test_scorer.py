@@ -21,7 +21,7 @@ CPU = choose_device("cpu", "float32")
 
 @pytest.fixture(scope="module")
 def scorer(finished_run):
-    loaded = load_run(finished_run[1])
+    loaded = load_run(finished_run[1], finished_run[0])
     loaded.networks.method.is_inactive.zero_()
     return Scorer(loaded, PLAN, CPU, batch_size=4)
 
@@ -29,7 +29,7 @@ def scorer(finished_run):
 @pytest.fixture(scope="module")
 def source(tmp_path_factory, finished_run):
     root = write_dataset(tmp_path_factory.mktemp("scoring") / "pool", 11, is_flat=True, seed=3)
-    classes = load_run(finished_run[1]).classes
+    classes = load_run(finished_run[1], finished_run[0]).classes
     return open_dataset(root, layout="auto", id_map=None, classes=classes, key="new")
 
 

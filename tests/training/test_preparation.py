@@ -46,7 +46,7 @@ def undisturbed(tmp_path_factory):
 def test_streams_fit_and_score(undisturbed, tmp_path):
     config, run, reporter = undisturbed
     assert ("prepare", PARTS, 0, "parts") in reporter.tasks
-    method = load_run(run).networks.method
+    method = load_run(run, trust_run=True).networks.method
     assert int(method.num_learned) == PARTS
     result = score(config.root / "synthetic", tmp_path / "w.h5", config=config, run=run)
     assert result.scored == 9
