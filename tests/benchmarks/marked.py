@@ -39,8 +39,9 @@ def mark(label_map: Tensor, corrupted: Tensor) -> Tensor:
 def unmark(batch: Batch) -> tuple[Batch, Tensor]:
     """Take the truth, (N, H, W) bool, out of a batch's labels."""
     label_map, corrupted = _unmark(batch.label_map)
-    whole = batch.whole and batch.whole._replace(label_map=_unmark(batch.whole.label_map)[0])
-    return replace(batch, label_map=label_map, whole=whole), corrupted
+    seen = batch.uncropped
+    uncropped = seen and seen._replace(label_map=_unmark(seen.label_map)[0])
+    return replace(batch, label_map=label_map, uncropped=uncropped), corrupted
 
 
 def _unmark(label_map: Tensor) -> tuple[Tensor, Tensor]:
