@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curate import distributed, job, reporting
+from curate import distributed, errors, job, records, reporting
 from curate.data.workers import worker_errors
-from curate.errors import DataError, UsageError
 from curate.files.state import remember
-from curate.records import IGNORE_INDEX, LEVELS, OK, Pair
 from curate.scores import checks, columns, packing
 from curate.scores.writer import ScoreWriter
 from curate.scoring import scored_image, writer_thread
@@ -80,7 +78,7 @@ class Tally:
     @property
     def scored(self) -> int:
         """Images that were scored."""
-        return self.statuses.get(OK, 0)
+        return self.statuses.get(records.OK, 0)
 
     @property
     def failed(self) -> int:
@@ -101,7 +99,9 @@ class Tally:
 
     def problems(self) -> str:
         """List the problems and how often they occurred: ``2 missing_label, 1 too_small``."""
-        failed = ((n, status) for status, n in sorted(self.statuses.items()) if status != OK)
+        failed = (
+            (n, status) for status, n in sorted(self.statuses.items()) if status != records.OK
+        )
         return ", ".join(f"{n:,} {status}" for n, status in failed)
 
     def warn(self, reporter: reporting.Reporter) -> None:
@@ -121,7 +121,7 @@ def score(
     run: Path | str | None = None,
     layout: str | None = None,
     id_map: str | None = None,
-    levels: tuple[str, ...] = LEVELS,
+    levels: tuple[str, ...] = records.LEVELS,
     shard: str = "1/1",
     workers: int | None = None,
     device: str = "auto",
@@ -227,7 +227,7 @@ def _score_all(
     writer: ScoreWriter,
     scorer: Scorer,
     source: DataSource,
-    pairs: Sequence[Pair],
+    pairs: Sequence[records.Pair],
     workers: int,
     reporter: reporting.Reporter,
 ) -> _Outcome:
@@ -247,7 +247,7 @@ def _score_all(
             f"None of the {len(todo)} images of {source.root} could be scored "
             f"({tally.problems()}). First problem: {tally.first_problem}"
         )
-        raise DataError(msg, code="nothing_scored")
+        raise errors.DataError(msg, code="nothing_scored")
     before = time.monotonic()
     regions = distributed.by_first_rank(writer.finish)()
     return _Outcome(tally, skipped, regions, seconds + time.monotonic() - before)
@@ -257,7 +257,7 @@ def _score_into(
     writer: ScoreWriter,
     scorer: Scorer,
     source: DataSource,
-    todo: Sequence[Pair],
+    todo: Sequence[records.Pair],
     skipped: int,
     workers: int,
     reporter: reporting.Reporter,
@@ -298,10 +298,11 @@ def _count_readers(workers: int | None, scorer: Scorer) -> int:
 
 def _check_levels(levels: tuple[str, ...]) -> None:
     """Refuse unknown or no levels."""
-    unknown = [level for level in levels if level not in LEVELS]
+    unknown = [level for level in levels if level not in records.LEVELS]
     if unknown or not levels:
-        msg = f"levels = {', '.join(levels) or 'none'}: name one or more of {', '.join(LEVELS)}."
-        raise UsageError(msg)
+        known = ", ".join(records.LEVELS)
+        msg = f"levels = {', '.join(levels) or 'none'}: name one or more of {known}."
+        raise errors.UsageError(msg)
 
 
 def _check_stream_maps(
@@ -320,7 +321,7 @@ def _check_stream_maps(
             f"maps of streams are asked for, but {problem}: leave out --stream-maps, or "
             "stream_maps in [score]."
         )
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
 
 
 def describe_scores(
@@ -360,5 +361,5 @@ def describe_scores(
         "region_px": settings.region_px,
         "seed": run.config.fit.seed,
         "versions": run_record.package_versions(),
-        "ignore_index": IGNORE_INDEX,
+        "ignore_index": records.IGNORE_INDEX,
     }

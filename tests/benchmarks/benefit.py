@@ -41,8 +41,8 @@ from curate.config import Config, FitConfig
 from curate.grid import centres
 from curate.methods.hierarchical.settings import HierarchicalSettings
 from curate.methods.protocol import unit_weights
+from curate.methods.references import reference_log_probabilities
 from curate.methods.running_weights import RunningWeights
-from curate.methods.streams.features import reference_log_probabilities
 from curate.methods.uniform import Uniform
 from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter

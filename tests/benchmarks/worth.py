@@ -1,6 +1,6 @@
 """What weights are worth in training: every row of the table of `curate compare`.
 
-    python -m tests.benchmarks.worth DATA ROW --out WORK [--arms real joint ..] [--draws 4] [--seeds 2]
+    python -m tests.benchmarks.worth DATA ROW --out WORK [--arms real joint ..] [--draws 4]
 
 DATA holds `camvid/train`, `camvid/val`, `carla`, `airsim` and `cables`; ROW is a key of `ROWS`. The
 data sets of a row are written to WORK once: CamVid's frames at 180x240, in blocks of 24 frames in a

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from curate import models, records, seeding
-from curate.methods import protocol
+from curate.methods import protocol, references
 from curate.methods.running_weights import RunningWeights
 from curate.methods.streams import features
 from curate.methods.streams.fusion import Fusion
@@ -257,7 +257,7 @@ class Streams(protocol.Method):
         self, fold: int, images: Tensor, appearance: Tensor, labels: Tensor
     ) -> features.StreamFeatures:
         """Add to the appearance what the reference segmenter of a fold predicts."""
-        logs = features.reference_log_probabilities(self._reference(fold), images)
+        logs = references.reference_log_probabilities(self._reference(fold), images)
         return features.StreamFeatures(appearance, logs, labels.to(torch.uint8))
 
     def _posteriors(self, fold: int, seen: features.StreamFeatures) -> dict[str, Tensor]:
@@ -277,7 +277,7 @@ class Streams(protocol.Method):
 
     def _train_reference(self, fold: int, preparation: protocol.Preparation) -> Iterator[object]:
         """Train the reference segmenter of a fold on the real images of the others."""
-        yield from features.train_reference(
+        yield from references.train_reference(
             self._reference(fold),
             preparation,
             frozenset(key for key, split in self.splits.items() if split.fold == fold),

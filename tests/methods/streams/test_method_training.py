@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from curate.methods.streams import features
+from curate.methods import references as reference_segmenters
 from curate.methods.streams import method as streams_method
 from curate.methods.streams.streams import CORRUPTION, MISMATCH, STREAMS, StreamTraining
 from tests.methods.streams.making import draw_images, make_method, make_preparation
@@ -50,7 +50,7 @@ def test_reference_segmenters_are_trained_on_the_other_folds(monkeypatch, prepar
         asked.append((reference, given, excluded, options))
         yield 1
 
-    monkeypatch.setattr(features, "train_reference", train_reference)
+    monkeypatch.setattr(reference_segmenters, "train_reference", train_reference)
     method = make_method(preparation, reference_steps=60, reference_learning_rate=0.25)
     for fold in range(2):
         list(method._train_reference(fold, preparation))

@@ -7,12 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from curate.methods.streams.features import (
-    StreamFeatures,
-    encode_appearance,
-    join_features,
-    reference_log_probabilities,
-)
+from curate.methods.references import reference_log_probabilities
+from curate.methods.streams.features import StreamFeatures, encode_appearance, join_features
 from tests.methods.streams.making import draw_images, make_method, make_preparation
 
 

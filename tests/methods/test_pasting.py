@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from curate.methods.streams.features import paste_superpixels
+from curate.methods.references import paste_superpixels
 from curate.records import Batch
 
 

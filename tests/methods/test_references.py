@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from curate.methods.streams.features import paste_superpixels, train_reference
+from curate.methods.references import paste_superpixels, train_reference
 from curate.models.schedule import warmup_cosine
 from curate.models.segmenter import Segmenter
 from curate.records import Batch

@@ -1,0 +1,112 @@
+"""Reference segmenters: trained before the joint training, on real images only.
+
+A segmenter predicts what the surroundings of a patch suggest, and so agrees with a wrong label or
+pasted content that fits in. They are therefore trained on images into which superpixels of others
+are pasted together with their labels: the surroundings no longer tell.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from curate import grid, records, seeding
+from curate.models.schedule import warmup_cosine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from curate.methods.protocol import Preparation
+    from curate.models import Segmenter
+
+MIN_PROBABILITY: Final = 1e-6
+PASTED_SHARE: Final = 0.75
+"""Share of the images of a step into which others are pasted."""
+SUPERPIXEL_SHARES: Final = (0.2, 0.6)
+"""Range of the share of an image's superpixels that is pasted over."""
+WEIGHT_DECAY: Final = 1e-2
+
+
+def reference_log_probabilities(reference: Segmenter, images: Tensor) -> Tensor:
+    """Predict images (N, 3, H, W) in [0, 1]: (N, C, h, w) float16 log-probabilities."""
+    probabilities = reference(images).logits.float().softmax(dim=1)
+    cells = grid.to_grid(probabilities, grid.grid_size(*images.shape[2:]))
+    return cells.clamp(min=MIN_PROBABILITY).log().half()
+
+
+def train_reference(
+    reference: Segmenter,
+    preparation: Preparation,
+    excluded: frozenset[str],
+    *,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    device: torch.device,
+) -> Iterator[int]:
+    """Train a step a batch; yields the number of finished steps.
+
+    Parameters
+    ----------
+    reference : Segmenter
+        On the device; ends in evaluation mode.
+    preparation : Preparation
+    excluded : frozenset of str
+        Keys of the images that it is not to be trained on.
+    learning_rate : float
+        Peak of `warmup_cosine`.
+    """
+    groups = reference.parameter_groups(learning_rate, WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(groups)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(warmup_cosine, steps=steps))
+    for step, batch in enumerate(preparation.draw_real(excluded, steps)):
+        torch.manual_seed(seeding.stable_seed(seed, "step", step))
+        images, labels = paste_superpixels(
+            batch, preparation, seeding.stable_rng(seed, "superpixels", step)
+        )
+        reference.train()
+        logits = reference(images.to(device).float() / 255).logits.float()
+        pixels = F.interpolate(logits, size=list(labels.shape[1:]), mode="bilinear")
+        losses = F.cross_entropy(
+            pixels, labels.long().to(device), ignore_index=records.IGNORE_INDEX, reduction="none"
+        )
+        loss = losses.sum() / (labels != records.IGNORE_INDEX).sum().clamp(min=1).to(device)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        reference.eval()
+        yield step + 1
+
+
+def paste_superpixels(
+    batch: records.Batch, preparation: Preparation, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Paste superpixels of other images of the batch, with their labels, into most images.
+
+    What is pasted comes from anywhere in the other image: it is moved by a random distance.
+
+    Returns
+    -------
+    images : (N, 3, H, W) uint8
+    label_map : (N, H, W) uint8
+    """
+    images, labels = batch.images.clone(), batch.label_map.clone()
+    height, width = labels.shape[1:]
+    for row in range(round(PASTED_SHARE * len(images))):
+        donor = int(rng.integers(len(images)))
+        move = (int(rng.integers(height)), int(rng.integers(width)))
+        share = rng.uniform(*SUPERPIXEL_SHARES)
+        mask = preparation.choose_superpixels(batch.images[row], batch.label_map[row], share, rng)
+        if mask is None:
+            continue
+        other = batch.images[donor].roll(move, (1, 2)), batch.label_map[donor].roll(move, (0, 1))
+        images[row] = torch.where(mask, other[0], images[row])
+        labels[row] = torch.where(mask, other[1], labels[row])
+    return images, labels
