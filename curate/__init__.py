@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from curate.auditing.audit import audit
+    from curate.checkup import check
     from curate.comparing.compare import compare
     from curate.config import Config, load_config
     from curate.demonstration.demo import demo
@@ -45,6 +46,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "audit",
+    "check",
     "compare",
     "demo",
     "evaluate",
@@ -68,6 +70,7 @@ _MODULES: Final = {
     "StoreError": "curate.errors",
     "UsageError": "curate.errors",
     "audit": "curate.auditing.audit",
+    "check": "curate.checkup",
     "compare": "curate.comparing.compare",
     "demo": "curate.demonstration.demo",
     "evaluate": "curate.training.evaluation",

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from curate.cli import audit, compare, demo, export_subset, fit, init, merge, options, score
+from curate.cli import audit, check, compare, demo, export_subset, fit, init, merge, options, score
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "init": init.init,
+    "check": check.check,
     "fit": fit.fit,
     "score": score.score,
     "merge": merge.merge,

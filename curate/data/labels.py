@@ -88,7 +88,7 @@ def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
         return first
     if id_map.colours and samples.dtype == np.uint8:
         return samples[..., :3]
-    if id_map.channel == "first" or samples.dtype == np.uint16 or _is_grey(samples):
+    if id_map.channel == "first" or samples.dtype == np.uint16 or is_grey(samples):
         return first
     msg = (
         f"{path} is in colour, and id map '{id_map.name}' maps ids. If colours stand for classes, "
@@ -129,7 +129,7 @@ def write_masked_label(
     _write(target, png.encode_png(masked, palette=palette))
 
 
-def _is_grey(samples: NDArray[Any]) -> bool:
+def is_grey(samples: NDArray[Any]) -> bool:
     """Tell whether red, green and blue of (H, W, 3 or 4) samples are equal everywhere."""
     return np.array_equal(samples[..., 0], samples[..., 1]) and np.array_equal(
         samples[..., 0], samples[..., 2]
@@ -145,7 +145,7 @@ def _mask(samples: NDArray[Any], drop: NDArray[np.bool_], id_map: IdMap) -> NDAr
         masked[drop, 0] = id_map.choose_ignore_id()
     elif id_map.colours and samples.dtype == np.uint8:
         masked[drop, :3] = id_map.choose_ignore_colour()
-    elif id_map.channel == "auto" and _is_grey(samples):
+    elif id_map.channel == "auto" and is_grey(samples):
         masked[drop, :3] = id_map.choose_ignore_id()
     else:
         masked[drop, 0] = id_map.choose_ignore_id()

@@ -16,6 +16,7 @@ from curate.records import LEVELS
 OPTIONS = {
     "demo": "--out --seed --json",
     "init": "--real --synthetic --json",
+    "check": "--config --layout --id-map --fix-list --overwrite --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
     "--device --precision --seed --workers --resume --overwrite --json",
     "score": "--out --run --trust-run --config --layout --id-map --levels --stride --regions "

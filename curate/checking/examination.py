@@ -1,0 +1,149 @@
+"""Look at one image and its label: everything that can be said of them without an id map."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from PIL import Image
+
+from curate import errors, records
+from curate.checking.facts import MAX_COLOURS, Facts, Stamp
+from curate.data import images, labels, pairs, png
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from curate.data.dataset import DataSource
+
+THUMBNAIL_PX: Final = 16
+_HASHED_PX: Final = 64
+"""About the size that images are reduced to before they are hashed."""
+_MAX_COUNTED: Final = 2**16
+"""Different colours that are counted; more are no palette, whatever they are."""
+_KINDS: Final = {png.COLOUR_TYPE_PALETTE: "palette", 0: "grey", 4: "grey", 2: "colour", 6: "colour"}
+
+
+def stamp_of(source: DataSource, pair: records.Pair) -> Stamp:
+    """Read sizes and times of change of both files."""
+    return Stamp(*_stat(source.root, pair.image_path), *_stat(source.root, pair.label_path))
+
+
+def examine(source: DataSource, pair: records.Pair, *, is_deep: bool) -> Facts:
+    """Look at a pair.
+
+    Parameters
+    ----------
+    is_deep : bool
+        Whether to decode the image, too, and not only to check its structure.
+    """
+    found: dict[str, Any] = {
+        "image_path": pair.image_path,
+        "label_path": pair.label_path,
+        "stamp": stamp_of(source, pair),
+        "is_deep": is_deep,
+    }
+    if pair.status != records.OK:
+        return _explain(source, pair, found)
+    image_path, label_path = source.root / pair.image_path, source.root / pair.label_path
+    try:
+        data = images.read_file(image_path, "image")
+        found["digest"] = hashlib.sha256(data).hexdigest()[:16]
+        opened = images.open_image(data, image_path)
+        found |= _describe_image(opened)
+        if is_deep:
+            found |= _describe_pixels(images.decode_image(opened, image_path))
+        label = labels.open_label(images.read_file(label_path, "label"), label_path)
+        found |= _describe_label(label, labels.decode_label(label, label_path))
+    except errors.DataError as error:
+        return Facts(**found, code=error.code, message=str(error))
+    if (label.height, label.width) != (found["height"], found["width"]):
+        return _explain(source, pair, found)
+    return Facts(**found)
+
+
+def _explain(source: DataSource, pair: records.Pair, found: dict[str, Any]) -> Facts:
+    """Let the reader of pairs say what is wrong with one."""
+    try:
+        pairs.read_pair(source, pair)
+    except errors.DataError as error:
+        return Facts(**found, code=error.code, message=str(error))
+    return Facts(**found)
+
+
+def _stat(root: Path, path: str) -> tuple[int, int]:
+    """Return size and time of change of a file, -1 for a missing one."""
+    try:
+        status = os.stat(root / path) if path else None  # noqa: PTH116
+    except OSError:
+        status = None
+    return (-1, -1) if status is None else (status.st_size, status.st_mtime_ns)
+
+
+def _describe_image(opened: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Describe what the header says."""
+    bits = opened.bit_depth if isinstance(opened, png.Png) else 8
+    return {"height": opened.height, "width": opened.width, "image_bits": bits}
+
+
+def _describe_pixels(image: NDArray[np.uint8]) -> dict[str, Any]:
+    """Hash an image (H, W, 3) and measure how much it differs from one colour."""
+    import imagehash  # here: it takes SciPy, which light looks need not wait for
+
+    picture = Image.fromarray(image)
+    factors = (max(1, picture.width // _HASHED_PX), max(1, picture.height // _HASHED_PX))
+    small = picture.reduce(factors).convert("L")
+    thumbnail = small.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
+    return {
+        "phash": str(imagehash.phash(small)),
+        "thumbnail": thumbnail.tobytes().hex(),
+        "spread": round(float(np.asarray(small).std()), 3),
+    }
+
+
+def _describe_label(label: png.Png, samples: NDArray[Any]) -> dict[str, Any]:
+    """Count the values of a label, and its colours where it has some."""
+    first = samples if samples.ndim == 2 else np.ascontiguousarray(samples[..., 0])
+    ids = _count_values(first)
+    found: dict[str, Any] = {
+        "label_kind": _KINDS[label.colour_type],
+        "label_bits": label.bit_depth,
+        "ids": ids,
+    }
+    if label.palette is not None:
+        rows = label.palette.tolist()
+        found["palette"] = {i: _hex(rows[i]) for i in ids if i < len(rows)}
+    if samples.ndim == 3 and samples.shape[2] >= 3 and not labels.is_grey(samples):
+        found |= _count_colours(samples)
+    return found
+
+
+def _count_values(first: NDArray[Any]) -> dict[int, int]:
+    """Count the pixels of each value of (H, W) uint8 or uint16 samples."""
+    if first.dtype == np.uint8:
+        counts = Image.fromarray(first).histogram()
+        return {value: count for value, count in enumerate(counts) if count}
+    many = np.bincount(first.ravel())
+    return {int(value): int(many[value]) for value in np.flatnonzero(many)}
+
+
+def _count_colours(samples: NDArray[Any]) -> dict[str, Any]:
+    """Count the pixels of each colour; of 16 bits or without end, only that there are many."""
+    if samples.dtype != np.uint8:
+        return {"num_colours": MAX_COLOURS + 1}
+    picture = Image.fromarray(np.ascontiguousarray(samples[..., :3]))
+    counted = picture.getcolors(_MAX_COUNTED)
+    if counted is None:
+        return {"num_colours": _MAX_COUNTED + 1}
+    counted.sort(key=lambda item: (-item[0], item[1]))
+    kept = {_hex(colour): count for count, colour in counted[:MAX_COLOURS]}
+    return {"colours": kept, "num_colours": len(counted)}
+
+
+def _hex(colour: Any) -> str:  # noqa: ANN401
+    """Write a colour as ``#rrggbb``."""
+    return f"#{bytes(colour).hex()}"

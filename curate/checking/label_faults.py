@@ -1,0 +1,282 @@
+"""Labels that cannot all mean what the id map says: faults that many files show together."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Final
+
+from curate import records
+from curate.checking import meaning
+from curate.checking.problems import Problem, make_problem
+from curate.data.classes import PUBLISHED_IDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from curate.checking.facts import Facts, Survey
+
+MAX_STRAY: Final = 0.02
+"""Share of a set's files that may hold ids of no known meaning; these alone are then left out."""
+MAX_CODES: Final = 64
+"""Different colours that a set of colour-coded labels may have; instances have more."""
+LEAST_CODE: Final = 40
+"""A value of red above all published ids: codes for classes have such, ids with instances not."""
+MOST_BLENDED: Final = 0.25
+"""Share of a label's pixels that blended edges may take."""
+_NUM_LISTED: Final = 10
+
+
+def find_label_faults(survey: Survey) -> Iterator[Problem]:
+    """Yield what is wrong with the labels of a set as a whole."""
+    usable = [facts for facts in survey.readable() if facts.ids]
+    if not usable:
+        return
+    coded = _find_codes(survey, usable)
+    yield from _mixed_depths(survey, usable)
+    yield from _palettes(survey, usable)
+    if coded is not None:
+        yield coded
+        return
+    masks = _find_masks(survey, usable)
+    if masks is not None:
+        yield masks
+        return
+    yield from _unknown_ids(survey, usable)
+    yield from _train_ids(survey)
+
+
+def how_to_map() -> str:
+    """Say where the id map of a set is named, as TOML and as an option."""
+    return 'Name it with id_map = ".." under the set\'s table in curate.toml, or with --id-map'
+
+
+def _set_problem(survey: Survey, code: str, message: str) -> Problem:
+    """Make a problem of the whole set."""
+    return make_problem(code, message, dataset=survey.source.root)
+
+
+def _find_codes(survey: Survey, usable: list[Facts]) -> Problem | None:
+    """Find labels in which colours stand for classes, although the map maps ids."""
+    id_map = survey.source.id_map
+    coloured = [f for f in usable if f.num_colours and not meaning.is_by_colour(f, id_map)]
+    if not coloured or id_map.colours:
+        return None
+    colours: Counter[str] = Counter()
+    for facts in coloured:
+        colours.update(facts.colours)
+    if id_map.channel == "first":
+        reds = {int(colour[1:3], 16) for colour in colours}
+        unknown = reds.difference(id_map.ids, id_map.ignored)
+        several = len(colours) > MAX_CODES or any(not facts.colours for facts in coloured)
+        if several or max(unknown, default=0) < LEAST_CODE:
+            return None  # instances, or ids of another version
+    seen = ", ".join(colour for colour, _ in colours.most_common(_NUM_LISTED)) or "many colours"
+    first = (
+        ""
+        if id_map.channel != "first"
+        else ("the id is expected in red, but green and blue differ with it: ")
+    )
+    return _set_problem(
+        survey,
+        "colour_coded",
+        f"{len(coloured):,} of {len(usable):,} labels of {survey.name} are in colour, and id map "
+        f"'{id_map.name}' maps ids; {first}the colours stand for classes ({seen}). Write a TOML "
+        f'file with a line for each under [colours], such as "#804080" = "road". '
+        f"{how_to_map()}.",
+    )
+
+
+def _mixed_depths(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
+    """Find grey labels of different bits: of few bits, a value may be stretched or not."""
+    depths = Counter(f.label_bits for f in usable if f.label_kind == "grey")
+    if len(depths) < 2 or min(depths) == 8:
+        return
+    listed = ", ".join(f"{n:,} of {bits} bits" for bits, n in sorted(depths.items()))
+    few = next(f for f in usable if f.label_kind == "grey" and f.label_bits == min(depths))
+    yield _set_problem(
+        survey,
+        "mixed_bit_depth",
+        f"The grey labels of {survey.name} are stored with different bits ({listed}), so that one "
+        f"value can mean two things: 1 of 1 bit is 255 of 8 bits. {few.label_path} has "
+        f"{few.label_bits}. Store all labels with 8 bits, the same value for the same class.",
+    )
+
+
+def _palettes(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
+    """Find palettes by which the indices cannot mean the same in all files."""
+    if survey.source.id_map.colours:
+        return
+    files = [f for f in usable if f.palette]
+    colours: dict[int, Counter[str]] = defaultdict(Counter)
+    indices: dict[str, set[int]] = defaultdict(set)
+    for facts in files:
+        for index, colour in facts.palette.items():
+            colours[index][colour] += 1
+            indices[colour].add(index)
+    torn = sorted(index for index, seen in colours.items() if len(seen) > 1)
+    advice = (
+        "Store the labels with one palette, or map their colours by a TOML file with a [colours] "
+        f"table. {how_to_map()}."
+    )
+    if torn:
+        index = max(torn, key=lambda i: colours[i].total())
+        usual, odd = (colour for colour, _ in colours[index].most_common(2))
+        example = next(f for f in files if f.palette.get(index) == odd)
+        moved = any(len(indices[colour]) > 1 for i in torn for colour in colours[i])
+        what = "hold the same colours in another order" if moved else "differ"
+        yield _set_problem(
+            survey,
+            "permuted_palette" if moved else "mixed_palettes",
+            f"The palettes of the labels of {survey.name} {what}: index {index} is {usual} in most "
+            f"files and {odd} in {example.label_path}, so an index does not mean the same in all "
+            f"of them. {advice}",
+        )
+    elif _hides_ids(survey, colours):
+        pairs = ", ".join(f"{i} is {int(c[1:3], 16)}" for i, c in _sole(colours)[:_NUM_LISTED])
+        yield _set_problem(
+            survey,
+            "permuted_palette",
+            f"The palettes of the labels of {survey.name} are greys that are ids themselves, and "
+            f"not those of their indices (index {pairs}): a program that stored grey files with a "
+            f"palette has renumbered them. {advice}",
+        )
+
+
+def _sole(colours: dict[int, Counter[str]]) -> list[tuple[int, str]]:
+    """List each index with its one colour."""
+    return [(index, next(iter(seen))) for index, seen in sorted(colours.items())]
+
+
+def _hides_ids(survey: Survey, colours: dict[int, Counter[str]]) -> bool:
+    """Tell whether all palette colours are greys that are known ids, some not their own index."""
+    id_map = survey.source.id_map
+    sole = _sole(colours)
+    greys = [int(c[1:3], 16) for _, c in sole if c[1:3] == c[3:5] == c[5:7]]
+    if len(greys) < max(2, len(sole)) or set(greys) <= {0, 255}:
+        return False
+    known = set(id_map.ids) | set(id_map.ignored)
+    return set(greys) <= known and greys != [index for index, _ in sole]
+
+
+def _find_masks(survey: Survey, usable: list[Facts]) -> Problem | None:
+    """Find masks of 0 and 255, of which 255 is a class and not what is ignored."""
+    source = survey.source
+    seen = meaning.count_raw(survey)
+    is_mask = 255 in seen and set(seen) <= {0, 255}
+    if not is_mask or 255 in source.id_map.ids or any(f.palette for f in usable):
+        return None
+    share = seen[255] / seen.total()
+    other = source.classes.names[1] if len(source.classes) == 2 else "which"
+    return _set_problem(
+        survey,
+        "binary_255",
+        f"The labels of {survey.name} hold 0 and 255 only, and 255 ({share:.1%} of the pixels) is "
+        f"ignored, so one class is left. If 255 is class '{other}', write a TOML file with the "
+        f'lines [ids], 0 = "{source.classes.names[0]}", 255 = "{other}". {how_to_map()}.',
+    )
+
+
+def _unknown_ids(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
+    """Find ids that the map does not know and that tell of another map."""
+    source = survey.source
+    unknown: Counter[int | str] = Counter()
+    num_files = 0
+    for facts in usable:
+        found = meaning.interpret(facts, source.id_map).unmapped
+        num_files += bool(found)
+        unknown.update(found)
+    ids = sorted(raw for raw in unknown if isinstance(raw, int))
+    if not ids:
+        yield from _blended_edges(survey, usable, unknown, num_files)
+        return
+    seen = set(meaning.count_raw(survey))
+    reading = _explain_ids(survey, seen, ids)
+    if not reading and num_files <= max(1, MAX_STRAY * len(usable)):
+        return  # some files are odd, which are left out
+    is_bare = source.id_map.name == source.classes.name and source.id_map.name not in PUBLISHED_IDS
+    listed = ", ".join(map(str, ids[:_NUM_LISTED])) + (" .." if len(ids) > _NUM_LISTED else "")
+    what = (
+        f"no id map is given, and the {len(source.classes)} classes have ids 0 .. "
+        f"{len(source.classes) - 1}"
+        if is_bare
+        else f"id map '{source.id_map.name}' does not know them"
+    )
+    yield _set_problem(
+        survey,
+        "ids_without_map" if is_bare else "wrong_id_map",
+        f"The labels of {survey.name} hold ids {listed} in {num_files:,} of {len(usable):,} files: "
+        f"{what}, so none of the set's ids can be trusted. {reading}{how_to_map()}.",
+    )
+
+
+def _explain_ids(survey: Survey, seen: set[int], unknown: list[int]) -> str:
+    """Say what ids tell of: another version's map, 1-based ids, a void class; empty if nothing."""
+    source = survey.source
+    num_classes = len(source.classes)
+    version = _other_version(source.id_map.name, seen)
+    if version:
+        return f"They fit id map {version}. "
+    if source.id_map.name in PUBLISHED_IDS and source.id_map.name != source.classes.name:
+        return ""
+    if unknown == [num_classes] and set(source.id_map.ids) == set(range(num_classes)):
+        names = source.classes.names
+        void = f'{num_classes - 1} = "{names[-1]}" and ignore = [{num_classes}]'
+        based = f'1 = "{names[0]}" .. {num_classes} = "{names[-1]}" and ignore = [0]'
+        both = f"If {num_classes} is void, write a TOML file with {void} under [ids]; "
+        return f"{both}if ids are counted from 1 (0 = unlabelled), one with {based}. "
+    step = min(seen - {0, records.IGNORE_INDEX}, default=0)
+    if step > 1 and len(seen) > 2 and all(raw % step == 0 for raw in seen):
+        return f"All are multiples of {step}: they may be {step} times the class. "
+    return ""
+
+
+def _other_version(name: str, seen: set[int]) -> str:
+    """Name the published maps of the same family that know all ids; empty if there is none."""
+    family = name.partition("-")[0].rstrip("0123456789")
+    fitting = [
+        f"'{other}'"
+        for other, published in PUBLISHED_IDS.items()
+        if other != name
+        and other.partition("-")[0].rstrip("0123456789") == family
+        and seen <= {*range(published.num_ids), records.IGNORE_INDEX}
+    ]
+    return " or ".join(fitting[:3])
+
+
+def _blended_edges(
+    survey: Survey, usable: list[Facts], unknown: Counter[int | str], num_files: int
+) -> Iterator[Problem]:
+    """Find colours that lie between those of the map: labels that were resized, or were JPEG."""
+    id_map = survey.source.id_map
+    coloured = [f for f in usable if meaning.is_by_colour(f, id_map)]
+    share = unknown.total() / max(1, sum(f.num_pixels for f in coloured))
+    is_blended = len(unknown) > len(id_map.colours or ()) and share < MOST_BLENDED
+    if not is_blended or num_files * 2 <= len(usable):
+        return
+    yield _set_problem(
+        survey,
+        "mostly_unfit",
+        f"{num_files:,} of {len(usable):,} labels of {survey.name} hold colours between those of "
+        f"id map '{id_map.name}' ({share:.1%} of the pixels): edges were blended when they were "
+        f"resized, or stored as JPEG. Make them anew without interpolation, or set unmapped = "
+        f'"ignore" in {id_map.name}.',
+    )
+
+
+def _train_ids(survey: Survey) -> Iterator[Problem]:
+    """Find train ids that are read as ids: most pixels are then ignored, or of other classes."""
+    source = survey.source
+    published = PUBLISHED_IDS.get(source.id_map.name)
+    seen = meaning.count_raw(survey)
+    kept = [raw for raw in seen if raw != records.IGNORE_INDEX]
+    if published is None or published.num_ids < 30 or not kept or max(kept) > 18:
+        return
+    low = sum(seen[raw] for raw in kept if raw < 7)
+    if min(kept) == 0 and len(kept) >= 3 and low > 0.2 * seen.total():
+        yield _set_problem(
+            survey,
+            "wrong_id_map",
+            f"The labels of {survey.name} hold ids 0 .. {max(kept)} only, {low / seen.total():.0%} "
+            f"of the pixels 0 .. 6, which id map '{source.id_map.name}' ignores: they look like "
+            f"train ids. If they are, the id map is 'cityscapes19'. {how_to_map()}.",
+        )

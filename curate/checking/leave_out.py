@@ -1,0 +1,120 @@
+"""Lists of files that are to be left out: ``--fix-list`` of ``check`` writes, of others takes one.
+
+::
+
+    [[leave_out]]
+    file = "images/00017.png"     # path inside the data set
+    code = "blank_image"
+    dataset = "/data/gta5"        # without it: of any data set that has such a file
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate import errors, records
+from curate.checking.problems import LEFT_OUT, Problem
+from curate.config import Strict, parse, read_toml
+from curate.files.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from curate.data.dataset import DataSource
+
+
+class Entry(Strict):
+    """One ``[[leave_out]]`` table."""
+
+    file: str
+    """Path of the image, or of its label, inside its data set."""
+
+    code: str
+    """Why it is left out; becomes its status."""
+
+    dataset: Path | None = None
+    """Folder of the data set, relative to the list; by default any that has such a file."""
+
+
+class FixList(Strict):
+    """The whole file."""
+
+    leave_out: tuple[Entry, ...] = ()
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Refuse to replace a file, unless that is asked for.
+
+    Raises
+    ------
+    UsageError
+        If something is at `path`.
+    """
+    if os.path.lexists(path) and not overwrite:
+        msg = f"{path} exists already. Name another file, or replace it with --overwrite."
+        raise errors.UsageError(msg)
+
+
+def write_fix_list(path: Path, problems: Sequence[Problem]) -> int:
+    """Write the files that are better left out; return their number.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    first = {(p.dataset, p.file): p for p in reversed(problems) if p.file and p.code in LEFT_OUT}
+    chosen = [p for p in problems if first.get((p.dataset, p.file or "")) is p]
+    tables = [
+        f"[[leave_out]]\nfile = {_quote(p.file or '')}\ncode = {_quote(p.code)}\n"
+        f"dataset = {_quote(str(Path(p.dataset).absolute()))}\n"
+        for p in chosen
+    ]
+    head = "# Files that 'curate check' found unfit. Delete the tables of those to keep.\n"
+    write_bytes(path, "\n".join([head, *tables]).encode())
+    return len(chosen)
+
+
+def read_fix_list(path: Path) -> FixList:
+    """Read such a file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or has other keys.
+    """
+    found = parse(FixList, read_toml(path), where=str(path))
+    folder = path.absolute().parent
+    entries = (
+        e if e.dataset is None else e.model_copy(update={"dataset": folder / e.dataset})
+        for e in found.leave_out
+    )
+    return FixList(leave_out=tuple(entries))
+
+
+def leave_out(source: DataSource, fixes: FixList) -> DataSource:
+    """Give the images of a data set that a list names its code as status, so that none is used.
+
+    An image that is unfit already keeps its status.
+    """
+    codes = {
+        entry.file: entry.code
+        for entry in fixes.leave_out
+        if entry.dataset is None or entry.dataset.resolve() == source.root.resolve()
+    }
+
+    def judged(pair: records.Pair) -> records.Pair:
+        names = (pair.image_path, pair.label_path, pair.id)
+        code = next((codes[name] for name in names if name in codes), None)
+        return pair if code is None or pair.status != records.OK else replace(pair, status=code)
+
+    return replace(source, pairs=tuple(map(judged, source.pairs))) if codes else source
+
+
+def _quote(text: str) -> str:
+    """Write a string as TOML does."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,100 @@
+"""Look at every image of a data set, several at a time; what is known already is not read again."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from curate.checking import examination
+from curate.checking.facts import Facts, Side, Survey
+from curate.checking.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from curate.data.dataset import DataSource
+    from curate.records import Pair
+    from curate.reporting import Reporter
+
+MAX_THREADS: Final = 16
+_KEPT_AT_ONCE: Final = 32
+"""Pairs that are looked at between two writes of what was seen."""
+
+
+def survey(
+    source: DataSource,
+    *,
+    project: Path,
+    reporter: Reporter,
+    side: Side = "",
+    is_deep: bool = False,
+    rows: Sequence[int] | None = None,
+) -> Survey:
+    """Look at a data set.
+
+    Interrupted at any moment, it goes on from there when it is called again.
+
+    Parameters
+    ----------
+    project : Path
+        Folder of curate.toml, where what was seen is kept.
+    is_deep : bool
+        Whether to decode the images, too: what duplicates and blank images are found by.
+    rows : sequence of int, optional
+        Which pairs to look at, all by default; the others are left out of the survey.
+    """
+    pairs = source.pairs if rows is None else tuple(source.pairs[row] for row in rows)
+    memory = Memory(project, source.root)
+    found: dict[int, Facts] = {}
+    for row, pair in enumerate(pairs):
+        stamp = examination.stamp_of(source, pair)
+        known = memory.recall(pair.image_path, pair.label_path, stamp, is_deep=is_deep)
+        if known is not None:
+            found[row] = known
+    todo = [row for row in range(len(pairs)) if row not in found]
+    if todo:
+        reporter.start(f"look at {source.root.name}", len(pairs), len(found))
+        fresh: list[Facts] = []
+        try:
+            for row, facts in _examine_all(source, pairs, todo, is_deep=is_deep):
+                found[row] = facts
+                fresh.append(facts)
+                if len(fresh) == _KEPT_AT_ONCE:
+                    memory.keep(fresh)
+                    fresh.clear()
+                reporter.advance(len(found))
+        finally:
+            memory.keep(fresh)
+            reporter.finish()
+    ordered = tuple(found[row] for row in range(len(pairs)))
+    if todo and rows is None:
+        memory.tidy(ordered)
+    return Survey(source, ordered, side)
+
+
+def num_threads() -> int:
+    """Count the threads that look: one a core, as decoders let others run."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, MAX_THREADS)
+
+
+def _examine_all(
+    source: DataSource, pairs: Sequence[Pair], todo: Sequence[int], *, is_deep: bool
+) -> Iterator[tuple[int, Facts]]:
+    """Look at the pairs of the given rows, in order, few of them in memory at a time."""
+    pool = ThreadPoolExecutor(count := num_threads())
+    waiting: deque[tuple[int, Future[Facts]]] = deque()
+    try:
+        for row in todo:
+            future = pool.submit(examination.examine, source, pairs[row], is_deep=is_deep)
+            waiting.append((row, future))
+            if len(waiting) > 4 * count:
+                first, done = waiting.popleft()
+                yield first, done.result()
+        for first, done in waiting:
+            yield first, done.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

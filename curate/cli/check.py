@@ -1,0 +1,49 @@
+"""``curate check``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import curate
+from curate.cli import options, process, results
+
+
+def check(
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="DATASET|FILE", help="Folder of a data set, or a curate.toml."),
+    ] = Path("curate.toml"),
+    config_file: options.ConfigFile = None,
+    layout: options.Layout = None,
+    id_map: options.IdMap = None,
+    fix_list: Annotated[
+        Path | None,
+        typer.Option(
+            "--fix-list", metavar="FILE", help="Write what to leave out, for fit and score."
+        ),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Look at whole data sets, and say what is wrong with them.
+
+    Exits with 1 if any problem is an error. What was seen is kept in .curate/ beside curate.toml,
+    so that a second look, fit and score need not read it again.
+    """
+    with process.command_errors() as reporter:
+        from curate.cli import findings  # here, so that --help need not wait for it
+
+        is_file = target.suffix == ".toml" and not target.is_dir()
+        result = curate.check(
+            target,
+            config=None if is_file else curate.load_config(config_file),
+            layout=layout,
+            id_map=id_map,
+            fix_list=fix_list,
+            overwrite=overwrite,
+            reporter=reporter,
+        )
+        results.show(result.to_json(), findings.describe(result), as_json=as_json)
+    if result.is_failed:
+        raise typer.Exit(process.EXIT_FAILED)

@@ -1,0 +1,59 @@
+import pytest
+
+from curate import errors
+from curate.checking import leave_out
+from curate.checking.problems import make_problem
+from curate.data.dataset import open_dataset
+from curate.records import ClassSet
+from tests.checking import making
+
+
+@pytest.fixture
+def source(tmp_path):
+    making.write_set(tmp_path / "set", 3, seed=0)
+    return open_dataset(tmp_path / "set", classes=ClassSet("custom", making.CLASSES))
+
+
+def statuses(source, path):
+    found = leave_out.leave_out(source, leave_out.read_fix_list(path))
+    return [pair.status for pair in found.pairs]
+
+
+def test_written_list_leaves_its_files_out(source, tmp_path):
+    problems = [
+        make_problem("blank_image", "m", file="images/001.png", dataset=source.root),
+        make_problem("near_duplicate", "m", file="images/001.png", dataset=source.root),
+        make_problem("rotated", "m", file="images/002.png", dataset=source.root),
+        make_problem("aspect_ratio", "m", dataset=source.root),
+    ]
+    path = tmp_path / "fixes.toml"
+    assert leave_out.write_fix_list(path, problems) == 1
+    assert statuses(source, path) == ["ok", "blank_image", "ok"]
+
+
+def test_list_by_hand_needs_no_data_set(source, tmp_path):
+    path = tmp_path / "fixes.toml"
+    path.write_text('[[leave_out]]\nfile = "labels/002.png"\ncode = "wrong"\n')
+    assert statuses(source, path) == ["ok", "ok", "wrong"]
+
+
+def test_list_for_another_set_changes_nothing(source, tmp_path):
+    path = tmp_path / "fixes.toml"
+    entry = '[[leave_out]]\nfile = "images/002.png"\ncode = "x"\ndataset = "other"\n'
+    path.write_text(entry + entry.replace("other", "set").replace("002", "000"))
+    assert statuses(source, path) == ["x", "ok", "ok"]
+
+
+def test_unknown_key_is_named(tmp_path):
+    path = tmp_path / "fixes.toml"
+    path.write_text('[[leave_out]]\nfiel = "a"\ncode = "b"\n')
+    with pytest.raises(errors.ConfigError, match="fiel"):
+        leave_out.read_fix_list(path)
+
+
+def test_existing_list_is_left_alone(tmp_path):
+    path = tmp_path / "fixes.toml"
+    path.write_text("mine")
+    with pytest.raises(errors.UsageError, match="--overwrite"):
+        leave_out.refuse_existing(path, overwrite=False)
+    leave_out.refuse_existing(path, overwrite=True)
