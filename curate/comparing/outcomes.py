@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from curate.comparing.results import Outcome
 from curate.errors import ConfigError, StoreError, UsageError
-from curate.files.atomic import claim, replacing
+from curate.files.atomic import claim, create_file, is_aside, replacing
 from curate.training.run_record import FREE_TO_CHANGE
 
 if TYPE_CHECKING:
@@ -51,13 +51,18 @@ class CompareFolder:
                     "or name another --out."
                 )
                 raise UsageError(msg)
+            then = _read_json(settings)
+            if then.get("format") != wanted["format"]:
+                msg = f"{path} is no comparison. Name another --out."
+                raise UsageError(msg)
             if resume:
-                _check_same(_read_json(settings), wanted, settings)
+                _check_same(then, wanted, settings)
+            _refuse_strange_files(path)
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             msg = f"{path} is no comparison, and not empty. Name another --out."
             raise UsageError(msg)
         path.mkdir(parents=True, exist_ok=True)
-        (path / LOCK_NAME).touch()
+        create_file(path / LOCK_NAME, exist_ok=True)
         self._lock = claim(path / LOCK_NAME, path)
         if overwrite:
             for name in (OUTCOMES_NAME, WORK_NAME):
@@ -96,6 +101,20 @@ def _settings(config: Config) -> dict[str, Any]:
     """Return what must be the same when a comparison goes on."""
     kept = json.loads(config.model_dump_json(exclude={"fit": set(FREE_TO_CHANGE)}))
     return {"format": "curate-compare", "format_version": 1, "config": kept}
+
+
+def _refuse_strange_files(path: Path) -> None:
+    """Refuse to work where something is among the outcomes that is none, and would be removed."""
+    folder = path / OUTCOMES_NAME
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    for file in inside:
+        if file.suffix != ".json" and not is_aside(file.name, lambda name: name.endswith(".json")):
+            msg = f"{file} is no outcome of a training. Move it away, or name another --out."
+            raise UsageError(msg)
+    for name in (OUTCOMES_NAME, WORK_NAME):
+        if (path / name).is_symlink():
+            msg = f"{path / name} is a link. Remove it, or name another --out."
+            raise UsageError(msg)
 
 
 def _check_same(then: dict[str, Any], now: dict[str, Any], path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from curate.data import images, png
 from curate.errors import LabelError
-from curate.files.atomic import disk_errors
+from curate.files.atomic import create_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +109,7 @@ def write_masked_label(
     Parameters
     ----------
     target : Path
-        PNG file, replaced in one step if it exists.
+        PNG file, which must not exist.
     keep : (H, W) bool
 
     Raises
@@ -117,7 +117,7 @@ def write_masked_label(
     LabelError
         If the label cannot be read, has another size, or `id_map` ignores no id or colour.
     StoreError
-        If the file cannot be written.
+        If something is at `target`, or the file cannot be written.
     """
     opened = open_label(images.read_file(source_label, "label"), source_label)
     samples = decode_label(opened, source_label)
@@ -126,7 +126,7 @@ def write_masked_label(
         raise LabelError(msg, code="size_mismatch")
     masked = _mask(samples, ~keep, id_map)
     palette = None if opened.palette is None else _extend(opened.palette)
-    _write(target, png.encode_png(masked, palette=palette))
+    create_file(target, png.encode_png(masked, palette=palette))
 
 
 def is_grey(samples: NDArray[Any]) -> bool:
@@ -157,15 +157,3 @@ def _extend(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     full = np.full((256, 3), 255, np.uint8)
     full[: len(palette)] = palette
     return full
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Write a complete file or none."""
-    partial = target.with_name(f".{target.name}.partial")
-    with disk_errors("write", target):
-        try:
-            partial.write_bytes(data)
-            partial.replace(target)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise

@@ -23,7 +23,7 @@ from curate.errors import StoreError
 from curate.files.locks import Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _ASIDE: Final = re.compile(
     r"\.(?P<name>.+)\.(?P<role>partial|previous)"
@@ -50,6 +50,7 @@ _ADVICE: Final[dict[int, str]] = {
     errno.EISDIR: "It is a folder where a file is needed: name another path.",
     errno.EEXIST: _TAKEN,
     errno.ENOTEMPTY: _TAKEN,
+    errno.ELOOP: "It is a link, which is not written through: remove it, or name another path.",
     errno.EMFILE: "Too many files are open: raise the limit (ulimit -n).",
 }
 """What to do about an error number."""
@@ -139,6 +140,36 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Replace the content of `path` as a whole."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def create_file(path: Path, content: bytes = b"", *, exist_ok: bool = False) -> None:
+    """Write a new file under its own name, through no link that somebody left there.
+
+    Parameters
+    ----------
+    exist_ok : bool
+        Whether an ordinary file may be there, which is left as it is.
+
+    Raises
+    ------
+    StoreError
+        If anything else is there already, or the disk does not let us.
+    """
+    with disk_errors("write", path):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if exist_ok else os.O_EXCL)
+        handle = os.open(path, flags, 0o666)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+        except OSError:
+            _remove(path)
+            raise
+
+
+def is_aside(name: str, own: Callable[[str], object]) -> bool:
+    """Tell whether a file was set aside by `replacing` for a name that `own` knows."""
+    match = _ASIDE.fullmatch(name)
+    return match is not None and bool(own(match["name"]))
 
 
 def sha256_file(path: Path) -> str:

@@ -78,6 +78,12 @@ def check_format(found: object, version: object, *, where: Path) -> None:
     raise StoreError(msg)
 
 
+def read_format(path: Path) -> Attribute:
+    """Return what format an HDF5 file says it is of; None if it does not say."""
+    with reading(path), h5py.File(path, "r") as file:
+        return _read_attribute(file.id, Attr.FORMAT)
+
+
 class H5Part:
     """One HDF5 file with scores, opened when it is first needed, by each process for itself.
 

@@ -11,7 +11,7 @@ from curate.errors import StoreError, UsageError
 from curate.files import atomic, state
 from curate.records import OK
 from curate.reporting import LogReporter, Reporter
-from curate.scores import assembling, columns, score_file, targets
+from curate.scores import assembling, columns, guard, score_file, targets
 from curate.scores.provenance import Prefixes, join_headers, parse_provenance
 from curate.scores.sources import Merged, open_files
 
@@ -125,9 +125,10 @@ def _choose_target(scores: Sequence[Path], out: Path, *, overwrite: bool) -> tar
         msg = f"--out {out} is one of the files to merge: name another one."
         raise UsageError(msg)
     if target.exists() and not overwrite:
-        msg = f"{out} exists already: replace it with --overwrite, or name another --out."
+        seen = target.found()[0]
+        msg = f"{seen} exists already: replace it with --overwrite, or name another --out."
         raise UsageError(msg)
-    targets.refuse_foreign(target)
+    guard.refuse_foreign(target)
     atomic.check_writable(target.path.parent)
     atomic.remove_stale(target.path)
     return target

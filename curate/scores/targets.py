@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -74,13 +75,22 @@ class Target:
             return [self] if self.images_table.exists() else []
         return [Target(path, Kind.H5) for path in self.h5_files()]
 
+    @property
+    def places(self) -> list[Path]:
+        """List where its files are, or shall be; of a folder, the folder."""
+        if self.kind is Kind.SHARDS:
+            return [self.path]
+        return [*([self.path] if self.has_maps else []), self.images_table, self.regions_table]
+
+    def found(self) -> list[Path]:
+        """List the `places` where anything is, be it a link to nothing."""
+        return [path for path in self.places if os.path.lexists(path)]
+
     def exists(self) -> bool:
         """Tell whether a finished score file is there, or something else in its place."""
-        if self.kind is Kind.TABLES:
-            return self.images_table.exists() or self.regions_table.exists()
         if self.kind is Kind.SHARDS and self.path.is_dir():
             return any(self.path.iterdir())
-        return self.path.exists()
+        return bool(self.found())
 
     def _table(self, name: str) -> Path:
         """Return the path of a Parquet table; in a folder, each HDF5 file has its own."""
@@ -113,29 +123,3 @@ def resolve_target(path: Path) -> Target:
         "folder name without a suffix (shards)."
     )
     raise UsageError(msg)
-
-
-def refuse_foreign(target: Target) -> None:
-    """Refuse to replace anything but shards and tables.
-
-    Raises
-    ------
-    UsageError
-        Naming what is in the way.
-    """
-    if target.kind is Kind.H5 and target.path.exists() and not target.path.is_file():
-        msg = f"{target.path} is no file. Name another --out."
-        raise UsageError(msg)
-    if target.kind is not Kind.SHARDS or not target.path.exists():
-        return
-    strange = [
-        path.name
-        for path in sorted(target.path.iterdir())
-        if path.is_dir() or path.suffix not in {".h5", ".parquet"}
-    ]
-    if strange:
-        msg = (
-            f"{target.path} holds {strange[0]!r}, which 'curate score' did not write, so that it "
-            "is not replaced. Name another --out."
-        )
-        raise UsageError(msg)

@@ -14,7 +14,7 @@ import numpy as np
 from curate.errors import StoreError, UsageError
 from curate.files import atomic, locks
 from curate.records import OK
-from curate.scores import assembling, checks, columns, packing, score_file, sources, targets
+from curate.scores import assembling, checks, columns, guard, packing, score_file, sources, targets
 from curate.scores.provenance import Header, Provenance, parse_provenance, refuse_mixing, schema_of
 from curate.scores.schema import NO_MEANS, Schema, map_dtype, map_shape
 
@@ -198,17 +198,13 @@ def _refuse_existing(target: targets.Target, *, overwrite: bool, resume: bool) -
     if overwrite and resume:
         msg = "--overwrite and --resume exclude each other: give one of them."
         raise UsageError(msg)
-    if not (target.exists() or target.parts.exists()):
-        return
-    if not (overwrite or resume):
-        is_there = f"{target.path} exists already"
-        unfinished = f"{target.parts} holds unfinished scores"
-        msg = (
-            f"{is_there if target.exists() else unfinished}: go on with --resume, replace it with "
-            "--overwrite, or name another --out."
-        )
+    seen = f"{target.parts} holds unfinished scores" if target.parts.exists() else ""
+    if target.exists():
+        seen = f"{target.found()[0]} exists already"
+    if seen and not (overwrite or resume):
+        msg = f"{seen}: go on with --resume, replace it with --overwrite, or name another --out."
         raise UsageError(msg)
-    targets.refuse_foreign(target)
+    guard.refuse_foreign(target)
 
 
 class Pieces:
@@ -235,7 +231,7 @@ class Pieces:
         if rank == 0:
             with atomic.disk_errors("write to", folder):
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / _LOCK).touch()
+            atomic.create_file(folder / _LOCK, exist_ok=True)
             self._lock = atomic.claim(folder / _LOCK, folder)
         self._next = 1 + max((int(path.stem.split("-")[1]) for path in self.paths()), default=0)
 

@@ -255,9 +255,14 @@ def _check_out(out: Path, source: SubsetSource, *, overwrite: bool) -> None:
     remove_stale(out)  # an earlier subset that a killed process had set aside comes back
     if not out.exists():
         return
-    if not out.is_dir() or (any(out.iterdir()) and not manifest.is_subset(out)):
-        msg = f"--out {out} is there and is no subset of curate: it is not replaced. Name another."
+    is_empty = out.is_dir() and not any(out.iterdir())
+    problem = "" if is_empty else manifest.find_foreign(out)
+    if problem:
+        msg = (
+            f"--out {out} {problem}. It is not replaced: move what is yours, or all of it, away, "
+            "or name another folder."
+        )
         raise errors.UsageError(msg)
-    if not overwrite and any(out.iterdir()):
+    if not overwrite and not is_empty:
         msg = f"--out {out} exists already: replace it with --overwrite, or name another one."
         raise errors.UsageError(msg)

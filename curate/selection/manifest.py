@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -72,20 +74,48 @@ def write_manifest(folder: Path, table: pa.Table) -> None:
 def write_record(folder: Path, content: dict[str, Any]) -> None:
     """Write ``subset.json``, which marks the folder as a subset and says where it comes from.
 
-    It is written last, so that its presence means that everything is there.
+    It is written last, so that its presence means that everything is there; it counts and hashes
+    the names of all other files, so that what is added later is never taken for a part of it.
     """
+    names = _list_files(folder)
     table = {"format": RECORD_FORMAT, "format_version": RECORD_VERSION, **content}
+    table |= {"files": len(names), "files_sha256": _hash(names)}
     with (folder / RECORD_NAME).open("x", encoding="utf-8") as file:
         file.write(json.dumps(table, indent=2) + "\n")
 
 
-def is_subset(folder: Path) -> bool:
-    """Tell whether a folder is a subset that curate wrote."""
+def find_foreign(folder: Path) -> str:
+    """Say what keeps a folder from being a subset as curate wrote it; empty if it is one."""
     try:
         table = json.loads((folder / RECORD_NAME).read_bytes())
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(table, dict) and table.get("format") == RECORD_FORMAT
+        table = None
+    if not isinstance(table, dict) or table.get("format") != RECORD_FORMAT:
+        return "is no subset of curate"
+    names = _list_files(folder)
+    if table.get("files_sha256") == _hash(names):
+        return ""
+    written_ns = (folder / RECORD_NAME).lstat().st_mtime_ns
+    later = [name for name in names if (folder / name).lstat().st_ctime_ns > written_ns]
+    added = f", {later[0]!r} for one" if later else ""
+    return (
+        f"holds {len(names)} files beside {RECORD_NAME}, not the {table.get('files')} that curate "
+        f"wrote: some were added or removed{added}"
+    )
+
+
+def _list_files(folder: Path) -> list[str]:
+    """List all files and links below a folder but the record, as sorted relative paths."""
+    names = []
+    for where, folders, files in os.walk(folder):
+        links = [name for name in folders if os.path.islink(f"{where}/{name}")]  # noqa: PTH114
+        names += [os.path.relpath(f"{where}/{name}", folder) for name in (*files, *links)]
+    return sorted(name for name in names if name != RECORD_NAME)
+
+
+def _hash(names: list[str]) -> str:
+    """Return one checksum of all names."""
+    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _to_csv(values: pa.Array) -> pa.LargeStringArray:

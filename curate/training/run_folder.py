@@ -26,6 +26,13 @@ CHECKPOINT_NAME: Final = "checkpoint.safetensors"
 SEGMENTER_NAME: Final = "segmenter.safetensors"
 METHOD_NAME: Final = "method.safetensors"
 
+_OWN: Final = {
+    *(CHECKPOINT_NAME, SEGMENTER_NAME, METHOD_NAME, run_record.RUN_NAME, run_record.SETTINGS_NAME),
+    *(run_record.PROVENANCE_NAME, run_record.SPLITS_NAME, run_record.METRICS_NAME),
+    run_record.EVENTS_NAME,
+}
+"""What curate writes into a run folder."""
+
 
 class RunFolder:
     """One run folder; see `open`. Of several processes, only the first one reads and writes it.
@@ -74,6 +81,8 @@ class RunFolder:
             )
             raise UsageError(msg)
         record = run_record.read_run(path)  # refuses a folder that is not a run
+        if overwrite:
+            _refuse_foreign(path)
         if resume:
             run_record.check_same_settings(path, config)
         folder = cls(path, is_resumed=resume, overwrite=overwrite)
@@ -215,3 +224,15 @@ class RunFolder:
         except StoreError as error:
             msg = f"{error} {self.how_to_go_on()}"
             raise StoreError(msg) from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse to replace a run folder in which somebody keeps files of their own."""
+    for file in sorted(path.iterdir()):
+        is_own = file.name in _OWN or atomic.is_aside(file.name, _OWN.__contains__)
+        if not is_own or (file.is_dir() and file.name != run_record.EVENTS_NAME):
+            msg = (
+                f"{path} holds {file.name!r}, which 'curate fit' did not write, so that the run is "
+                "not replaced. Move it away, or name another --out."
+            )
+            raise UsageError(msg)

@@ -32,6 +32,7 @@ SETTINGS_NAME: Final = "config.json"
 PROVENANCE_NAME: Final = "provenance.json"
 SPLITS_NAME: Final = "splits.parquet"
 METRICS_NAME: Final = "metrics.parquet"
+EVENTS_NAME: Final = "tensorboard"
 PACKAGES: Final = ("curate-seg", "torch", "torchvision", "timm", "numpy")
 """Those that scores depend on."""
 
@@ -352,4 +353,4 @@ def _open_tensorboard(folder: Path) -> Any:  # noqa: ANN401 (an optional package
             "Install it with: pip install 'curate-seg[tensorboard]'"
         )
         raise errors.ConfigError(msg) from error
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(folder / EVENTS_NAME))

@@ -140,6 +140,21 @@ def test_existing_results_need_a_flag(config, trained, tmp_path):
         run(config, tmp_path, out=tmp_path / "mine", overwrite=True)
 
 
+def test_files_of_a_user_among_the_results_are_never_deleted(config, trained, tmp_path):
+    run(config, tmp_path, arms=("joint",))
+    notes = tmp_path / "cmp/trainings/notes.txt"
+    notes.write_text("precious")
+    with pytest.raises(UsageError, match=r"notes\.txt is no outcome of a training"):
+        run(config, tmp_path, arms=("joint",), overwrite=True)
+    assert notes.exists()
+    notes.unlink()
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "cmp/work").rename(tmp_path / "worked")
+    (tmp_path / "cmp/work").symlink_to(tmp_path / "victim")
+    with pytest.raises(UsageError, match="work is a link"):
+        run(config, tmp_path, arms=("joint",), resume=True)
+
+
 def test_a_damaged_result_is_named(config, trained, tmp_path):
     run(config, tmp_path, arms=("joint",))
     path = tmp_path / "cmp/trainings/draw-0.seed-0.joint.json"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+import resource
 
 import numpy as np
 import pytest
@@ -171,14 +171,22 @@ def test_mask_of_another_size_is_refused(tmp_path):
         write_masked_label(source, tmp_path / "b.png", np.ones((8, 9), bool), id_map=TWO)
 
 
-def test_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_full_disk_leaves_nothing_behind(tmp_path):
     source, target = put(tmp_path / "a.png", BITS), tmp_path / "out" / "b.png"
     target.parent.mkdir()
-
-    def fail(self, other):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(StoreError, match=r"cannot write .*b\.png: No space left.*Free some space"):
-        write_masked_label(source, target, KEEP, id_map=TWO)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
+    try:
+        with pytest.raises(StoreError, match=r"cannot write .*b\.png: File too large.*ulimit -f"):
+            write_masked_label(source, target, KEEP, id_map=TWO)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(target.parent.iterdir())
+
+
+def test_masked_label_replaces_nothing(tmp_path):
+    source, target = put(tmp_path / "a.png", BITS), tmp_path / "b.png"
+    target.symlink_to(tmp_path / "victim")
+    with pytest.raises(StoreError, match=r"cannot write .*b\.png: File exists"):
+        write_masked_label(source, target, KEEP, id_map=TWO)
+    assert not (tmp_path / "victim").exists()

@@ -12,6 +12,7 @@ from curate.errors import DataError, StoreError
 from curate.files.atomic import (
     _host,
     check_writable,
+    create_file,
     remove_stale,
     replacing,
     replacing_folder,
@@ -271,3 +272,19 @@ def test_unwritable_folder_is_told_early(tmp_path, monkeypatch):
 def test_writable_folder_is_made_and_left_empty(tmp_path):
     check_writable(tmp_path / "a" / "b")
     assert names(tmp_path / "a" / "b") == []
+
+
+@pytest.mark.parametrize("exist_ok", [False, True])
+def test_new_file_is_never_written_through_a_link(tmp_path, exist_ok):
+    (tmp_path / "link").symlink_to(tmp_path / "victim")
+    with pytest.raises(StoreError, match=r"cannot write .*link: "):
+        create_file(tmp_path / "link", b"x", exist_ok=exist_ok)
+    assert names(tmp_path) == ["link"]
+
+
+def test_new_file_leaves_what_is_there(tmp_path):
+    create_file(tmp_path / "a", b"first")
+    with pytest.raises(StoreError, match="File exists"):
+        create_file(tmp_path / "a", b"second")
+    create_file(tmp_path / "a", exist_ok=True)
+    assert (tmp_path / "a").read_bytes() == b"first"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from curate.data.classes import resolve_classes
 from curate.data.dataset import open_dataset
 from curate.data.pairs import read_pair
-from curate.errors import StoreError, UsageError
+from curate.errors import DataError, StoreError, UsageError
 from curate.selection.export import export_subset
 from tests.selection.making import (
     BLOCK_PX,
@@ -144,6 +145,42 @@ def test_existing_subset_needs_overwrite(scores, out):
         export_subset(scores, out=out, count=1)
     export_subset(scores, out=out, count=1, overwrite=True)
     assert [path.name for path in (out / "images").iterdir()] == ["a.png"]
+
+
+def test_users_files_in_a_subset_are_never_deleted(scores, out):
+    export_subset(scores, out=out, count=1)
+    (out / "labels" / "mine.png").write_text("precious")
+    with pytest.raises(UsageError, match=r"added or removed.*It is not replaced"):
+        export_subset(scores, out=out, count=2, overwrite=True)
+    assert (out / "labels" / "mine.png").read_text() == "precious"
+
+
+@pytest.mark.parametrize("layout", ["original", "list"])
+@pytest.mark.parametrize("name", [".a.png.partial", "a.png", ".a.png.partial-1-00000000-00000000"])
+@pytest.mark.parametrize("media", ["symlink", "hardlink", "copy", "none"])
+def test_masked_label_is_never_written_through_a_planted_link(
+    tmp_path, root, scores, out, media, name, layout
+):
+    if layout == "list" and media not in ("symlink", "none"):
+        return
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    if name != "a.png":
+        (root / "labels" / name).symlink_to(victim)
+    edit(scores, "images/image_path", 0, f"labels/{name}")
+    with suppress(StoreError, DataError):
+        export_subset(scores, out=out, by="region", top="100%", media=media, format=layout)
+    assert victim.read_text() == "precious"
+    assert (root / "labels" / "a.png").stat().st_size > 0
+
+
+def test_names_as_long_as_the_disk_takes_are_exported(tmp_path, root, scores, out):
+    name = "a" * 251 + ".png"
+    for folder in ("images", "labels"):
+        (root / folder / "a.png").rename(root / folder / name)
+        edit(scores, f"images/{folder[:-1]}_path", 0, f"{folder}/{name}")
+    export_subset(scores, out=out, by="region", top="100%")
+    assert (out / "labels" / name).is_file()
 
 
 def test_foreign_folder_is_never_replaced(scores, out):

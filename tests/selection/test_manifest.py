@@ -3,10 +3,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 
 import pyarrow as pa
+import pytest
 
-from curate.selection.manifest import is_subset, write_manifest, write_record
+from curate.selection.manifest import find_foreign, write_manifest, write_record
 
 
 def test_manifest_is_plain_csv(tmp_path):
@@ -36,18 +38,35 @@ def test_manifest_is_written_block_by_block(tmp_path, monkeypatch):
     assert lines == ["a,b,c", *(f"{row},{row},{row}" for row in range(8))]
 
 
-def test_record_marks_a_subset(tmp_path):
-    assert not is_subset(tmp_path)
+def test_record_marks_a_subset_by_what_is_in_it(tmp_path):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.png").touch()
+    assert find_foreign(tmp_path) == "is no subset of curate"
     write_record(tmp_path, {"a": 1})
-    assert is_subset(tmp_path)
-    assert json.loads((tmp_path / "subset.json").read_text()) == {
-        "format": "curate-subset",
-        "format_version": 1,
-        "a": 1,
-    }
+    assert find_foreign(tmp_path) == ""
+    told = json.loads((tmp_path / "subset.json").read_text())
+    assert told.items() >= {"format": "curate-subset", "format_version": 1, "a": 1}.items()
+    assert told["files"] == 1
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "labels/mine.png", "new/deep/x", "a_link"])
+def test_file_that_was_added_to_a_subset_is_named(tmp_path, name):
+    (tmp_path / "labels").mkdir()
+    write_record(tmp_path, {})
+    time.sleep(0.01)  # the clock of a file system is coarse
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).symlink_to("/") if name == "a_link" else (tmp_path / name).touch()
+    assert find_foreign(tmp_path).endswith(f"added or removed, {name!r} for one")
+
+
+def test_file_that_was_exchanged_for_another_is_seen(tmp_path):
+    (tmp_path / "a").touch()
+    write_record(tmp_path, {})
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert "holds 1 files beside subset.json, not the 1 that" in find_foreign(tmp_path)
 
 
 def test_other_files_do_not_mark_a_subset(tmp_path):
     for text in ("", "[]", '{"format": "x"}', "[" * 99_999):
         (tmp_path / "subset.json").write_text(text)
-        assert not is_subset(tmp_path)
+        assert find_foreign(tmp_path) == "is no subset of curate"

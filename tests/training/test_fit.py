@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,6 +132,16 @@ def test_an_existing_run_is_not_overwritten_unasked(finished_run):
     config, run = finished_run
     with pytest.raises(UsageError, match="--overwrite"):
         fit(config, out=run)
+
+
+def test_files_of_a_user_in_a_run_folder_are_never_deleted(finished_run, tmp_path):
+    config, run = finished_run
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied)
+    (copied / "notes.md").write_text("years of work")
+    with pytest.raises(UsageError, match=r"holds 'notes\.md', which 'curate fit' did not write"):
+        fit(config, out=copied, overwrite=True)
+    assert (copied / "notes.md").exists()
 
 
 def test_a_foreign_folder_is_never_overwritten(tmp_path):

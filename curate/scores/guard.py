@@ -1,0 +1,72 @@
+"""What lies where scores shall be written, and is not curate's own: it is never replaced."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import pyarrow.parquet as pq
+
+from curate import errors
+from curate.files.atomic import is_aside
+from curate.scores import h5_read, schema, targets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SHARD: Final = re.compile(r"part-\d{5,}\.(h5|images\.parquet|regions\.parquet)")
+_PIECE: Final = re.compile(r"piece-\d{8,}-\d{4,}\.h5|lock|overwrite")
+
+
+def refuse_foreign(target: targets.Target) -> None:
+    """Refuse to replace, or to work in, anything that curate did not write.
+
+    Raises
+    ------
+    UsageError
+        Naming what is in the way.
+    """
+    _refuse_strange_names(target.parts, _PIECE)
+    if target.kind is targets.Kind.SHARDS:
+        _refuse_strange_names(target.path, _SHARD)
+        places = [path for path in _list(target.path) if _SHARD.fullmatch(path.name)]
+    else:
+        places = target.found()
+    for path in places:
+        if not _is_scores(path):
+            _refuse(path, "is no score file, or a damaged one")
+
+
+def _refuse_strange_names(folder: Path, own: re.Pattern[str]) -> None:
+    """Refuse a folder that holds what is not called like curate's files, or no folder."""
+    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+        _refuse(folder, "is no folder")
+    for path in _list(folder):
+        is_own = own.fullmatch(path.name) or is_aside(path.name, own.fullmatch)
+        if not is_own or path.is_dir() or path.is_symlink():
+            _refuse(folder, f"holds {path.name!r}, which 'curate score' did not write")
+
+
+def _list(folder: Path) -> list[Path]:
+    """List the content of a folder, if it is there."""
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_scores(path: Path) -> bool:
+    """Tell whether a file says that it holds scores, of whatever version."""
+    if not path.is_file():
+        return False
+    try:
+        if path.suffix == ".parquet":
+            with h5_read.reading(path):
+                about = pq.read_schema(path).metadata or {}
+            return about.get(schema.Attr.FORMAT.encode()) == schema.FORMAT.encode()
+        return h5_read.read_format(path) == schema.FORMAT
+    except errors.StoreError:
+        return False
+
+
+def _refuse(path: Path, what: str) -> None:
+    """Raise the error."""
+    msg = f"{path} {what}, so that it is not replaced. Remove it yourself, or name another --out."
+    raise errors.UsageError(msg)
