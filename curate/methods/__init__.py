@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from curate.errors import ConfigError, did_you_mean
+from curate.methods.confidence import Confidence
 from curate.methods.controls import CONTROLS, controlled
 from curate.methods.hierarchical.method import Hierarchical
 from curate.methods.protocol import Injected, Method, MethodContext, Preparation, Progress, Split
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 METHODS: Final[dict[str, type[Method]]] = {
+    "confidence": Confidence,
     "hierarchical": Hierarchical,
     "streams": Streams,
     "uniform": Uniform,

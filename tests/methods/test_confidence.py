@@ -1,0 +1,158 @@
+"""Confidence, worked out by hand on images of a few cells whose predictions are given."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from curate.methods import MethodContext, Preparation, Split
+from curate.methods import references as reference_segmenters
+from curate.methods.confidence import Confidence, ConfidenceSettings, mean_of_same_label
+from curate.records import Evidence
+
+SPLITS = {
+    "r0:a": Split(held_out=False, fold=0),
+    "r0:b": Split(held_out=True, fold=1),
+    "s0:a": Split(held_out=False, fold=0),
+    "s0:b": Split(held_out=False, fold=1),
+}
+
+
+class Constant(nn.Module):
+    """Predicts class 0 with a fixed probability everywhere, at once at the grid's size."""
+
+    def __init__(self, probability):
+        super().__init__()
+        self.logit = nn.Parameter(torch.tensor(math.log(probability / (1 - probability))))
+        self.num_seen = 0
+
+    def forward(self, images):
+        self.num_seen += len(images)
+        height, width = images.shape[2] // 4, images.shape[3] // 4
+        first = self.logit.expand(len(images), 1, height, width)
+        return SimpleNamespace(logits=torch.cat([first, torch.zeros_like(first)], dim=1))
+
+
+def make_method(probabilities=(0.8, 0.5), **settings):
+    made = iter(map(Constant, probabilities))
+    context = MethodContext(
+        num_classes=2,
+        feature_channels={},
+        real_class_px=[1000, 1000],
+        splits=SPLITS,
+        build_segmenter=lambda: next(made),
+        build_encoder=lambda name: None,
+    )
+    return Confidence.build(ConfidenceSettings(folds=len(probabilities), **settings), context)
+
+
+def evidence_of(keys, labels, own):
+    """Images of one row of cells; `own` is the segmenter's probability of class 0."""
+    first = torch.tensor(own)[:, None, None, :]
+    labels = torch.tensor(labels)[:, None]
+    return Evidence(
+        predictions=torch.cat([first, 1 - first], dim=1),
+        label_map=labels,
+        images=torch.zeros(len(keys), 3, 4, 4 * labels.shape[2]),
+        is_real=torch.tensor([key.startswith("r") for key in keys]),
+        keys=tuple(keys),
+    )
+
+
+def test_posterior_weighs_probability_against_the_frequency_of_the_class():
+    method = make_method()
+    method.given.copy_(torch.tensor([30.0, 10.0]))  # frequencies 3/4 and 1/4
+    seen = evidence_of(["s0:a"], [[0, 1, 255]], [[0.2, 0.9, 0.9]])
+    # class 0: sqrt(.2 * .8) = .4; class 1: sqrt(.1 * .2) = .1414
+    found = method.scores(seen)
+    expected = [0.4 / (0.4 + 0.75), math.sqrt(0.02) / (math.sqrt(0.02) + 0.25), 0.5]
+    torch.testing.assert_close(found.pixel[0, 0], torch.tensor(expected), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.region, found.pixel)  # no cell of the same label is near
+    mean = torch.full((1, 1, 3), sum(expected[:2]) / 2)
+    torch.testing.assert_close(found.image, mean, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.combined, (found.pixel + found.region + found.image) / 3)
+
+
+def test_real_images_of_the_training_are_scored_by_the_reference_of_their_fold_alone():
+    method = make_method()
+    method.given.copy_(torch.tensor([10.0, 10.0]))
+    seen = evidence_of(["r0:a", "r0:b", "x:new"], [[0]] * 3, [[0.99]] * 3)
+    pixel = method.scores(seen).pixel[:, 0, 0]
+    both = math.sqrt(0.99 * math.sqrt(0.8 * 0.5))  # an unknown image: everyone who can tell
+    expected = [p / (p + 0.5) for p in (0.8, 0.5, both)]
+    torch.testing.assert_close(pixel, torch.tensor(expected), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("own", "expected"), [(0.0, 0.8), (1.0, 0.2)])
+def test_share_of_the_own_prediction_is_an_exponent(own, expected):
+    method = make_method(own=own)
+    method.given.copy_(torch.tensor([1.0, 0.0]))
+    pixel = method.scores(evidence_of(["s0:a"], [[0]], [[0.2]])).pixel
+    torch.testing.assert_close(pixel.item(), expected / (expected + 1), atol=1e-3, rtol=0)
+
+
+def test_each_class_keeps_its_share_of_the_weight():
+    method = make_method()
+    labels = [[0, 0, 1, 1], [0, 0, 1, 1]]
+    seen = evidence_of(["r0:a", "s0:a"], labels, [[0.5] * 4, [0.9, 0.5, 0.9, 0.8]])
+    warm, _ = method.step(seen, is_warmup=True)
+    assert torch.equal(warm, torch.ones(2, 1, 4))
+    weights, metrics = method.step(seen, is_warmup=False)
+    scores = method.scores(seen).combined[1, 0]
+    for cells in (slice(0, 2), slice(2, 4)):
+        expected = scores[cells] / scores[cells].mean()
+        torch.testing.assert_close(weights[1, 0, cells], expected, atol=1e-4, rtol=0)
+    assert torch.equal(weights[0], torch.ones(1, 4))  # of real cells there is nothing to weigh
+    size = float(weights[1].sum() ** 2 / (4 * (weights[1] ** 2).sum()))
+    assert metrics["ess"] == pytest.approx(size, abs=1e-5)
+
+
+def test_stored_scores_give_the_weights_of_the_last_step():
+    method = make_method()
+    seen = evidence_of(["r0:a", "s0:a"], [[0, 0, 1]] * 2, [[0.5] * 3, [0.9, 0.3, 0.2]])
+    weights, _ = method.step(seen, is_warmup=False)
+    rule, scores = method.weight_rule(), method.scores(seen).combined[1, 0]
+    factors = torch.tensor(rule.class_factors)[seen.label_map[1, 0]]
+    torch.testing.assert_close(rule(scores * factors), weights[1, 0], atol=1e-4, rtol=0)
+
+
+def test_an_image_is_shown_to_the_reference_of_its_fold_alone():
+    method = make_method()
+    method.step(
+        evidence_of(["r0:a", "s0:a", "s0:b", "s0:b"], [[0]] * 4, [[0.5]] * 4), is_warmup=False
+    )
+    assert [reference.num_seen for reference in method.references] == [1, 2]
+
+
+def test_references_share_the_steps_and_learn_from_the_other_folds(monkeypatch):
+    asked = []
+
+    def train_reference(reference, preparation, excluded, **options):
+        asked.append((excluded, options["steps"], options["seed"]))
+        yield from range(options["steps"])
+
+    monkeypatch.setattr(reference_segmenters, "train_reference", train_reference)
+    preparation = Preparation(None, None, None, None, None, seed=7, num_steps=60)
+    method = make_method(reference_share=0.5)
+    progress = list(method.prepare(preparation))
+    assert [excluded for excluded, _, _ in asked] == [{"r0:a", "s0:a"}, {"r0:b", "s0:b"}]
+    assert [steps for _, steps, _ in asked] == [15, 15]  # half of 60, shared by two
+    assert asked[0][2] != asked[1][2]
+    assert [p for p in progress if p.is_safe] == [(1, 2, True), (2, 2, True)]
+    assert list(method.prepare(preparation)) == []  # all is learned
+    method = make_method(reference_share=1.0, reference_steps=20)
+    _ = list(method.prepare(preparation))
+    assert [steps for _, steps, _ in asked[2:]] == [20, 20]
+    _ = list(make_method((0.8,)).prepare(preparation))
+    assert asked[-1][0] == set()  # a single one learns from all
+
+
+def test_mean_is_over_cells_of_the_same_label_within_the_square():
+    labels = torch.tensor([[[0, 1, 0], [0, 0, 1], [0, 0, 0]]])
+    values = torch.arange(9.0).reshape(1, 3, 3)
+    means = mean_of_same_label(values, labels, 3)
+    assert means[0, 0, 0] == pytest.approx((0 + 3 + 4) / 3)
+    assert means[0, 0, 1] == pytest.approx((1 + 5) / 2)
+    assert means[0, 1, 1] == pytest.approx((0 + 2 + 3 + 4 + 6 + 7 + 8) / 7)
