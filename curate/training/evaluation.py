@@ -12,9 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from curate import errors, metrics, records
-from curate.data.augmentation import fit_to_size
+from curate.data import augmentation, pairs
 from curate.data.dataset import DataSource, open_dataset
-from curate.data.pairs import read_pair
 from curate.training import loaded_run, networks, trainer
 
 if TYPE_CHECKING:
@@ -90,8 +89,8 @@ def evaluate(
     failed = 0
     with ThreadPoolExecutor(max_workers=2) as pool:
         for start in range(0, len(source.pairs), BATCH):
-            pairs = source.pairs[start : start + BATCH]
-            read = list(pool.map(lambda pair: _read(source, pair, loaded.config.fit.size), pairs))
+            some = source.pairs[start : start + BATCH]
+            read = list(pool.map(lambda pair: _read(source, pair, loaded.config.fit.size), some))
             usable = [item for item in read if item is not None]
             failed += len(read) - len(usable)
             if not usable:
@@ -114,8 +113,8 @@ def _read(
 ) -> tuple[torch.Tensor, NDArray[np.uint8]] | None:
     """Read one image at the network's size and its labels at their own; None if unreadable."""
     try:
-        loaded = read_pair(source, pair)
+        loaded = pairs.read_pair(source, pair)
     except errors.DataError:
         return None
-    image, _ = fit_to_size(loaded.image, loaded.label_map, size)
+    image, _ = augmentation.fit_to_size(loaded.image, loaded.label_map, size)
     return image, loaded.label_map.numpy()

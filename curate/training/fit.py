@@ -17,8 +17,7 @@ from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
-from curate.training import run_record
-from curate.training.loaded_run import load_segmenter
+from curate.training import loaded_run, run_record
 from curate.training.networks import build_networks, check_method
 from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
@@ -166,7 +165,7 @@ def _fit_into(
         is_restored=folder.has_checkpoint,
     )
     if config.fit.start_from and not folder.has_checkpoint:
-        load_segmenter(config.fit.start_from, networks.segmenter)
+        loaded_run.load_segmenter(config.fit.start_from, networks.segmenter)
     trainer = Trainer(
         networks.segmenter,
         networks.method,
