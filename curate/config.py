@@ -106,7 +106,9 @@ class FitConfig(Strict):
     """``[fit]``: the joint training."""
 
     method: str = "streams"
-    """How synthetic pixels are weighed: ``streams``, ``confidence``, ``hierarchical``; ``uniform``."""
+    """How synthetic pixels are weighed: ``streams``, ``confidence``, ``hierarchical``, or
+    ``uniform``.
+    """
 
     segmenter: str = "efficientnet_lite0_fpn"
     """A built-in segmenter, or ``package.module:factory``."""
