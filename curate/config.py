@@ -344,17 +344,39 @@ def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[st
     return [key for key in model.model_fields if key != "root"]
 
 
+PATH_SETTINGS = ("maps",)
+"""Keys of ``[method]``, and of an arm's settings, that are paths."""
+
+
 def _anchor_all(config: Config, root: Path) -> Config:
     """Make every path absolute."""
 
     def anchored(table: Config | ArmConfig, *names: str) -> dict[str, Any]:
         return {name: tuple(_anchor(item, root) for item in getattr(table, name)) for name in names}
 
-    arms = tuple(arm.model_copy(update=anchored(arm, "real", "synthetic")) for arm in config.arm)
+    arms = tuple(
+        arm.model_copy(
+            update=anchored(arm, "real", "synthetic")
+            | {"settings": _anchor_settings(arm.settings, root)}
+        )
+        for arm in config.arm
+    )
     start = config.fit.start_from
     fit = config.fit.model_copy(update={"start_from": start and root / start})
-    own = {"root": root, "arm": arms, "fit": fit}
+    method = _anchor_settings(config.method, root)
+    own = {"root": root, "arm": arms, "fit": fit, "method": method}
     return config.model_copy(update=own | anchored(config, "real", "synthetic", "test"))
+
+
+def _anchor_settings(settings: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Make the paths among the settings of a method absolute."""
+
+    def anchor(value: Any) -> Any:  # noqa: ANN401 (not checked yet)
+        if isinstance(value, list):
+            return [anchor(each) for each in value]
+        return str(root / value) if isinstance(value, str) else value
+
+    return {k: anchor(v) if k in PATH_SETTINGS else v for k, v in settings.items()}
 
 
 def _anchor(dataset: DatasetConfig, root: Path) -> DatasetConfig:

@@ -7,6 +7,7 @@ from typing import Final
 from curate.errors import ConfigError, did_you_mean
 from curate.methods.confidence import Confidence
 from curate.methods.controls import CONTROLS, controlled
+from curate.methods.given import Given
 from curate.methods.hierarchical.method import Hierarchical
 from curate.methods.protocol import Injected, Method, MethodContext, Preparation, Progress, Split
 from curate.methods.streams.method import Streams
@@ -26,6 +27,7 @@ __all__ = [
 
 METHODS: Final[dict[str, type[Method]]] = {
     "confidence": Confidence,
+    "given": Given,
     "hierarchical": Hierarchical,
     "streams": Streams,
     "uniform": Uniform,

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from PIL import Image
 
 from curate.config import parse
 from curate.errors import ConfigError
@@ -46,6 +47,15 @@ def build(name, splits=None, **settings):
     )
     settings = SETTINGS.get(name, {}) | settings
     return kind.build(parse(kind.Settings, settings, where="test"), context)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def maps(tmp_path_factory):
+    """Maps of the synthetic images, for the method that is given its weights."""
+    folder = tmp_path_factory.mktemp("maps")
+    for name, level in (("a", 40), ("b", 200)):
+        Image.new("L", (32, 24), level).save(folder / f"{name}.png")
+    SETTINGS["given"] = {"maps": str(folder)}
 
 
 @pytest.fixture(params=sorted(METHODS))
