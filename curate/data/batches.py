@@ -9,11 +9,12 @@ import torch
 from torch.utils.data import Dataset
 
 from curate import errors, job, records, seeding
-from curate.data import augmentation, pairs, sampling
+from curate.data import augmentation, drawn, pairs, sampling
 from curate.data.workers import load_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from pathlib import Path
 
     from curate.config import AugmentConfig
     from curate.data.dataset import DataSource
@@ -35,6 +36,7 @@ def training_batches(
     world: job.World = job.ALONE,
     with_uncropped: bool = False,
     keep_bytes: int = 0,
+    shared: Path | None = None,
 ) -> Generator[records.Batch]:
     """Yield the batches of steps `first_step` to `first_step` + `num_steps` - 1.
 
@@ -62,6 +64,8 @@ def training_batches(
         Whether each batch holds its synthetic images without random changes, too.
     keep_bytes : int
         Size of the decoded images that each reading process keeps for the next epoch.
+    shared : Path, optional
+        Folder in which changed images are kept for other trainings that draw them, too.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def training_batches(
     plans = sampling.plan_steps(
         orders[0], orders[1], batch_size=batch_size, steps=steps, world=world
     )
-    reader = _Reader(real, synthetic, size, seed, augment, with_uncropped, keep_bytes)
+    reader = _Reader(real, synthetic, size, seed, augment, with_uncropped, keep_bytes, shared)
     return _load(reader, plans, workers, pin_memory=pin_memory)
 
 
@@ -144,6 +148,7 @@ class _Reader(Dataset[Any]):
         augment: AugmentConfig,
         with_uncropped: bool,
         keep_bytes: int,
+        shared: Path | None,
     ) -> None:
         # each plan brings the pairs it needs: all of them would slow the start of workers
         self._sources = {
@@ -156,6 +161,10 @@ class _Reader(Dataset[Any]):
         self._with_uncropped = with_uncropped
         self._free_bytes = keep_bytes
         self._kept: dict[str, pairs.LoadedPair] = {}
+        self._drawn = shared and {
+            domain: drawn.DrawnImages(shared / f"{domain}.drawn", size, f"{seed} {augment!r}")
+            for domain in self._sources
+        }
 
     def __getitem__(self, plan: sampling.StepPlan) -> dict[str, Any] | errors.DataError:
         """Return the fields of a `Batch`, or the error that the step ends with."""
@@ -182,11 +191,9 @@ class _Reader(Dataset[Any]):
                 break
             source = self._sources[domain][number]
             try:
-                loaded = self._load_pair(source, pair)
+                samples.append(self._draw(domain, source, pair, position))
             except errors.DataError as error:
                 problems.append((source.key_of(pair), str(error)))
-                continue
-            samples.append(self._change(domain, source.key_of(pair), loaded, position))
         if len(samples) < count:
             msg = (
                 f"More than {sampling.NUM_SPARE} of {len(candidates)} {domain} images in a row "
@@ -195,29 +202,65 @@ class _Reader(Dataset[Any]):
             raise errors.DataError(msg, code="unreadable_image")
         return samples
 
+    def _draw(self, domain: str, source: DataSource, pair: records.Pair, position: int) -> _Sample:
+        """Change an image at random; keep it as it was, too, where that is asked for."""
+        rng = seeding.stable_rng(self._seed, "augment", domain, position)
+        change = augmentation.sample_augmentation(rng, self._augment)
+        found = self._draw_changed(domain, source, pair, position, change)
+        uncropped = None
+        if self._with_uncropped and domain == "synthetic":
+            view = augmentation.find_view(found.shape, self._size, change)
+            whole = self._keep(f"whole {source.key_of(pair)}", self._fit, source, pair)
+            uncropped = records.Uncropped(*whole, view)
+        return _Sample(source.key_of(pair), *found.changed, domain == "real", uncropped)
+
+    def _draw_changed(
+        self,
+        domain: str,
+        source: DataSource,
+        pair: records.Pair,
+        position: int,
+        change: augmentation.Augmentation,
+    ) -> drawn.DrawnImage:
+        """Make a changed image, or take it from those that are shared."""
+        kept = self._drawn[domain] if self._drawn else None
+        digest = kept.digest(source, pair, position) if kept else b""
+        if kept and (found := kept.get(position, digest)):
+            return found
+        loaded = self._load_pair(source, pair)
+        changed = pairs.LoadedPair(*augmentation.augment(*loaded, self._size, change))
+        height, width = loaded.label_map.shape
+        made = drawn.DrawnImage(changed, (height, width))
+        if kept:
+            kept.put(position, digest, made)
+        return made
+
     def _load_pair(self, source: DataSource, pair: records.Pair) -> pairs.LoadedPair:
-        """Read an image and its label; the first ones that fit into memory are kept."""
-        key = source.key_of(pair)
-        if key not in self._kept:
-            loaded = pairs.read_pair(source, pair)
+        """Read an image and its label."""
+        return self._keep(source.key_of(pair), pairs.read_pair, source, pair)
+
+    def _fit(self, source: DataSource, pair: records.Pair) -> pairs.LoadedPair:
+        """Read an image and its label, and resize them."""
+        return pairs.LoadedPair(
+            *augmentation.fit_to_size(*self._load_pair(source, pair), self._size)
+        )
+
+    def _keep(
+        self,
+        name: str,
+        load: Callable[[DataSource, records.Pair], pairs.LoadedPair],
+        source: DataSource,
+        pair: records.Pair,
+    ) -> pairs.LoadedPair:
+        """Load an image and its label; the first ones that fit into memory are kept."""
+        if name not in self._kept:
+            loaded = load(source, pair)
             size = loaded.image.nbytes + loaded.label_map.nbytes
             if size > self._free_bytes:
                 return loaded
             self._free_bytes -= size
-            self._kept[key] = loaded
-        return self._kept[key]
-
-    def _change(self, domain: str, key: str, loaded: pairs.LoadedPair, position: int) -> _Sample:
-        """Change an image at random; keep it as it was, too, where that is asked for."""
-        rng = seeding.stable_rng(self._seed, "augment", domain, position)
-        change = augmentation.sample_augmentation(rng, self._augment)
-        uncropped = None
-        if self._with_uncropped and domain == "synthetic":
-            height, width = loaded.label_map.shape
-            view = augmentation.find_view((height, width), self._size, change)
-            uncropped = records.Uncropped(*augmentation.fit_to_size(*loaded, self._size), view)
-        changed = augmentation.augment(*loaded, self._size, change)
-        return _Sample(key, *changed, domain == "real", uncropped)
+            self._kept[name] = loaded
+        return self._kept[name]
 
 
 def _load(

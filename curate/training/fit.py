@@ -21,6 +21,7 @@ from curate.training import loaded_run, run_record
 from curate.training.networks import build_networks, check_method
 from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
+from curate.training.shared import keep_preparation, preparation_path, take_preparation
 from curate.training.task import Task, open_task
 from curate.training.trainer import Trainer, choose_device
 
@@ -45,6 +46,8 @@ class FitResult:
     num_real, num_synthetic : int
         Images trained on.
     images_per_second : float
+    trained_seconds : float
+        Wall time of the call that finished the run, and of a preparation that it took over.
     measured : dict of str to float
         Last held-out measurements: ``auroc_pixel``, ``held_out_loss_pixel``, .. by level; None
         where a domain had no held-out image.
@@ -57,6 +60,7 @@ class FitResult:
     num_real: int
     num_synthetic: int
     images_per_second: float
+    trained_seconds: float = 0.0
     measured: dict[str, float | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -70,6 +74,7 @@ def fit(
     out: Path | str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    shared: Path | None = None,
     reporter: reporting.Reporter | None = None,
 ) -> FitResult:
     """Train jointly and leave a finished run folder.
@@ -88,6 +93,9 @@ def fit(
         that of an uninterrupted run, with the same number of processes.
     overwrite : bool
         Replace `out` if it is a run.
+    shared : Path, optional
+        Folder in which trainings with the same real images and seed keep, for each other, what
+        their method prepares and the images that they draw; the result is the same without it.
     reporter : Reporter, optional
         Receives progress and warnings; the log by default.
 
@@ -110,7 +118,7 @@ def fit(
                 folder.clear_up()
                 reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
             else:
-                _fit_into(folder, config, num_folds, reporter, world)
+                _fit_into(folder, config, num_folds, shared, reporter, world)
             _remember(config, folder)
             result = by_first_rank(run_record.read_finished)(folder.path).result
     return FitResult(run=folder.path, seconds=round(time.monotonic() - started, 2), **result)
@@ -149,6 +157,7 @@ def _fit_into(
     folder: RunFolder,
     config: Config,
     num_folds: int,
+    shared: Path | None,
     reporter: reporting.Reporter,
     world: job.World,
 ) -> None:
@@ -178,12 +187,13 @@ def _fit_into(
         folder.path, use_tensorboard=config.fit.tensorboard and world.is_first
     )
     first_step = folder.restore(trainer, log)
+    earlier = 0.0
     if trainer.method.prepares and first_step == 0:
-        _prepare(trainer, task, config, folder, log, reporter)
+        earlier = _prepare(trainer, task, config, folder, log, shared, reporter)
         trainer.share_method()
     is_evaluated = trainer.method.gives_scores and world.is_first
     held_out = _read_held_out(task, config) if is_evaluated else []
-    _train(trainer, task, config, folder, log, held_out, first_step, reporter)
+    _train(trainer, task, config, folder, log, held_out, first_step, reporter, shared)
     measured = trainer.evaluate(held_out, is_last=True)
     log.add(config.fit.steps, measured)
     if warning := trainer.method.warning(measured):
@@ -195,12 +205,14 @@ def _fit_into(
             "settings will not give the same weights again."
         )
     num_images = (config.fit.steps - first_step) * config.fit.batch_size
+    seconds = time.monotonic() - started
     result = {
         "steps": config.fit.steps,
         "device": str(device.device),
         "num_real": task.num_real,
         "num_synthetic": task.num_synthetic,
-        "images_per_second": round(num_images / (time.monotonic() - started), 2),
+        "images_per_second": round(num_images / seconds, 2),
+        "trained_seconds": round(earlier + seconds, 2),
         "measured": {k: v if math.isfinite(v) else None for k, v in measured.items()},
     }
     folder.finish(trainer, log, result)
@@ -213,10 +225,20 @@ def _prepare(
     config: Config,
     folder: RunFolder,
     log: run_record.MetricLog,
+    shared: Path | None,
     reporter: reporting.Reporter,
-) -> None:
-    """Let the method learn what needs no segmenter, in parts; save after each."""
-    is_begun = False
+) -> float:
+    """Let the method learn what needs no segmenter, in parts; save after each.
+
+    Where another training has kept what it prepared, it is taken over, and the seconds that it
+    took are returned; 0 otherwise.
+    """
+    is_begun, started = False, time.monotonic()
+    kept = shared and preparation_path(shared, config, task)
+    if kept and kept.exists():
+        seconds = take_preparation(kept, trainer)
+        folder.save(trainer, log, 0)
+        return seconds
     with InterruptFlag() as interrupt:
         for progress in trainer.method.prepare(gather_preparation(task, config)):
             if not is_begun:
@@ -234,6 +256,9 @@ def _prepare(
                 raise KeyboardInterrupt
     if is_begun:
         reporter.finish()
+    if kept:
+        keep_preparation(kept, trainer, time.monotonic() - started)
+    return 0.0
 
 
 def _train(
@@ -245,6 +270,7 @@ def _train(
     held_out: list[records.Batch],
     first_step: int,
     reporter: reporting.Reporter,
+    shared: Path | None = None,
 ) -> None:
     """Run the steps that are left; save regularly, and once more when interrupted."""
     settings = config.fit
@@ -263,6 +289,7 @@ def _train(
         world=trainer.world,
         with_uncropped=trainer.method.weighs_uncropped,
         keep_bytes=settings.keep_mib * 2**20,
+        shared=shared,
     )
     reporter.start("fit", settings.steps, first_step, unit="steps")
     clock, seen = time.monotonic(), 0

@@ -182,7 +182,7 @@ class Trainer:
             return
         tensors, structure = self._pack_method()
         if not self.world.is_first:
-            self._load_method(unpack(tensors, structure))
+            self.load_method(unpack(tensors, structure))
 
     @torch.no_grad()
     def gather_held_out(self, batches: Sequence[records.Batch]) -> list[records.Evidence]:
@@ -203,16 +203,16 @@ class Trainer:
         return {
             "segmenter": self.segmenter.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            **self._method_state(),
+            **self.method_state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
         self.segmenter.load_state_dict(state["segmenter"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self._load_method(state)
+        self.load_method(state)
 
-    def _method_state(self) -> dict[str, Any]:
+    def method_state(self) -> dict[str, Any]:
         """Return the method's part of `state`."""
         return {
             "method": self.method.state_dict(),
@@ -222,10 +222,10 @@ class Trainer:
     @distributed.by_first_rank
     def _pack_method(self) -> tuple[dict[str, Tensor], Any]:
         """Make the method's part of `state` ready to be sent to other processes."""
-        tensors, structure = pack(self._method_state())
+        tensors, structure = pack(self.method_state())
         return {name: tensor.cpu() for name, tensor in tensors.items()}, structure
 
-    def _load_method(self, state: dict[str, Any]) -> None:
+    def load_method(self, state: dict[str, Any]) -> None:
         """Take over the method's part of `state`."""
         self.method.load_state_dict(state["method"])
         self.method.load_training_state(state["method_training"])

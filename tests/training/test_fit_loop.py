@@ -122,6 +122,7 @@ def test_batches_are_those_of_the_settings(monkeypatch, tmp_path):
         "world": ALONE,
         "with_uncropped": True,
         "keep_bytes": 3 * 2**20,
+        "shared": None,
     }
 
 

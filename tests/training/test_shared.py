@@ -1,0 +1,81 @@
+"""Trainings that share what is prepared and drawn end as they would by themselves."""
+
+import json
+
+import pytest
+import torch
+
+from curate.errors import RunError
+from curate.files.checkpoint import load_state
+from curate.training import fit as fitting
+from curate.training.fit import fit
+from tests.tiny import STREAMS_METHOD, RecordingReporter, tiny_config
+
+METHOD = STREAMS_METHOD | {"reference_steps": 3, "epochs": 1, "corruptions": ["style"]}
+
+
+@pytest.fixture
+def config(tmp_path):
+    return tiny_config(tmp_path, method=METHOD, steps=4, warmup=0.0).with_fit(method="streams")
+
+
+def weights(run):
+    return {
+        f"{name}.{key}": tensor
+        for name in ("segmenter", "method")
+        for key, tensor in load_state(run / f"{name}.safetensors")[0].items()
+    }
+
+
+def assert_same(run, other):
+    one, two = weights(run), weights(other)
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def prepares(reporter):
+    return "prepare" in [task for task, *_ in reporter.tasks]
+
+
+@pytest.mark.slow
+def test_a_method_and_its_control_prepare_once(config, tmp_path):
+    shared, reporters = tmp_path / "shared", [RecordingReporter() for _ in range(3)]
+    alone = fit(config, out=tmp_path / "alone", reporter=reporters[0])
+    first = fit(config, out=tmp_path / "first", shared=shared, reporter=reporters[1])
+    control = config.with_fit(method="streams:permuted")
+    second = fit(control, out=tmp_path / "second", shared=shared, reporter=reporters[2])
+    assert list(map(prepares, reporters)) == [True, True, False]
+    assert_same(first.run, alone.run)
+    assert_same(second.run, fit(control, out=tmp_path / "control").run)
+    (kept,) = shared.glob("prepared-streams-*.safetensors")
+    seconds = load_state(kept)[1]["seconds"]
+    assert 0 < seconds < second.trained_seconds
+    assert json.loads((second.run / "run.json").read_text())["result"]["trained_seconds"] > seconds
+
+
+@pytest.mark.slow
+def test_another_seed_or_setting_prepares_by_itself(config, tmp_path, monkeypatch):
+    class StopError(Exception):
+        pass
+
+    def prepared(changed):
+        """Whether it was taken over; the training itself is left out."""
+        reporter = RecordingReporter()
+        with pytest.raises(StopError):
+            fit(changed, out=tmp_path / "other", shared=tmp_path / "shared", reporter=reporter,
+                overwrite=True)  # fmt: skip
+        return prepares(reporter)
+
+    def stop(*_):
+        raise StopError
+
+    monkeypatch.setattr(fitting, "_train", stop)
+    assert [prepared(config), prepared(config)] == [True, False]
+    assert prepared(config.with_fit(keep_mib=3)) is False
+    assert prepared(config.with_fit(seed=1))
+    assert prepared(config.with_fit(num_real=4))
+    assert prepared(config.model_copy(update={"method": METHOD | {"epochs": 2}}))
+    (kept, *_) = sorted((tmp_path / "shared").glob("prepared-*"), key=lambda p: p.stat().st_mtime)
+    kept.write_bytes(kept.read_bytes()[:-9])
+    with pytest.raises(RunError, match="cannot be read"):
+        fit(config, out=tmp_path / "last", shared=tmp_path / "shared")
