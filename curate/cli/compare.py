@@ -1,7 +1,7 @@
 """``curate compare``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +32,15 @@ def compare(
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Random draws of the real images.")
     ] = 1,
+    curve: Annotated[
+        str | None,
+        typer.Option(
+            "--curve",
+            metavar="NAME=LIST",
+            help="Compare along share=10,30,100 (of arms such as default:top30), num_real=5,10,20 "
+            "or steps=250,750; table and plot of it, too.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Trainings at a time, a thread each.")
     ] = None,
@@ -42,29 +51,27 @@ def compare(
     """Train the same segmenter on competing data and tell what is better, with intervals.
 
     Arms are evaluated on the test tables of curate.toml, from which nothing is learned: real,
-    real-matched, synthetic, joint, finetune, joint-real, constant, a method, one of its controls
-    (:permuted, :inverted), and the arm tables of curate.toml.
+    real-matched, synthetic, joint, finetune, joint-real, constant, a method's weights (default,
+    streams, ..), their controls (default:permuted, default:inverted), the best by its scores
+    (default:top30, or :region or :pixel after it), as much at random (random30), and the arm
+    tables of curate.toml.
     """
     with process.command_errors() as reporter:
         process.keep_memory()
-        from curate.comparing.outputs import terminal_table
+        from curate.comparing import curves
 
         named = {"arms": options.parse_list(arms or ""), "references": references}
-
-        result = curate.compare(
-            curate.load_config(config_file),
-            **{name: value for name, value in named.items() if value},
-            seeds=seeds,
-            num_real=num_real,
-            draws=draws,
-            out=out,
-            workers=workers,
-            resume=resume,
-            overwrite=overwrite,
-            reporter=reporter,
+        chosen: dict[str, Any] = {name: value for name, value in named.items() if value}
+        config = curate.load_config(config_file)
+        chosen |= {"seeds": seeds, "num_real": num_real, "draws": draws, "out": out}
+        chosen |= {"workers": workers, "resume": resume, "overwrite": overwrite}
+        result = (
+            curves.compare_along(config, curves.parse_curve(curve), **chosen, reporter=reporter)
+            if curve
+            else curate.compare(config, **chosen, reporter=reporter)
         )
         lines = [
-            *terminal_table(result.comparison),
+            *result.table(),
             *result.said,
             f"Done in {results.duration(result.seconds)}; tables and plots: {result.out}",
         ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from curate.config import ArmConfig, Config, FitConfig
@@ -17,6 +18,10 @@ FIRST_SHARE: Final = 0.5
 
 CONSTANTS: Final = (0.1, 0.3, 1.0, 3.0)
 """Values of lambda, the weight of the synthetic half of the loss, that arm ``constant`` tries."""
+
+_SELECTION: Final = re.compile(
+    r"(?:(?P<base>.+):)?(?P<kind>top|random)(?P<share>\d{1,2})(?::(?P<by>image|region|pixel))?"
+)
 
 Media = Literal["real", "half", "synthetic", "both"]
 """What a stage draws: real images only, half a batch of them, synthetic ones only, or both."""
@@ -45,6 +50,28 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """A part of the synthetic data that is trained on in place of all of it.
+
+    Attributes
+    ----------
+    method : str
+        Whose scores choose it.
+    share : int
+        Per cent, 1 to 99.
+    by : str
+        ``image``, ``region`` or ``pixel``.
+    is_random : bool
+        Drawn at random: as many pixels of each class as the best have.
+    """
+
+    method: str
+    share: int
+    by: str = "image"
+    is_random: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Arm:
     """One way to use the data.
 
@@ -55,11 +82,21 @@ class Arm:
         One after the other; the segmenter of one is what the next begins with.
     own : ArmConfig or None
         The user's table.
+    base : str or None
+        What the arm of a method, its controls and the selections by it share a preparation and a
+        finished fit under.
+    is_base : bool
+        Whether it is the arm of the method itself, and its training the fit that is shared.
+    selection : Selection or None
+        What is trained on, chosen by the fit of `base`.
     """
 
     name: str
     stages: tuple[Stage, ...] = (Stage(),)
     own: ArmConfig | None = None
+    base: str | None = None
+    is_base: bool = False
+    selection: Selection | None = None
 
 
 PLAIN: Final[dict[str, tuple[Stage, ...]]] = {
@@ -99,13 +136,11 @@ def parse_arms(names: Sequence[str], config: Config) -> list[Arm]:
 
 def parse_arm(name: str, config: Config) -> Arm:
     """Look one arm up; the user's own tables come first."""
-    for own in config.arm:
-        if own.name == name:
-            _ = config.with_fit(**own.fit)  # raises if a key is unknown or out of range
-            return Arm(name, (Stage(method=own.method or "uniform"),), own=own)
-    if name in PLAIN:
+    if name in PLAIN and not any(own.name == name for own in config.arm):
         return Arm(name, PLAIN[name])
-    if arm := _parse_constant(name) or _parse_method(name, config):
+    if arm := (
+        _parse_method(name, config) or _parse_selection(name, config) or _parse_constant(name)
+    ):
         return arm
     raise UsageError(_unknown(name, config))
 
@@ -123,20 +158,52 @@ def _parse_constant(name: str) -> Arm | None:
 
 
 def _parse_method(name: str, config: Config) -> Arm | None:
-    """Parse ``streams``, ``default`` or one of them with a control: soft weights."""
-    base, _, control = name.partition(":")
-    method = _method(base, config)
-    if not method or control not in ("", *CONTROLS):
+    """Parse ``streams``, ``default``, a table's name, or one of them with a control."""
+    if arm := _find_base(name, config):
+        return arm
+    base, _, control = name.rpartition(":")
+    arm = _find_base(base, config)
+    if arm is None or arm.base is None or control not in CONTROLS:
         return None
-    return Arm(name, (Stage(method=f"{method}:{control}" if control else method),))
+    stage = Stage(method=f"{arm.stages[0].method}:{control}")
+    return replace(arm, name=name, stages=(stage,), is_base=False)
 
 
-def _method(name: str, config: Config) -> str | None:
-    """Name of a registered method that gives weights; ``default`` is that of ``[fit]``."""
-    chosen = config.fit.method if name == "default" else name
-    if name == "default" and chosen == "uniform":
-        chosen = FitConfig().method
-    return chosen if chosen in METHODS and METHODS[chosen].gives_scores else None
+def _parse_selection(name: str, config: Config) -> Arm | None:
+    """Parse ``streams:top30:region``, ``random30``: a part of the data, all pixels alike."""
+    found = _SELECTION.fullmatch(name)
+    if not found or not int(found["share"]):
+        return None
+    arm = _find_base(found["base"] or "default", config)
+    if arm is None or arm.base is None:
+        return None
+    is_random, by = found["kind"] == "random", found["by"] or "image"
+    selection = Selection(arm.stages[0].method, int(found["share"]), by, is_random)
+    return replace(arm, name=name, stages=(Stage(),), is_base=False, selection=selection)
+
+
+def _find_base(name: str, config: Config) -> Arm | None:
+    """Find an arm of the user's own, or of a method's soft weights."""
+    for own in config.arm:
+        if own.name == name:
+            _ = config.with_fit(**own.fit)  # raises if a key is unknown or out of range
+            stage = Stage(method=own.method or "uniform")
+            is_base = _gives_scores(stage.method)
+            return Arm(name, (stage,), own, f"arm-{name}" if is_base else None, is_base)
+    method = _default(config) if name == "default" else name
+    if not _gives_scores(method):
+        return None
+    return Arm(name, (Stage(method=method),), base=method, is_base=True)
+
+
+def _default(config: Config) -> str:
+    """Name the method of ``[fit]``, or the product's where that one is a baseline."""
+    return config.fit.method if _gives_scores(config.fit.method) else FitConfig().method
+
+
+def _gives_scores(method: str) -> bool:
+    """Whether a method is registered and gives weights."""
+    return method in METHODS and METHODS[method].gives_scores
 
 
 def _unknown(name: str, config: Config) -> str:
@@ -146,6 +213,7 @@ def _unknown(name: str, config: Config) -> str:
     known = [*own, *PLAIN, "constant", "default", *methods]
     hint = did_you_mean(name, known, cutoff=0.5)
     return (
-        f"'{name}' is no arm. Known: {', '.join(known)}; a method with :permuted or :inverted; "
-        f"constant:0.3; [[arm]] tables of curate.toml. {hint}"
+        f"'{name}' is no arm. Known: {', '.join(known)}; a method with :permuted, :inverted, "
+        ":top30 or :random30 (any share from 1 to 99 per cent; by image, or with :region or :pixel "
+        f"after it); constant:0.3; [[arm]] tables of curate.toml. {hint}"
     ).rstrip()

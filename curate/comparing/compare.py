@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from curate import errors, reporting
+from curate.comparing import outputs
 from curate.comparing.arms import parse_arms
 from curate.comparing.leakage import refuse_leakage
 from curate.comparing.outcomes import CompareFolder
-from curate.comparing.outputs import write_tables
 from curate.comparing.results import BASELINES, Comparison, Outcome, verdict
-from curate.comparing.trainings import Training, run_training
+from curate.comparing.scheduling import count_workers, finish
+from curate.comparing.trainings import Training, check_arm
 from curate.training.task import choose_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from curate.config import Config
 
@@ -50,6 +47,10 @@ class CompareResult:
     comparison: Comparison
     said: tuple[str, ...]
     seconds: float
+
+    def table(self) -> list[str]:
+        """Lay the comparison out for a terminal."""
+        return outputs.terminal_table(self.comparison)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
@@ -110,9 +111,11 @@ def compare(
     names = list(dict.fromkeys([*references, *arms]))
     chosen = parse_arms(names, config)
     _check(config, draws, num_real)
-    refuse_leakage(config)
+    refuse_leakage(config, [arm.own for arm in chosen if arm.own])
     config = config.with_fit(num_real=num_real, keep_mib=config.fit.keep_mib or KEEP_MIB)
     path = Path(os.path.realpath(out))
+    for arm in chosen:
+        check_arm(Training(arm, 0, 0, path, config))
     with CompareFolder(path, config, resume=resume, overwrite=overwrite) as folder:
         trainings = [
             Training(arm, draw, seed, path, config)
@@ -120,10 +123,18 @@ def compare(
             for seed in range(seeds)
             for arm in chosen
         ]
-        outcomes = _run(trainings, folder, workers or _count_workers(config), reporter)
+        try:
+            outcomes = _run(trainings, folder, workers or count_workers(config), reporter)
+        except KeyboardInterrupt:
+            done = sum(folder.read(training.name) is not None for training in trainings)
+            reporter.warn(
+                f"Interrupted; {done} of {len(trainings)} trainings are finished, and what others "
+                f"have done is saved. Go on with: the same command and --resume"
+            )
+            raise
         comparison = Comparison.of(outcomes, references)
         said = tuple(verdict(comparison))
-        write_tables(path, comparison, said, choose_classes(config).names)
+        outputs.write_tables(path, comparison, said, choose_classes(config).names)
     return CompareResult(path, comparison, said, round(time.monotonic() - started, 2))
 
 
@@ -153,54 +164,16 @@ def _run(
     found = {training.name: folder.read(training.name) for training in trainings}
     missing = [training for training in trainings if found[training.name] is None]
     reporter.start("compare", len(trainings), len(trainings) - len(missing), unit="trainings")
-    told: set[str] = set()
-    for number, (training, outcome) in enumerate(_finish(missing, workers), start=1):
+    told, left = set[str](), Counter((training.draw, training.seed) for training in missing)
+    for number, (training, outcome) in enumerate(finish(missing, workers), start=1):
         folder.write(training.name, outcome)
         found[training.name] = outcome
+        left[training.draw, training.seed] -= 1
+        if not left[training.draw, training.seed]:
+            training.forget_drawn()
         for warning in (w for w in outcome.warnings if w not in told):
             reporter.warn(f"{training.name}: {warning}")
             told.add(warning)
         reporter.advance(len(trainings) - len(missing) + number, {"miou": outcome.miou})
     reporter.finish()
     return [done for training in trainings if (done := found[training.name]) is not None]
-
-
-def _finish(trainings: Sequence[Training], workers: int) -> Iterator[tuple[Training, Outcome]]:
-    """Yield trainings as they are finished; a single worker runs them in this process."""
-    if workers == 1 or len(trainings) <= 1:
-        for training in trainings:
-            yield training, run_training(training)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
-        try:
-            waiting = {pool.submit(run_training, c): c for c in trainings}
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    yield waiting.pop(future), future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()  # a training saves its state first
-            raise
-
-
-def _begin_worker() -> None:
-    """Use one thread, and end with the process that asked for the work."""
-    torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: Any) -> None:  # noqa: ANN401
-    """Leave when the parent is gone, killed perhaps: what is saved is gone on with."""
-    parent.join()
-    os._exit(1)
-
-
-def _count_workers(config: Config) -> int:
-    """Trainings at a time: one a core, or one a GPU."""
-    if config.fit.device != "cpu" and torch.cuda.is_available():
-        return torch.cuda.device_count()
-    return len(os.sched_getaffinity(0))

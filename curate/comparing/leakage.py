@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from curate.config import Config, DatasetConfig
+    from curate.config import ArmConfig, Config, DatasetConfig
 
 
-def refuse_leakage(config: Config) -> None:
-    """Refuse test images that are also trained on, by name or by content.
+def refuse_leakage(config: Config, own: Iterable[ArmConfig] = ()) -> None:
+    """Refuse test images that are also trained on, under whatever name.
+
+    Parameters
+    ----------
+    own : iterable of ArmConfig
+        Tables of arms that may train on data of their own.
 
     Raises
     ------
@@ -26,14 +31,16 @@ def refuse_leakage(config: Config) -> None:
         Naming one such pair, and how many there are.
     """
     classes = choose_classes(config)
-    trained = _by_content(_images([*config.real, *config.synthetic], classes))
+    datasets = [*config.real, *config.synthetic]
+    datasets += [each for arm in own for each in (*arm.real, *arm.synthetic)]
+    trained = _by_content(_images(dict.fromkeys(datasets), classes))
     tested = _by_content(_images(config.test, classes))
     shared = sorted(set(trained) & set(tested))
     if shared:
         msg = (
             f"{len(shared):,} of {len(tested):,} test images are trained on, too: "
             f"{tested[shared[0]]} has the content of {trained[shared[0]]}. Give [[test]] images "
-            "that are in no [[real]] or [[synthetic]] set."
+            "that are in no [[real]] or [[synthetic]] set, nor in one of an [[arm]]."
         )
         raise errors.DataError(msg, code="leakage")
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SETTINGS_NAME: Final = "settings.json"
 OUTCOMES_NAME: Final = "trainings"
 WORK_NAME: Final = "work"
+SHARED_NAME: Final = "shared"
+FITS_NAME: Final = "fits"
+"""Runs of methods: what the trainings of other arms, today's or later ones, select by."""
 LOCK_NAME: Final = "lock"
 
 
@@ -65,7 +68,7 @@ class CompareFolder:
         create_file(path / LOCK_NAME, exist_ok=True)
         self._lock = claim(path / LOCK_NAME, path)
         if overwrite:
-            for name in (OUTCOMES_NAME, WORK_NAME):
+            for name in (OUTCOMES_NAME, WORK_NAME, FITS_NAME, SHARED_NAME):
                 shutil.rmtree(path / name, ignore_errors=True)
         (path / OUTCOMES_NAME).mkdir(exist_ok=True)
         with replacing(settings) as partial:

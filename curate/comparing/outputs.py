@@ -13,14 +13,20 @@ from curate.files.atomic import replacing
 from curate.metrics import class_iou
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from curate.comparing.results import Comparison
     from curate.comparing.statistics import Estimate
 
 TRAININGS_NAME, TABLE_NAME, SUMMARY_NAME = "trainings.parquet", "table.md", "summary.json"
-PLOT_NAME = "arms"
+PLOT_NAME, CURVE_NAME = "arms", "curve"
+AXES = {
+    "share": "share of the synthetic data that is kept, %",
+    "num_real": "real images",
+    "steps": "steps",
+}
+"""What a curve runs along, in words."""
 
 
 def write_tables(
@@ -32,14 +38,16 @@ def write_tables(
     with replacing(folder / SUMMARY_NAME) as partial:
         partial.write_text(json.dumps(comparison.to_json() | {"said": list(said)}, indent=1))
     with replacing(folder / TABLE_NAME) as partial:
-        partial.write_text("\n".join([*markdown(comparison), "", *said, ""]), encoding="utf-8")
+        tables = [*markdown(comparison), "", *class_table(comparison, class_names)]
+        partial.write_text("\n".join([*tables, "", *said, ""]), encoding="utf-8")
     if comparison.num_seeds:
         draw_arms(folder, comparison)
 
 
 def markdown(comparison: Comparison) -> list[str]:
     """Lay out means and differences as a table, one row an arm."""
-    head = ["arm", "mIoU", *(f"minus {r}" for r in comparison.references), "pixels used", "seconds"]
+    head = ["arm", "mIoU", *(f"minus {r}" for r in comparison.references)]
+    head += ["pixels used", "seconds", "MiB"]
     lines = [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head)]
     for arm in comparison.arms:
         cells = [f"`{arm}`", with_interval(comparison.miou(arm))]
@@ -48,9 +56,82 @@ def markdown(comparison: Comparison) -> list[str]:
             for r in comparison.references
         ]
         cells += [f"{comparison.mean(arm, 'share_used'):.0%}"]
-        cells += [f"{comparison.mean(arm, 'seconds'):.0f}"]
+        cells += [f"{comparison.mean(arm, name):.0f}" for name in ("seconds", "peak_mib")]
         lines.append(" | ".join(["", *cells, ""]).strip())
     return lines
+
+
+def class_table(comparison: Comparison, class_names: Sequence[str]) -> list[str]:
+    """Lay out the mean IoU of each class, one row an arm; empty where the class never occurs."""
+    head = ["IoU", *class_names]
+    lines = [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head)]
+    for arm in comparison.arms:
+        found = [f"{v:.3f}" if v == v else "" for v in comparison.class_iou(arm).tolist()]
+        lines.append(" | ".join(["", f"`{arm}`", *found, ""]).strip())
+    return lines
+
+
+def write_curve(folder: Path, along: str, points: Mapping[int, Comparison]) -> None:
+    """Write table, summary and plot of comparisons along a curve; what is there is replaced."""
+    with replacing(folder / f"{CURVE_NAME}.json") as partial:
+        told = [{"value": value, **found.to_json()} for value, found in points.items()]
+        partial.write_text(json.dumps({"curve": along, "points": told}, indent=1))
+    with replacing(folder / f"{CURVE_NAME}.md") as partial:
+        partial.write_text("\n".join([*curve_tables(along, points), ""]), encoding="utf-8")
+    draw_curve(folder, along, points)
+
+
+def curve_tables(along: str, points: Mapping[int, Comparison]) -> list[str]:
+    """Lay out the means, then the differences to each reference: a row an arm, a column a value."""
+    first = next(iter(points.values()))
+    lines: list[str] = []
+    for reference in (None, *first.references):
+        title = f"mIoU, {along}" if reference is None else f"minus {reference}, {along}"
+        lines += [
+            "| " + " | ".join([title, *map(str, points)]) + " |",
+            "|---" * (len(points) + 1) + "|",
+        ]
+        for arm in (arm for arm in first.arms if arm != reference):
+            cells = [
+                with_interval(found.miou(arm))
+                if reference is None
+                else with_interval(found.difference(arm, reference), signed=True)
+                for found in points.values()
+            ]
+            lines.append(" | ".join(["", f"`{arm}`", *cells, ""]).strip())
+        lines.append("")
+    return lines[:-1]
+
+
+def terminal_curve(along: str, points: Mapping[int, Comparison]) -> list[str]:
+    """Lay out the means for a terminal of 80 columns: a block of lines for each arm."""
+    lines = [f"mIoU on the test images (95% intervals) by {along}"]
+    width = max(len(str(value)) for value in points)
+    for arm in next(iter(points.values())).arms:
+        lines.append(arm)
+        lines += [
+            f"  {value:>{width}}  {with_interval(found.miou(arm))}"
+            for value, found in points.items()
+        ]
+    return lines
+
+
+def draw_curve(folder: Path, along: str, points: Mapping[int, Comparison]) -> None:
+    """Draw the mean IoU of each arm along a curve, with intervals, as PNG and SVG."""
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained", dpi=150)
+    axes = figure.add_subplot()
+    values = list(points)
+    for arm in next(iter(points.values())).arms:
+        found = [each.miou(arm) for each in points.values()]
+        (line,) = axes.plot(values, [each.mean for each in found], "o-", ms=4, label=arm)
+        low, high = [each.low for each in found], [each.high for each in found]
+        axes.fill_between(values, low, high, alpha=0.12, color=line.get_color(), lw=0)
+    axes.set_xlabel(AXES[along])
+    axes.set_xticks(values, map(str, values))
+    axes.set_ylabel("mean IoU on the test images, 95 % interval")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    _save(figure, folder / CURVE_NAME)
 
 
 def terminal_table(comparison: Comparison) -> list[str]:
@@ -113,7 +194,12 @@ def draw_arms(folder: Path, comparison: Comparison) -> None:
     axes.set_yticks(range(len(arms)), arms)
     axes.set_xlabel("mean IoU on the test images, 95 % interval")
     axes.grid(axis="x", alpha=0.3)
-    with replacing(folder / f"{PLOT_NAME}.png") as partial:
+    _save(figure, folder / PLOT_NAME)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG and SVG."""
+    with replacing(path.with_name(f"{path.name}.png")) as partial:
         figure.savefig(partial, format="png")
-    with replacing(folder / f"{PLOT_NAME}.svg") as partial:
+    with replacing(path.with_name(f"{path.name}.svg")) as partial:
         FigureCanvasSVG(figure).print_svg(str(partial))

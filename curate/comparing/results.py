@@ -11,7 +11,7 @@ from curate.comparing.statistics import Estimate, estimate
 from curate.metrics import class_iou, mean_iou
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,9 +35,9 @@ class Outcome:
         Share of the synthetic pixels that counted, in [0, 1]: what is kept, times the effective
         sample size of its weights.
     seconds : float
-        Of training, without evaluation.
+        Of training, without evaluation; what another arm has fitted or prepared is included.
     peak_mib : float
-        Largest resident memory of the process so far.
+        Largest resident memory of the process.
     warnings : tuple of str
     """
 
@@ -93,8 +93,18 @@ class Comparison:
         pairs = [{(d, s) for a, d, s in found if a == arm} for arm in arms]
         draws, seeds = _grid(set.intersection(*pairs) if pairs else set())
         table = {arm: tuple(tuple(found[arm, d, s] for s in seeds) for d in draws) for arm in arms}
-        known = tuple(name for name in references if name in table)
-        return cls(best_constant(arms, table), known, table)
+        shown = best_constant(arms, table)
+        constant = next((arm for arm in shown if arm.startswith("constant:")), "")
+        known = [constant if name == "constant" else name for name in references]
+        return cls(shown, tuple(dict.fromkeys(name for name in known if name in table)), table)
+
+    def view(self, labels: Mapping[str, str]) -> Comparison:
+        """Show some arms, by other names: from what they are called to what they are."""
+        return Comparison(
+            arms=tuple(labels),
+            references=tuple(name for name, arm in labels.items() if arm in self.references),
+            outcomes={name: self.outcomes[arm] for name, arm in labels.items()},
+        )
 
     def miou(self, arm: str) -> Estimate:
         """Estimate the mean IoU of an arm."""
@@ -156,10 +166,10 @@ def best_constant(
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """Say in words which arms are better than the baselines, and what cannot be told yet."""
-    said = []
-    for reference in [r for r in BASELINES if r in comparison.outcomes]:
-        others = [arm for arm in comparison.arms if arm not in BASELINES]
+    """Say in words which arms are better than the references, and what cannot be told yet."""
+    said, present = [], [r for r in BASELINES if r in comparison.outcomes]
+    for reference in dict.fromkeys([*present, *comparison.references]):
+        others = [arm for arm in comparison.arms if arm not in (*BASELINES, reference)]
         found = {arm: comparison.difference(arm, reference) for arm in others}
         better = [arm for arm, difference in found.items() if difference.is_above_zero]
         if better:

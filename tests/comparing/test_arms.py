@@ -1,6 +1,6 @@
 import pytest
 
-from curate.comparing.arms import parse_arms
+from curate.comparing.arms import Selection, parse_arms
 from curate.comparing.trainings import stage_steps
 from curate.config import ArmConfig, Config, FitConfig
 from curate.errors import UsageError
@@ -35,9 +35,40 @@ def test_controls_go_with_methods():
 
 def test_own_tables_come_first():
     assert parse("mine")[0].own == CONFIG.arm[0]
+    own = Config(arm=(ArmConfig(name="real", method="hierarchical"),))
+    assert parse("real", config=own)[0].own == own.arm[0]
 
 
-@pytest.mark.parametrize("name", ["jiont", "constant:-1", "constant:x", "uniform", "streams:x"])
+def test_own_tables_with_a_method_have_controls_and_selections():
+    permuted, best = parse("mine:permuted", "mine:top20:region")
+    assert (permuted.own, permuted.stages[0].method) == (CONFIG.arm[0], "hierarchical:permuted")
+    assert (best.own, best.stages[0].method) == (CONFIG.arm[0], "uniform")
+    assert best.selection == Selection("hierarchical", 20, "region")
+    with pytest.raises(UsageError, match="is no arm"):
+        parse("plain:permuted", config=Config(arm=(ArmConfig(name="plain"),)))
+
+
+def test_selections_name_method_share_and_unit():
+    best, drawn, short = parse("hierarchical:top7:pixel", "streams:random30", "random99")
+    assert best.selection == Selection("hierarchical", 7, "pixel")
+    assert drawn.selection == Selection("streams", 30, "image", is_random=True)
+    assert short.selection == Selection(FitConfig().method, 99, "image", is_random=True)
+    assert {arm.stages for arm in (best, drawn, short)} == {parse("joint")[0].stages}
+
+
+def test_what_shares_a_fit_shares_its_name():
+    names = ("default", "streams", "streams:permuted", "streams:top30", "random30", "hierarchical")
+    config = CONFIG.with_fit(method="streams")
+    arms = parse(*names, "mine", config=config)
+    assert [arm.base for arm in arms] == [*["streams"] * 5, "hierarchical", "arm-mine"]
+    assert [arm.is_base for arm in arms] == [True, True, False, False, False, True, True]
+
+
+NO_ARMS = ("jiont", "constant:-1", "constant:x", "uniform", "streams:x", "streams:top0")
+NO_ARMS += ("streams:top100", "joint:top30", "streams:top30:class", "streams:permuted:top30")
+
+
+@pytest.mark.parametrize("name", NO_ARMS)
 def test_unknown_arms_are_told_the_known_ones(name):
     with pytest.raises(UsageError, match=r"is no arm\. Known: mine, real, real-matched"):
         parse(name)

@@ -2,50 +2,18 @@
 
 import json
 import shutil
-from collections import defaultdict
-from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from curate.comparing import compare as comparing
-from curate.comparing import trainings
+from curate.comparing import scheduling
 from curate.comparing.compare import compare
 from curate.config import ArmConfig, DatasetConfig
 from curate.errors import ConfigError, DataError, StoreError, UsageError
 from curate.training.task import open_task
-from tests.tiny import RecordingReporter, tiny_config, write_dataset
+from tests.tiny import RecordingReporter
 
 ARMS = ("real", "real-matched", "synthetic", "finetune", "joint", "joint-real", "constant:0.3")
-
-
-@pytest.fixture
-def config(tmp_path):
-    write_dataset(tmp_path / "test", 3, is_flat=False, seed=9)
-    test = (DatasetConfig(path=tmp_path / "test"),)
-    return tiny_config(tmp_path, steps=4).model_copy(update={"test": test})
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """Note what is trained and evaluated, and do neither."""
-    seen = defaultdict(list)
-
-    def fit(config, *, out, resume, reporter):
-        arm = out.parent.name
-        seen[arm].append(config)
-        out.mkdir(parents=True)
-        pd.DataFrame({"ess": [np.nan, 0.5]}).to_parquet(out / "metrics.parquet")
-        return SimpleNamespace(run=out)
-
-    def evaluate(run, dataset, **_):
-        seen["tests"].append(dataset)
-        return SimpleNamespace(confusion=np.eye(3, dtype=np.int64))
-
-    monkeypatch.setattr(trainings, "fit", fit)
-    monkeypatch.setattr(trainings, "evaluate", evaluate)
-    return seen
 
 
 def run(config, tmp_path, **options):
@@ -55,7 +23,7 @@ def run(config, tmp_path, **options):
 
 def test_every_arm_has_the_same_budget_draw_and_start(config, trained, tmp_path):
     run(config, tmp_path, num_real=4, draws=2, seeds=2)
-    tests = trained.pop("tests")
+    tests, _ = trained.pop("tests"), trained.pop("runs")
     assert set(tests) == {tmp_path / "test"}
     assert len(trained) == 4 * len(ARMS)
     for name, stages in trained.items():
@@ -78,7 +46,7 @@ def test_stages_go_on_from_one_another(config, trained, tmp_path):
 
 
 def test_own_arms_change_data_and_method_only(config, trained, tmp_path):
-    own = ArmConfig(name="mine", synthetic=config.real, method="uniform", fit={"flip": 0})
+    own = ArmConfig(name="mine", synthetic=config.real, fit={"flip": 0})
     with pytest.raises(ConfigError, match="flip"):
         run(config.model_copy(update={"arm": (own,)}), tmp_path, arms=("mine",))
     own = own.model_copy(update={"fit": {"warmup": 0.5}})
@@ -87,6 +55,53 @@ def test_own_arms_change_data_and_method_only(config, trained, tmp_path):
     assert (stage.synthetic, stage.fit.warmup, stage.fit.method) == (config.real, 0.5, "uniform")
     with pytest.raises(ValueError, match="steps must be the same for all arms"):
         ArmConfig(name="more", fit={"steps": 9})
+
+
+def test_settings_of_a_method_are_those_of_its_controls_too(config, trained, tmp_path):
+    own = ArmConfig(name="mine", method="streams", settings={"folds": 2})
+    run(
+        config.model_copy(update={"arm": (own,)}),
+        tmp_path,
+        arms=("default", "default:permuted", "joint", "mine", "mine:inverted"),
+    )
+    found = {out.name: (c.fit.method, c.method) for out, c in trained["runs"]}
+    assert found["draw-0.seed-0.hierarchical"] == ("hierarchical", config.method)
+    assert found["draw-0.seed-0.arm-mine"] == ("streams", {"folds": 2})
+    of_stages = {out.parent.name: (c.fit.method, c.method) for out, c in trained["runs"]}
+    assert of_stages["draw-0.seed-0.default_permuted"] == ("hierarchical:permuted", config.method)
+    assert of_stages["draw-0.seed-0.mine_inverted"] == ("streams:inverted", {"folds": 2})
+    assert of_stages["draw-0.seed-0.joint"] == ("uniform", {})
+
+
+def test_a_selection_is_trained_on_as_joint_is(config, trained, selected, tmp_path):
+    arms = ("joint", "default", "default:top30:region", "random30")
+    result = run(config, tmp_path, arms=arms, seeds=2)
+    fits = [out for out, _ in trained["runs"] if out.parent.name == "fits"]
+    assert len(set(fits)) == 2  # one a seed, made by the arm of the method, used by the others
+    assert {run for _, run, _ in selected} == set(fits)
+    joint = {out: c for out, c in trained["runs"] if out.parent.name.endswith(".joint")}
+    for (out, stage), seed in zip(
+        [(o, c) for o, c in trained["runs"] if "top30" in str(o)], (0, 1), strict=True
+    ):
+        like = next(c for o, c in joint.items() if f"seed-{seed}" in str(o))
+        assert stage.fit == like.fit
+        assert stage.synthetic[0].path == out.parent / "subset-0"
+        assert stage.real == like.real
+    outcomes = result.comparison.outcomes
+    assert outcomes["default:top30:region"][0][0].share_used == pytest.approx(0.3 * 0.75)
+    assert outcomes["default:top30:region"][0][0].steps == 4
+
+
+def test_random_controls_are_drawn_anew_for_each_draw_and_seed(config, trained, selected, tmp_path):
+    run(config, tmp_path, arms=("random30",), seeds=2, draws=2, num_real=4)
+    assert len({seed for _, _, seed in selected}) == 4
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is(config, trained, tmp_path):
+    own = ArmConfig(name="mine", method="hierarchical", settings={"inptus": ["image"]})
+    with pytest.raises(ConfigError, match="unknown key 'inptus'"):
+        run(config.model_copy(update={"arm": (own,)}), tmp_path, arms=("joint", "mine"))
+    assert not trained
 
 
 def test_draws_are_random_nested_and_without_repeats(config):
@@ -111,6 +126,14 @@ def test_a_test_image_that_is_trained_on_is_refused(config, tmp_path, domain):
         run(config, tmp_path)
 
 
+def test_an_arms_own_data_may_not_hold_a_test_image(config, trained, tmp_path):
+    own = ArmConfig(name="mine", real=(DatasetConfig(path=tmp_path / "test"),))
+    own_config = config.model_copy(update={"arm": (own,)})
+    with pytest.raises(DataError, match="3 of 3 test images are trained on"):
+        run(own_config, tmp_path, arms=("mine",))
+    run(own_config, tmp_path, arms=("joint",))  # it does not take part
+
+
 def test_share_used_is_the_mean_effective_sample_size(config, trained, tmp_path):
     outcomes = run(config, tmp_path, arms=("joint",)).comparison.outcomes
     assert outcomes["joint"][0][0].share_used == 0.75  # 1 in the warm-up, then .5
@@ -121,7 +144,7 @@ def test_what_is_finished_is_not_trained_again(config, trained, tmp_path):
     run(config, tmp_path, arms=("joint",))
     trained.clear()
     result = run(config, tmp_path, arms=("joint", "synthetic"), resume=True)
-    assert set(trained) == {"tests", "draw-0.seed-0.synthetic"}
+    assert set(trained) == {"tests", "runs", "draw-0.seed-0.synthetic"}
     assert set(result.comparison.outcomes) == {"real", "joint", "synthetic"}
 
 
@@ -174,17 +197,18 @@ def test_what_cannot_be_compared_is_refused(config, tmp_path):
 
 @pytest.mark.slow
 def test_real_trainings_give_tables_and_plots_and_survive_a_stop(config, tmp_path, monkeypatch):
-    options = {"arms": ("default", "default:permuted", "finetune"), "num_real": 4}
+    arms = ("default", "default:permuted", "finetune", "default:top30:region", "random30")
+    options = {"arms": arms, "num_real": 4}
     whole = run(config, tmp_path, out=tmp_path / "whole", workers=2, **options)
     calls = iter(range(99))
-    real_run = comparing.run_training
+    real_run = scheduling.run_training
 
     def stop(training):
         if next(calls) == 2:
             raise KeyboardInterrupt
         return real_run(training)
 
-    monkeypatch.setattr(comparing, "run_training", stop)
+    monkeypatch.setattr(scheduling, "run_training", stop)
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path, **options)
     monkeypatch.undo()
@@ -194,9 +218,14 @@ def test_real_trainings_give_tables_and_plots_and_survive_a_stop(config, tmp_pat
             assert (one.confusion == other.confusion).all()
     out = tmp_path / "cmp"
     table = pd.read_parquet(out / "trainings.parquet")
-    assert set(table["arm"]) == {"real", "joint", "default", "default:permuted", "finetune"}
+    assert set(table["arm"]) == {"real", "joint", *arms}
+    kept = table.set_index("arm")["share_used"]
+    assert kept["default:top30:region"] == pytest.approx(0.3, abs=0.1)
+    assert 0.1 < kept["random30"] < 0.5
     assert table["iou_sky"].between(0, 1).all()
     assert json.loads((out / "summary.json").read_text())["arms"] == again.to_json()["arms"]
-    assert "| `default:permuted` |" in (out / "table.md").read_text()
+    table = (out / "table.md").read_text()
+    assert "| `default:permuted` |" in table
+    assert "| IoU | ground | thing | sky |" in table
     assert (out / "arms.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (out / "arms.svg").read_text()

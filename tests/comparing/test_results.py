@@ -43,6 +43,19 @@ def test_of_the_constants_the_best_is_shown():
     assert found.arms == ("joint", "constant:0.1")
 
 
+def test_the_best_constant_can_be_the_reference():
+    rows = ("joint", 0, 0, 8), ("constant:0.1", 0, 0, 7), ("constant:1.0", 0, 0, 9), ("a", 0, 0, 9)
+    found = compared(*rows, references=("constant",))
+    assert found.references == ("constant:1.0",)
+    assert found.difference("joint", "constant:1.0").mean == pytest.approx(8 / 12 - 9 / 11)
+
+
+def test_a_view_shows_arms_by_other_names():
+    found = compared(("joint", 0, 0, 8), ("a", 0, 0, 9)).view({"b": "a", "all": "joint"})
+    assert (found.arms, found.references) == (("b", "all"), ("all",))
+    assert found.miou("b").mean == pytest.approx(9 / 11)
+
+
 def test_json_has_the_promised_keys():
     told = compared(("real", 0, 0, 8), ("a", 0, 0, 9)).to_json()
     assert told["arms"][1] == {
@@ -70,6 +83,23 @@ def test_verdict_says_what_is_better():
     assert "Nothing is shown to be better than joint." in said
     assert "a minus joint is" in said
     assert "draws would" in said
+
+
+def test_verdict_is_of_every_reference():
+    rows = [(arm, d, 0, h) for d in (0, 1) for arm, h in (("own", 7), ("joint", 8), ("a", 9))]
+    said = verdict(compared(*rows, references=("own",)))
+    assert said == ["Better than joint: a.", "Better than own: a."]
+
+
+def test_verdict_says_that_nothing_is_better():
+    rows = [
+        (a, d, 0, h) for d in (0, 1, 2) for a, h in (("real", 8 + d % 2), ("joint", 7), ("a", 7))
+    ]
+    said = verdict(compared(*rows))
+    assert said == [
+        "Nothing is shown to be better than real.",
+        "Nothing is shown to be better than joint.",
+    ]
 
 
 def test_verdict_asks_for_more_than_one_training():

@@ -1,0 +1,84 @@
+"""Trainings side by side, each with one thread, none making what another is just making."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from curate.comparing.trainings import Training, run_training
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from curate.comparing.results import Outcome
+    from curate.config import Config
+
+
+def finish(trainings: Sequence[Training], workers: int) -> Iterator[tuple[Training, Outcome]]:
+    """Yield trainings as they are finished; a single worker runs them in this process, in turn."""
+    if workers == 1 or len(trainings) <= 1:
+        for training in trainings:
+            yield training, run_training(training)
+        return
+    context = multiprocessing.get_context("spawn")
+    queue, made = list(trainings), set[str]()
+    running: dict[Future[Outcome], Training] = {}
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
+        try:
+            while queue or running:
+                while len(running) < workers and (
+                    following := choose_next(queue, running.values(), made)
+                ):
+                    queue.remove(following)
+                    running[pool.submit(run_training, following)] = following
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    training = running.pop(future)
+                    made |= training.makes
+                    yield training, future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()  # a training saves its state first
+            raise
+
+
+def choose_next(
+    queue: Sequence[Training], running: Iterable[Training], made: set[str]
+) -> Training | None:
+    """Choose the first training that makes nothing for others that one is just making.
+
+    Parameters
+    ----------
+    queue : sequence of Training
+    running : iterable of Training
+    made : set of str
+        What the finished ones have made.
+    """
+    in_the_making = {name for training in running for name in training.makes} - made
+    return next((each for each in queue if not each.makes & in_the_making), None)
+
+
+def count_workers(config: Config) -> int:
+    """Trainings at a time: one a core, or one a GPU."""
+    if config.fit.device != "cpu" and torch.cuda.is_available():
+        return torch.cuda.device_count()
+    return len(os.sched_getaffinity(0))
+
+
+def _begin_worker() -> None:
+    """Use one thread, and end with the process that asked for the work."""
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:  # noqa: ANN401
+    """Leave when the parent is gone, killed perhaps: what is saved is gone on with."""
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from curate.comparing.arms import parse_arms
+from curate.comparing.scheduling import choose_next
+from curate.comparing.trainings import Training
+from curate.config import Config, FitConfig
+
+
+def training(arm, draw=0, seed=0):
+    config = Config(fit=FitConfig(method="streams"))
+    (parsed,) = parse_arms([arm], config)
+    return Training(parsed, draw, seed, Path("cmp"), config)
+
+
+def chosen(queue, running, made=()):
+    queue = [training(*each) for each in queue]
+    found = choose_next(queue, [training(*each) for each in running], set(made))
+    return found and (found.arm.name, found.draw, found.seed)
+
+
+def test_what_makes_nothing_for_others_runs_beside_anything():
+    assert chosen([("joint",)], [("streams",)]) == ("joint", 0, 0)
+    assert chosen([("real",)], [("real", 0, 1)]) == ("real", 0, 0)
+
+
+@pytest.mark.parametrize("arm", ["streams:permuted", "streams:top30", "random30", "default"])
+def test_nothing_is_prepared_twice_at_a_time(arm):
+    assert chosen([(arm,)], [("streams",)]) is None
+    assert chosen([(arm,), ("real",)], [("streams",)]) == ("real", 0, 0)
+    assert chosen([(arm, 0, 1)], [("streams",)]) == (arm, 0, 1)
+    assert chosen([(arm,)], [("hierarchical",)]) == (arm, 0, 0)
+
+
+def test_a_control_makes_no_fit_for_selections():
+    preparation = training("streams:permuted").makes
+    assert chosen([("streams:top30",)], [("streams:permuted",)], preparation) is not None
+    assert chosen([("streams:top30",)], [("random30",)], preparation) is None
+
+
+def test_what_is_made_is_waited_for_by_nobody():
+    made = training("streams").makes
+    assert chosen([("streams:top30",)], [("random30",)], made) == ("streams:top30", 0, 0)
