@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from curate.comparing import outputs
-from curate.comparing.arms import parse_arms
+from curate.comparing import arms as known_arms
+from curate.comparing import outcomes, outputs, results
 from curate.comparing.compare import DEFAULT_ARMS, compare
-from curate.comparing.outcomes import SETTINGS_NAME
-from curate.comparing.results import BASELINES
 from curate.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curate.comparing.results import Comparison
     from curate.config import Config
 
-    Points = tuple[dict[int, Comparison], list[str]]
+    Points = tuple[dict[int, results.Comparison], list[str]]
 
 SMALLEST: Final = {"share": 1, "num_real": 2, "steps": 1}
 """What a curve can run along, and the smallest value of it."""
@@ -66,7 +63,7 @@ class CurveResult:
 
     out: Path
     curve: Curve
-    points: dict[int, Comparison]
+    points: dict[int, results.Comparison]
     said: tuple[str, ...]
     seconds: float
 
@@ -124,7 +121,7 @@ def compare_along(
     curve: Curve,
     *,
     arms: Sequence[str] = DEFAULT_ARMS,
-    references: Sequence[str] = BASELINES,
+    references: Sequence[str] = results.BASELINES,
     out: Path | str,
     **options: Any,  # noqa: ANN401
 ) -> CurveResult:
@@ -151,7 +148,7 @@ def compare_along(
     """
     started, path = time.monotonic(), Path(os.path.realpath(out))
     names = list(dict.fromkeys([*references, *arms]))
-    parse_arms(names, config)  # raises where one is unknown
+    known_arms.parse_arms(names, config)  # raises where one is unknown
     along = _along_shares if curve.name == "share" else _along_settings
     points, said = along(config, curve, names, references, path, options)
     path.mkdir(parents=True, exist_ok=True)
@@ -169,7 +166,7 @@ def _along_settings(
     options: dict[str, Any],
 ) -> Points:
     """Compare at each number of real images, or of steps."""
-    if (out / SETTINGS_NAME).exists():
+    if (out / outcomes.SETTINGS_NAME).exists():
         msg = f"{out} holds a comparison that is no curve along {curve.name}. Name another --out."
         raise UsageError(msg)
     if options.get(curve.name) is not None:
@@ -200,7 +197,7 @@ def _along_shares(
     options: dict[str, Any],
 ) -> Points:
     """Compare selections of each share with each other."""
-    selections = [arm.name for arm in parse_arms(names, config) if arm.selection]
+    selections = [arm.name for arm in known_arms.parse_arms(names, config) if arm.selection]
     if not selections:
         msg = (
             "No arm keeps a share, along which the curve could run: name some in --arms, for "

@@ -13,23 +13,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from curate import reporting, seeding
 from curate.comparing.arms import Stage
 from curate.comparing.outcomes import FITS_NAME, SHARED_NAME, WORK_NAME
 from curate.comparing.results import Outcome
 from curate.comparing.selecting import select_synthetic
-from curate.reporting import SilentReporter
-from curate.seeding import stable_seed
+from curate.training import networks, run_record
 from curate.training.evaluation import evaluate
 from curate.training.fit import fit
-from curate.training.networks import check_method
-from curate.training.run_record import read_metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.comparing.arms import Arm
     from curate.config import Config
-    from curate.reporting import Reporter
     from curate.training.fit import FitResult
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.=-]+")
@@ -95,7 +92,7 @@ class Training:
         return f"draw-{self.draw}.seed-{self.seed}.{_UNSAFE.sub('_', what)}"
 
 
-class Warnings(SilentReporter):
+class Warnings(reporting.SilentReporter):
     """Keeps warnings, each once."""
 
     def __init__(self) -> None:
@@ -120,7 +117,7 @@ def run_training(training: Training) -> Outcome:
             arm.selection,
             run=chosen.run,
             work=training.work,
-            seed=stable_seed(training.draw, training.seed),
+            seed=seeding.stable_seed(training.draw, training.seed),
             reporter=warnings,
         )
         seconds += chosen.trained_seconds + time.monotonic() - started
@@ -150,7 +147,7 @@ def _train(
     training: Training,
     config: Config,
     stage: Stage,
-    reporter: Reporter,
+    reporter: reporting.Reporter,
     number: int | None = None,
     previous: Path | None = None,
 ) -> FitResult:
@@ -178,7 +175,7 @@ def check_arm(training: Training) -> None:
     config, arm = prepare_arm(training), training.arm
     chosen = [Stage(method=arm.selection.method)] if arm.selection else []
     for stage in (*chosen, *arm.stages):
-        check_method(configure(config, stage, config.fit.steps, None))
+        networks.check_method(configure(config, stage, config.fit.steps, None))
 
 
 def prepare_arm(training: Training) -> Config:
@@ -223,11 +220,11 @@ def _used(stage: Stage, run: Path) -> float:
     """Average the effective sample size of a stage's weights; 0 where it saw no synthetic image."""
     if stage.draws in ("real", "half"):
         return 1.0 if stage.share < 1 else 0.0
-    sizes = read_metric(run, "ess")
+    sizes = run_record.read_metric(run, "ess")
     return 1.0 if sizes is None else float(sizes.fillna(1.0).mean())  # 1 in the warm-up
 
 
-def _confusion(run: Path, config: Config, reporter: Reporter) -> NDArray[np.int64]:
+def _confusion(run: Path, config: Config, reporter: reporting.Reporter) -> NDArray[np.int64]:
     """Count the pixels of all test sets."""
     found = []
     for test in config.test:

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from curate import distributed, errors, grid, records, weighting
 from curate.config import Strict
-from curate.data import png
-from curate.data.images import read_file
+from curate.data import images, png
 from curate.methods import protocol
 from curate.scores.score_file import ScoreFile
 
@@ -185,7 +184,7 @@ def _has_file(where: Path, key: str) -> bool:
 def _read_png(path: Path) -> NDArray[np.float32]:
     """Read an 8-bit grey PNG file as (H, W) float32 in [0, 1]."""
     try:
-        opened = png.parse_png(read_file(path, "label"))
+        opened = png.parse_png(images.read_file(path, "label"))
         samples = png.decode_png(opened)
     except ValueError as error:
         msg = f"{path} cannot be read: {error}. Write maps as 8-bit grey PNG files."

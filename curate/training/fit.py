@@ -17,11 +17,10 @@ from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
-from curate.training import loaded_run, run_record
+from curate.training import loaded_run, run_record, sharing
 from curate.training.networks import build_networks, check_method
 from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
-from curate.training.shared import keep_preparation, preparation_path, take_preparation
 from curate.training.task import Task, open_task
 from curate.training.trainer import Trainer, choose_device
 
@@ -234,9 +233,9 @@ def _prepare(
     took are returned; 0 otherwise.
     """
     is_begun, started = False, time.monotonic()
-    kept = shared and preparation_path(shared, config, task)
+    kept = shared and sharing.preparation_path(shared, config, task)
     if kept and kept.exists():
-        seconds = take_preparation(kept, trainer)
+        seconds = sharing.take_preparation(kept, trainer)
         folder.save(trainer, log, 0)
         return seconds
     with InterruptFlag() as interrupt:
@@ -257,7 +256,7 @@ def _prepare(
     if is_begun:
         reporter.finish()
     if kept:
-        keep_preparation(kept, trainer, time.monotonic() - started)
+        sharing.keep_preparation(kept, trainer, time.monotonic() - started)
     return 0.0
 
 
