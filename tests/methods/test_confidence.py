@@ -9,7 +9,7 @@ from torch import nn
 
 from curate.methods import MethodContext, Preparation, Split
 from curate.methods import references as reference_segmenters
-from curate.methods.confidence import Confidence, ConfidenceSettings, mean_of_same_label
+from curate.methods.confidence import Confidence, ConfidenceSettings
 from curate.records import Evidence
 
 SPLITS = {
@@ -62,8 +62,8 @@ def evidence_of(keys, labels, own):
 
 
 def test_posterior_weighs_probability_against_the_frequency_of_the_class():
-    method = make_method()
-    method.given.copy_(torch.tensor([30.0, 10.0]))  # frequencies 3/4 and 1/4
+    method = make_method((0.8,))
+    method.posterior.given.copy_(torch.tensor([30.0, 10.0]))  # frequencies 3/4 and 1/4
     seen = evidence_of(["s0:a"], [[0, 1, 255]], [[0.2, 0.9, 0.9]])
     # class 0: sqrt(.2 * .8) = .4; class 1: sqrt(.1 * .2) = .1414
     found = method.scores(seen)
@@ -77,7 +77,7 @@ def test_posterior_weighs_probability_against_the_frequency_of_the_class():
 
 def test_real_images_of_the_training_are_scored_by_the_reference_of_their_fold_alone():
     method = make_method()
-    method.given.copy_(torch.tensor([10.0, 10.0]))
+    method.posterior.given.copy_(torch.tensor([10.0, 10.0]))
     seen = evidence_of(["r0:a", "r0:b", "x:new"], [[0]] * 3, [[0.99]] * 3)
     pixel = method.scores(seen).pixel[:, 0, 0]
     both = math.sqrt(0.99 * math.sqrt(0.8 * 0.5))  # an unknown image: everyone who can tell
@@ -87,8 +87,8 @@ def test_real_images_of_the_training_are_scored_by_the_reference_of_their_fold_a
 
 @pytest.mark.parametrize(("own", "expected"), [(0.0, 0.8), (1.0, 0.2)])
 def test_share_of_the_own_prediction_is_an_exponent(own, expected):
-    method = make_method(own=own)
-    method.given.copy_(torch.tensor([1.0, 0.0]))
+    method = make_method((0.8,), own=own)
+    method.posterior.given.copy_(torch.tensor([1.0, 0.0]))
     pixel = method.scores(evidence_of(["s0:a"], [[0]], [[0.2]])).pixel
     torch.testing.assert_close(pixel.item(), expected / (expected + 1), atol=1e-3, rtol=0)
 
@@ -100,7 +100,11 @@ def test_each_class_keeps_its_share_of_the_weight():
     warm, _ = method.step(seen, is_warmup=True)
     assert torch.equal(warm, torch.ones(2, 1, 4))
     weights, metrics = method.step(seen, is_warmup=False)
-    scores = method.scores(seen).combined[1, 0]
+    # the reference of fold 0 says .8 for class 0; each class is given to half of the cells
+    posterior = [math.sqrt(p) / (math.sqrt(p) + 0.5) for p in (0.72, 0.4, 0.02, 0.04)]
+    pixel = torch.tensor(posterior)
+    region = torch.cat([pixel[:2].mean().expand(2), pixel[2:].mean().expand(2)])
+    scores = (pixel + region + pixel.mean()) / 3
     for cells in (slice(0, 2), slice(2, 4)):
         expected = scores[cells] / scores[cells].mean()
         torch.testing.assert_close(weights[1, 0, cells], expected, atol=1e-4, rtol=0)
@@ -110,7 +114,7 @@ def test_each_class_keeps_its_share_of_the_weight():
 
 
 def test_stored_scores_give_the_weights_of_the_last_step():
-    method = make_method()
+    method = make_method((0.8,))
     seen = evidence_of(["r0:a", "s0:a"], [[0, 0, 1]] * 2, [[0.5] * 3, [0.9, 0.3, 0.2]])
     weights, _ = method.step(seen, is_warmup=False)
     rule, scores = method.weight_rule(), method.scores(seen).combined[1, 0]
@@ -120,10 +124,11 @@ def test_stored_scores_give_the_weights_of_the_last_step():
 
 def test_an_image_is_shown_to_the_reference_of_its_fold_alone():
     method = make_method()
-    method.step(
-        evidence_of(["r0:a", "s0:a", "s0:b", "s0:b"], [[0]] * 4, [[0.5]] * 4), is_warmup=False
-    )
+    seen = evidence_of(["r0:a", "s0:a", "s0:b", "s0:b"], [[0]] * 4, [[0.5]] * 4)
+    method.step(seen, is_warmup=False)
     assert [reference.num_seen for reference in method.references] == [1, 2]
+    method.scores(seen)  # there, what else is in a batch must not matter
+    assert [reference.num_seen for reference in method.references] == [5, 6]
 
 
 def test_references_share_the_steps_and_learn_from_the_other_folds(monkeypatch):
@@ -147,12 +152,3 @@ def test_references_share_the_steps_and_learn_from_the_other_folds(monkeypatch):
     assert [steps for _, steps, _ in asked[2:]] == [20, 20]
     _ = list(make_method((0.8,)).prepare(preparation))
     assert asked[-1][0] == set()  # a single one learns from all
-
-
-def test_mean_is_over_cells_of_the_same_label_within_the_square():
-    labels = torch.tensor([[[0, 1, 0], [0, 0, 1], [0, 0, 0]]])
-    values = torch.arange(9.0).reshape(1, 3, 3)
-    means = mean_of_same_label(values, labels, 3)
-    assert means[0, 0, 0] == pytest.approx((0 + 3 + 4) / 3)
-    assert means[0, 0, 1] == pytest.approx((1 + 5) / 2)
-    assert means[0, 1, 1] == pytest.approx((0 + 2 + 3 + 4 + 6 + 7 + 8) / 7)
