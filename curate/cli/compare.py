@@ -58,18 +58,18 @@ def compare(
     """
     with process.command_errors() as reporter:
         process.keep_memory()
-        from curate.comparing import curves
-
         named = {"arms": options.parse_list(arms or ""), "references": references}
         chosen: dict[str, Any] = {name: value for name, value in named.items() if value}
-        config = curate.load_config(config_file)
         chosen |= {"seeds": seeds, "num_real": num_real, "draws": draws, "out": out}
         chosen |= {"workers": workers, "resume": resume, "overwrite": overwrite}
-        result = (
-            curves.compare_along(config, curves.parse_curve(curve), **chosen, reporter=reporter)
-            if curve
-            else curate.compare(config, **chosen, reporter=reporter)
-        )
+        config = curate.load_config(config_file)
+        if curve:
+            from curate.comparing.curves import compare_along, parse_curve
+
+            along = parse_curve(curve)
+            result: Any = compare_along(config, along, **chosen, reporter=reporter)
+        else:
+            result = curate.compare(config, **chosen, reporter=reporter)
         lines = [
             *result.table(),
             *result.said,

@@ -26,8 +26,8 @@ OPTIONS = {
     "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
     "audit": "--run --trust-run --config --real --layout --id-map --corruptions --images --seed "
     "--device --out --overwrite --json",
-    "compare": "--out --config --arms --reference --seeds --num-real --draws --workers --resume "
-    "--overwrite --json",
+    "compare": "--out --config --arms --reference --seeds --num-real --draws --curve --workers "
+    "--resume --overwrite --json",
 }
 HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
 
