@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from curate import costs, errors, records, reporting
-from curate.checking import coverage, file_faults, judgement, leave_out, problems
-from curate.checking.survey import survey
+from curate.checking import coverage, facts, file_faults, judgement, leave_out, problems, survey
 from curate.config import Config, DatasetConfig, FitConfig, load_config, read_toml
-from curate.data import classes as class_sets
-from curate.data import dataset as datasets
-from curate.data.classes import resolve_classes
+from curate.data import classes as known_sets
+from curate.data import dataset
 from curate.training.task import choose_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from curate.checking.facts import Side, Survey
 
 UNNAMED: Final = records.ClassSet("ids", tuple(map(str, range(254))))
 """Stands for the classes where none are known: every id is a class of its own."""
@@ -53,7 +49,7 @@ class CheckResult:
     ok: int
     minutes: dict[str, float]
     problems: list[problems.Problem]
-    surveys: tuple[Survey, ...]
+    surveys: tuple[facts.Survey, ...]
     coverages: list[coverage.Coverage]
     size: tuple[int, int] | None = None
     fix_list: Path | None = None
@@ -81,13 +77,15 @@ class CheckResult:
 class _Opened:
     """Data sets that could be opened, and the problems of those that could not."""
 
-    found: list[tuple[datasets.DataSource, Side]] = field(default_factory=list)
+    found: list[tuple[dataset.DataSource, facts.Side]] = field(default_factory=list)
     problems: list[problems.Problem] = field(default_factory=list)
 
-    def add(self, listed: DatasetConfig, side: Side, classes: records.ClassSet, key: str) -> None:
+    def add(
+        self, listed: DatasetConfig, side: facts.Side, classes: records.ClassSet, key: str
+    ) -> None:
         """Open a data set, or note why that cannot be done."""
         try:
-            source = datasets.open_dataset(
+            source = dataset.open_dataset(
                 listed.path,
                 layout=listed.layout,
                 id_map=listed.id_map,
@@ -152,7 +150,7 @@ def check(
             config.fit.size if is_set else None,
         )
     surveys = tuple(
-        survey(source, project=config.root, reporter=reporter, side=side, is_deep=True)
+        survey.survey(source, project=config.root, reporter=reporter, side=side, is_deep=True)
         for source, side in opened.found
     )
     found = opened.problems + judgement.judge(surveys, size=size)
@@ -184,7 +182,7 @@ def _open_all(config: Config) -> _Opened:
 
 def _open_one(path: Path, config: Config, given: dict[str, str | None]) -> _Opened:
     """Open a folder, as the configuration says if it lists it."""
-    found: tuple[DatasetConfig, Side] = (DatasetConfig(path=path), "")
+    found: tuple[DatasetConfig, facts.Side] = (DatasetConfig(path=path), "")
     for name, tables in _sides(config):
         for table in tables:
             if table.path.resolve() == path.resolve():
@@ -203,7 +201,7 @@ def _open_one(path: Path, config: Config, given: dict[str, str | None]) -> _Open
     return opened
 
 
-def _sides(config: Config) -> tuple[tuple[Side, Sequence[DatasetConfig]], ...]:
+def _sides(config: Config) -> tuple[tuple[facts.Side, Sequence[DatasetConfig]], ...]:
     """List the tables of each side."""
     return ("real", config.real), ("synthetic", config.synthetic), ("test", config.test)
 
@@ -212,27 +210,29 @@ def _choose_classes(listed: DatasetConfig, config: Config) -> records.ClassSet:
     """Take the classes in use, else those of the layout or the id map, else all ids."""
     if config.classes is not None or config.real:
         return choose_classes(config)
-    known = datasets.default_classes(listed.path, listed.layout)
+    known = dataset.default_classes(listed.path, listed.layout)
     if known is not None:
         return known
-    if listed.id_map in class_sets.PUBLISHED_IDS:
-        vocabulary = next(iter(class_sets.PUBLISHED_IDS[listed.id_map].names))
-        return resolve_classes({"cityscapes": "cityscapes19", "camvid": "camvid11"}[vocabulary])
+    if listed.id_map in known_sets.PUBLISHED_IDS:
+        vocabulary = next(iter(known_sets.PUBLISHED_IDS[listed.id_map].names))
+        return known_sets.resolve_classes(
+            {"cityscapes": "cityscapes19", "camvid": "camvid11"}[vocabulary]
+        )
     if listed.id_map is not None and listed.id_map.endswith(".toml"):
         table = read_toml(Path(listed.id_map))
         named = [*table.get("ids", {}).values(), *table.get("colours", {}).values()]
         names = tuple(dict.fromkeys(str(name) for name in named))
         if len(names) > 1:
-            return resolve_classes(names)
+            return known_sets.resolve_classes(names)
     return UNNAMED
 
 
-def _count_usable(survey: Survey) -> int:
+def _count_usable(survey: facts.Survey) -> int:
     """Count the images that can be used."""
     return sum(not file_faults.is_left_out(survey, each) for each in survey.facts)
 
 
-def _measure_coverages(surveys: Sequence[Survey]) -> Iterator[coverage.Coverage]:
+def _measure_coverages(surveys: Sequence[facts.Survey]) -> Iterator[coverage.Coverage]:
     """Measure what each side shows; of a single set, what it shows."""
     for side in ("real", "synthetic", "test", ""):
         own = [each for each in surveys if each.side == side]
@@ -240,7 +240,7 @@ def _measure_coverages(surveys: Sequence[Survey]) -> Iterator[coverage.Coverage]
             yield coverage.measure_coverage(side or own[0].source.root.name, own)
 
 
-def _estimate(config: Config, surveys: Sequence[Survey]) -> dict[str, float]:
+def _estimate(config: Config, surveys: Sequence[facts.Survey]) -> dict[str, float]:
     """Estimate minutes, where there is something to fit."""
     counts = Counter({each.side: 0 for each in surveys})
     for each in surveys:
@@ -253,7 +253,7 @@ def _estimate(config: Config, surveys: Sequence[Survey]) -> dict[str, float]:
     )
 
 
-def _describe(survey: Survey) -> dict[str, Any]:
+def _describe(survey: facts.Survey) -> dict[str, Any]:
     """Describe a data set for ``--json``."""
     source = survey.source
     shapes = Counter((f.height, f.width) for f in survey.readable()).most_common(1)

@@ -147,6 +147,11 @@ class FitConfig(Strict):
     start_from: Path | None = Field(None, examples=["runs/run-0001"])
     """Folder of a finished run whose segmenter is trained on; by default a new one."""
 
+    fix_list: Path | None = Field(None, examples=["fixes.toml"])
+    """File of ``[[leave_out]]`` tables, as ``curate check --fix-list`` writes it: images that are
+    not used.
+    """
+
     warmup: float = Field(0.15, ge=0, le=1)
     """Share of the steps that are trained with all weights 1."""
 
@@ -361,8 +366,8 @@ def _anchor_all(config: Config, root: Path) -> Config:
         )
         for arm in config.arm
     )
-    start = config.fit.start_from
-    fit = config.fit.model_copy(update={"start_from": start and root / start})
+    named = {name: getattr(config.fit, name) for name in ("start_from", "fix_list")}
+    fit = config.fit.model_copy(update={name: path and root / path for name, path in named.items()})
     method = _anchor_settings(config.method, root)
     own = {"root": root, "arm": arms, "fit": fit, "method": method}
     return config.model_copy(update=own | anchored(config, "real", "synthetic", "test"))

@@ -20,6 +20,9 @@ class Reporter(Protocol):
     def warn(self, message: str) -> None:
         """Give a warning that the person should act on."""
 
+    def note(self, message: str) -> None:
+        """Say what was seen or decided; nothing is wrong."""
+
     def finish(self) -> None:
         """End the task that was started last."""
 
@@ -36,6 +39,9 @@ class SilentReporter:
     def warn(self, message: str) -> None:
         """Ignore the warning."""
 
+    def note(self, message: str) -> None:
+        """Ignore the note."""
+
     def finish(self) -> None:
         """Ignore the end."""
 
@@ -50,3 +56,7 @@ class LogReporter(SilentReporter):
     def warn(self, message: str) -> None:
         """Log the warning."""
         logger.warning(message)
+
+    def note(self, message: str) -> None:
+        """Log the note."""
+        logger.info(message)

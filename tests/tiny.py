@@ -84,7 +84,7 @@ class RecordingReporter:
     """Keeps what it is told."""
 
     def __init__(self):
-        self.warnings, self.values, self.tasks = [], [], []
+        self.warnings, self.values, self.tasks, self.notes = [], [], [], []
 
     def start(self, task, total, done=0, *, unit="images"):
         self.tasks.append((task, total, done, unit))
@@ -94,6 +94,9 @@ class RecordingReporter:
 
     def warn(self, message):
         self.warnings.append(message)
+
+    def note(self, message):
+        self.notes.append(message)
 
     def finish(self):
         pass

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from curate import errors
-from curate.checking import coverage, file_faults, folder_faults, label_faults, likeness
+from curate import errors, reporting
+from curate.checking import coverage, file_faults, folder_faults, label_faults, likeness, survey
 from curate.checking.problems import Problem, group, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from curate.checking.facts import Survey
-    from curate.reporting import Reporter
+    from curate.data.dataset import DataSource
 
 
 def judge(surveys: Sequence[Survey], *, size: tuple[int, int] | None = None) -> list[Problem]:
@@ -42,6 +43,33 @@ def judge(surveys: Sequence[Survey], *, size: tuple[int, int] | None = None) -> 
     return problems
 
 
+def look_before(
+    source: DataSource,
+    *,
+    project: Path,
+    reporter: reporting.Reporter,
+    rows: Sequence[int] | None = None,
+) -> None:
+    """Look at a set that is about to be scored: refuse it as a whole, or say what is odd.
+
+    Single files that are unfit are left to the work itself, which gives each its status.
+
+    Parameters
+    ----------
+    rows : sequence of int, optional
+        Which pairs to look at; all by default.
+
+    Raises
+    ------
+    DataError
+        If the set cannot be trusted.
+    """
+    seen = survey.survey(source, project=project, reporter=reporter, side="synthetic", rows=rows)
+    problems = judge([seen])
+    refuse(problems)
+    warn_of([p for p in problems if p.severity == "warning"], reporter)
+
+
 def refuse(problems: Sequence[Problem]) -> None:
     """Refuse the work if a problem is an error of a set as a whole.
 
@@ -62,36 +90,34 @@ def refuse(problems: Sequence[Problem]) -> None:
         raise errors.DataError(found[0].message + advice, code=found[0].code)
 
 
-def warn_of(problems: Sequence[Problem], reporter: Reporter) -> None:
+def warn_of(problems: Sequence[Problem], reporter: reporting.Reporter) -> None:
     """Say each kind of problem that does not refuse the work once, with the first of its kind."""
     left_out = [p for p in problems if p.severity == "error" and p.file is not None]
     for dataset in dict.fromkeys(p.dataset for p in left_out):
         own = [p for p in left_out if p.dataset == dataset]
         codes = ", ".join(f"{n:,} {code}" for code, n in Counter(p.code for p in own).items())
-        reporter.warn(
-            f"{len(own):,} images of {dataset} are left out ({codes}). First: {own[0].message}"
-        )
+        reporter.warn(f"Left out of {dataset}: {codes}. First: {own[0].message}")
     for kind in group([p for p in problems if p.severity == "warning"]):
         more = f" ({len(kind) - 1:,} more of this kind.)" if len(kind) > 1 else ""
         reporter.warn(f"{kind[0].code}: {kind[0].message}{more}")
 
 
-def _judge_one(survey: Survey) -> list[Problem]:
+def _judge_one(seen: Survey) -> list[Problem]:
     """List the problems of one set."""
-    problems = list(label_faults.find_label_faults(survey))
+    problems = list(label_faults.find_label_faults(seen))
     # ids that no file can be trusted with need not be told file by file
     is_doubtful = any(p.code != "mixed_bit_depth" for p in problems)
-    told = list(file_faults.find_file_faults(survey))
+    told = list(file_faults.find_file_faults(seen))
     if is_doubtful:
         told = [p for p in told if p.code not in ("unmapped_ids", "all_ignored", "colour_coded")]
         told = [p for p in told if p.code != "mostly_unfit" or not problems]
     problems += told
-    problems += folder_faults.find_folder_faults(survey)
-    problems += file_faults.find_oddities(survey)
-    problems += likeness.find_repeats(survey)
+    problems += folder_faults.find_folder_faults(seen)
+    problems += file_faults.find_oddities(seen)
+    problems += likeness.find_repeats(seen)
     return problems
 
 
 def _of_side(surveys: Sequence[Survey], side: str) -> list[Survey]:
     """Pick the sets of one side."""
-    return [survey for survey in surveys if survey.side == side]
+    return [each for each in surveys if each.side == side]

@@ -162,7 +162,7 @@ def _find_masks(survey: Survey, usable: list[Facts]) -> Problem | None:
     """Find masks of 0 and 255, of which 255 is a class and not what is ignored."""
     source = survey.source
     seen = meaning.count_raw(survey)
-    is_mask = 255 in seen and set(seen) <= {0, 255}
+    is_mask = set(seen) == {0, 255}
     if not is_mask or 255 in source.id_map.ids or any(f.palette for f in usable):
         return None
     share = seen[255] / seen.total()

@@ -115,6 +115,11 @@ def leave_out(source: DataSource, fixes: FixList) -> DataSource:
     return replace(source, pairs=tuple(map(judged, source.pairs))) if codes else source
 
 
+def apply_fix_list(source: DataSource, path: Path | str | None) -> DataSource:
+    """Read a list, if there is one, and leave out what it names."""
+    return source if path is None else leave_out(source, read_fix_list(Path(path)))
+
+
 def _quote(text: str) -> str:
     """Write a string as TOML does."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.checking.facts import Facts, Survey
+    from curate.data.dataset import DataSource
     from curate.data.idmaps import IdMap
 
 CODED: Final = "colour_coded"
@@ -91,14 +92,11 @@ def _judge(found: Meaning) -> Meaning:
     return found
 
 
-def class_shares(survey: Survey) -> NDArray[np.float64]:
-    """Add up the shares that the classes have of each usable image's area: (C,) float64."""
-    shares = np.zeros(len(survey.source.classes))
-    for facts in survey.readable():
-        meaning = interpret(facts, survey.source.id_map)
-        if meaning.code == records.OK:
-            for index, count in meaning.class_px.items():
-                shares[index] += count / facts.num_pixels
+def share_classes(facts: Facts, source: DataSource) -> NDArray[np.float64]:
+    """Return the share of an image's area that each class has: (C,) float64."""
+    shares = np.zeros(len(source.classes))
+    for index, count in interpret(facts, source.id_map).class_px.items():
+        shares[index] = count / facts.num_pixels
     return shares
 
 

@@ -7,17 +7,14 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from curate.checking import examination
-from curate.checking.facts import Facts, Side, Survey
-from curate.checking.memory import Memory
+from curate.checking import examination, facts, memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from curate import records, reporting
     from curate.data.dataset import DataSource
-    from curate.records import Pair
-    from curate.reporting import Reporter
 
 MAX_THREADS: Final = 16
 _KEPT_AT_ONCE: Final = 32
@@ -28,11 +25,11 @@ def survey(
     source: DataSource,
     *,
     project: Path,
-    reporter: Reporter,
-    side: Side = "",
+    reporter: reporting.Reporter,
+    side: facts.Side = "",
     is_deep: bool = False,
     rows: Sequence[int] | None = None,
-) -> Survey:
+) -> facts.Survey:
     """Look at a data set.
 
     Interrupted at any moment, it goes on from there when it is called again.
@@ -47,32 +44,32 @@ def survey(
         Which pairs to look at, all by default; the others are left out of the survey.
     """
     pairs = source.pairs if rows is None else tuple(source.pairs[row] for row in rows)
-    memory = Memory(project, source.root)
-    found: dict[int, Facts] = {}
+    known_files = memory.Memory(project, source.root)
+    found: dict[int, facts.Facts] = {}
     for row, pair in enumerate(pairs):
         stamp = examination.stamp_of(source, pair)
-        known = memory.recall(pair.image_path, pair.label_path, stamp, is_deep=is_deep)
+        known = known_files.recall(pair.image_path, pair.label_path, stamp, is_deep=is_deep)
         if known is not None:
             found[row] = known
     todo = [row for row in range(len(pairs)) if row not in found]
     if todo:
         reporter.start(f"look at {source.root.name}", len(pairs), len(found))
-        fresh: list[Facts] = []
+        fresh: list[facts.Facts] = []
         try:
-            for row, facts in _examine_all(source, pairs, todo, is_deep=is_deep):
-                found[row] = facts
-                fresh.append(facts)
+            for row, seen in _examine_all(source, pairs, todo, is_deep=is_deep):
+                found[row] = seen
+                fresh.append(seen)
                 if len(fresh) == _KEPT_AT_ONCE:
-                    memory.keep(fresh)
+                    known_files.keep(fresh)
                     fresh.clear()
                 reporter.advance(len(found))
         finally:
-            memory.keep(fresh)
+            known_files.keep(fresh)
             reporter.finish()
     ordered = tuple(found[row] for row in range(len(pairs)))
     if todo and rows is None:
-        memory.tidy(ordered)
-    return Survey(source, ordered, side)
+        known_files.tidy(ordered)
+    return facts.Survey(source, ordered, side)
 
 
 def num_threads() -> int:
@@ -82,11 +79,11 @@ def num_threads() -> int:
 
 
 def _examine_all(
-    source: DataSource, pairs: Sequence[Pair], todo: Sequence[int], *, is_deep: bool
-) -> Iterator[tuple[int, Facts]]:
+    source: DataSource, pairs: Sequence[records.Pair], todo: Sequence[int], *, is_deep: bool
+) -> Iterator[tuple[int, facts.Facts]]:
     """Look at the pairs of the given rows, in order, few of them in memory at a time."""
     pool = ThreadPoolExecutor(count := num_threads())
-    waiting: deque[tuple[int, Future[Facts]]] = deque()
+    waiting: deque[tuple[int, Future[facts.Facts]]] = deque()
     try:
         for row in todo:
             future = pool.submit(examination.examine, source, pairs[row], is_deep=is_deep)

@@ -47,6 +47,7 @@ def fit(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Start of all random numbers.")] = None,
     workers: options.Workers = None,
+    fix_list: options.FixList = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
@@ -68,6 +69,7 @@ def fit(
             precision=precision,
             seed=seed,
             workers=workers,
+            fix_list=fix_list and fix_list.absolute(),
         )
         result = curate.fit(config, out=out, resume=resume, overwrite=overwrite, reporter=reporter)
         lines = [

@@ -28,6 +28,10 @@ ConfigFile = Annotated[
 DeviceChoice = Annotated[
     Device | None, typer.Option("--device", help="Where to compute; auto takes a GPU if it can.")
 ]
+FixList = Annotated[
+    Path | None,
+    typer.Option("--fix-list", metavar="FILE", help="What to leave out: a list by curate check."),
+]
 IdMap = Annotated[
     str | None,
     typer.Option(

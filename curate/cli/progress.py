@@ -72,6 +72,10 @@ class TerminalReporter:
         """Give a warning that the person should act on."""
         self._say("warning: ", "yellow", message)
 
+    def note(self, message: str) -> None:
+        """Say what was seen or decided; nothing is wrong."""
+        self._say("", "", message)
+
     def fail(self, message: str) -> None:
         """Close the display and tell why the command ends."""
         self.finish()
@@ -111,6 +115,9 @@ class MuteReporter(TerminalReporter):
 
     def warn(self, message: str) -> None:
         """Ignore the warning."""
+
+    def note(self, message: str) -> None:
+        """Ignore the note."""
 
 
 class _Bar(rich_progress.Progress):

@@ -43,6 +43,7 @@ def score(
     ] = "1/1",
     workers: options.Workers = None,
     device: options.DeviceChoice = None,
+    fix_list: options.FixList = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
@@ -67,6 +68,7 @@ def score(
             device=device or "auto",
             resume=resume,
             overwrite=overwrite,
+            fix_list=fix_list,
             reporter=reporter,
         )
         lines = [

@@ -50,7 +50,9 @@ def read_pair(source: DataSource, pair: records.Pair) -> LoadedPair:
     """
     image_path = source.root / pair.image_path
     if pair.status != records.OK:
-        problem = _PROBLEMS.get(pair.status, "{path} was found unfit before. Leave it out.")
+        problem = _PROBLEMS.get(
+            pair.status, "{path} is on the list of what to leave out (fix_list)."
+        )
         raise errors.DataError(problem.format(path=image_path), code=pair.status)
     return read_files(image_path, source.root / pair.label_path, source.id_map)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curate import distributed, errors, job, records, reporting
+from curate.checking import judgement, leave_out
 from curate.data.workers import worker_errors
 from curate.files.state import remember
 from curate.scores import checks, columns, packing
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from curate.data.dataset import DataSource
 
 READERS_BESIDE_A_GPU = 8
+MAX_OTHERS = 64
+"""About how many images of other parts are looked at before a part is scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ def score(
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    fix_list: Path | str | None = None,
     trust_run: bool = False,
     reporter: reporting.Reporter | None = None,
 ) -> ScoreResult:
@@ -158,6 +162,9 @@ def score(
         ``auto``, ``cpu`` or ``cuda``.
     resume, overwrite : bool
         Go on with, or replace, an existing `out`.
+    fix_list : Path, optional
+        File of ``[[leave_out]]`` tables, by default that of ``[fit]``: images that get the status
+        it names, and no score.
     trust_run : bool
         Whether code that the run names may run, though `config` does not name it.
 
@@ -177,7 +184,11 @@ def score(
         source = loaded_run.open_known_dataset(
             Path(dataset), config, loaded, layout=layout, id_map=id_map
         )
+        source = leave_out.apply_fix_list(source, fix_list or config.fit.fix_list)
         checks.check_ids(pair.id for pair in source.pairs)
+        distributed.by_first_rank(judgement.look_before)(
+            source, project=config.root, reporter=reporter, rows=_rows_to_look_at(source, part)
+        )
         described = distributed.by_first_rank(run_record.describe_source)(source)
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
         packing.check_compression(config.score.compression)
@@ -211,6 +222,15 @@ def score(
         writing_seconds=round(outcome.writing_seconds, 3),
         statuses=outcome.tally.statuses,
     )
+
+
+def _rows_to_look_at(source: DataSource, part: job.Shard) -> list[int] | None:
+    """List the rows of a part, and some of the other parts, whose ids tell of the whole set."""
+    if part.is_whole:
+        return None
+    rows = range(len(source.pairs))
+    others = rows[:: max(1, len(rows) // MAX_OTHERS)]
+    return sorted({*part.of(rows), *others})
 
 
 class _Outcome(NamedTuple):

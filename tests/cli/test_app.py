@@ -18,9 +18,9 @@ OPTIONS = {
     "init": "--real --synthetic --json",
     "check": "--config --layout --id-map --fix-list --overwrite --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
-    "--device --precision --seed --workers --resume --overwrite --json",
+    "--device --precision --seed --workers --fix-list --resume --overwrite --json",
     "score": "--out --run --trust-run --config --layout --id-map --levels --stride --regions "
-    "--compression --stream-maps --shard --workers --device --resume --overwrite --json",
+    "--compression --stream-maps --shard --workers --device --fix-list --resume --overwrite --json",
     "merge": "--out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
     "--rank-by --out --media --format --dataset --overwrite --dry-run --json",

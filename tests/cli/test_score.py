@@ -56,6 +56,7 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
         "resume": False,
         "overwrite": False,
         "trust_run": False,
+        "fix_list": None,
     }
 
 
@@ -64,7 +65,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     flags = (
         "--run runs/a --config my.toml --layout gta5 --id-map ids.toml --levels image,pixel "
         "--stride 8 --regions grid --compression zstd --stream-maps --shard 2/3 --workers 3 "
-        "--device cpu --resume --overwrite --trust-run"
+        "--device cpu --resume --overwrite --trust-run --fix-list fixes.toml"
     )
     done = run("score", "gta5", "--out", "weights", *flags.split())
     assert done.exit_code == 0
@@ -84,6 +85,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
         "resume": True,
         "overwrite": True,
         "trust_run": True,
+        "fix_list": Path("fixes.toml"),
     }
 
 

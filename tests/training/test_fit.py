@@ -50,7 +50,7 @@ def test_joint_training_learns_both_tasks(tmp_path):
     method = {"inputs": ["image"], "min_class_px": 10, "learning_rate": 0.01}
     config = tiny_config(tmp_path, method=method, steps=80, evaluate_every=20)
     result = fit(config, reporter=reporter)
-    losses = [values["loss_real"] for _, values in reporter.values]
+    losses = [values["loss_real"] for _, values in reporter.values if values]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
     assert result.measured["auroc_pixel"] > 0.8
 
@@ -72,7 +72,7 @@ def test_reading_in_processes_changes_nothing(tmp_path, finished_run):
 def test_interrupted_run_resumes_bit_for_bit(tmp_path, finished_run, stop_after):
     class Interrupting(RecordingReporter):
         def advance(self, done, values=None):
-            if done == stop_after:
+            if done == stop_after and self.tasks[-1][0] == "fit":
                 os.kill(os.getpid(), signal.SIGINT)
 
     config = tiny_config(tmp_path)
@@ -223,10 +223,10 @@ def replace_labels(folder, value):
 @pytest.mark.parametrize(
     ("domain", "value", "text"),
     [
-        ("real", 255, "0 of 6 real images can be used"),
+        ("real", 255, "6 of 6 images of .*real cannot be used"),
         ("real", 1, "one class only \\('thing'\\)"),
-        ("synthetic", 255, "None of 9 images"),
-        ("real", 77, "0 of 6 real images can be used.*77"),
+        ("synthetic", 255, "9 of 9 images of .*synthetic cannot be used"),
+        ("real", 77, "ids 77 in 6 of 6 files"),
     ],
 )
 def test_labels_that_nothing_can_be_learned_from_are_refused(tmp_path, domain, value, text):
@@ -244,14 +244,15 @@ def test_sets_without_a_shared_class_are_refused(tmp_path):
         label_map[label_map == 1] = 0
         Image.fromarray(label_map).save(path)
     replace_labels(tmp_path / "synthetic", 1)
-    with pytest.raises(DataError, match="shares no class"):
+    with pytest.raises(DataError, match="share no class"):
         fit(config)
 
 
 def test_data_that_changed_stops_a_resume(tmp_path):
     class Stop(RecordingReporter):
         def advance(self, done, values=None):
-            os.kill(os.getpid(), signal.SIGINT)
+            if values:  # of a step
+                os.kill(os.getpid(), signal.SIGINT)
 
     config = tiny_config(tmp_path)
     with pytest.raises(KeyboardInterrupt):

@@ -100,7 +100,7 @@ def test_pixels_of_classes_are_counted_at_the_training_size(tmp_path):
     task, warnings = open_sets(tmp_path, [QUARTER, GROUND, [[1, 255], [0, 0]]], [GROUND])
     # of 32 x 64 = 2048 pixels an image: 3/4 + 1 + 1/2 are ground, 1/4 + 1/4 things
     assert task.real_class_px.tolist() == [2048 * 9 // 4, 2048 // 2, 0]
-    assert [w[:21] for w in warnings] == ["Only 3 real images: s"]
+    assert warnings[-1].startswith("Only 3 real images: s")
 
 
 def test_images_that_cannot_be_used_are_in_no_split(tmp_path):
@@ -108,7 +108,7 @@ def test_images_that_cannot_be_used_are_in_no_split(tmp_path):
     assert task.unusable == {"r0:images/1"}
     assert set(task.splits) == {"r0:images/0", "r0:images/2", "s0:images/0", "s0:images/1"}
     assert task.num_real == 2
-    assert warnings[0].startswith("1 of 3 real images are left out (1 all_ignored)")
+    assert warnings[0].startswith(f"Left out of {tmp_path / 'real'}: 1 all_ignored. First: ")
     for prefix in ("r0", "s0"):  # of each domain one of two is held out
         held_out = [s.held_out for key, s in task.splits.items() if key.startswith(prefix)]
         assert sorted(held_out) == [False, True]
@@ -119,7 +119,7 @@ def test_images_that_cannot_be_used_are_in_no_split(tmp_path):
     [
         ([QUARTER, IGNORED], [GROUND], "too_few_real"),
         ([GROUND, GROUND], [GROUND], "one_class"),
-        ([QUARTER, QUARTER], [IGNORED], "no_synthetic"),
+        ([QUARTER, QUARTER], [IGNORED], "mostly_unfit"),
         ([QUARTER, QUARTER], [[[2, 2], [2, 255]]], "no_shared_class"),
     ],
 )
@@ -127,3 +127,54 @@ def test_sets_that_nothing_can_be_learned_from_are_refused(tmp_path, real, synth
     with pytest.raises(DataError) as caught:
         open_sets(tmp_path, real, synthetic)
     assert caught.value.code == code
+
+
+def test_listed_files_are_left_out(tmp_path):
+    (tmp_path / "fixes.toml").write_text('[[leave_out]]\nfile = "images/1.png"\ncode = "odd"\n')
+    reporter = RecordingReporter()
+    config = Config(
+        root=tmp_path,
+        classes=("ground", "thing", "sky"),
+        real=(DatasetConfig(path=write(tmp_path / "real", QUARTER, QUARTER, QUARTER)),),
+        synthetic=(DatasetConfig(path=write(tmp_path / "synthetic", *[QUARTER] * 4)),),
+    ).with_fit(fix_list=tmp_path / "fixes.toml")
+    task = open_task(config, num_folds=2, reporter=reporter)
+    assert task.unusable == {"r0:images/1", "s0:images/1"}
+    assert (task.num_real, task.num_synthetic) == (2, 3)
+
+
+def test_unlabelled_synthetic_images_are_in_no_split_and_not_counted(tmp_path):
+    (tmp_path / "s").mkdir()
+    root = write(tmp_path / "synthetic", *[QUARTER] * 12)
+    for number in range(6):
+        (root / f"labels/{number}.png").unlink()
+    config = Config(
+        root=tmp_path,
+        classes=("ground", "thing", "sky"),
+        real=(DatasetConfig(path=write(tmp_path / "real", QUARTER, QUARTER)),),
+        synthetic=(DatasetConfig(path=root),),
+    )
+    for seed in range(4):
+        seeded = config.with_fit(seed=seed)
+        task = open_task(seeded, num_folds=2, reporter=RecordingReporter())
+        assert task.num_synthetic == 6
+        assert {key for key in task.splits if key.startswith("s")}.isdisjoint(task.unusable)
+        assert task.held_out_pairs(real=False)
+
+
+def test_what_ids_are_taken_for_is_shown(tmp_path):
+    reporter = RecordingReporter()
+    config = Config(
+        root=tmp_path,
+        classes=("ground", "thing", "sky"),
+        real=(DatasetConfig(path=write(tmp_path / "real", QUARTER, QUARTER)),),
+        synthetic=(DatasetConfig(path=write(tmp_path / "synthetic", GROUND)),),
+    )
+    open_task(config, num_folds=2, reporter=reporter)
+    (table,) = reporter.notes
+    assert "Ids are read as class indices" in table
+    assert [line.split() for line in table.splitlines()[1:4]] == [
+        ["id", "class", "real", "synthetic"],
+        ["0", "ground", "75.0", "%", "100.0", "%"],
+        ["1", "thing", "25.0", "%", "-"],
+    ]
