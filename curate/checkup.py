@@ -11,7 +11,8 @@ from curate import costs, errors, records, reporting
 from curate.checking import coverage, facts, file_faults, judgement, leave_out, problems, survey
 from curate.config import Config, DatasetConfig, FitConfig, load_config, read_toml
 from curate.data import classes as known_sets
-from curate.data import dataset
+from curate.data import dataset, id_tables
+from curate.dataset_config import ReadingConfig
 from curate.training.task import choose_classes
 
 if TYPE_CHECKING:
@@ -85,13 +86,7 @@ class _Opened:
     ) -> None:
         """Open a data set, or note why that cannot be done."""
         try:
-            source = dataset.open_dataset(
-                listed.path,
-                layout=listed.layout,
-                id_map=listed.id_map,
-                classes=classes,
-                key=key,
-            )
+            source = dataset.open_dataset(listed, classes=classes, key=key)
         except errors.DataError as error:
             if error.code in NO_FOLDER and not side:
                 raise
@@ -104,8 +99,7 @@ def check(
     target: Path | str = "curate.toml",
     *,
     config: Config | None = None,
-    layout: str | None = None,
-    id_map: str | None = None,
+    reading: ReadingConfig | None = None,
     fix_list: Path | str | None = None,
     overwrite: bool = False,
     reporter: reporting.Reporter | None = None,
@@ -121,7 +115,7 @@ def check(
         Folder of a data set, or a TOML file.
     config : Config, optional
         For a folder: classes, size, and what the configuration says of that set.
-    layout, id_map : str, optional
+    reading : ReadingConfig, optional
         For a folder: override what the configuration says of it.
     fix_list : Path, optional
         Where to write the files that are better left out.
@@ -146,7 +140,7 @@ def check(
         config = config or Config()
         is_set = config.real or config.synthetic or config.fit != FitConfig()
         opened, size = (
-            _open_one(target, config, {"layout": layout, "id_map": id_map}),
+            _open_one(target, config, reading or ReadingConfig()),
             config.fit.size if is_set else None,
         )
     surveys = tuple(
@@ -180,7 +174,7 @@ def _open_all(config: Config) -> _Opened:
     return opened
 
 
-def _open_one(path: Path, config: Config, given: dict[str, str | None]) -> _Opened:
+def _open_one(path: Path, config: Config, reading: ReadingConfig) -> _Opened:
     """Open a folder, as the configuration says if it lists it."""
     found: tuple[DatasetConfig, facts.Side] = (DatasetConfig(path=path), "")
     for name, tables in _sides(config):
@@ -188,7 +182,7 @@ def _open_one(path: Path, config: Config, given: dict[str, str | None]) -> _Open
             if table.path.resolve() == path.resolve():
                 found = (table, name)
     listed, side = found
-    listed = listed.model_copy(update={key: value for key, value in given.items() if value})
+    listed = listed.read_as(reading)
     opened = _Opened()
     try:
         classes = _choose_classes(listed, config)
@@ -210,14 +204,13 @@ def _choose_classes(listed: DatasetConfig, config: Config) -> records.ClassSet:
     """Take the classes in use, else those of the layout or the id map, else all ids."""
     if config.classes is not None or config.real:
         return choose_classes(config)
-    known = dataset.default_classes(listed.path, listed.layout)
+    known = dataset.default_classes(listed)
     if known is not None:
         return known
-    if listed.id_map in known_sets.PUBLISHED_IDS:
-        vocabulary = next(iter(known_sets.PUBLISHED_IDS[listed.id_map].names))
-        return known_sets.resolve_classes(
-            {"cityscapes": "cityscapes19", "camvid": "camvid11"}[vocabulary]
-        )
+    if listed.id_map in id_tables.PUBLISHED_IDS:
+        vocabulary = id_tables.PUBLISHED_IDS[listed.id_map].vocabularies[0]
+        sets = {"cityscapes": "cityscapes19", "camvid": "camvid11"}
+        return known_sets.resolve_classes(sets.get(vocabulary, vocabulary))
     if listed.id_map is not None and listed.id_map.endswith(".toml"):
         table = read_toml(Path(listed.id_map))
         named = [*table.get("ids", {}).values(), *table.get("colours", {}).values()]

@@ -5,19 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from curate.dataset_config import DatasetConfig as DatasetConfig
+from curate.dataset_config import Strict as Strict
 from curate.errors import ConfigError, did_you_mean
 
 CONFIG_NAME = "curate.toml"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """A table of settings in which unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 RENAMED = {
@@ -36,19 +32,6 @@ def refuse_repeats(value: tuple[str, ...]) -> tuple[str, ...]:
         msg = f"{list(value)} must name at least one, each once"
         raise ValueError(msg)
     return value
-
-
-class DatasetConfig(Strict):
-    """One ``[[real]]``, ``[[synthetic]]`` or ``[[test]]`` table."""
-
-    path: Path
-    """Folder; absolute once the file has been read."""
-
-    layout: str = "auto"
-    """Name of a layout, or ``auto``."""
-
-    id_map: str | None = None
-    """Built-in id map or path of a TOML file; by default the one that belongs to the layout."""
 
 
 class ArmConfig(Strict):

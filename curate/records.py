@@ -44,12 +44,15 @@ class Pair:
     status : str
         ``"ok"``, or the code of a problem that was visible without opening the files
         (``"missing_label"``, ``"duplicate_id"``).
+    split : str
+        ``train``, ``val``, .. as its folder is called; empty where no folder says so.
     """
 
     id: str
     image_path: str
     label_path: str
     status: str = OK
+    split: str = ""
 
 
 @dataclass(frozen=True, slots=True)

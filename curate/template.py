@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from curate.config import CONFIG_NAME, AugmentConfig, Config, DatasetConfig, FitConfig, ScoreConfig
-from curate.data import classes, layouts
+from curate.data import classes
 from curate.data.dataset import default_classes
+from curate.data.layouts import detection
 from curate.errors import DataError, UsageError
 from curate.files.atomic import check_writable, replacing
 from curate.methods import METHODS
@@ -90,7 +91,7 @@ def _classes(real: Sequence[Path]) -> str:
     lines = _meaning(Config, "classes", suffix=f" Built in: {', '.join(classes.CLASS_SETS)}.")
     known = None
     if real and _layout_of(real[0]) is not None:
-        known = default_classes(real[0], "auto")
+        known = default_classes(real[0])
     if known is not None:
         return "\n".join([*lines, f"classes = {to_toml(known.name)}"])
     return "\n".join([*lines, f"# classes = {to_toml('camvid11')}"])
@@ -114,7 +115,7 @@ def _tables(domain: str, datasets: Sequence[Path], folder: Path) -> list[str]:
 def _layout_of(dataset: Path) -> str | None:
     """Recognise the layout of a folder; None where there is none yet, or it is not clear."""
     try:
-        return layouts.detect_layout(dataset) if dataset.is_dir() else None
+        return detection.detect_layout(dataset) if dataset.is_dir() else None
     except DataError:
         return None
 

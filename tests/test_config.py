@@ -28,7 +28,7 @@ def test_file_of_the_working_directory_is_found(tmp_path, monkeypatch):
 
 def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
     (tmp_path / "project").mkdir()
-    text = '[[real]]\npath = "a/b"\nid_map = "ids.toml"\n[[synthetic]]\npath = "/c"\nid_map="carla"'
+    text = '[[real]]\npath = "a/b"\nid_map = "ids.toml"\n[[synthetic]]\npath = "/c"\nid_map="gta5"'
     path = write(tmp_path / "project", text)
     monkeypatch.chdir(tmp_path)
     config = load_config(path.relative_to(tmp_path))
@@ -37,7 +37,7 @@ def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
     assert config.real[0].path == root / "a/b"
     assert config.real[0].id_map == str(root / "ids.toml")
     assert config.synthetic[0].path.as_posix() == "/c"
-    assert config.synthetic[0].id_map == "carla"
+    assert config.synthetic[0].id_map == "gta5"
 
 
 def test_named_file_must_exist(tmp_path):

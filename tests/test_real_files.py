@@ -20,7 +20,7 @@ DATA = Path(FOLDER)
 SETS = {
     "camvid/train": ("camvid11", 367),
     "camvid/val": ("camvid11", 101),
-    "carla": ("carla", 479),
+    "carla": ("carla-legacy", 479),
     "airsim": ("camvid11", 767),
 }
 
@@ -48,7 +48,7 @@ def test_the_pipeline_keeps_the_better_third_of_carla(tmp_path):
         root=tmp_path,
         classes="camvid11",
         real=(DatasetConfig(path=DATA / "camvid/train", id_map="camvid11"),),
-        synthetic=(DatasetConfig(path=DATA / "carla", id_map="carla"),),
+        synthetic=(DatasetConfig(path=DATA / "carla", id_map="carla-legacy"),),
     ).with_fit(method="hierarchical", size=(96, 128), steps=30, device="cpu", evaluate_every=10)
     result = fit(config)
     assert result.measured["auroc_image"] > 0.8
@@ -59,5 +59,5 @@ def test_the_pipeline_keeps_the_better_third_of_carla(tmp_path):
     subset = export_subset(scores.out, out=tmp_path / "subset", top="30%")
     assert subset.selected == 144
     classes = resolve_classes("camvid11")
-    exported = open_dataset(subset.out, id_map="carla", classes=classes)
+    exported = open_dataset(subset.out, id_map="carla-legacy", classes=classes)
     assert len(exported.pairs) == 144

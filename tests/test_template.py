@@ -34,6 +34,8 @@ def make(folder, *names):
 
 def camvid(folder):
     make(folder, "train", "trainannot")
+    for name in ("train", "trainannot"):
+        (folder / name / "a.png").touch()
     return folder
 
 

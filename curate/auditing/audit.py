@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from curate.config import Config
+    from curate.dataset_config import ReadingConfig
 
 FEW_IMAGES: Final = 10
 
@@ -26,8 +27,7 @@ def audit(
     config: Config,
     run: Path | str | None = None,
     real: Sequence[Path | str] = (),
-    layout: str | None = None,
-    id_map: str | None = None,
+    reading: ReadingConfig | None = None,
     corruptions: Sequence[str] = tuple(CORRUPTIONS),
     images: int = 48,
     seed: int = 0,
@@ -51,7 +51,7 @@ def audit(
     real : sequence of Path
         Folders of real images that took no part in the training; by default the run's own
         held-out ones.
-    layout, id_map : str, optional
+    reading : ReadingConfig, optional
         Of the folders in `real`, where neither the configuration nor the run names them.
     corruptions : sequence of str
         Keys of `curate.corruptions.CORRUPTIONS`.
@@ -83,8 +83,7 @@ def audit(
             [Path(folder) for folder in real],
             loaded,
             config,
-            layout=layout,
-            id_map=id_map,
+            reading=reading,
             reporter=reporter,
         )
     else:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.config import Config
+    from curate.dataset_config import ReadingConfig
 
 Candidate = tuple[DataSource, records.Pair]
 
@@ -55,13 +56,7 @@ def held_out_candidates(run: loaded_run.LoadedRun) -> list[Candidate]:
     for dataset, then in zip(run.config.real, run.provenance["real"], strict=True):
         advice = "Name held-out real images with --real DIR."
         try:
-            source = open_dataset(
-                dataset.path,
-                layout=dataset.layout,
-                id_map=dataset.id_map,
-                classes=run.classes,
-                key=then["key"],
-            )
+            source = open_dataset(dataset, classes=run.classes, key=then["key"])
         except errors.DataError as error:
             msg = f"The real data of {run.path} cannot be opened: {error} {advice}"
             raise errors.DataError(msg, code=error.code) from error
@@ -81,15 +76,14 @@ def named_candidates(
     run: loaded_run.LoadedRun,
     config: Config,
     *,
-    layout: str | None,
-    id_map: str | None,
+    reading: ReadingConfig | None,
     reporter: reporting.Reporter,
 ) -> list[Candidate]:
     """List the images of the given data sets; warn of those that the run was trained on."""
     splits = run_record.read_splits(run.path)
     found: list[Candidate] = []
     for folder in folders:
-        source = loaded_run.open_known_dataset(folder, config, run, layout=layout, id_map=id_map)
+        source = loaded_run.open_known_dataset(folder, config, run, reading=reading)
         source = replace(source, key=run.source_key(source.fingerprint()) or source.key)
         keys = [splits.get(source.key_of(pair)) for pair in source.pairs]
         num_trained_on = sum(split is not None and not split.held_out for split in keys)

@@ -8,18 +8,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from curate.checking.problems import Problem, make_problem
+from curate.data.layouts.splits import describe_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from curate.checking.facts import Survey
     from curate.data.dataset import DataSource
-
-SPLITS: Final = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""Names that folders of splits have, and the split that each stands for."""
 
 _ENDING: Final = re.compile(r"[._-][A-Za-z][A-Za-z_.-]*$")
 _NUM_LISTED: Final = 3
@@ -32,22 +27,11 @@ def find_folder_faults(survey: Survey) -> Iterator[Problem]:
     yield from _mixed_splits(survey)
 
 
-def count_splits(source: DataSource) -> Counter[str]:
-    """Count the images of each split, where folders are named by splits."""
-    found: Counter[str] = Counter()
-    for pair in source.pairs:
-        parts = pair.image_path.lower().split("/")[:-1]
-        splits = [SPLITS[part] for part in parts if part in SPLITS]
-        found.update(splits[:1])
-    return found
-
-
 def _mixed_splits(survey: Survey) -> Iterator[Problem]:
     """Yield an error where several splits would be taken for one set."""
-    splits = count_splits(survey.source)
-    if len(splits) < 2 or survey.side == "synthetic":
+    listed = describe_several(survey.source.pairs)
+    if not listed or survey.side == "synthetic":
         return
-    listed = ", ".join(f"{name} {count:,}" for name, count in splits.items())
     message = (
         f"{survey.name} holds several splits ({listed}); images that are meant for testing would "
         f'be learned from. Choose one: split = "train" under the set\'s table in curate.toml.'

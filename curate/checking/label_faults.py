@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from curate import records
 from curate.checking import meaning
 from curate.checking.problems import Problem, make_problem
-from curate.data.classes import PUBLISHED_IDS
+from curate.data.id_tables import PUBLISHED_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from curate.checking.folder_faults import SPLITS
 from curate.checking.problems import Problem, make_problem
+from curate.data.layouts.patterns import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

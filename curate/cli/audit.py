@@ -29,6 +29,9 @@ def audit(
     ] = None,
     layout: options.Layout = None,
     id_map: options.IdMap = None,
+    image_pattern: options.ImagePattern = None,
+    label_pattern: options.LabelPattern = None,
+    split: options.Split = None,
     corruptions: Annotated[
         str | None,
         typer.Option(
@@ -60,8 +63,7 @@ def audit(
             run=run,
             trust_run=trust_run,
             real=tuple(real or ()),
-            layout=layout,
-            id_map=id_map,
+            reading=options.parse_reading(layout, id_map, image_pattern, label_pattern, split),
             corruptions=tuple(CORRUPTIONS)
             if corruptions is None
             else options.parse_list(corruptions),

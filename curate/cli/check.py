@@ -17,6 +17,9 @@ def check(
     config_file: options.ConfigFile = None,
     layout: options.Layout = None,
     id_map: options.IdMap = None,
+    image_pattern: options.ImagePattern = None,
+    label_pattern: options.LabelPattern = None,
+    split: options.Split = None,
     fix_list: Annotated[
         Path | None,
         typer.Option(
@@ -38,8 +41,7 @@ def check(
         result = curate.check(
             target,
             config=None if is_file else curate.load_config(config_file),
-            layout=layout,
-            id_map=id_map,
+            reading=options.parse_reading(layout, id_map, image_pattern, label_pattern, split),
             fix_list=fix_list,
             overwrite=overwrite,
             reporter=reporter,

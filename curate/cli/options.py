@@ -1,11 +1,14 @@
 """Options that several commands share, and parsers of values that Typer does not know."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from curate.errors import UsageError
+
+if TYPE_CHECKING:
+    from curate.dataset_config import ReadingConfig
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -42,6 +45,24 @@ Layout = Annotated[
     str | None,
     typer.Option("--layout", metavar="NAME", help="How the folder is laid out; by default seen."),
 ]
+ImagePattern = Annotated[
+    str | None,
+    typer.Option(
+        "--image-pattern",
+        metavar="PATTERN",
+        help="Where images are, as {scene}/rgb/{n}.jpg, in place of a layout.",
+    ),
+]
+LabelPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--label-pattern", metavar="PATTERN", help="Where labels are, as {scene}/classes/{n}.png."
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", metavar="NAME", help="Take this split only: train, val, .."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")]
 Run = Annotated[
@@ -61,6 +82,28 @@ TrustRun = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=0, help="Readers of images beside the computation.")
 ]
+
+
+def parse_reading(
+    layout: str | None,
+    id_map: str | None,
+    image_pattern: str | None,
+    label_pattern: str | None,
+    split: str | None,
+) -> "ReadingConfig":
+    """Put the options about how a data set is read together."""
+    from curate.config import parse  # here, so that --help need not wait for pydantic
+    from curate.dataset_config import ReadingConfig
+
+    given = {
+        "layout": layout,
+        "id_map": id_map,
+        "image": image_pattern,
+        "label": label_pattern,
+        "split": split,
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    return parse(ReadingConfig, settings, where="options")
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

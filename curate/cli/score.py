@@ -17,6 +17,9 @@ def score(
     config_file: options.ConfigFile = None,
     layout: options.Layout = None,
     id_map: options.IdMap = None,
+    image_pattern: options.ImagePattern = None,
+    label_pattern: options.LabelPattern = None,
+    split: options.Split = None,
     levels: Annotated[
         str, typer.Option("--levels", metavar="LIST", help="Levels to keep in the file.")
     ] = "image,region,pixel",
@@ -60,8 +63,7 @@ def score(
             config=config,
             run=run,
             trust_run=trust_run,
-            layout=layout,
-            id_map=id_map,
+            reading=options.parse_reading(layout, id_map, image_pattern, label_pattern, split),
             levels=options.parse_list(levels),
             shard=shard,
             workers=workers,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from curate import errors, records
 from curate.data.dataset import open_dataset
+from curate.data.layouts.splits import check_one_split
 from curate.files.atomic import sha256_file
 from curate.training.task import choose_classes
 
@@ -34,7 +35,7 @@ def refuse_leakage(config: Config, own: Iterable[ArmConfig] = ()) -> None:
     datasets = [*config.real, *config.synthetic]
     datasets += [each for arm in own for each in (*arm.real, *arm.synthetic)]
     trained = _by_content(_images(dict.fromkeys(datasets), classes))
-    tested = _by_content(_images(config.test, classes))
+    tested = _by_content(_images(config.test, classes, table="test"))
     shared = sorted(set(trained) & set(tested))
     if shared:
         msg = (
@@ -45,11 +46,15 @@ def refuse_leakage(config: Config, own: Iterable[ArmConfig] = ()) -> None:
         raise errors.DataError(msg, code="leakage")
 
 
-def _images(datasets: Iterable[DatasetConfig], classes: records.ClassSet) -> list[Path]:
+def _images(
+    datasets: Iterable[DatasetConfig], classes: records.ClassSet, *, table: str | None = None
+) -> list[Path]:
     """List the image files of data sets."""
     found = []
     for d in datasets:
-        source = open_dataset(d.path, layout=d.layout, id_map=d.id_map, classes=classes, key="x")
+        source = open_dataset(d, classes=classes, key="x")
+        if table is not None:
+            check_one_split(source.root, source.pairs, table=table)
         found += [
             source.root / pair.image_path for pair in source.pairs if pair.status == records.OK
         ]

@@ -46,8 +46,7 @@ def select_synthetic(
             files[-1],
             config=config,
             run=run,
-            layout=dataset.layout,
-            id_map=dataset.id_map,
+            reading=dataset,
             device=config.fit.device,
             resume=files[-1].exists(),
             trust_run=True,  # it was made here

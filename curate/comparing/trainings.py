@@ -231,8 +231,7 @@ def _confusion(run: Path, config: Config, reporter: reporting.Reporter) -> NDArr
         measured = evaluate(
             run,
             test.path,
-            layout=test.layout,
-            id_map=test.id_map,
+            reading=test,
             device=config.fit.device,
             trust_run=True,  # it was made here
         )

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from curate import errors, records
-from curate.data import idmap_files, layouts, listing
+from curate.data import idmap_files
 from curate.data.classes import resolve_classes
+from curate.data.layouts import detection, listing, patterns, splits, suggestions
+from curate.data.layouts.layout import Layout
+from curate.dataset_config import DatasetConfig, ReadingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
     from curate.data.idmaps import IdMap
+
+
+PATTERN: Final = "pattern"
+"""Name of the layout of a data set that is read by patterns of the user's own."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class DataSource:
     root : Path
         Its folder.
     layout : str
-        Key of `LAYOUTS`.
+        Key of `LAYOUTS`, or ``pattern``.
     id_map : IdMap
         From the ids in its labels to indices of `classes`.
     classes : ClassSet
@@ -35,6 +42,10 @@ class DataSource:
         All its images, sorted by id, those with a problem included.
     key : str
         ``r0, r1, ..`` for real and ``s0, s1, ..`` for synthetic data sets.
+    listed : Listing
+        What else was found: labels without an image, other files, splits without labels.
+    reading : ReadingConfig
+        What was said of how it is read.
     """
 
     root: Path
@@ -43,6 +54,13 @@ class DataSource:
     classes: records.ClassSet
     pairs: tuple[records.Pair, ...]
     key: str
+    listed: listing.Listing = listing.NOTHING
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
+
+    @property
+    def is_map_assumed(self) -> bool:
+        """Whether ids are taken for class indices because nothing says what they are."""
+        return self.reading.id_map is None and self.listed.id_map is None
 
     def key_of(self, pair: records.Pair) -> str:
         """Return what `Batch.keys` calls an image of this data set."""
@@ -75,72 +93,120 @@ def hash_files(paths: Collection[str], size_of: Callable[[str], int]) -> str:
 
 
 def open_dataset(
-    path: Path,
+    dataset: DatasetConfig | Path,
     *,
-    layout: str = "auto",
-    id_map: str | None = None,
     classes: records.ClassSet,
     key: str = "d0",
+    layout: str | None = None,
+    id_map: str | None = None,
 ) -> DataSource:
     """List a data set and find out what its labels mean.
 
     Parameters
     ----------
-    layout : str
-        Key of `LAYOUTS`, or ``auto`` to recognise it.
+    dataset : DatasetConfig or Path
+        Its folder, or all that is said of how it is read.
+    layout : str or None
+        Key of `LAYOUTS`, or ``auto``; overrides `dataset`.
     id_map : str or None
-        Built-in id map or path of a TOML file; None = the one that belongs to the layout.
+        Built-in id map or path of a TOML file; overrides `dataset`.
 
     Raises
     ------
     DataError
-        If the folder is missing, unreadable or empty, has no known layout, or holds no images
-        or no labels.
+        If the folder is missing, unreadable or empty, has no known layout, or holds no images,
+        no labels or none of the split that is asked for.
     ConfigError
-        If `layout` or `id_map` is not known, or the id map has none of `classes`.
+        If layout, id map or patterns are not known or not right, or the id map has none of
+        `classes`.
     """
+    if not isinstance(dataset, DatasetConfig):
+        dataset = DatasetConfig(path=dataset)
+    given = {"layout": layout, "id_map": id_map}
+    dataset = dataset.model_copy(update={name: what for name, what in given.items() if what})
+    path = dataset.path
     _check_folder(path)
-    name = layouts.detect_layout(path) if layout == "auto" else layout
-    found = layouts.get_layout(name)
-    if not found.find_folders(path):
-        msg = (
-            f"{path} does not have layout '{name}': looked for {found.describe()}; "
-            f"{found.examine(path)[1]}. Choose another --layout, or 'auto' to have it recognised."
-        )
-        raise errors.DataError(msg, code="unknown_layout")
-    listed = listing.list_pairs(path, found)
+    name, found = find_layout(dataset)
+    listed = listing.list_pairs(path, found, dataset.id_map)
     if not listed.pairs:
-        msg = (
-            f"{path} holds no images: layout '{name}' keeps them in {found.folders[0]}/, as "
-            f".png, .jpg or .jpeg files whose names end in '{found.image_ending}'. Put some there."
-        )
-        raise errors.DataError(msg, code="no_images")
+        raise _no_images_error(path, name, found, listed)
     if not any(pair.label_path for pair in listed.pairs):
-        msg = (
-            f"None of the {len(listed.pairs):,} images of {path} has a label: layout "
-            f"'{name}' keeps them in {found.folders[1]}/, as .png files named like their images. "
-            f"There are {listed.num_labels:,}; the first image is {listed.pairs[0].image_path}."
-        )
-        raise errors.DataError(msg, code="no_labels")
-    resolved = idmap_files.resolve_id_map(id_map, classes, default=listed.id_map)
-    return DataSource(path, name, resolved, classes, listed.pairs, key)
+        raise _no_labels_error(path, name, found, listed)
+    resolved = idmap_files.resolve_id_map(dataset.id_map, classes, default=listed.id_map)
+    pairs = splits.take_split(path, listed, dataset.split)
+    return DataSource(path, name, resolved, classes, pairs, key, listed, dataset)
 
 
-def default_classes(path: Path, layout: str = "auto") -> records.ClassSet | None:
-    """Return the class set that goes with a layout, None if it has none of its own.
+def find_layout(dataset: DatasetConfig) -> tuple[str, Layout]:
+    """Tell how the files of a data set are arranged.
+
+    Returns
+    -------
+    name : str
+        Key of `LAYOUTS`, or ``pattern`` where patterns are given, ``folder`` where folders are.
+    layout : Layout
 
     Raises
     ------
-    DataError
-        If the layout of `path` is to be recognised and cannot be.
-    ConfigError
-        If `layout` is not known.
+    DataError, ConfigError
+        As `open_dataset`.
     """
-    if layout == "auto":
-        _check_folder(path)
-    name = layouts.detect_layout(path) if layout == "auto" else layout
-    class_set = layouts.get_layout(name).class_set
+    if dataset.image is not None or dataset.label is not None:
+        patterns.check_patterns(dataset.image, dataset.label)
+    if dataset.image is not None and dataset.label is not None:
+        return PATTERN, Layout(dataset.image, {dataset.label: None}, is_given=True)
+    if dataset.images is not None:
+        labels = {f"{dataset.labels_dir}/{{}}": None}
+        return "folder", Layout(f"{dataset.images}/{{}}", labels)
+    name = dataset.layout
+    if name == "auto":
+        _check_folder(dataset.path)
+        name = detection.detect_layout(dataset.path)
+    return name, detection.get_layout(name)
+
+
+def default_classes(dataset: DatasetConfig | Path) -> records.ClassSet | None:
+    """Return the class set that goes with the layout of a data set, None if it has none.
+
+    Raises
+    ------
+    DataError, ConfigError
+        If the layout is to be recognised and cannot be, or is not known.
+    """
+    if not isinstance(dataset, DatasetConfig):
+        dataset = DatasetConfig(path=dataset)
+    class_set = find_layout(dataset)[1].class_set
     return None if class_set is None else resolve_classes(class_set)
+
+
+def _no_images_error(
+    path: Path, name: str, layout: Layout, listed: listing.Listing
+) -> errors.DataError:
+    """Make the error for a data set without images."""
+    others = ", ".join(f".{suffix} {count:,}" for suffix, count in listed.others.items())
+    seen = f" Other files there: {others}." if others else ""
+    msg = (
+        f"{path} holds no images: layout '{name}' keeps them in {layout.describe()}; "
+        f"{', '.join(f'.{s}' for s in layout.image_pattern.suffixes)} files are read.{seen} "
+        f"{suggestions.suggest(path, detection.take_sample(path))}"
+    )
+    return errors.DataError(msg, code="no_images")
+
+
+def _no_labels_error(
+    path: Path, name: str, layout: Layout, listed: listing.Listing
+) -> errors.DataError:
+    """Make the error for a data set of which no image has a label."""
+    first = listed.pairs[0].image_path
+    there = f"There are {listed.num_labels:,} labels of such names"
+    if listed.lone_labels:
+        there += f", the first {listed.lone_labels[0]}"
+    msg = (
+        f"None of the {len(listed.pairs):,} images of {path} has a label: layout '{name}' keeps "
+        f"them in {layout.describe()}. {there}; the first image is {first}. "
+        f"{suggestions.suggest(path, detection.take_sample(path))}"
+    )
+    return errors.DataError(msg, code="no_labels")
 
 
 def _check_folder(path: Path) -> None:

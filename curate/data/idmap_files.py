@@ -21,14 +21,19 @@ are ignored unless they have one.
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from curate import errors, records
 from curate.config import Strict, parse, read_toml
-from curate.data.classes import PUBLISHED_IDS, TRANSLATIONS, VOCABULARIES
-from curate.data.idmaps import WHITE, Colour, IdMap
+from curate.data.classes import TRANSLATIONS, VOCABULARIES
+from curate.data.colours import WHITE, Colour
+from curate.data.id_tables import OWN_CLASSES, PUBLISHED_IDS, SEVERAL
+from curate.data.idmaps import IdMap
+
+if TYPE_CHECKING:
+    from curate.data.id_tables.table import PublishedIds
 
 _HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}")
 _DECIMAL = re.compile(r"\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*")
@@ -53,6 +58,8 @@ def parse_colour(text: object) -> Colour:
     red, green, blue = values
     return red, green, blue
 
+
+_Key = TypeVar("_Key", int, Colour)
 
 RawId = Annotated[int, Field(ge=0, le=65535)]
 RawColour = Annotated[Colour, BeforeValidator(parse_colour)]
@@ -106,13 +113,23 @@ def resolve_id_map(
     ConfigError
         If there is no such map, its file is wrong, or it has no class of `classes`.
     """
-    id_map = id_map or default or classes.name
+    id_map = id_map or default
+    if id_map is None and classes.name in OWN_CLASSES:  # whose table of that name has other ids
+        return IdMap("class indices", {index: index for index in range(len(classes))})
+    id_map = id_map or classes.name
     if id_map.endswith(".toml"):
         return read_id_map(Path(id_map), classes)
     if id_map in PUBLISHED_IDS:
         return _resolve_published(id_map, classes)
     if id_map == classes.name:
         return IdMap(id_map, {index: index for index in range(len(classes))})
+    if id_map in SEVERAL:
+        names = SEVERAL[id_map]
+        msg = (
+            f"id_map = '{id_map}' does not tell which version's ids are meant: they changed. Name "
+            f"one of {', '.join(names)}."
+        )
+        raise errors.ConfigError(msg)
     hint = (
         errors.did_you_mean(id_map, PUBLISHED_IDS) or f"Use {', '.join(PUBLISHED_IDS)}, or a file."
     )
@@ -184,33 +201,48 @@ def restore_id_map(table: Mapping[str, Any] | None, *, where: str) -> IdMap:
 
 
 def _resolve_published(name: str, classes: records.ClassSet) -> IdMap:
-    """Go from published ids by way of class names to indices of `classes`."""
+    """Go from published ids and colours by way of class names to indices of `classes`."""
     published = PUBLISHED_IDS[name]
-    names = _names_for(name, classes)
-    index_of = {name: index for index, name in enumerate(classes.names)}
-    ids = {raw: index_of[name] for raw, name in names.items() if name in index_of}
-    if not ids:
+    wanted, translation = _choose_vocabulary(published, classes)
+    index_of = {word: index for index, word in enumerate(classes.names)}
+
+    def index(named: Mapping[_Key, str]) -> dict[_Key, int]:
+        words = {key: translation.get(word, word) for key, word in named.items()}
+        return {key: index_of[word] for key, word in words.items() if word in index_of}
+
+    ids = index(published.names.get(wanted, {}))
+    colours = index(published.colours.get(wanted, {}))
+    if not (ids or colours):
+        words = dict.fromkeys(translation.get(word, word) for word in published.words(wanted))
         msg = (
             f"Id map '{name}' and the classes in use have no class in common. The map has "
-            f"{', '.join(dict.fromkeys(names.values()))}; in use are {', '.join(classes.names)}. "
+            f"{', '.join(words)}; in use are {', '.join(classes.names)}. "
             f"Set 'classes' to fit, or give --id-map a TOML file."
         )
         raise errors.ConfigError(msg)
-    ignored = {*range(published.num_ids), records.IGNORE_INDEX}.difference(ids)
-    channel: Literal["auto", "first"] = "first" if published.channel == "first" else "auto"
-    return IdMap(name, ids, frozenset(ignored), channel=channel)
+    known = {*published.ignored_colours, *published.colours.get(wanted, {})}
+    return IdMap(
+        name,
+        ids,
+        frozenset({*range(published.num_ids), records.IGNORE_INDEX}.difference(ids)),
+        colours=colours or None,
+        ignored_colours=frozenset(({WHITE} | known).difference(colours)),
+        channel="first" if published.channel == "first" else "auto",
+    )
 
 
-def _names_for(id_map: str, classes: records.ClassSet) -> dict[int, str]:
-    """Name the published ids in the vocabulary that `classes` has most names of."""
-    names = PUBLISHED_IDS[id_map].names
-    own = next(iter(names))
-    candidates = [*names, *(name for name in VOCABULARIES if name not in names)]
-    wanted = max(candidates, key=lambda name: len(VOCABULARIES[name].intersection(classes.names)))
-    if wanted in names:
-        return dict(names[wanted])
-    translation = TRANSLATIONS[own, wanted]
-    return {raw: translation[name] for raw, name in names[own].items()}
+def _choose_vocabulary(
+    published: "PublishedIds", classes: records.ClassSet
+) -> tuple[str, dict[str, str]]:
+    """Choose the vocabulary that `classes` has most names of, and how to translate to it."""
+    choices: dict[str, tuple[str, dict[str, str]]] = {}
+    for own in published.vocabularies:
+        choices[own] = own, {}
+    for (own, other), translation in TRANSLATIONS.items():
+        if own in published.vocabularies:
+            choices.setdefault(other, (own, translation))
+    best = max(choices, key=lambda name: len(VOCABULARIES[name].intersection(classes.names)))
+    return choices[best]
 
 
 def _check_names(path: Path, names: Iterable[str], known: tuple[str, ...]) -> None:

@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from curate import errors, records
+from curate.data.colours import WHITE, Colour, number_colours, to_hex, to_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-Colour = tuple[int, int, int]
-
 UNMAPPED: Final = 254
 """What an id that is neither mapped nor ignored becomes until it is reported; never a class."""
-
-WHITE: Final = (255, 255, 255)
-"""The colour that is ignored unless it is mapped, as 255 is among ids."""
 
 _NUM_IDS: Final = 2**16
 _NUM_COLOURS: Final = 2**24
@@ -77,7 +73,7 @@ class IdMap:
             With code ``unmapped_ids``, if an id is neither mapped nor ignored; the message lists
             the ids and their pixel counts.
         """
-        keys = raw if raw.ndim == 2 else _number_colours(raw)
+        keys = raw if raw.ndim == 2 else number_colours(raw)
         table = self._id_table if raw.ndim == 2 else self._colour_table
         label_map: NDArray[np.uint8] = table.take(keys) - 2  # 0 and 1 wrap to 254 and 255
         if (label_map == UNMAPPED).any():
@@ -110,7 +106,7 @@ class IdMap:
             return max(self.ignored_colours)
         if self.unmapped == "error":
             raise self._make_no_ignore_error()
-        taken = {_number(colour) for colour in self.colours or ()}
+        taken = {to_number(colour) for colour in self.colours or ()}
         free = next(key for key in range(_NUM_COLOURS - 1, -1, -1) if key not in taken)
         return free >> 16, free >> 8 & 255, free & 255
 
@@ -120,10 +116,10 @@ class IdMap:
             "name": self.name,
             "ids": {str(raw): self.ids[raw] for raw in sorted(self.ids)},
             "ignored": sorted(self.ignored),
-            "colours": {_hex(c): self.colours[c] for c in sorted(self.colours or ())}
+            "colours": {to_hex(c): self.colours[c] for c in sorted(self.colours or ())}
             if self.colours
             else {},
-            "ignored_colours": sorted(map(_hex, self.ignored_colours)),
+            "ignored_colours": sorted(map(to_hex, self.ignored_colours)),
             "unmapped": self.unmapped,
             "channel": self.channel,
         }
@@ -142,8 +138,8 @@ class IdMap:
 
     @cached_property
     def _colour_table(self) -> NDArray[np.uint8]:
-        mapped = {_number(colour): index for colour, index in (self.colours or {}).items()}
-        return self._make_table(_NUM_COLOURS, mapped, map(_number, self.ignored_colours))
+        mapped = {to_number(colour): index for colour, index in (self.colours or {}).items()}
+        return self._make_table(_NUM_COLOURS, mapped, map(to_number, self.ignored_colours))
 
     def _make_table(
         self, size: int, mapped: Mapping[int, int], ignored: Iterable[int]
@@ -179,19 +175,3 @@ class IdMap:
             f"List one under 'ignore'."
         )
         return errors.LabelError(msg, code="no_ignore_id")
-
-
-def _number_colours(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Make one number of each colour: (H, W, 3) -> (H, W)."""
-    red, green, blue = (colours[..., i].astype(np.uint32) for i in range(3))
-    return np.asarray(red << 16 | green << 8 | blue, np.uint32)
-
-
-def _number(colour: Colour) -> int:
-    """Make one number of a colour."""
-    return colour[0] << 16 | colour[1] << 8 | colour[2]
-
-
-def _hex(colour: Colour) -> str:
-    """Write a colour as ``#rrggbb``."""
-    return f"#{bytes(colour).hex()}"

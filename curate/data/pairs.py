@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 
 from curate import errors, records
-from curate.data import images, labels
+from curate.data import containers, images, labels
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from curate.data.dataset import DataSource
@@ -59,21 +61,39 @@ def read_pair(source: DataSource, pair: records.Pair) -> LoadedPair:
 
 def read_files(image_path: Path, label_path: Path, id_map: IdMap) -> LoadedPair:
     """Read an image and its label by their paths; errors as `read_pair`."""
+    if containers.is_container(image_path):
+        pixels = containers.read_image(image_path)
+        raw = containers.read_ids(label_path)
+        _check_sizes(label_path, pixels.shape[:2], raw.shape)
+        return LoadedPair(
+            torch.from_numpy(pixels).permute(2, 0, 1),
+            torch.from_numpy(_apply(id_map, raw, label_path)),
+        )
     opened_image = images.open_image(images.read_file(image_path, "image"), image_path)
     opened_label = labels.open_label(images.read_file(label_path, "label"), label_path)
     sizes = [(opened.height, opened.width) for opened in (opened_image, opened_label)]
-    if sizes[0] != sizes[1]:
-        (height, width), (label_height, label_width) = sizes
+    _check_sizes(label_path, *sizes)
+    raw = labels.pick_ids(labels.decode_label(opened_label, label_path), id_map, label_path)
+    label_map = _apply(id_map, raw, label_path)
+    image = torch.from_numpy(images.decode_image(opened_image, image_path)).permute(2, 0, 1)
+    return LoadedPair(image, torch.from_numpy(label_map))
+
+
+def _check_sizes(label_path: Path, size: tuple[int, ...], label_size: tuple[int, ...]) -> None:
+    """Refuse an image and a label of different sizes."""
+    if size != label_size:
         msg = (
-            f"{label_path} is {label_height}x{label_width} pixels, its image {height}x{width}. "
-            f"Both must have the same size; resize one of them, or leave the image out."
+            f"{label_path} is {label_size[0]}x{label_size[1]} pixels, its image "
+            f"{size[0]}x{size[1]}. Both must have the same size; resize one of them, or leave the "
+            "image out."
         )
         raise errors.DataError(msg, code="size_mismatch")
-    raw = labels.pick_ids(labels.decode_label(opened_label, label_path), id_map, label_path)
+
+
+def _apply(id_map: IdMap, raw: NDArray[Any], label_path: Path) -> NDArray[np.uint8]:
+    """Look up the classes of a label; an error names the file."""
     try:
-        label_map = id_map.apply(raw)
+        return id_map.apply(raw)
     except errors.LabelError as error:
         msg = f"{label_path} does not fit: {error}"
         raise errors.LabelError(msg, code=error.code) from error
-    image = torch.from_numpy(images.decode_image(opened_image, image_path)).permute(2, 0, 1)
-    return LoadedPair(image, torch.from_numpy(label_map))

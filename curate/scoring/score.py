@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from curate.config import Config, ScoreConfig
     from curate.data.dataset import DataSource
+    from curate.dataset_config import ReadingConfig
 
 READERS_BESIDE_A_GPU = 8
 MAX_OTHERS = 64
@@ -122,8 +123,7 @@ def score(
     *,
     config: Config,
     run: Path | str | None = None,
-    layout: str | None = None,
-    id_map: str | None = None,
+    reading: ReadingConfig | None = None,
     levels: tuple[str, ...] = records.LEVELS,
     shard: str = "1/1",
     workers: int | None = None,
@@ -145,11 +145,11 @@ def score(
     out : Path
         ``weights.h5``, ``weights.parquet`` (tables only) or a folder (shards).
     config : Config
-        Its ``[score]`` table, its record of runs, and the layout and id map of `dataset` where it
+        Its ``[score]`` table, its record of runs, and what it says of `dataset` where it
         lists it.
     run : Path, optional
         Run folder; the newest finished one by default.
-    layout, id_map : str, optional
+    reading : ReadingConfig, optional
         Override what the configuration says of `dataset`.
     levels : tuple of str
         Which of ``image``, ``region``, ``pixel`` to keep in the file.
@@ -181,9 +181,7 @@ def score(
     with distributed.init_distributed(device) as world:
         reporter = reporter if world.is_first else reporting.SilentReporter()
         loaded = loaded_run.open_scoring_run(run, config, trust_run=trust_run)
-        source = loaded_run.open_known_dataset(
-            Path(dataset), config, loaded, layout=layout, id_map=id_map
-        )
+        source = loaded_run.open_known_dataset(Path(dataset), config, loaded, reading=reading)
         source = leave_out.apply_fix_list(source, fix_list or config.fit.fix_list)
         checks.check_ids(pair.id for pair in source.pairs)
         distributed.by_first_rank(judgement.look_before)(

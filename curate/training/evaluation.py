@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from curate import errors, metrics, records
 from curate.data import augmentation, pairs
 from curate.data.dataset import DataSource, open_dataset
+from curate.dataset_config import DatasetConfig, ReadingConfig
 from curate.training import loaded_run, networks, trainer
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def evaluate(
     run: Path | str,
     dataset: Path | str,
     *,
-    layout: str = "auto",
-    id_map: str | None = None,
+    reading: ReadingConfig | None = None,
     device: str = "auto",
     config: Config | None = None,
     trust_run: bool = False,
@@ -68,6 +68,8 @@ def evaluate(
 
     Parameters
     ----------
+    reading : ReadingConfig, optional
+        Layout, id map, split, .. of `dataset`.
     config, trust_run
         Which code of the run may run, see `curate.training.loaded_run.load_run`.
 
@@ -82,7 +84,9 @@ def evaluate(
     chosen = trainer.choose_device(device, loaded.config.fit.precision)
     segmenter = loaded.networks.segmenter.to(chosen.device).eval()
     source = open_dataset(
-        Path(dataset), layout=layout, id_map=id_map, classes=loaded.classes, key="e0"
+        DatasetConfig(path=Path(dataset)).read_as(reading or ReadingConfig()),
+        classes=loaded.classes,
+        key="e0",
     )
     num_classes = len(loaded.classes)
     confusion = np.zeros((num_classes, num_classes), dtype=np.int64)

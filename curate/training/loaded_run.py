@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from curate import errors, records
 from curate.config import Config, parse
 from curate.data.dataset import DataSource, open_dataset
+from curate.dataset_config import DatasetConfig, ReadingConfig
 from curate.files import atomic, checkpoint, state
 from curate.models.registry import is_factory
 from curate.training import run_folder, run_record
@@ -136,7 +137,7 @@ def open_scoring_run(
 
 
 def open_known_dataset(
-    dataset: Path, config: Config, run: LoadedRun, *, layout: str | None, id_map: str | None
+    dataset: Path, config: Config, run: LoadedRun, *, reading: ReadingConfig | None = None
 ) -> DataSource:
     """Open a data set as flags, curate.toml, or the run that knows it say."""
     listed = next(
@@ -147,12 +148,8 @@ def open_known_dataset(
         ),
         None,
     )
-    if listed is not None:
-        layout = layout or listed.layout
-        id_map = id_map or listed.id_map
-    return open_dataset(
-        dataset, layout=layout or "auto", id_map=id_map, classes=run.classes, key="new"
-    )
+    known = DatasetConfig(path=dataset) if listed is None else listed
+    return open_dataset(known.read_as(reading or ReadingConfig()), classes=run.classes, key="new")
 
 
 def _factories(config: Config) -> set[str]:

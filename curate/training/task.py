@@ -11,6 +11,7 @@ from curate import errors, methods, records, reporting, seeding
 from curate.checking import class_table, facts, file_faults, judgement, leave_out, meaning, survey
 from curate.data import dataset
 from curate.data.classes import resolve_classes
+from curate.data.layouts import splits as layout_splits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -94,6 +95,9 @@ def open_task(config: Config, *, num_folds: int, reporter: reporting.Reporter) -
     problems = judgement.judge([*of_real, *of_synthetic], size=config.fit.size)
     judgement.refuse(problems)
     judgement.warn_of(problems, reporter)
+    for source in synthetic:
+        if several := layout_splits.describe_several(source.pairs):
+            reporter.note(f"{source.root} is taken whole, with all its splits: {several}.")
     if table := class_table.assumed_table([*of_real, *of_synthetic]):
         reporter.note(table)
     unusable = _find_unfit([*of_real, *of_synthetic])
@@ -166,7 +170,7 @@ def choose_classes(config: Config) -> records.ClassSet:
     if config.classes is not None:
         return resolve_classes(config.classes)
     first = config.real[0]
-    classes = dataset.default_classes(first.path, first.layout)
+    classes = dataset.default_classes(first)
     if classes is None:
         msg = (
             f"The layout of {first.path} does not tell the classes. "
@@ -181,10 +185,7 @@ def _open_all(
 ) -> tuple[dataset.DataSource, ...]:
     """Open data sets under the keys r0, r1, .. or s0, s1, .., without what a list leaves out."""
     opened = [
-        dataset.open_dataset(
-            d.path, layout=d.layout, id_map=d.id_map, classes=classes, key=f"{prefix}{i}"
-        )
-        for i, d in enumerate(datasets)
+        dataset.open_dataset(d, classes=classes, key=f"{prefix}{i}") for i, d in enumerate(datasets)
     ]
     return tuple(leave_out.apply_fix_list(source, config.fit.fix_list) for source in opened)
 

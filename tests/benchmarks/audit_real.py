@@ -38,7 +38,7 @@ def audit_arm(method: str, settings: dict, run: Path, options: argparse.Namespac
         root=options.out.resolve(),
         classes="camvid11",
         real=(DatasetConfig(path=link_real(data, options.out.resolve()), id_map="camvid11"),),
-        synthetic=(DatasetConfig(path=data / "carla", id_map="carla"),),
+        synthetic=(DatasetConfig(path=data / "carla", id_map="carla-legacy"),),
         method=settings,
         fit=FitConfig(
             method=method,

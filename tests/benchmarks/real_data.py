@@ -47,7 +47,7 @@ def make_arms(data: Path, work: Path, options: argparse.Namespace) -> dict[str, 
     """Settings of each arm at seed 0."""
     real = (DatasetConfig(path=link_real(data, work), id_map="camvid11"),)
     synthetic = (
-        DatasetConfig(path=data / "carla", id_map="carla"),
+        DatasetConfig(path=data / "carla", id_map="carla-legacy"),
         DatasetConfig(path=data / "airsim", id_map="camvid11"),
     )
     shared = FitConfig(

@@ -233,7 +233,7 @@ class Experiment:
         name = left_out or pool_name
         started = time.monotonic()
         if name == "carla":
-            drive = read(self.options.data / "carla", "carla", self.config.fit.size)
+            drive = read(self.options.data / "carla", "carla-legacy", self.config.fit.size)
             rows = pick_evenly(range(len(drive.keys)), NUM_POOL)
             synthetic = take(drive, rows, "s0", is_real=False)
             corrupted = bonnet(synthetic.label_map)

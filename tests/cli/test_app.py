@@ -16,16 +16,18 @@ from curate.records import LEVELS
 OPTIONS = {
     "demo": "--out --seed --json",
     "init": "--real --synthetic --json",
-    "check": "--config --layout --id-map --fix-list --overwrite --json",
+    "check": "--config --layout --id-map --image-pattern --label-pattern --split --fix-list "
+    "--overwrite --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
     "--device --precision --seed --workers --fix-list --resume --overwrite --json",
-    "score": "--out --run --trust-run --config --layout --id-map --levels --stride --regions "
-    "--compression --stream-maps --shard --workers --device --fix-list --resume --overwrite --json",
+    "score": "--out --run --trust-run --config --layout --id-map --image-pattern --label-pattern "
+    "--split --levels --stride --regions --compression --stream-maps --shard --workers "
+    "--device --fix-list --resume --overwrite --json",
     "merge": "--out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
     "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
-    "audit": "--run --trust-run --config --real --layout --id-map --corruptions --images --seed "
-    "--device --out --overwrite --json",
+    "audit": "--run --trust-run --config --real --layout --id-map --image-pattern "
+    "--label-pattern --split --corruptions --images --seed --device --out --overwrite --json",
     "compare": "--out --config --arms --reference --seeds --num-real --draws --curve --workers "
     "--resume --overwrite --json",
 }

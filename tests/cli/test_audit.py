@@ -9,6 +9,7 @@ import pytest
 from curate.auditing.result import AuditResult
 from curate.config import Config
 from curate.corruptions import CORRUPTIONS
+from curate.dataset_config import ReadingConfig
 from curate.errors import DataError
 from tests.tiny import write_dataset
 
@@ -149,8 +150,7 @@ def test_without_flags_the_run_decides(run, calls):
     assert options == {
         "run": None,
         "real": (),
-        "layout": None,
-        "id_map": None,
+        "reading": ReadingConfig(),
         "corruptions": tuple(CORRUPTIONS),
         "images": 48,
         "seed": 0,
@@ -163,7 +163,7 @@ def test_without_flags_the_run_decides(run, calls):
 
 def test_flags_are_passed_on(run, calls):
     flags = (
-        "--run runs/a --real one --real two --layout folder --id-map ids.toml "
+        "--run runs/a --real one --real two --layout folder --id-map ids.toml --split val "
         "--corruptions blur,style --images 7 --seed 3 --device cpu --out table.csv --overwrite "
         "--trust-run"
     )
@@ -173,8 +173,7 @@ def test_flags_are_passed_on(run, calls):
     assert options == {
         "run": Path("runs/a"),
         "real": (Path("one"), Path("two")),
-        "layout": "folder",
-        "id_map": "ids.toml",
+        "reading": ReadingConfig(layout="folder", id_map="ids.toml", split="val"),
         "corruptions": ("blur", "style"),
         "images": 7,
         "seed": 3,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from curate.config import ScoreConfig
+from curate.dataset_config import ReadingConfig
 from tests.cli.conftest import Result
 
 DONE = Result(
@@ -47,8 +48,7 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
     del options["reporter"]
     assert options == {
         "run": None,
-        "layout": None,
-        "id_map": None,
+        "reading": ReadingConfig(),
         "levels": ("image", "region", "pixel"),
         "shard": "1/1",
         "workers": None,
@@ -63,7 +63,8 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
 def test_flags_are_passed_on(run, calls, tmp_path):
     (tmp_path / "my.toml").write_text("[score]\nregion_px = 9\n")
     flags = (
-        "--run runs/a --config my.toml --layout gta5 --id-map ids.toml --levels image,pixel "
+        "--run runs/a --config my.toml --layout gta5 --id-map ids.toml "
+        "--split val --levels image,pixel "
         "--stride 8 --regions grid --compression zstd --stream-maps --shard 2/3 --workers 3 "
         "--device cpu --resume --overwrite --trust-run --fix-list fixes.toml"
     )
@@ -76,8 +77,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     del options["reporter"]
     assert options == {
         "run": Path("runs/a"),
-        "layout": "gta5",
-        "id_map": "ids.toml",
+        "reading": ReadingConfig(layout="gta5", id_map="ids.toml", split="val"),
         "levels": ("image", "pixel"),
         "shard": "2/3",
         "workers": 3,

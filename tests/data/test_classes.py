@@ -8,7 +8,11 @@ from curate.errors import ConfigError
 
 def test_built_in_sets_have_the_classes_of_their_benchmarks():
     sizes = {name: len(names) for name, names in CLASS_SETS.items()}
-    assert sizes == {"cityscapes19": 19, "synthia16": 16, "camvid11": 11}
+    assert sizes == {
+        "cityscapes19": 19, "synthia16": 16, "camvid11": 11, "idd": 26, "apolloscape": 25,
+        "vkitti2": 14, "camvid32": 31, "ade20k": 150, "voc": 21, "mapillary-v1.2": 63,
+        "mapillary-v2": 118, "loveda": 7,
+    }  # fmt: skip
     assert CLASS_SETS["camvid11"][0] == "sky"
     assert CLASS_SETS["camvid11"][10] == "bicyclist"
     assert CLASS_SETS["cityscapes19"][0] == "road"
@@ -32,7 +36,7 @@ def test_list_of_names_is_taken_in_its_order():
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ConfigError, match=r"'camvid12' is no built-in .* camvid11, or an inline"):
+    with pytest.raises(ConfigError, match=r"'camvid12' is no built-in .* camvid11, .*or an inline"):
         resolve_classes("camvid12")
 
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from curate.data.classes import CLASS_SETS, PUBLISHED_IDS, resolve_classes
+from curate.data.classes import CLASS_SETS, resolve_classes
+from curate.data.id_tables import PUBLISHED_IDS
 from curate.data.idmap_files import parse_colour, resolve_id_map, restore_id_map
 from curate.errors import ConfigError, LabelError, StoreError
 
@@ -110,22 +111,22 @@ def test_gta5_has_the_ids_of_cityscapes_and_one_more():
 
 
 def test_carla_for_camvid():
-    assert names_of("carla", CAMVID) == {
+    assert names_of("carla-legacy", CAMVID) == {
         0: "sky", 1: "building", 2: "fence", 4: "pedestrian", 5: "pole", 6: "road", 7: "road",
         8: "pavement", 9: "tree", 10: "car", 11: "fence", 12: "sign",
     }  # fmt: skip
-    assert resolve_id_map("carla", CAMVID).ignored == {3, 255}
+    assert resolve_id_map("carla-legacy", CAMVID).ignored == {3, 255}
 
 
 def test_carla_has_walls_for_cityscapes():
-    names = names_of("carla", CITYSCAPES)
+    names = names_of("carla-legacy", CITYSCAPES)
     assert (names[11], names[0], names[12]) == ("wall", "sky", "traffic sign")
 
 
 def test_simulators_hold_the_id_in_the_first_channel():
     channels = {name: resolve_id_map(name, CITYSCAPES).channel for name in PUBLISHED_IDS}
     assert [name for name, channel in channels.items() if channel == "first"] == [
-        "synthia", "carla",
+        "synthia", "synthia-seqs", "carla-legacy", "carla-0.9.10", "carla-0.9.14", "lyft-udacity",
     ]  # fmt: skip
 
 
@@ -182,7 +183,7 @@ def test_without_id_map_ids_are_class_indices():
 
 def test_without_id_map_built_in_class_sets_bring_theirs():
     assert resolve_id_map(None, CAMVID).ignored == {11, 255}
-    assert resolve_id_map(None, CAMVID, default="carla").name == "carla"
+    assert resolve_id_map(None, CAMVID, default="carla-legacy").name == "carla-legacy"
 
 
 def test_unknown_map_names_the_nearest():
@@ -192,7 +193,7 @@ def test_unknown_map_names_the_nearest():
 
 def test_every_class_set_has_its_own_map():
     for name in CLASS_SETS:
-        id_map = resolve_id_map(name, resolve_classes(name))
+        id_map = resolve_id_map(None, resolve_classes(name))
         assert id_map.ids == {index: index for index in range(len(CLASS_SETS[name]))}
 
 
@@ -208,7 +209,7 @@ def test_id_map_is_restored_from_what_a_score_file_says(tmp_path):
 
 
 def test_unfit_stored_id_maps_are_refused():
-    sound = stored(resolve_id_map("carla", CAMVID))
+    sound = stored(resolve_id_map("carla-legacy", CAMVID))
     unfit = {
         "id_map: Input should be a valid dictionary": None,
         "ids: Field required": {"name": "x", "ignored": []},

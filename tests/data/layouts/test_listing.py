@@ -5,7 +5,7 @@ import os
 import pytest
 
 from curate.data.layouts import LAYOUTS
-from curate.data.listing import list_pairs
+from curate.data.layouts.listing import list_pairs
 from curate.errors import DataError
 
 

@@ -1,0 +1,27 @@
+"""What the ids of published data sets mean: one table each, with its source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from curate.data.id_tables.cityscapes import CITYSCAPES_TABLES
+from curate.data.id_tables.own import OWN_TABLES
+from curate.data.id_tables.simulators import SIMULATOR_TABLES
+
+if TYPE_CHECKING:
+    from curate.data.id_tables.table import PublishedIds
+
+PUBLISHED_IDS: Final[dict[str, PublishedIds]] = CITYSCAPES_TABLES | SIMULATOR_TABLES | OWN_TABLES
+"""Name of an id map, as ``id_map`` takes it -> its table."""
+
+SEVERAL: Final = {
+    "carla": ("carla-legacy", "carla-0.9.10", "carla-0.9.14"),
+    "mapillary": ("mapillary-v1.2", "mapillary-v2"),
+}
+"""Names that do not tell which version's ids are meant, and the names that do."""
+
+OWN_CLASSES: Final = (
+    "idd", "apolloscape", "vkitti2", "camvid32", "ade20k", "voc", "mapillary-v1.2", "mapillary-v2",
+    "loveda",
+)  # fmt: skip
+"""Id maps with a vocabulary of their own, which is a class set of the same name."""

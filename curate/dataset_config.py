@@ -1,0 +1,86 @@
+"""What curate.toml, or options of a command, say of a data set."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Strict(BaseModel):
+    """A table of settings in which unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ReadingConfig(Strict):
+    """How a data set is read; what is left out is seen from its files."""
+
+    layout: str = "auto"
+    """Name of a layout, or ``auto``."""
+
+    id_map: str | None = None
+    """Built-in id map or path of a TOML file; by default the one that belongs to the layout."""
+
+    image: str | None = None
+    """Pattern of the images in place of a layout, as ``{scene}/rgb/{n}.jpg``; needs `label`."""
+
+    label: str | None = None
+    """Pattern of the labels, as ``{scene}/classes/{n}.png``."""
+
+    images: str | None = None
+    """Folder of the images, where it is not called ``images``; needs `labels_dir`."""
+
+    labels_dir: str | None = None
+    """Folder of the labels, with the same paths below it."""
+
+    split: str | None = None
+    """Which split to take: ``train``, ``val``, .., as its folder is called."""
+
+    range: Literal["auto", "full"] | tuple[float, float] = "auto"
+    """What becomes black and white in images of more than 8 bits: ``auto`` (the .1 and 99.9
+    percentiles of 64 images), ``full``, or two values.
+    """
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> "ReadingConfig":
+        if (self.images is None) != (self.labels_dir is None):
+            msg = "'images' and 'labels_dir' go together: name the folders of images and of labels"
+            raise ValueError(msg)
+        ways = [
+            name
+            for name, value in (
+                ("layout", self.layout != "auto"),
+                ("image", self.image or self.label),
+                ("images", self.images),
+            )
+            if value
+        ]
+        if len(ways) > 1:
+            msg = f"'{ways[0]}' and '{ways[1]}' both say where files are: leave out one of them"
+            raise ValueError(msg)
+        if not isinstance(self.range, str) and self.range[0] >= self.range[1]:
+            msg = f"range = {list(self.range)}: the first value must be below the second"
+            raise ValueError(msg)
+        return self
+
+
+class DatasetConfig(ReadingConfig):
+    """One ``[[real]]``, ``[[synthetic]]`` or ``[[test]]`` table."""
+
+    path: Path
+    """Folder; absolute once the file has been read."""
+
+    def read_as(self, reading: ReadingConfig) -> "DatasetConfig":
+        """Return a copy in which what `reading` sets replaces what is set here."""
+        given = {
+            key: value for key, value in reading if value != type(reading).model_fields[key].default
+        }
+        if {"layout", "image", "images"} & set(given):  # one way to say where files are
+            kept = self.model_copy(
+                update={
+                    "layout": "auto",
+                    **dict.fromkeys(("image", "label", "images", "labels_dir")),
+                }
+            )
+            return kept.model_copy(update=given)
+        return self.model_copy(update=given)
