@@ -175,6 +175,8 @@ class LevelScores:
         All levels together.
     streams : dict of str to (N, h, w) float32
         One map for each active stream, where a method has streams.
+    worth : LevelScores, optional
+        What the weights follow from, where that is not these scores.
     """
 
     image: Tensor
@@ -182,3 +184,4 @@ class LevelScores:
     pixel: Tensor
     combined: Tensor
     streams: dict[str, Tensor] = field(default_factory=dict)
+    worth: LevelScores | None = None

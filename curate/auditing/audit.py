@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -97,10 +96,11 @@ def audit(
         )
     where = trainer.choose_device(device, loaded.config.fit.precision)
     networks = put_to_use(loaded.networks, where)
+    num_maps = 4 + len(networks.method.streams)  # of what weights follow from nothing is measured
     table = experiment.measure(
         chosen,
         injected,
-        partial(score_maps, networks, where),
+        lambda batch: score_maps(networks, where, batch)[:, :num_maps],
         settings=config.score,
         seed=seed,
         reporter=reporter,

@@ -173,19 +173,21 @@ def score_cells(
 
     Parameters
     ----------
-    maps : (4 + S, h, w) float32
+    maps : (4 + S, h, w) or (8 + S, h, w) float32
         Scores in [0, 1]: combined, image, region and pixel level, then those of each stream, NaN
-        where it is inactive.
+        where it is inactive, then the four that weights follow from, if it is not the first ones.
     weights : CellWeights
         How weights follow from stored scores.
     streams : sequence of str
         Names of the S streams.
     """
     settings = plan.settings
-    cells, combined, own = prepared.cells, maps[0], dict(zip(streams, maps[4:], strict=True))
+    cells, combined, end = prepared.cells, maps[0], 4 + len(streams)
+    own = dict(zip(streams, maps[4:end], strict=True))
     means = dict(zip(SCORE_NAMES, (cells.mean(level) for level in maps[:4]), strict=True))
     stored = [quantise(level) for level in maps[:4]]
-    weighed = [weights.weigh(level, prepared.labels) for level in stored]
+    worth = [quantise(level) for level in maps[end:]] or stored
+    weighed = [weights.weigh(level, prepared.labels) for level in worth]
     means |= dict(zip(WEIGHT_NAMES, map(cells.mean, weighed), strict=True))
 
     def by_region(scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -202,7 +204,7 @@ def score_cells(
         class_px=cells.class_px(),
         class_score=cells.mean_by(cells.class_id, combined, cells.num_classes),
         pixel_scores=packing.pack(stored[0], settings.compression),
-        pixel_weights=packing.pack(weights.store(stored[0], prepared.labels), settings.compression),
+        pixel_weights=packing.pack(weights.store(worth[0], prepared.labels), settings.compression),
         region_ids=prepared.region_ids,
         regions=replace(
             prepared.regions,

@@ -56,9 +56,10 @@ def score_maps(networks: Networks, device: trainer.Device, batch: Batch) -> torc
 
     Returns
     -------
-    maps : (N, 4 + S, gh, gw) float32
+    maps : (N, 4 + S, gh, gw) or (N, 8 + S, gh, gw) float32
         Scores in [0, 1] on the weighting grid: combined, image, region and pixel level, then those
-        of each of the method's S streams, NaN where it is inactive.
+        of each of the method's S streams, NaN where it is inactive, then, where weights do not
+        follow from the scores, the four that they follow from.
 
     Raises
     ------
@@ -71,9 +72,10 @@ def score_maps(networks: Networks, device: trainer.Device, batch: Batch) -> torc
         with device.autocast():
             prediction = networks.segmenter(images, networks.stages)
         levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
-        maps = [levels.combined, levels.image, levels.region, levels.pixel]
         inactive = torch.full_like(levels.combined, torch.nan)
+        maps = _stack_levels(levels)
         maps += [levels.streams.get(name, inactive) for name in networks.method.streams]
+        maps += _stack_levels(levels.worth) if levels.worth else []
         return torch.stack(maps, dim=1).float().cpu()
     except torch.OutOfMemoryError as error:
         msg = (
@@ -81,6 +83,11 @@ def score_maps(networks: Networks, device: trainer.Device, batch: Batch) -> torc
             "batch_size in [score]; a score that was interrupted goes on with --resume."
         )
         raise RunError(msg) from error
+
+
+def _stack_levels(levels: LevelScores) -> list[torch.Tensor]:
+    """List the maps of the levels in the order of `curate.records.SCORE_NAMES`."""
+    return [levels.combined, levels.image, levels.region, levels.pixel]
 
 
 class PreparedImages(torch.utils.data.Dataset[list["PreparedImage | ScoredImage"]]):
@@ -156,7 +163,7 @@ class Scorer:
         ]
 
     def compute(self, ready: Sequence[PreparedImage]) -> torch.Tensor:
-        """Run the networks: (batch_size, 4 + S, gh, gw) float32 scores, see `score_maps`.
+        """Run the networks: (batch_size, 4 + S, gh, gw) or more, float32 scores, see `score_maps`.
 
         Rows beyond the given images repeat the last one.
         """

@@ -28,6 +28,7 @@ from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, put_to_use
 from curate.training.networks import Networks
 from curate.training.trainer import choose_device
+from curate.weighting import WeightRule
 
 CPU = choose_device("cpu", "float32")
 PLAN = CellPlan((8, 16), ScoreConfig(stride=4, regions="grid", region_px=8, stream_maps=True))
@@ -38,6 +39,7 @@ class ByColour(Uniform):
     """Scores cells by the colours that it sees, and knows two streams, of which one is inactive."""
 
     gives_scores = True
+    has_worth = False
 
     @property
     def streams(self):
@@ -54,7 +56,11 @@ class ByColour(Uniform):
             pixel=evidence.predictions[:, 1],
             combined=red,
             streams={"dark": 1 - red},
+            worth=LevelScores(1 - green, 1 - blue, red, 1 - red) if self.has_worth else None,
         )
+
+    def weight_rule(self):
+        return WeightRule(power=1.0, mean_power=0.5, uniform=0.0)
 
 
 def make_networks():
@@ -91,8 +97,9 @@ def source(tmp_path):
     return open_dataset(tmp_path, layout="folder", id_map=None, classes=classes, key="new")
 
 
-def score(source, batch_size=4):
+def score(source, batch_size=4, *, has_worth=False):
     run = SimpleNamespace(networks=make_networks())
+    run.networks.method.has_worth = has_worth
     scorer = Scorer(run, PLAN, CPU, batch_size=batch_size)
     assert scorer.streams == ("dark", "inactive")
     batches = list(scorer.score(source, source.pairs, workers=0))
@@ -130,6 +137,21 @@ def test_scores_of_regions_count_their_own_pixels(source):
     assert regions.class_id.tolist() == [0, 0]
     assert regions.streams["dark"].tolist() == near(0.9, 0.2)
     assert regions.streams["inactive"].tolist() == near(math.nan, math.nan)
+
+
+def test_weights_follow_from_what_the_method_says_they_follow_from(source):
+    scored, weighed = score(source)[0], score(source, has_worth=True)[0]
+    # 2 s, with the scores 0, .2, .4, 1, .8 and 1 of the labelled cells, or 2 (1 - s)
+    assert scored.means["weight"] == pytest.approx(2 * 3.4 / 6, abs=0.01)
+    assert weighed.means["weight"] == pytest.approx(2 * 2.6 / 6, abs=0.01)
+    assert weighed.means["image_weight"] == pytest.approx(2 * 0.8, abs=0.01)
+    assert weighed.means["region_weight"] == pytest.approx(2 * 0.4, abs=0.01)
+    assert weighed.means["pixel_weight"] == pytest.approx(2 * 3.4 / 6, abs=0.01)
+    assert weighed.regions.weight.tolist() == pytest.approx([2 * 0.9, 2 * 0.2], abs=0.02)
+    assert weighed.means["score"] == scored.means["score"]
+    assert weighed.pixel_scores == scored.pixel_scores
+    assert weighed.pixel_weights != scored.pixel_weights
+    assert weighed.streams == pytest.approx(scored.streams, nan_ok=True)
 
 
 def packed(values, dtype=np.uint8):
