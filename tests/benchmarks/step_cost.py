@@ -1,4 +1,4 @@
-"""What the weighting networks cost: a joint `hierarchical` step against a joint `uniform` one.
+"""What a method costs: a joint step with its weights against a joint `uniform` one.
 
     python -m tests.benchmarks.step_cost [--device cpu|cuda] [--steps 20] [--rounds 5]
 
@@ -21,6 +21,12 @@ from curate.training.networks import build_networks
 from curate.training.trainer import Trainer, choose_device
 
 NUM_CLASSES = 11
+METHODS = {
+    "hierarchical": ("hierarchical", {"inputs": ["predictions"]}),
+    "hierarchical, more inputs": ("hierarchical", {"inputs": ["predictions", "label", "stride4"]}),
+    "confidence": ("confidence", {}),
+}
+"""By the name of the line: method, and its settings."""
 
 
 def make_trainer(method: str, options: argparse.Namespace, settings: dict[str, object]) -> Trainer:
@@ -38,7 +44,7 @@ def make_trainer(method: str, options: argparse.Namespace, settings: dict[str, o
         config,
         num_classes=NUM_CLASSES,
         real_class_px=[100_000] * NUM_CLASSES,
-        splits={key: Split(held_out=i % 4 == 0, fold=0) for i, key in enumerate(keys)},
+        splits={key: Split(held_out=i % 4 == 0, fold=i % 2) for i, key in enumerate(keys)},
         is_restored=True,
     )
     return Trainer(
@@ -90,25 +96,20 @@ def main() -> None:
     options = parser.parse_args()
     batches = [make_batch(options, seed) for seed in range(options.steps)]
     print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads")
-    for settings in ({"inputs": ["predictions"]}, {"inputs": ["predictions", "label", "stride4"]}):
-        trainers = {
-            name: make_trainer(name, options, settings if name == "hierarchical" else {})
-            for name in ("uniform", "hierarchical")
-        }
-        for trainer in trainers.values():
+    for line, (method, settings) in METHODS.items():
+        trainers = (make_trainer("uniform", options, {}), make_trainer(method, options, settings))
+        for trainer in trainers:
             time_steps(trainer, batches[:3], 0)
         ratios, uniform_times = [], []
         for round_number in range(options.rounds):
             first = round_number * options.steps
-            seconds = {
-                name: time_steps(trainer, batches, first) for name, trainer in trainers.items()
-            }
-            ratios.append(seconds["hierarchical"] / seconds["uniform"])
-            uniform_times.append(seconds["uniform"] / options.steps)
+            plain, weighted = (time_steps(trainer, batches, first) for trainer in trainers)
+            ratios.append(weighted / plain)
+            uniform_times.append(plain / options.steps)
         print(
-            f"inputs {settings['inputs']}: uniform {statistics.median(uniform_times) * 1e3:.0f} ms "
-            f"a step; hierarchical / uniform = {statistics.median(ratios):.3f} "
-            f"(min {min(ratios):.3f}, max {max(ratios):.3f})"
+            f"{line}: uniform {statistics.median(uniform_times) * 1e3:.0f} ms a step; its own / "
+            f"uniform = {statistics.median(ratios):.3f} (min {min(ratios):.3f}, max "
+            f"{max(ratios):.3f})"
         )
 
 
