@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate import errors, reporting
+from curate import errors, records, reporting
 from curate.comparing import outputs
 from curate.comparing.arms import parse_arms
 from curate.comparing.leakage import refuse_leakage
@@ -17,6 +17,7 @@ from curate.comparing.outcomes import CompareFolder
 from curate.comparing.results import BASELINES, Comparison, Outcome, verdict
 from curate.comparing.scheduling import count_workers, finish
 from curate.comparing.trainings import Training, check_arm
+from curate.data.dataset import open_dataset
 from curate.training.task import choose_classes
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def compare(
     seeds, draws : int
         Trainings of an arm: `seeds` for each of `draws` random draws of the real images.
     num_real : int, optional
-        Real images of a draw; all of them by default, which leaves one draw only.
+        Real images of a draw; by default as in ``[fit]``, else all of them, which leaves one draw.
     out : Path
         Folder of the results, one JSON file a training, and the tables and plots made of them.
     workers : int, optional
@@ -110,8 +111,10 @@ def compare(
     reporter, started = reporter or reporting.LogReporter(), time.monotonic()
     names = list(dict.fromkeys([*references, *arms]))
     chosen = parse_arms(names, config)
+    num_real = num_real or config.fit.num_real
     _check(config, draws, num_real)
     refuse_leakage(config, [arm.own for arm in chosen if arm.own])
+    _check_draws(config, draws, num_real, reporter)
     config = config.with_fit(num_real=num_real, keep_mib=config.fit.keep_mib or KEEP_MIB)
     path = Path(os.path.realpath(out))
     for arm in chosen:
@@ -155,6 +158,31 @@ def _check(config: Config, draws: int, num_real: int | None) -> None:
             "times. Give --num-real N, or repeat trainings with --seeds."
         )
         raise errors.UsageError(msg)
+
+
+def _check_draws(
+    config: Config, draws: int, num_real: int | None, reporter: reporting.Reporter
+) -> None:
+    """Refuse draws that are all the same, and warn of draws that hardly differ."""
+    if draws == 1 or num_real is None:
+        return
+    classes, total = choose_classes(config), 0
+    for each in config.real:
+        source = open_dataset(
+            each.path, layout=each.layout, id_map=each.id_map, classes=classes, key="r"
+        )
+        total += sum(pair.status == records.OK for pair in source.pairs)
+    if num_real == total:
+        msg = (
+            f"--num-real {num_real} draws all of the {total} real images, each time the same. Draw "
+            "fewer, or repeat trainings with --seeds."
+        )
+        raise errors.UsageError(msg)
+    if num_real > total / 2:
+        reporter.warn(
+            f"Two draws of {num_real} of {total} real images share {num_real / total:.0%} of them "
+            "on average: intervals over draws are narrower than those over new images would be."
+        )
 
 
 def _run(

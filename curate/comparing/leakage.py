@@ -34,12 +34,18 @@ def refuse_leakage(config: Config, own: Iterable[ArmConfig] = ()) -> None:
     classes = choose_classes(config)
     datasets = [*config.real, *config.synthetic]
     datasets += [each for arm in own for each in (*arm.real, *arm.synthetic)]
-    trained = _by_content(_images(dict.fromkeys(datasets), classes))
-    tested = _by_content(_images(config.test, classes, table="test"))
+    trained_files = _images(dict.fromkeys(datasets), classes)
+    tested_files = _images(config.test, classes, table="test")
+    both = {path.stat().st_size for path in trained_files}  # equal files are of equal size
+    both &= {path.stat().st_size for path in tested_files}
+    trained, tested = (
+        _by_content([path for path in files if path.stat().st_size in both])
+        for files in (trained_files, tested_files)
+    )
     shared = sorted(set(trained) & set(tested))
     if shared:
         msg = (
-            f"{len(shared):,} of {len(tested):,} test images are trained on, too: "
+            f"{len(shared):,} of {len(tested_files):,} test images are trained on, too: "
             f"{tested[shared[0]]} has the content of {trained[shared[0]]}. Give [[test]] images "
             "that are in no [[real]] or [[synthetic]] set, nor in one of an [[arm]]."
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.comparing.statistics import Estimate, estimate
+from curate.comparing.statistics import MAX_DRAWS, Estimate, estimate
 from curate.metrics import class_iou, mean_iou
 
 if TYPE_CHECKING:
@@ -129,6 +129,12 @@ class Comparison:
         first = next(iter(self.outcomes.values()), ())
         return sum(len(row) for row in first)
 
+    @property
+    def unit(self) -> str:
+        """What its intervals are over: draws, or seeds where there is one draw only."""
+        first = next(iter(self.outcomes.values()), ())
+        return "draws" if len(first) > 1 else "seeds"
+
     def to_json(self) -> dict[str, Any]:
         """Return means and differences as ``--json`` prints them."""
         return {
@@ -176,7 +182,11 @@ def verdict(comparison: Comparison) -> list[str]:
             said.append(f"Better than {reference}: {', '.join(better)}.")
         elif others:
             said.append(f"Nothing is shown to be better than {reference}.")
-        said += [_too_few(arm, reference, d) for arm, d in found.items() if _is_open(d, comparison)]
+        said += [
+            _too_few(arm, reference, d, comparison.unit)
+            for arm, d in found.items()
+            if _is_open(d, comparison)
+        ]
     return said
 
 
@@ -185,16 +195,16 @@ def _is_open(difference: Estimate, comparison: Comparison) -> bool:
     return comparison.num_seeds > 0 and difference.mean > 0 and not difference.is_above_zero
 
 
-def _too_few(arm: str, reference: str, difference: Estimate) -> str:
-    """Say how many draws would tell."""
+def _too_few(arm: str, reference: str, difference: Estimate, unit: str) -> str:
+    """Say how many draws, or seeds, would tell."""
     seen = f"{arm} minus {reference} is {difference.mean:+.3f}"
     if difference.num_units < 2:
         return f"{seen} in one training: give --draws or --seeds to tell whether that is more."
     many = difference.units_needed
-    needed = f"about {many} draws" if many else "more than 1,000 draws"
+    needed = f"about {many} {unit}" if many else f"more than {MAX_DRAWS:,} {unit}"
     return (
-        f"{seen}, which {difference.num_units} cannot tell from 0 (power {difference.power:.0%}); "
-        f"{needed} would."
+        f"{seen}, which {difference.num_units} {unit} cannot tell from 0 (power "
+        f"{difference.power:.0%}); {needed} would."
     )
 
 

@@ -193,6 +193,22 @@ def test_what_cannot_be_compared_is_refused(config, tmp_path):
         run(config.model_copy(update={"synthetic": ()}), tmp_path)
     with pytest.raises(UsageError, match="--draws 2 without --num-real"):
         run(config, tmp_path, draws=2)
+    with pytest.raises(UsageError, match="draws all of the 6 real images, each time the same"):
+        run(config, tmp_path, draws=2, num_real=6)
+
+
+def test_the_number_of_real_images_may_stand_in_the_settings(config, trained, tmp_path):
+    run(config.with_fit(num_real=2), tmp_path, arms=("joint",), draws=2)
+    assert {c.fit.num_real for _, c in trained["runs"]} == {2}
+
+
+def test_draws_that_hardly_differ_are_warned_of(config, trained, tmp_path):
+    reporter = RecordingReporter()
+    for num_real in (3, 5):
+        compare(config, arms=("joint",), seeds=1, draws=2, num_real=num_real, workers=1,
+                out=tmp_path / f"cmp-{num_real}", reporter=reporter)  # fmt: skip
+    (warning,) = reporter.warnings
+    assert warning.startswith("Two draws of 5 of 6 real images share 83% of them on average")
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -82,7 +83,15 @@ def test_verdict_says_what_is_better():
     assert "Better than real: a." in said
     assert "Nothing is shown to be better than joint." in said
     assert "a minus joint is" in said
-    assert "draws would" in said
+    assert re.search(
+        r"which 3 draws cannot tell from 0 \(power \d+%\); about \d+ draws would", said
+    )
+
+
+def test_seeds_are_counted_where_there_is_one_draw():
+    rows = [(arm, 0, s, h + s % 2) for s in (0, 1, 2) for arm, h in (("real", 7), ("a", 7))]
+    rows += [("b", 0, s, 7 + (2 * s) % 3) for s in (0, 1, 2)]
+    assert "which 3 seeds cannot tell" in " ".join(verdict(compared(*rows)))
 
 
 def test_verdict_is_of_every_reference():
