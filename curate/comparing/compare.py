@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate import errors, records, reporting
+from curate import errors, reporting
 from curate.comparing import outputs
 from curate.comparing.arms import parse_arms
 from curate.comparing.leakage import refuse_leakage
 from curate.comparing.outcomes import CompareFolder
 from curate.comparing.results import BASELINES, Comparison, Outcome, verdict
 from curate.comparing.scheduling import count_workers, finish
-from curate.comparing.trainings import Training, check_arm
-from curate.data.dataset import open_dataset
-from curate.training.task import choose_classes
+from curate.comparing.trainings import Training, Warnings, check_arm
+from curate.training.task import choose_classes, open_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,12 +113,14 @@ def compare(
     num_real = num_real or config.fit.num_real
     _check(config, draws, num_real)
     refuse_leakage(config, [arm.own for arm in chosen if arm.own])
-    _check_draws(config, draws, num_real, reporter)
+    heard = Warnings(reporter)
+    _check_draws(draws, num_real, _look_at(config, heard), heard)
     config = config.with_fit(num_real=num_real, keep_mib=config.fit.keep_mib or KEEP_MIB)
     path = Path(os.path.realpath(out))
     for arm in chosen:
         check_arm(Training(arm, 0, 0, path, config))
     with CompareFolder(path, config, resume=resume, overwrite=overwrite) as folder:
+        folder.take_memory(config.root)
         trainings = [
             Training(arm, draw, seed, path, config)
             for draw in range(draws)
@@ -127,7 +128,7 @@ def compare(
             for arm in chosen
         ]
         try:
-            outcomes = _run(trainings, folder, workers or count_workers(config), reporter)
+            outcomes = _run(trainings, folder, workers or count_workers(config), heard)
         except KeyboardInterrupt:
             done = sum(folder.read(training.name) is not None for training in trainings)
             reporter.warn(
@@ -160,18 +161,21 @@ def _check(config: Config, draws: int, num_real: int | None) -> None:
         raise errors.UsageError(msg)
 
 
+def _look_at(config: Config, reporter: reporting.Reporter) -> int:
+    """Look at all data sets before anything is trained; return the number of real images."""
+    every = config.model_copy(update={"fit": config.fit.model_copy(update={"num_real": None})})
+    return open_task(every, num_folds=1, reporter=reporter).num_real
+
+
 def _check_draws(
-    config: Config, draws: int, num_real: int | None, reporter: reporting.Reporter
+    draws: int, num_real: int | None, total: int, reporter: reporting.Reporter
 ) -> None:
     """Refuse draws that are all the same, and warn of draws that hardly differ."""
+    if num_real is not None and num_real > total:
+        msg = f"--num-real {num_real}, but there are {total} usable real images. Draw fewer."
+        raise errors.UsageError(msg)
     if draws == 1 or num_real is None:
         return
-    classes, total = choose_classes(config), 0
-    for each in config.real:
-        source = open_dataset(
-            each.path, layout=each.layout, id_map=each.id_map, classes=classes, key="r"
-        )
-        total += sum(pair.status == records.OK for pair in source.pairs)
     if num_real == total:
         msg = (
             f"--num-real {num_real} draws all of the {total} real images, each time the same. Draw "
@@ -186,13 +190,13 @@ def _check_draws(
 
 
 def _run(
-    trainings: Sequence[Training], folder: CompareFolder, workers: int, reporter: reporting.Reporter
+    trainings: Sequence[Training], folder: CompareFolder, workers: int, reporter: Warnings
 ) -> list[Outcome]:
     """Train what is missing; return every outcome in the order of the trainings."""
     found = {training.name: folder.read(training.name) for training in trainings}
     missing = [training for training in trainings if found[training.name] is None]
     reporter.start("compare", len(trainings), len(trainings) - len(missing), unit="trainings")
-    told, left = set[str](), Counter((training.draw, training.seed) for training in missing)
+    told, left = set(reporter.seen), Counter((training.draw, training.seed) for training in missing)
     for number, (training, outcome) in enumerate(finish(missing, workers), start=1):
         folder.write(training.name, outcome)
         found[training.name] = outcome

@@ -6,6 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from curate.checking.memory import FOLDER_NAME as MEMORY_NAME
 from curate.comparing.results import Outcome
 from curate.errors import ConfigError, StoreError, UsageError
 from curate.files.atomic import claim, create_file, is_aside, replacing
@@ -73,6 +74,12 @@ class CompareFolder:
         (path / OUTCOMES_NAME).mkdir(exist_ok=True)
         with replacing(settings) as partial:
             partial.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+
+    def take_memory(self, project: Path) -> None:
+        """Take over what is known of the data sets: no training has to look at them again."""
+        known = project / MEMORY_NAME
+        if known.is_dir():
+            shutil.copytree(known, self.path / MEMORY_NAME, dirs_exist_ok=True)
 
     def read(self, name: str) -> Outcome | None:
         """Return the outcome of a finished training; None where there is none."""

@@ -93,14 +93,19 @@ class Training:
 
 
 class Warnings(reporting.SilentReporter):
-    """Keeps warnings, each once."""
+    """Keeps warnings, each once; passes all on to another reporter, if it is given one."""
 
-    def __init__(self) -> None:
+    def __init__(self, other: reporting.Reporter | None = None) -> None:
         self.seen: dict[str, None] = {}
+        other = other or reporting.SilentReporter()
+        self.start, self.advance = other.start, other.advance  # type: ignore[method-assign]
+        self.note, self.finish = other.note, other.finish  # type: ignore[method-assign]
+        self._warn = other.warn
 
     def warn(self, message: str) -> None:
         """Keep the warning."""
         self.seen[message] = None
+        self._warn(message)
 
 
 def run_training(training: Training) -> Outcome:
@@ -181,7 +186,7 @@ def check_arm(training: Training) -> None:
 def prepare_arm(training: Training) -> Config:
     """Return the settings of a training, those of its stages still the same."""
     config = training.config.with_fit(draw=training.draw, seed=training.seed)
-    config = config.model_copy(update={"root": training.work, "test": (), "arm": ()})
+    config = config.model_copy(update={"root": training.folder, "test": (), "arm": ()})
     if training.arm.own:
         own = training.arm.own
         changed = {name: value for name in ("real", "synthetic") if (value := getattr(own, name))}

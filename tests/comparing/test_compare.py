@@ -207,8 +207,22 @@ def test_draws_that_hardly_differ_are_warned_of(config, trained, tmp_path):
     for num_real in (3, 5):
         compare(config, arms=("joint",), seeds=1, draws=2, num_real=num_real, workers=1,
                 out=tmp_path / f"cmp-{num_real}", reporter=reporter)  # fmt: skip
-    (warning,) = reporter.warnings
+    (warning,) = (text for text in reporter.warnings if text.startswith("Two draws"))
     assert warning.startswith("Two draws of 5 of 6 real images share 83% of them on average")
+
+
+def test_data_is_looked_at_once_for_all_trainings(config, trained, tmp_path):
+    run(config, tmp_path, arms=("joint",))
+    seen = sorted(path.name for path in (tmp_path / ".curate").iterdir())
+    assert len(seen) == 2  # a file a data set
+    assert sorted(path.name for path in (tmp_path / "cmp/.curate").iterdir()) == seen
+    assert {c.root for _, c in trained["runs"]} == {tmp_path / "cmp"}
+
+
+def test_too_few_real_images_are_told_before_anything_is_trained(config, trained, tmp_path):
+    with pytest.raises(UsageError, match="--num-real 7, but there are 6 usable real images"):
+        run(config, tmp_path, num_real=7)
+    assert not (tmp_path / "cmp").exists()
 
 
 @pytest.mark.slow
