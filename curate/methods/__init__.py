@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from curate.errors import ConfigError, did_you_mean
+from curate.methods import label_quality
 from curate.methods.confidence import Confidence
 from curate.methods.controls import CONTROLS, controlled
 from curate.methods.given import Given
@@ -29,6 +30,7 @@ METHODS: Final[dict[str, type[Method]]] = {
     "confidence": Confidence,
     "given": Given,
     "hierarchical": Hierarchical,
+    "label_quality": label_quality.LabelQuality,
     "streams": Streams,
     "uniform": Uniform,
 }

@@ -36,6 +36,8 @@ def evidence_of(seed=0, *, shift=0.0):
 
 def build(name, splits=None, **settings):
     kind = METHODS[name]
+    if name == "label_quality":
+        pytest.importorskip("cleanlab")
     torch.manual_seed(0)
     context = MethodContext(
         num_classes=NUM_CLASSES,

@@ -1,0 +1,80 @@
+"""Methods that rate each cell by itself: weights are proportional to the ratings.
+
+A rating is the pixel level, and what weights follow from; the region level is its mean over the
+cells of the same label nearby, the image level its mean over the image.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+
+from curate import records, weighting
+from curate.methods import label_posterior, protocol, running_weights
+
+EPSILON = 1e-6
+
+
+class Cellwise(protocol.Method):
+    """Weights that are ratings, divided by their running mean over the synthetic data.
+
+    Parameters
+    ----------
+    clip : float
+        Largest multiple of the mean that a weight may have.
+    """
+
+    def __init__(self, *, clip: float) -> None:
+        super().__init__()
+        self.running = running_weights.RunningWeights(
+            min_ess=EPSILON, max_power=1.0, clip=clip, uniform=0.0
+        )
+
+    @abstractmethod
+    def rate(self, evidence: records.Evidence) -> torch.Tensor:
+        """Rate the cells of any images, (N, h, w) float32 in [0, 1]; what is ignored, at will."""
+
+    def rate_synthetic(
+        self,
+        evidence: records.Evidence,  # noqa: ARG002
+        synthetic: records.Evidence,
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Learn from a step, after the warm-up, and rate the cells of its `synthetic` images.
+
+        Returns
+        -------
+        ratings : (M, h, w) float32
+        metrics : dict of str to float
+        """
+        return self.rate(synthetic), {}
+
+    @torch.no_grad()
+    def step(
+        self, evidence: records.Evidence, *, is_warmup: bool
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Weigh the batch's synthetic cells."""
+        weights = protocol.unit_weights(evidence)
+        if is_warmup:
+            return weights, {}
+        rows = torch.nonzero(~evidence.is_real)[:, 0].tolist()
+        synthetic = evidence.pick(rows)
+        ratings, metrics = self.rate_synthetic(evidence, synthetic)
+        valid = synthetic.label_map != records.IGNORE_INDEX
+        weights[rows], ess = self.running.weigh(ratings, valid)
+        return weights, metrics | {"ess": float(ess)}
+
+    @torch.no_grad()
+    def scores(self, evidence: records.Evidence) -> records.LevelScores:
+        """Score images by their ratings, 0.5 where a cell is ignored."""
+        valid = evidence.label_map != records.IGNORE_INDEX
+        pixel = torch.where(valid, self.rate(evidence), 0.5)
+        side = label_posterior.REGION_CELLS
+        region = label_posterior.mean_of_same_label(pixel, evidence.label_map, side)
+        means = (pixel * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
+        image = means[:, None, None].expand_as(pixel).contiguous()
+        return records.LevelScores(image=image, region=region, pixel=pixel, combined=pixel)
+
+    def weight_rule(self) -> weighting.WeightRule:
+        """Return the rule of the last step."""
+        return self.running.rule().rounded()

@@ -1,0 +1,114 @@
+"""Methods that rate cells by reference segmenters that learned from other real images only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import Field
+
+from curate import config, records, seeding
+from curate.methods import cellwise, protocol, references
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class OutOfFoldSettings(config.Strict):
+    """What can be set of every such method."""
+
+    folds: int = Field(2, ge=1, le=10)
+    """Reference segmenters. Each learns from the real images of the other folds, and rates those
+    of its own; with 1 it learns from all of them.
+    """
+
+    reference_share: float = Field(0.33, gt=0, le=1)
+    """Steps of all of them together, as a share of those of the joint training."""
+
+    reference_steps: int = Field(250, ge=1)
+    """Most steps that one of them is trained for."""
+
+    reference_learning_rate: float = Field(3e-3, gt=0)
+    """Peak of their schedule: a linear warm-up, then a cosine."""
+
+    clip: float = Field(4.0, ge=1)
+    """Largest multiple of the mean that a weight may have."""
+
+
+class OutOfFold(cellwise.Cellwise):
+    """Reference segmenters, trained before the joint training."""
+
+    prepares = True
+
+    num_learned: torch.Tensor
+
+    def __init__(self, settings: OutOfFoldSettings, context: protocol.MethodContext) -> None:
+        super().__init__(clip=settings.clip)
+        self.settings, self.splits = settings, dict(context.splits)
+        made = [context.build_segmenter() for _ in range(settings.folds)]
+        self.references = torch.nn.ModuleList(made)
+        self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
+
+    @classmethod
+    def num_folds(cls, settings: Any) -> int:  # noqa: ANN401
+        """One a reference segmenter."""
+        return int(settings.folds)
+
+    def train(self, mode: bool = True) -> OutOfFold:
+        """Set the mode; reference segmenters, once trained, only predict."""
+        super().train(mode)
+        self.references.eval()
+        return self
+
+    def prepare(self, preparation: protocol.Preparation) -> Iterator[protocol.Progress]:
+        """Train one reference segmenter after the other."""
+        settings, total = self.settings, self.settings.folds
+        each = int(settings.reference_share * preparation.num_steps / total)
+        for fold in range(int(self.num_learned), total):
+            own = {key for key, split in self.splits.items() if split.fold == fold and total > 1}
+            training = references.train_reference(
+                self._reference(fold),
+                preparation,
+                frozenset(own),
+                steps=min(max(1, each), settings.reference_steps),
+                learning_rate=settings.reference_learning_rate,
+                seed=seeding.stable_seed(preparation.seed, "reference", fold),
+                device=self.num_learned.device,
+            )
+            for _ in training:
+                yield protocol.Progress(fold, total, is_safe=False)
+            self.num_learned.fill_(fold + 1)
+            yield protocol.Progress(fold + 1, total, is_safe=True)
+
+    def predict(self, evidence: records.Evidence) -> torch.Tensor:
+        """Predict images as references do, (N, C, h, w) float32 probabilities.
+
+        One of the training is predicted by the reference of its fold alone, any other by the mean
+        of all. Every reference gets every image: what else is in a batch must not change a score.
+        """
+        splits = [self.splits.get(key) for key in evidence.keys]
+        parts = [self._predict(fold, evidence.images) for fold in range(self.settings.folds)]
+        each = torch.stack(parts)
+        found = each.mean(dim=0)
+        for row, split in enumerate(splits):
+            if split:
+                found[row] = each[split.fold, row]
+        return found
+
+    def predict_synthetic(self, synthetic: records.Evidence) -> torch.Tensor:
+        """Predict images of the training as `predict` does; each is shown to one reference."""
+        found = torch.zeros_like(synthetic.predictions)
+        folds = [self.splits[key].fold if key in self.splits else 0 for key in synthetic.keys]
+        for fold in sorted(set(folds)):
+            own = [row for row, of_row in enumerate(folds) if of_row == fold]
+            found[own] = self._predict(fold, synthetic.images[own])
+        return found
+
+    def _predict(self, fold: int, images: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities by the reference of a fold."""
+        logs = references.reference_log_probabilities(self._reference(fold), images)
+        return logs.float().exp()
+
+    def _reference(self, fold: int) -> Any:  # noqa: ANN401
+        """Return the reference segmenter of a fold, which a `ModuleList` has as any module."""
+        return self.references[fold]
