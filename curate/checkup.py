@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from curate import costs, errors, records, reporting
+from curate import costs, errors, records, reporting, texts
 from curate.checking import coverage, facts, file_faults, judgement, leave_out, problems, survey
-from curate.config import Config, DatasetConfig, FitConfig, load_config, read_toml
+from curate.config import Config, DatasetConfig, FitConfig, load_config
 from curate.data import classes as known_sets
 from curate.data import dataset, id_tables
 from curate.dataset_config import ReadingConfig
@@ -212,7 +212,7 @@ def _choose_classes(listed: DatasetConfig, config: Config) -> records.ClassSet:
         sets = {"cityscapes": "cityscapes19", "camvid": "camvid11"}
         return known_sets.resolve_classes(sets.get(vocabulary, vocabulary))
     if listed.id_map is not None and listed.id_map.endswith(".toml"):
-        table = read_toml(Path(listed.id_map))
+        table = texts.read_toml(Path(listed.id_map))
         named = [*table.get("ids", {}).values(), *table.get("colours", {}).values()]
         names = tuple(dict.fromkeys(str(name) for name in named))
         if len(names) > 1:

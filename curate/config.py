@@ -1,12 +1,13 @@
 """curate.toml: what can be set, the defaults, and errors that name the line to mend."""
 
-import tomllib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from curate import texts
 from curate.dataset_config import DatasetConfig as DatasetConfig
 from curate.dataset_config import Strict as Strict
 from curate.errors import ConfigError, did_you_mean
@@ -270,27 +271,12 @@ def load_config(path: Path | str | None = None) -> Config:
     if path is None and not Path(CONFIG_NAME).exists():
         return Config(root=Path.cwd())
     path = Path(path or CONFIG_NAME)
-    table = read_toml(path)
+    table = texts.read_toml(path)
     if "root" in table:
         msg = f"{path}: unknown key 'root': paths are relative to the folder of this file."
         raise ConfigError(msg)
     config = parse(Config, table, where=str(path))
     return _anchor_all(config, path.resolve().parent)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; every failure is a `ConfigError` that names the file."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        msg = f"{path} does not exist. Create it with 'curate init', or name another with --config."
-        raise ConfigError(msg) from None
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} cannot be read: {error}."
-        raise ConfigError(msg) from error
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{path} is not valid TOML: {error}."
-        raise ConfigError(msg) from error
 
 
 def parse(model: type[ModelT], table: Mapping[str, Any], *, where: str) -> ModelT:
@@ -312,7 +298,7 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     if first["type"] != "extra_forbidden":
-        return f"{where}: {place}: {first['msg']} (given: {first['input']!r})."
+        return f"{where}: {place}: {first['msg']} (given: {texts.shown(first['input'])})."
     unknown = str(first["loc"][-1])
     known = _keys_at(model, first["loc"][:-1])
     if RENAMED.get(unknown) in known:
@@ -342,15 +328,15 @@ def _anchor_all(config: Config, root: Path) -> Config:
     def anchored(table: Config | ArmConfig, *names: str) -> dict[str, Any]:
         return {name: tuple(_anchor(item, root) for item in getattr(table, name)) for name in names}
 
-    arms = tuple(
-        arm.model_copy(
-            update=anchored(arm, "real", "synthetic")
-            | {"settings": _anchor_settings(arm.settings, root)}
-        )
-        for arm in config.arm
-    )
+    def anchored_arm(arm: ArmConfig) -> ArmConfig:
+        settings = {"settings": _anchor_settings(arm.settings, root)}
+        return arm.model_copy(update=anchored(arm, "real", "synthetic") | settings)
+
+    arms = tuple(map(anchored_arm, config.arm))
     named = {name: getattr(config.fit, name) for name in ("start_from", "fix_list")}
-    fit = config.fit.model_copy(update={name: path and root / path for name, path in named.items()})
+    places = {name: path and _join(root, path) for name, path in named.items()}
+    weights = {"backbone_weights": _expand(config.fit.backbone_weights)}
+    fit = config.fit.model_copy(update=places | weights)
     method = _anchor_settings(config.method, root)
     own = {"root": root, "arm": arms, "fit": fit, "method": method}
     return config.model_copy(update=own | anchored(config, "real", "synthetic", "test"))
@@ -361,8 +347,8 @@ def _anchor_settings(settings: dict[str, Any], root: Path) -> dict[str, Any]:
 
     def anchor(value: Any) -> Any:  # noqa: ANN401 (not checked yet)
         if isinstance(value, list):
-            return [anchor(each) for each in value]
-        return str(root / value) if isinstance(value, str) else value
+            return list(map(anchor, value))
+        return str(_join(root, Path(value))) if isinstance(value, str) else value
 
     return {k: anchor(v) if k in PATH_SETTINGS else v for k, v in settings.items()}
 
@@ -371,5 +357,15 @@ def _anchor(dataset: DatasetConfig, root: Path) -> DatasetConfig:
     """Make the paths of a data set absolute, `root` being the folder of curate.toml."""
     id_map = dataset.id_map
     if id_map is not None and id_map.endswith(".toml"):
-        id_map = str(root / id_map)
-    return dataset.model_copy(update={"path": root / dataset.path, "id_map": id_map})
+        id_map = str(_join(root, Path(id_map)))
+    return dataset.model_copy(update={"path": _join(root, dataset.path), "id_map": id_map})
+
+
+def _join(root: Path, path: Path) -> Path:
+    """Make a path of the file absolute; ``~`` is the home folder, as in a shell."""
+    return root / _expand(str(path))
+
+
+def _expand(path: str) -> str:
+    """Put the home folder in the place of ``~``; what is nobody's home stays."""
+    return os.path.expanduser(path)  # noqa: PTH111 (Path's own raises)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from curate.config import RENAMED, Config, FitConfig, load_config, parse
@@ -87,7 +89,7 @@ def test_old_name_of_a_setting_is_an_error_that_names_the_new_one():
 def test_file_of_another_encoding_is_named(tmp_path):
     path = tmp_path / "curate.toml"
     path.write_bytes("classes = ['straße']".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"curate\.toml cannot be read"):
+    with pytest.raises(ConfigError, match=r"curate\.toml is not valid TOML: it is not in UTF-8"):
         load_config(path)
 
 
@@ -115,3 +117,33 @@ def test_given_settings_are_checked():
 def test_place_of_the_table_stands_before_the_problem():
     with pytest.raises(ConfigError, match=r"^here: unknown key 'stepz'"):
         parse(FitConfig, {"stepz": 1}, where="here")
+
+
+def test_value_too_long_to_show_is_no_crash(tmp_path):
+    (tmp_path / "curate.toml").write_text("classes = 0x" + "f" * 6_000)
+    with pytest.raises(ConfigError, match="too long to show"):
+        load_config(tmp_path / "curate.toml")
+
+
+def test_tilde_is_the_home_folder_in_every_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "curate.toml").write_text(
+        """
+real = [{ path = "~/real", id_map = "~/ids.toml" }]
+synthetic = [{ path = "~nobody-of-this-name/s" }]
+test = [{ path = "~/test" }]
+arm = [{ name = "a", real = [{ path = "~/arm" }] }]
+fit = { start_from = "~/run", backbone_weights = "~/w.pth" }
+"""
+    )
+    config, home = load_config(tmp_path / "curate.toml"), tmp_path / "home"
+    assert (config.real[0].path, config.real[0].id_map) == (home / "real", f"{home}/ids.toml")
+    assert config.synthetic[0].path == tmp_path / "~nobody-of-this-name/s"
+    assert (config.test[0].path, config.arm[0].real[0].path) == (home / "test", home / "arm")
+    assert (config.fit.start_from, config.fit.backbone_weights) == (home / "run", f"{home}/w.pth")
+
+
+def test_pipe_in_the_place_of_the_file_is_named(tmp_path):
+    os.mkfifo(tmp_path / "curate.toml")
+    with pytest.raises(ConfigError, match="cannot be read: it is no ordinary file"):
+        load_config(tmp_path / "curate.toml")

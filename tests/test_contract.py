@@ -27,7 +27,7 @@ LINES = (
     ("models", "scores", "checking"),
     ("data",),
     ("files", "corruptions", "distributed", "config", "metrics", "weighting", "grid"),
-    ("records", "dataset_config", "interrupts", "job", "reporting", "seeding"),
+    ("records", "dataset_config", "interrupts", "job", "reporting", "seeding", "texts"),
     ("errors",),
 )
 """The house from the roof down: a file imports from lines below its own."""

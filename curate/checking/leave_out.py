@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curate import errors, records
+from curate import errors, records, texts
 from curate.checking.problems import LEFT_OUT, Problem
-from curate.config import Strict, parse, read_toml
+from curate.config import Strict, parse
 from curate.files.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def read_fix_list(path: Path) -> FixList:
     ConfigError
         If it cannot be read, or has other keys.
     """
-    found = parse(FixList, read_toml(path), where=str(path))
+    found = parse(FixList, texts.read_toml(path), where=str(path))
     folder = path.absolute().parent
     entries = (
         e if e.dataset is None else e.model_copy(update={"dataset": folder / e.dataset})

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from curate.cli import audit, check, compare, demo, export_subset, fit, init, merge, options, score
+from curate.cli import (
+    audit,
+    check,
+    compare,
+    demo,
+    export_subset,
+    fit,
+    init,
+    merge,
+    options,
+    process,
+    score,
+)
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
@@ -44,7 +56,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not stop us
             stream.reconfigure(errors="backslashreplace")
-    app()
+    process.run(app)
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -6,15 +6,16 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from curate import errors, job
+from curate.cli import results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from curate.cli.progress import TerminalReporter
@@ -27,6 +28,19 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 """Numbers of the parameters in glibc's malloc.h."""
 
 _NEVER = 2**31 - 1
+
+
+def run(app: Callable[[], None]) -> None:
+    """Run an app; that its help or version cannot be printed is an error like any other."""
+    try:
+        app()
+    except OSError as error:  # commands catch their own
+        if not error.errno:
+            raise
+        results.discard(sys.stdout)
+        with suppress(OSError):
+            typer.echo(f"error: cannot write to stdout: {error.strerror}.", err=True)
+        sys.exit(EXIT_FAILED)
 
 
 @contextmanager
@@ -47,6 +61,10 @@ def command_errors() -> Iterator[TerminalReporter]:
             _leave(reporter, str(error), EXIT_FAILED)
         except KeyboardInterrupt:
             _leave(reporter, "interrupted.", EXIT_INTERRUPTED)
+        except (OSError, MemoryError, UnicodeEncodeError) as error:
+            if message := _explain_system(error):
+                _leave(reporter, message, EXIT_FAILED)
+            raise
 
 
 def keep_memory() -> None:
@@ -67,6 +85,22 @@ def keep_memory() -> None:
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, _NEVER)
+
+
+def _explain_system(error: Exception) -> str:
+    """Put into words what the system, not our code, could not do; empty where it is a bug."""
+    if isinstance(error, UnicodeEncodeError):
+        name = ascii(error.object[error.start : error.start + 60])
+        if sys.getfilesystemencoding() != "utf-8":
+            return f"this locale cannot name files in UTF-8 ({name}): set LC_ALL=C.UTF-8."
+        return f"{name} is part of a name that is no valid UTF-8: rename the file."
+    if isinstance(error, MemoryError):
+        return "the memory is used up: take a smaller size, batch or number of --workers."
+    if not isinstance(error, OSError) or not error.errno:
+        return ""
+    from curate.files.atomic import describe
+
+    return describe(error)
 
 
 def _leave(reporter: TerminalReporter, message: str, code: int) -> NoReturn:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich import progress as rich_progress
 from rich.console import Console
 from rich.text import Text
 
-from curate.cli.results import discard, duration
+from curate.cli.results import discard, duration, printable
 from curate.job import this_process
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class TerminalReporter:
 
     def _say(self, tag: str, style: str, message: str) -> None:
         """Print one message in full, never wrapped and never read as markup."""
-        self.console.print(Text.assemble((tag, style), message), soft_wrap=True)
+        text = "\n  ".join(map(printable, message.splitlines()))  # no line can pose as another's
+        self.console.print(Text.assemble((tag, style), text), soft_wrap=True)
 
 
 class MuteReporter(TerminalReporter):
@@ -160,7 +161,9 @@ def open_reporter() -> Iterator[TerminalReporter]:
 
     Of the processes of a job, all but the first get a `MuteReporter`.
     """
-    console = _PatientConsole(stderr=True)
+    console = Console(
+        stderr=True, file=None if sys.stderr is None else cast("TextIO", _PatientStream(sys.stderr))
+    )
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and not console.is_dumb_terminal
     kind = TerminalReporter if this_process().is_first else MuteReporter
     reporter = kind(console, is_live=is_terminal)
@@ -174,12 +177,29 @@ def open_reporter() -> Iterator[TerminalReporter]:
         reporter.finish()
 
 
-class _PatientConsole(Console):
-    """Console that falls silent, instead of ending the process, when no one reads it."""
+class _PatientStream:
+    """Stream that falls silent where it cannot be written: a full disk must not end the work."""
 
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        discard(sys.stderr)
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, if that can be done."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if that can be done; else nothing more is written."""
+        try:
+            self._stream.flush()
+        except OSError:
+            discard(self._stream)
+        except ValueError:  # it was closed
+            return
 
 
 class _WarningHandler(logging.Handler):

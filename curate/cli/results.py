@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import typer
 
@@ -14,6 +14,10 @@ from curate import errors, job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+_SPACES: Final = "\N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}"
+"""Not printable to Python, but harmless."""
 
 
 def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
@@ -29,7 +33,8 @@ def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> N
     """
     if not job.this_process().is_first:
         return
-    text = json.dumps(_plain(result), allow_nan=False) if as_json else "\n".join(lines)
+    told = "\n".join(map(printable, lines))
+    text = json.dumps(_plain(result), allow_nan=False) if as_json else told
     try:
         typer.echo(text, color=False)
     except BrokenPipeError:
@@ -38,6 +43,21 @@ def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> N
         discard(sys.stdout)
         msg = f"The result could not be written to stdout: {error}. The work itself is done."
         raise errors.StoreError(msg) from error
+
+
+def printable(text: str) -> str:
+    r"""Spell out what a file name could make a terminal do: escapes, line breaks, directions.
+
+    Examples
+    --------
+    >>> print(printable(chr(27) + "[2J.png"))
+    \x1b[2J.png
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in _SPACES else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from curate import texts
 from curate.checking.memory import FOLDER_NAME as MEMORY_NAME
 from curate.comparing.results import Outcome
 from curate.errors import ConfigError, StoreError, UsageError
@@ -147,7 +148,7 @@ def _check_same(then: dict[str, Any], now: dict[str, Any], path: Path) -> None:
 def _read_json(path: Path) -> dict[str, Any]:
     """Read a file of our own."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = texts.parse_json(texts.read_bytes(path))
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be read: {error}. Remove it, and go on with --resume."
         raise StoreError(msg) from error

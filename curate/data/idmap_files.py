@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from curate import errors, records
-from curate.config import Strict, parse, read_toml
+from curate import errors, records, texts
+from curate.config import Strict, parse
 from curate.data.classes import TRANSLATIONS, VOCABULARIES
 from curate.data.colours import WHITE, Colour
 from curate.data.id_tables import OWN_CLASSES, PUBLISHED_IDS, SEVERAL
@@ -148,7 +148,7 @@ def read_id_map(path: Path, classes: records.ClassSet) -> IdMap:
     if not path.is_file():
         msg = f"{path} does not exist. Give --id-map a built-in id map or the path of a TOML file."
         raise errors.ConfigError(msg)
-    table = parse(IdMapFile, read_toml(path), where=str(path))
+    table = parse(IdMapFile, texts.read_toml(path), where=str(path))
     index_of = {name: index for index, name in enumerate(classes.names)}
     _check_names(path, [*table.ids.values(), *table.colours.values()], classes.names)
     ids = {raw: index_of[name] for raw, name in table.ids.items()}

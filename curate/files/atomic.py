@@ -351,10 +351,21 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def describe(error: OSError) -> str:
+    """Put an error of the system into words: what failed, why, and what to do."""
+    what = error.filename if isinstance(error.filename, str) else "the working folder"
+    return f"cannot use {what}: {error.strerror or error}. {_advise(error)}"
+
+
+def _advise(error: OSError) -> str:
+    """Say what to do."""
+    return _ADVICE.get(error.errno or 0, "Run again; if it stays, name another path.")
+
+
 def _explain(error: OSError, task: str, path: Path) -> str:
     """Put an `OSError` into words."""
-    advice = _ADVICE.get(error.errno or 0, "Run again; if it stays, name another path.")
-    return f"cannot {task} {path}: {error.strerror or error}{_elsewhere(error, path)}. {advice}"
+    cause = f"{error.strerror or error}{_elsewhere(error, path)}"
+    return f"cannot {task} {path}: {cause}. {_advise(error)}"
 
 
 def _elsewhere(error: OSError, path: Path) -> str:

@@ -1,13 +1,15 @@
 """The newest run and the newest score file, remembered in plain text beside curate.toml."""
 
-import json
+import os
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from curate.errors import UsageError
+from curate import texts
+from curate.errors import StoreError, UsageError
 from curate.files.atomic import disk_errors, write_bytes
+from curate.reporting import Reporter
 
 STATE_NAME: Final = ".curate.json"
 
@@ -33,12 +35,30 @@ def remember(root: Path, *, run: Path | None = None, scores: Path | None = None)
     """
     try:
         state = _read(root)
-    except UsageError:
+    except (UsageError, StoreError):
         state = _State()
     given = {"latest_run": run, "latest_scores": scores}
     update = {key: _relative(path, root) for key, path in given.items() if path is not None}
     text = state.model_copy(update=update).model_dump_json(indent=2)
-    write_bytes(root / STATE_NAME, f"{text}\n".encode())
+    path = root / STATE_NAME
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        msg = f"{path} is no ordinary file, and is not written through. Remove it."
+        raise StoreError(msg)
+    write_bytes(path, f"{text}\n".encode())
+
+
+def note(
+    root: Path, reporter: Reporter, *, run: Path | None = None, scores: Path | None = None
+) -> None:
+    """Do what `remember` does at the end of work that is whole, even if nothing can be written."""
+    try:
+        remember(root, run=run, scores=scores)
+    except StoreError as error:
+        option = "--run" if run else "--scores"
+        reporter.warn(
+            f"{run or scores} is finished, but later commands will not find it by themselves: "
+            f"{error} Or name it with {option}."
+        )
 
 
 def latest_run(root: Path) -> Path:
@@ -81,13 +101,13 @@ def _existing(root: Path, entry: str | None, what: str, advice: str) -> Path:
 def _read(root: Path, advice: str = "") -> _State:
     """Read the record; an empty one if there is none."""
     path = root / STATE_NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return _State()
     with disk_errors("read", path):
-        content = path.read_bytes()
+        content = texts.read_bytes(path)
     try:
-        return _State.model_validate(json.loads(content))
-    except (ValueError, ValidationError, RecursionError):
+        return _State.model_validate(texts.parse_json(content))
+    except ValueError:  # a ValidationError is one
         msg = f"{path} is damaged; the next fit or score writes it anew. {advice}"
         raise UsageError(msg) from None
 

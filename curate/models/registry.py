@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING, Any, Final
 from torch import nn
 
 from curate.errors import ConfigError, did_you_mean
-from curate.models import hf, smp
-from curate.models.efficientnet_lite_fpn import build_efficientnet_lite0_fpn
-from curate.models.pretrained import AUTO, NONE
+from curate.models import efficientnet_lite_fpn, hf, pretrained, smp, torchvision
 from curate.models.segmenter import Segmenter
-from curate.models.torchvision import build_torchvision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEGMENTERS: Final[dict[str, Callable[[int, str], Segmenter]]] = {
-    "efficientnet_lite0_fpn": build_efficientnet_lite0_fpn,
-    "lraspp_mobilenet_v3_large": partial(build_torchvision, "lraspp_mobilenet_v3_large"),
-    "deeplabv3_mobilenet_v3_large": partial(build_torchvision, "deeplabv3_mobilenet_v3_large"),
-    "deeplabv3_resnet50": partial(build_torchvision, "deeplabv3_resnet50"),
-    "deeplabv3_resnet101": partial(build_torchvision, "deeplabv3_resnet101"),
-    "fcn_resnet50": partial(build_torchvision, "fcn_resnet50"),
-    "fcn_resnet101": partial(build_torchvision, "fcn_resnet101"),
+    "efficientnet_lite0_fpn": efficientnet_lite_fpn.build_efficientnet_lite0_fpn,
+    "lraspp_mobilenet_v3_large": partial(
+        torchvision.build_torchvision, "lraspp_mobilenet_v3_large"
+    ),
+    "deeplabv3_mobilenet_v3_large": partial(
+        torchvision.build_torchvision, "deeplabv3_mobilenet_v3_large"
+    ),
+    "deeplabv3_resnet50": partial(torchvision.build_torchvision, "deeplabv3_resnet50"),
+    "deeplabv3_resnet101": partial(torchvision.build_torchvision, "deeplabv3_resnet101"),
+    "fcn_resnet50": partial(torchvision.build_torchvision, "fcn_resnet50"),
+    "fcn_resnet101": partial(torchvision.build_torchvision, "fcn_resnet101"),
 }
 """Name to builder of (num_classes, backbone_weights)."""
 
@@ -103,10 +104,10 @@ def build_from_factory(name: str, num_classes: int, backbone_weights: str) -> Se
     ConfigError
         If the factory cannot be imported or called, or returns something else.
     """
-    if backbone_weights not in (AUTO, NONE):
+    if backbone_weights not in (pretrained.AUTO, pretrained.NONE):
         msg = (
             f"backbone_weights = '{backbone_weights}' is of no effect on {name}: a factory loads "
-            f"its own weights. Remove the setting, or set it to '{AUTO}'."
+            f"its own weights. Remove the setting, or set it to '{pretrained.AUTO}'."
         )
         raise ConfigError(msg)
     factory = _find_factory(name)

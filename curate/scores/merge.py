@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate.errors import StoreError, UsageError
+from curate import errors, records
 from curate.files import atomic, state
-from curate.records import OK
 from curate.reporting import LogReporter, Reporter
 from curate.scores import assembling, columns, guard, score_file, targets
 from curate.scores.provenance import Prefixes, join_headers, parse_provenance
@@ -84,7 +83,7 @@ def merge(
     started = time.monotonic()
     if not scores:
         msg = "nothing to merge: name the score files of all parts."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     target = _choose_target([Path(path) for path in scores], Path(out), overwrite=overwrite)
     sources = _open_all(scores)
     header, prefixes = join_headers([s.header for s in sources], [s.path for s in sources])
@@ -97,9 +96,9 @@ def merge(
         assembling.assemble(assembling.Assembly(merged, provenance, header, schema), target)
     finally:
         merged.close()
-    state.remember(Path(root or Path.cwd()), scores=Path(out))
+    state.note(Path(root or Path.cwd()), reporter, scores=Path(out))
     num_images = columns.num_rows(merged.images)
-    num_scored = int((merged.images["status"] == OK).sum())
+    num_scored = int((merged.images["status"] == records.OK).sum())
     missing = max(0, (provenance.dataset.images or num_images) - num_images)
     if missing:
         reporter.warn(
@@ -123,11 +122,11 @@ def _choose_target(scores: Sequence[Path], out: Path, *, overwrite: bool) -> tar
     target = targets.resolve_target(out.absolute())
     if target.path in {targets.resolve_target(path.absolute()).path for path in scores}:
         msg = f"--out {out} is one of the files to merge: name another one."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     if target.exists() and not overwrite:
         seen = target.found()[0]
         msg = f"{seen} exists already: replace it with --overwrite, or name another --out."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     guard.refuse_foreign(target)
     atomic.check_writable(target.path.parent)
     atomic.remove_stale(target.path)
@@ -141,7 +140,7 @@ def _open_all(paths: Sequence[Path | str]) -> list[score_file.ScoreFile]:
         found = open_files(targets.resolve_target(Path(path).absolute()))
         if not found:
             msg = f"{path} does not exist or holds no scores. Name files that 'curate score' wrote."
-            raise StoreError(msg)
+            raise errors.StoreError(msg)
         sources += found
     return sources
 
@@ -156,6 +155,6 @@ def _refuse_doubles(sources: Sequence[score_file.ScoreFile], prefixes: Sequence[
                     f"image '{image_id}' was scored in {scored_in[image_id]} and in {source.path}. "
                     "Name each part once; parts must not overlap."
                 )
-                raise StoreError(msg)
+                raise errors.StoreError(msg)
             scored_in[image_id] = source.path
         source.close()

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from curate.errors import StoreError
-from curate.records import OK
+from curate import errors, records
 from curate.scores import checks, columns, maps, packing, targets
 from curate.scores.provenance import Prefixes
 from curate.scores.schema import IMAGES, REGIONS, Schema
@@ -119,7 +118,7 @@ class Merged:
                 f"{source.path} holds tables only, no {group}: name an --out that ends in "
                 ".parquet, or score again into an .h5 file."
             )
-            raise StoreError(msg)
+            raise errors.StoreError(msg)
         return maps.find_maps(source.parts[0], group, size).packed(map_row)
 
     def close(self) -> None:
@@ -180,7 +179,7 @@ def load(source: ScoreFile, prefixes: Prefixes) -> Loaded:
     ends = np.searchsorted(source.region_column("image"), np.arange(source.num_images + 1))
     if source.tables.order is not None:
         msg = f"{source.path}: images are not sorted by id. Score the data set again."
-        raise StoreError(msg)
+        raise errors.StoreError(msg)
     source.close()
     return Loaded(columns.round_weights(images, source.header.weight_means), ends.astype(np.int64))
 
@@ -200,6 +199,6 @@ def _newest_rows(images: columns.Columns) -> NDArray[np.int64]:
     status = images["status"]
     for row, image_id in enumerate(images["id"]):
         before = chosen.get(image_id)
-        if before is None or status[row] == OK or status[before] != OK:
+        if before is None or status[row] == records.OK or status[before] != records.OK:
             chosen[image_id] = row
     return np.array([chosen[image_id] for image_id in sorted(chosen)], np.int64)

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.errors import StoreError
-from curate.records import OK
+from curate import errors, records
 from curate.scores import arrow, checks, h5_read, tables_arrow
 from curate.scores.schema import IMAGES, REGIONS
 
@@ -49,7 +48,7 @@ class Tables:
     @cached_property
     def is_ok(self) -> NDArray[np.bool_]:
         """Tell which images were scored, (N,)."""
-        return arrow.from_arrow(pc.equal(self.images("status"), arrow.text_scalar(OK)))
+        return arrow.from_arrow(pc.equal(self.images("status"), arrow.text_scalar(records.OK)))
 
     @cached_property
     def part_of(self) -> NDArray[np.int64]:
@@ -66,7 +65,7 @@ class Tables:
             ids = ids.take(arrow.to_arrow(order))
             if not _rises(ids):
                 msg = f"{self._where}: an image id occurs twice. Score the data set again."
-                raise StoreError(msg)
+                raise errors.StoreError(msg)
         checks.check_id_column(ids)
         self._columns[IMAGES, "id"] = ids
         return order

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from curate.errors import StoreError, UsageError
+from curate import errors, records
 from curate.files import atomic, locks
-from curate.records import OK
 from curate.scores import assembling, checks, columns, guard, packing, score_file, sources, targets
 from curate.scores.provenance import Header, Provenance, parse_provenance, refuse_mixing, schema_of
 from curate.scores.schema import NO_MEANS, Schema, map_dtype, map_shape
@@ -107,7 +106,7 @@ class ScoreWriter:
             return
         if len({image.pair.id for image in batch}) < len(batch):
             msg = "an image occurs twice in one batch; each can be scored once at a time."
-            raise StoreError(msg)
+            raise errors.StoreError(msg)
         checks.check_ids(image.pair.id for image in batch)
         for image in batch:
             checks.check_text(image.pair.image_path, "image path")
@@ -115,7 +114,7 @@ class ScoreWriter:
         has_maps = self._target.has_maps
         piece = Piece(batch, self._schema, self._provenance, has_maps=has_maps)
         self._pieces.add(self._assembly(piece), has_maps=has_maps)
-        self.done.update(image.pair.id for image in batch if image.status == OK)
+        self.done.update(image.pair.id for image in batch if image.status == records.OK)
 
     def finish(self) -> int:
         """Put all pieces together, sorted by image id, and remove the work folder.
@@ -197,13 +196,13 @@ def _refuse_existing(target: targets.Target, *, overwrite: bool, resume: bool) -
     """Refuse to touch what is there unless a flag says so, and foreign folders in any case."""
     if overwrite and resume:
         msg = "--overwrite and --resume exclude each other: give one of them."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     seen = f"{target.parts} holds unfinished scores" if target.parts.exists() else ""
     if target.exists():
         seen = f"{target.found()[0]} exists already"
     if seen and not (overwrite or resume):
         msg = f"{seen}: go on with --resume, replace it with --overwrite, or name another --out."
-        raise UsageError(msg)
+        raise errors.UsageError(msg)
     guard.refuse_foreign(target)
 
 
@@ -319,7 +318,7 @@ def _find_map(
     """Return a map that fits its image; None where there is nothing to map."""
     stream = schema.stream_groups.get(group)
     is_inactive = stream is not None and np.isnan(image.streams.get(stream, np.nan))
-    if image.status != OK or is_inactive:
+    if image.status != records.OK or is_inactive:
         return None
     found: packing.PackedMap | None = (
         getattr(image, group) if stream is None else image.stream_scores.get(stream)
@@ -333,4 +332,4 @@ def _find_map(
         f"a map of image '{image.pair.id}' is {what}; {dtype} of shape {shape} is required for "
         f"{image.height}x{image.width} pixels at stride {stride}."
     )
-    raise StoreError(msg)
+    raise errors.StoreError(msg)

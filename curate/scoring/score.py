@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from curate import distributed, errors, job, records, reporting
 from curate.checking import judgement, leave_out
 from curate.data.workers import worker_errors
-from curate.files.state import remember
+from curate.files.state import note
 from curate.scores import checks, columns, packing
 from curate.scores.writer import ScoreWriter
 from curate.scoring import scored_image, writer_thread
@@ -206,7 +206,7 @@ def score(
             todo = part.of(source.pairs)
             outcome = _score_all(world, writer, scorer, source, todo, readers, reporter)
         if world.is_first and part.is_whole:
-            remember(config.root, scores=Path(out))
+            note(config.root, reporter, scores=Path(out))
     outcome.tally.warn(reporter)
     seconds = time.monotonic() - started
     return ScoreResult(

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
+from curate import errors, records
 from curate.data.workers import load_ahead
-from curate.errors import RunError
-from curate.records import Batch, LevelScores, Pair
 from curate.scores.columns import ScoredImage
 from curate.scoring.cells import CellWeights
 from curate.scoring.scored_image import CellPlan, PreparedImage, prepare, score_cells, to_cells
@@ -51,7 +50,7 @@ def put_to_use(networks: Networks, device: trainer.Device) -> Networks:
 
 
 @torch.no_grad()
-def score_maps(networks: Networks, device: trainer.Device, batch: Batch) -> torch.Tensor:
+def score_maps(networks: Networks, device: trainer.Device, batch: records.Batch) -> torch.Tensor:
     """Run a segmenter and its method over a batch of images of the training size.
 
     Returns
@@ -71,7 +70,8 @@ def score_maps(networks: Networks, device: trainer.Device, batch: Batch) -> torc
         images = to_unit_range(batch.images)
         with device.autocast():
             prediction = networks.segmenter(images, networks.stages)
-        levels: LevelScores = networks.method.scores(gather_evidence(batch, images, prediction))
+        evidence = gather_evidence(batch, images, prediction)
+        levels: records.LevelScores = networks.method.scores(evidence)
         inactive = torch.full_like(levels.combined, torch.nan)
         maps = _stack_levels(levels)
         maps += [levels.streams.get(name, inactive) for name in networks.method.streams]
@@ -82,10 +82,10 @@ def score_maps(networks: Networks, device: trainer.Device, batch: Batch) -> torc
             f"{device.device} ran out of memory with batches of {len(batch.keys)}. Lower "
             "batch_size in [score]; a score that was interrupted goes on with --resume."
         )
-        raise RunError(msg) from error
+        raise errors.RunError(msg) from error
 
 
-def _stack_levels(levels: LevelScores) -> list[torch.Tensor]:
+def _stack_levels(levels: records.LevelScores) -> list[torch.Tensor]:
     """List the maps of the levels in the order of `curate.records.SCORE_NAMES`."""
     return [levels.combined, levels.image, levels.region, levels.pixel]
 
@@ -97,7 +97,7 @@ class PreparedImages(torch.utils.data.Dataset[list["PreparedImage | ScoredImage"
         self.source = replace(source, pairs=())  # what another process need not be told
         self.plan = plan
 
-    def __getitem__(self, pairs: Sequence[Pair]) -> list[PreparedImage | ScoredImage]:
+    def __getitem__(self, pairs: Sequence[records.Pair]) -> list[PreparedImage | ScoredImage]:
         """Read some images; those with a problem are finished already."""
         return [prepare(self.source, pair, self.plan) for pair in pairs]
 
@@ -133,7 +133,7 @@ class Scorer:
         self._of_thread = threading.local()
 
     def score(
-        self, source: DataSource, pairs: Iterable[Pair], *, workers: int
+        self, source: DataSource, pairs: Iterable[records.Pair], *, workers: int
     ) -> Generator[list[ScoredImage]]:
         """Score images in order; those that cannot be scored come out with their status.
 
@@ -168,7 +168,7 @@ class Scorer:
         Rows beyond the given images repeat the last one.
         """
         filled = [*ready, *[ready[-1]] * (self.batch_size - len(ready))]
-        batch = Batch(
+        batch = records.Batch(
             images=torch.stack([item.image for item in filled]),
             label_map=torch.stack([item.label_map for item in filled]),
             is_real=torch.zeros(len(filled), dtype=torch.bool),

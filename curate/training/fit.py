@@ -17,9 +17,8 @@ from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
-from curate.training import loaded_run, run_record, sharing
+from curate.training import loaded_run, preparation, run_record, sharing
 from curate.training.networks import build_networks, check_method
-from curate.training.preparation import gather_preparation
 from curate.training.run_folder import RunFolder
 from curate.training.task import Task, open_task
 from curate.training.trainer import Trainer, choose_device
@@ -110,30 +109,17 @@ def fit(
     with init_distributed(config.fit.device) as world:
         reporter = reporter if world.is_first else reporting.SilentReporter()
         _check_shares(config, world)
-        by_first_rank(atomic.check_writable)(config.root)
         path = Path(out) if out else None
+        by_first_rank(atomic.check_writable)(path.absolute().parent if path else config.root)
         with RunFolder.open(config, path, resume=resume, overwrite=overwrite) as folder:
             if folder.is_finished:
                 folder.clear_up()
                 reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
             else:
                 _fit_into(folder, config, num_folds, shared, reporter, world)
-            _remember(config, folder)
+            by_first_rank(state.note)(config.root, reporter, run=folder.path)
             result = by_first_rank(run_record.read_finished)(folder.path).result
     return FitResult(run=folder.path, seconds=round(time.monotonic() - started, 2), **result)
-
-
-@by_first_rank
-def _remember(config: Config, folder: RunFolder) -> None:
-    """Make the run the one that later commands take by default."""
-    try:
-        state.remember(config.root, run=folder.path)
-    except errors.StoreError as error:
-        msg = (
-            f"{folder.path} is finished, but later commands will not find it by themselves: "
-            f"{error} Or name it with --run."
-        )
-        raise errors.StoreError(msg) from error
 
 
 def _check_shares(config: Config, world: job.World) -> None:
@@ -239,7 +225,7 @@ def _prepare(
         folder.save(trainer, log, 0)
         return seconds
     with InterruptFlag() as interrupt:
-        for progress in trainer.method.prepare(gather_preparation(task, config)):
+        for progress in trainer.method.prepare(preparation.gather_preparation(task, config)):
             if not is_begun:
                 reporter.start("prepare", progress.total, progress.done, unit="parts")
                 is_begun = True

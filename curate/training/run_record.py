@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from curate import errors, methods
+from curate import errors, methods, texts
 from curate.files.atomic import disk_errors, replacing, write_bytes
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def read_run(folder: Path) -> RunRecord:
         msg = f"{folder} is no run: it has no {RUN_NAME}. Name a folder that 'curate fit' made."
         raise errors.RunError(msg)
     with disk_errors("read", path):
-        content = path.read_bytes()
+        content = texts.read_bytes(path)
     table = _parse(content, path)
     written = table.get("format_version")
     if isinstance(written, int) and written > RUN_FORMAT_VERSION:
@@ -245,7 +245,7 @@ def _write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> Any:  # noqa: ANN401 (any JSON)
     """Read a JSON file of a run."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return texts.parse_json(texts.read_bytes(path))
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
 
@@ -317,8 +317,8 @@ class MetricLog:
 def _parse(content: bytes, path: Path) -> dict[str, Any]:
     """Read the JSON of a run."""
     try:
-        table = json.loads(content)
-    except (ValueError, RecursionError):
+        table = texts.parse_json(content)
+    except ValueError:
         table = None
     if not isinstance(table, dict) or table.get("format") != RUN_FORMAT:
         msg = f"{path} is damaged or no run of curate. Fit again, or name another run."

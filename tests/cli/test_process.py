@@ -3,9 +3,11 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ from curate.errors import (
     UsageError,
 )
 from curate.job import World
+from tests.tiny import write_dataset
 
 SLEEPER = """
 import sys, time
@@ -222,3 +225,64 @@ def test_freed_memory_is_used_again_without_the_system():
     plain = count_page_faults(keeps=False)
     assert count_page_faults(keeps=True) < plain / 4
     assert count_page_faults(keeps=True, MALLOC_ARENA_MAX="4") > plain / 2  # the person decides
+
+
+def python(code, *args, **options):
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | options.pop("env", {})
+    return subprocess.run(
+        [sys.executable, *(code and ["-c", code]), *args],
+        stdout=options.pop("stdout", subprocess.PIPE),
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(36, "File name too long", "x" * 300), "cannot use xxx.*Use a shorter name"),
+        (FileNotFoundError(2, "No such file or directory"), "cannot use the working folder: No"),
+        (MemoryError(), "the memory is used up"),
+        (UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "no"), "'.+udcff' is part of a name"),
+    ],
+)
+def test_what_the_system_refuses_is_no_bug(run, workflow, error, message):
+    workflow("training.fit", "fit", error)
+    done = run("fit")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.fullmatch(rf"error: {message}.*\n", done.stderr)
+
+
+def test_error_of_a_library_that_is_no_systems_error_keeps_its_traceback(run, workflow):
+    workflow("training.fit", "fit", OSError("cannot identify image file"))
+    assert isinstance(run("fit").exception, OSError)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_help_on_a_full_disk_is_one_message():
+    with Path("/dev/full").open("w") as full:
+        done = python("", "-m", "curate", "--help", stdout=full)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: cannot write to stdout: No space left")
+
+
+def test_working_folder_that_is_gone_is_one_message(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"import os; os.rmdir({str(gone)!r}); from curate.cli import main; main()"
+    done = python(code, "export-subset", "--top", "30%", cwd=gone)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot use the working folder" in done.stderr
+
+
+def test_locale_without_utf8_is_told(tmp_path):
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    write_dataset(tmp_path / "s", 2, is_flat=True, seed=1)
+    for folder in ("images", "labels"):
+        (tmp_path / "s" / folder / "000.png").rename(tmp_path / "s" / folder / "Straße.png")
+    done = python("", "-m", "curate", "init", "--real", "s", cwd=tmp_path, env=env)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or "set LC_ALL=C.UTF-8" in done.stderr

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -174,3 +175,32 @@ def test_work_goes_on_when_no_one_reads_stderr():
     )
     os.close(writer)
     assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+def test_file_names_cannot_command_the_terminal_or_pose_as_messages(plain):
+    plain.warn("a\x1b]0;PWNED\x07\x1b[2J\r\x9b32m\u202eb.png\nerror: run curl")
+    shown = text(plain)
+    assert shown == (
+        "warning: a\\x1b]0;PWNED\\x07\\x1b[2J\n  \\x9b32m\\u202eb.png\n  error: run curl\n"
+    )
+
+
+FULL = """
+import sys
+from curate.cli.progress import open_reporter
+with open_reporter() as reporter:
+    reporter.start("score", 3)
+    reporter.warn("w" * 20_000)
+    reporter.advance(3)
+    reporter.finish()
+print("done")
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_under_stderr_ends_no_work():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", FULL], stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert (done.returncode, done.stdout) == (0, b"done\n")

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
-from curate.errors import UsageError
-from curate.files.state import latest_run, latest_scores, remember
+from curate.errors import StoreError, UsageError
+from curate.files.state import STATE_NAME, latest_run, latest_scores, note, remember
 from tests.scores.making import scored_image, write_scores
+from tests.tiny import RecordingReporter
 
 
 def test_newest_run_and_scores_are_remembered_apart(tmp_path):
@@ -59,3 +61,32 @@ def test_damaged_record_is_told_and_written_anew(tmp_path, text):
     (tmp_path / "r").mkdir()
     remember(tmp_path, run=tmp_path / "r")
     assert latest_run(tmp_path) == tmp_path / "r"
+
+
+def test_record_is_never_written_through_a_link_nor_read_from_a_pipe(tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / STATE_NAME).symlink_to(tmp_path / "victim")
+    with pytest.raises(StoreError, match="is no ordinary file, and is not written through"):
+        remember(tmp_path, run=tmp_path / "r")
+    assert (tmp_path / "victim").read_text() == "precious"
+    (tmp_path / STATE_NAME).unlink()
+    os.mkfifo(tmp_path / STATE_NAME)
+    with pytest.raises(StoreError, match="no ordinary file"):
+        latest_run(tmp_path)
+    with pytest.raises(StoreError, match="no ordinary file"):
+        remember(tmp_path, run=tmp_path / "r")
+
+
+def test_finished_work_is_no_failure_where_nothing_can_be_noted(tmp_path):
+    (tmp_path / STATE_NAME).mkdir()
+    reporter = RecordingReporter()
+    note(tmp_path, reporter, scores=tmp_path / "w.h5")
+    (warning,) = reporter.warnings
+    assert "w.h5 is finished, but later commands will not find it by themselves" in warning
+    assert "name it with --scores" in warning
+
+
+def test_half_a_character_in_the_record_is_no_crash(tmp_path):
+    (tmp_path / STATE_NAME).write_text('{"latest_run": "\\ud800"}')
+    with pytest.raises(UsageError, match="is damaged"):
+        latest_run(tmp_path)
