@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
+DECODER: Final = "decoder"
+"""Name of the stage that every segmenter offers: what its last layer makes logits of."""
+
 BACKBONE_RATE_RATIO: Final = 1 / 3
 """Learning rate of the pretrained part over that of the new part."""
 
@@ -52,7 +55,8 @@ class Segmenter(nn.Module):
         The network gets ``(image - mean) / std``, images being in [0, 1].
     stages : mapping of str to str
         Public name of a stage (``stride2`` .. ``stride32``, ``decoder``) to the submodule whose
-        output it is.
+        output it is. A ``decoder`` that is not named is the input of the last convolution with
+        `num_classes` outputs.
     backbone_prefixes : sequence of str
         Submodules that learn at a third of the rate.
     multiple_of : int
@@ -107,10 +111,10 @@ class Segmenter(nn.Module):
         RunError
             If the network, or a stage, returns something else than it must.
         """
-        modules = {name: self._find_stage(name) for name in stages}
+        modules, taken_before = self._find_modules(stages)
         size = images.shape[-2:]
         inputs = self._prepare(images)
-        with capture_outputs(modules) as captured:
+        with capture_outputs(modules, inputs_of=taken_before) as captured:
             output = self.network(inputs)
         logits = self._read_logits(output, num_images=len(images))
         padded = inputs.shape[-2:]
@@ -121,9 +125,9 @@ class Segmenter(nn.Module):
 
     def encode(self, images: Tensor, stages: Sequence[str]) -> dict[str, Tensor]:
         """Return the outputs of `stages`, as `forward` does, and run the network no further."""
-        modules = {name: self._find_stage(name) for name in stages}
+        modules, taken_before = self._find_modules(stages)
         inputs = self._prepare(images)
-        with capture_outputs(modules, stops=True) as captured:
+        with capture_outputs(modules, inputs_of=taken_before, stops=True) as captured:
             self.network(inputs)
         size, padded = images.shape[-2:], inputs.shape[-2:]
         return {name: _crop(captured[name], size, padded) for name in modules}
@@ -173,8 +177,7 @@ class Segmenter(nn.Module):
 
     def check_stages(self, stages: Sequence[str]) -> None:
         """Look stages up; a `ConfigError` as in `forward` if one is unknown."""
-        for name in stages:
-            self._find_stage(name)
+        self._find_modules(stages)
 
     def _prepare(self, images: Tensor) -> Tensor:
         """Normalise, pad and lay out images."""
@@ -184,6 +187,15 @@ class Segmenter(nn.Module):
         if bottom or right:
             inputs = nn.functional.pad(inputs, (0, right, 0, bottom), mode="replicate")
         return inputs.contiguous(memory_format=self.memory_format)
+
+    def _find_modules(self, stages: Sequence[str]) -> tuple[dict[str, nn.Module], tuple[str, ...]]:
+        """Look stages up, and tell of which of them the input is meant."""
+        asks_last = DECODER in stages and DECODER not in self.stages
+        last = self._find_last_layer() if asks_last else None
+        if last is None:
+            return {name: self._find_stage(name) for name in stages}, ()
+        found = {name: last if name == DECODER else self._find_stage(name) for name in stages}
+        return found, (DECODER,)
 
     def _find_stage(self, name: str) -> nn.Module:
         """Look up a stage by its public name, or a submodule of the network by its own."""
@@ -199,6 +211,16 @@ class Segmenter(nn.Module):
             f"any submodule of its {type(self.network).__name__} may be named, too."
         )
         raise ConfigError(msg)
+
+    def _find_last_layer(self) -> nn.Module | None:
+        """Look for the convolution that makes the logits, not that of an auxiliary output."""
+        convolutions = [
+            module
+            for name, module in self.network.named_modules()
+            if isinstance(module, nn.Conv2d) and "aux" not in name
+        ]
+        fitting = [module for module in convolutions if module.out_channels == self.num_classes]
+        return fitting[-1] if fitting else None
 
     def _is_backbone(self, parameter: str) -> bool:
         """Tell whether a parameter of the network lies in one of the backbone's submodules."""
@@ -230,7 +252,7 @@ class Segmenter(nn.Module):
 
 @contextmanager
 def capture_outputs(
-    modules: Mapping[str, nn.Module], *, stops: bool = False
+    modules: Mapping[str, nn.Module], *, inputs_of: Sequence[str] = (), stops: bool = False
 ) -> Iterator[dict[str, Tensor]]:
     """Collect what `modules` return while the ``with`` block runs a network.
 
@@ -242,6 +264,8 @@ def capture_outputs(
     ----------
     modules : mapping of str to Module
         Name to file the output under, and the submodule.
+    inputs_of : sequence of str
+        Names of those whose first input is collected instead.
     stops : bool
         Whether the block ends as soon as every module has returned.
 
@@ -257,8 +281,11 @@ def capture_outputs(
         end of the block.
     """
     captured: dict[str, Tensor] = {}
+    enough = len(modules) if stops else 0
     handles = [
-        module.register_forward_hook(_keep_output(captured, name, len(modules) if stops else 0))
+        module.register_forward_hook(
+            _keep_output(captured, name, enough, is_input=name in inputs_of)
+        )
         for name, module in modules.items()
     ]
     try:
@@ -279,11 +306,12 @@ class _Complete(BaseException):
 
 
 def _keep_output(
-    captured: dict[str, Tensor], name: str, enough: int
+    captured: dict[str, Tensor], name: str, enough: int, *, is_input: bool
 ) -> Callable[[nn.Module, tuple[object, ...], object], None]:
-    """Make a forward hook that files the output of its module; the one of number `enough` stops."""
+    """Make a forward hook that files what its module returns; the one of number `enough` stops."""
 
-    def hook(module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
+    def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        output = inputs[0] if is_input else output
         if not isinstance(output, Tensor) or output.ndim != 4:
             seen = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             msg = (

@@ -130,6 +130,15 @@ def test_odd_sizes_give_stages_of_their_stride(segmenter):
         assert features[name].shape[2:] == (-(-45 // stride), -(-67 // stride)), name
 
 
+def test_every_segmenter_shows_what_its_last_layer_is_given(segmenter, images):
+    prediction = segmenter.train()(images, ["decoder"])
+    features = prediction.features["decoder"]
+    assert (features.ndim, len(features)) == (4, 2)
+    segmenter.check_stages(["decoder"])
+    (gradient,) = torch.autograd.grad(prediction.logits.sum(), features)
+    assert gradient.abs().sum() > 0
+
+
 def test_capturing_changes_no_logits(segmenter, images):
     segmenter.eval()
     with torch.no_grad():

@@ -136,6 +136,33 @@ def test_encoding_gives_the_features_of_a_whole_run():
     assert torch.equal(found["stride2"], segmenter(images, ("stride2",)).features["stride2"])
 
 
+def test_decoder_is_what_the_last_layer_is_given():
+    segmenter = wrap(Net()).eval()
+    images = torch.rand(1, 3, 8, 8)
+    prediction = segmenter(images, ["decoder", "stride2"])
+    assert torch.equal(prediction.features["decoder"], segmenter.network.backbone(images))
+    assert torch.equal(segmenter.network.head(prediction.features["decoder"]), prediction.logits)
+    assert prediction.features["stride2"].shape == (1, 4, 4, 4)
+    encoded = segmenter.encode(images, ["decoder"])["decoder"]
+    assert torch.equal(encoded, prediction.features["decoder"])
+
+
+def test_decoder_may_be_named():
+    segmenter = wrap(Net(), stages={"decoder": "backbone.0"}).eval()
+    assert segmenter(torch.rand(1, 3, 8, 8), ["decoder"]).features["decoder"].shape[1] == 4
+
+
+def test_last_layer_is_not_that_of_an_auxiliary_output():
+    network = Net()
+    network.aux_head = nn.Conv2d(4, 2, 1)
+    assert wrap(network).feature_channels(["decoder"], (8, 8)) == {"decoder": 5}
+
+
+def test_network_without_a_last_convolution_has_no_decoder():
+    with pytest.raises(ConfigError, match="no stage 'decoder'"):
+        wrap(Returns(lambda images: images[:, :2])).check_stages(["decoder"])
+
+
 def test_unknown_stage_lists_the_known_ones():
     with pytest.raises(ConfigError, match=r"no stage 'stride64'.*: stride2, stride4;.*of its Net"):
         wrap(Net())(torch.rand(1, 3, 8, 8), ["stride64"])
