@@ -69,7 +69,7 @@ def latest_run(root: Path) -> Path:
     UsageError
         If none is remembered, or it is gone.
     """
-    advice = "Run 'curate fit' first, or name a run with --run."
+    advice = "Run 'curate fit' first; score and audit take another run by --run."
     return _existing(root, _read(root, advice).latest_run, "run", advice)
 
 
@@ -81,7 +81,7 @@ def latest_scores(root: Path) -> Path:
     UsageError
         If none is remembered, or it is gone.
     """
-    advice = "Run 'curate score' first, or name a score file with --scores."
+    advice = "Run 'curate score' first; export-subset takes another file by --scores."
     return _existing(root, _read(root, advice).latest_scores, "score file", advice)
 
 
