@@ -86,7 +86,7 @@ def init_distributed(device: str) -> Iterator[job.World]:
         claim_failure()
         msg = (
             f"Another process of this job ended while process {process.rank} of {process.size} "
-            "waited for it. What is saved is kept: start the job again with --resume to go on."
+            "waited for it. What is saved is kept: fit and score go on with --resume."
         )
         raise errors.RunError(msg) from error
     except errors.CurateError:

@@ -39,7 +39,7 @@ def assumed_table(surveys: Sequence[facts.Survey]) -> str:
 
     Empty where every set has an id map.
     """
-    assumed = [str(s.source.root) for s in surveys if coverage.is_map_assumed(s.source)]
+    assumed = [str(s.source.root) for s in surveys if s.source.is_map_assumed]
     if not assumed:
         return ""
     sides = [

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.checking.facts import Survey
-    from curate.data.dataset import DataSource
 
 _NUM_LISTED: Final = 12
 
@@ -89,15 +88,10 @@ def find_one_sided(real: Sequence[Survey], synthetic: Sequence[Survey]) -> Itera
             yield make_problem(f"class_only_{side}", message)
 
 
-def is_map_assumed(source: DataSource) -> bool:
-    """Tell whether ids are taken for class indices because nothing says what they are."""
-    return source.layout == "folder" and source.id_map.name == source.classes.name
-
-
 def _starts_at_one(surveys: Sequence[Survey]) -> bool:
     """Tell whether sets that are read as class indices show 1 and never 0."""
     seen = _raw_ids(surveys)
-    is_bare = all(is_map_assumed(s.source) for s in surveys)
+    is_bare = all(s.source.is_map_assumed for s in surveys)
     return is_bare and 1 in seen and 0 not in seen
 
 

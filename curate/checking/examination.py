@@ -11,7 +11,7 @@ from PIL import Image
 
 from curate import errors, records
 from curate.checking.facts import MAX_COLOURS, Facts, Stamp
-from curate.data import images, labels, pairs, png
+from curate.data import containers, images, labels, pairs, png
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,19 +51,41 @@ def examine(source: DataSource, pair: records.Pair, *, is_deep: bool) -> Facts:
         return _explain(source, pair, found)
     image_path, label_path = source.root / pair.image_path, source.root / pair.label_path
     try:
-        data = images.read_file(image_path, "image")
-        found["digest"] = hashlib.sha256(data).hexdigest()[:16]
-        opened = images.open_image(data, image_path)
-        found |= _describe_image(opened)
-        if is_deep:
-            found |= _describe_pixels(images.decode_image(opened, image_path))
-        label = labels.open_label(images.read_file(label_path, "label"), label_path)
-        found |= _describe_label(label, labels.decode_label(label, label_path))
+        if containers.is_container(image_path):
+            found |= _describe_container(image_path, label_path, is_deep=is_deep)
+        else:
+            found |= _describe_files(image_path, label_path, is_deep=is_deep)
     except errors.DataError as error:
         return Facts(**found, code=error.code, message=str(error))
-    if (label.height, label.width) != (found["height"], found["width"]):
+    if found.pop("label_size") != (found["height"], found["width"]):
         return _explain(source, pair, found)
     return Facts(**found)
+
+
+def _describe_files(image_path: Path, label_path: Path, *, is_deep: bool) -> dict[str, Any]:
+    """Describe an image file and a label file."""
+    data = images.read_file(image_path, "image")
+    opened = images.open_image(data, image_path)
+    found = _describe_image(opened) | {"digest": hashlib.sha256(data).hexdigest()[:16]}
+    if is_deep:
+        found |= _describe_pixels(images.decode_image(opened, image_path))
+    label = labels.open_label(images.read_file(label_path, "label"), label_path)
+    found |= _describe_label(label, labels.decode_label(label, label_path))
+    return found | {"label_size": (label.height, label.width)}
+
+
+def _describe_container(image_path: Path, label_path: Path, *, is_deep: bool) -> dict[str, Any]:
+    """Describe a file that holds an image and its label."""
+    image, raw = containers.read_image(image_path), containers.read_ids(label_path)
+    found = {
+        "height": image.shape[0],
+        "width": image.shape[1],
+        "digest": hashlib.sha256(image.tobytes()).hexdigest()[:16],
+        "label_bits": 8 * raw.dtype.itemsize,
+        "ids": _count_values(raw),
+        "label_size": raw.shape,
+    }
+    return found | (_describe_pixels(image) if is_deep else {})
 
 
 def _explain(source: DataSource, pair: records.Pair, found: dict[str, Any]) -> Facts:

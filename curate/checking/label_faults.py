@@ -45,9 +45,11 @@ def find_label_faults(survey: Survey) -> Iterator[Problem]:
     yield from _train_ids(survey)
 
 
-def how_to_map() -> str:
-    """Say where the id map of a set is named, as TOML and as an option."""
-    return 'Name it with id_map = ".." under the set\'s table in curate.toml, or with --id-map'
+def how_to_map(survey: Survey) -> str:
+    """Say where the id map of a set is named: in curate.toml, or by an option."""
+    if survey.side:
+        return f'Name it with id_map = ".." under the set\'s [[{survey.side}]] table in curate.toml'
+    return "Name it with --id-map of check, score and audit"
 
 
 def _set_problem(survey: Survey, code: str, message: str) -> Problem:
@@ -82,7 +84,7 @@ def _find_codes(survey: Survey, usable: list[Facts]) -> Problem | None:
         f"{len(coloured):,} of {len(usable):,} labels of {survey.name} are in colour, and id map "
         f"'{id_map.name}' maps ids; {first}the colours stand for classes ({seen}). Write a TOML "
         f'file with a line for each under [colours], such as "#804080" = "road". '
-        f"{how_to_map()}.",
+        f"{how_to_map(survey)}.",
     )
 
 
@@ -116,7 +118,7 @@ def _palettes(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
     torn = sorted(index for index, seen in colours.items() if len(seen) > 1)
     advice = (
         "Store the labels with one palette, or map their colours by a TOML file with a [colours] "
-        f"table. {how_to_map()}."
+        f"table. {how_to_map(survey)}."
     )
     if torn:
         index = max(torn, key=lambda i: colours[i].total())
@@ -172,7 +174,7 @@ def _find_masks(survey: Survey, usable: list[Facts]) -> Problem | None:
         "binary_255",
         f"The labels of {survey.name} hold 0 and 255 only, and 255 ({share:.1%} of the pixels) is "
         f"ignored, so one class is left. If 255 is class '{other}', write a TOML file with the "
-        f'lines [ids], 0 = "{source.classes.names[0]}", 255 = "{other}". {how_to_map()}.',
+        f'lines [ids], 0 = "{source.classes.names[0]}", 255 = "{other}". {how_to_map(survey)}.',
     )
 
 
@@ -193,7 +195,7 @@ def _unknown_ids(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
     reading = _explain_ids(survey, seen, ids)
     if not reading and num_files <= max(1, MAX_STRAY * len(usable)):
         return  # some files are odd, which are left out
-    is_bare = source.id_map.name == source.classes.name and source.id_map.name not in PUBLISHED_IDS
+    is_bare = source.is_map_assumed
     listed = ", ".join(map(str, ids[:_NUM_LISTED])) + (" .." if len(ids) > _NUM_LISTED else "")
     what = (
         f"no id map is given, and the {len(source.classes)} classes have ids 0 .. "
@@ -205,7 +207,7 @@ def _unknown_ids(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
         survey,
         "ids_without_map" if is_bare else "wrong_id_map",
         f"The labels of {survey.name} hold ids {listed} in {num_files:,} of {len(usable):,} files: "
-        f"{what}, so none of the set's ids can be trusted. {reading}{how_to_map()}.",
+        f"{what}, so none of the set's ids can be trusted. {reading}{how_to_map(survey)}.",
     )
 
 
@@ -216,13 +218,14 @@ def _explain_ids(survey: Survey, seen: set[int], unknown: list[int]) -> str:
     version = _other_version(source.id_map.name, seen)
     if version:
         return f"They fit id map {version}. "
-    if source.id_map.name in PUBLISHED_IDS and source.id_map.name != source.classes.name:
+    if source.id_map.name in PUBLISHED_IDS and not source.is_map_assumed:
         return ""
     if unknown == [num_classes] and set(source.id_map.ids) == set(range(num_classes)):
         names = source.classes.names
-        void = f'{num_classes - 1} = "{names[-1]}" and ignore = [{num_classes}]'
-        based = f'1 = "{names[0]}" .. {num_classes} = "{names[-1]}" and ignore = [0]'
-        both = f"If {num_classes} is void, write a TOML file with {void} under [ids]; "
+        void = f'ignore = [{num_classes}], [ids], 0 = "{names[0]}" .. {num_classes - 1} = '
+        void += f'"{names[-1]}"'
+        based = f'ignore = [0], [ids], 1 = "{names[0]}" .. {num_classes} = "{names[-1]}"'
+        both = f"If {num_classes} is void, write a TOML file with the lines {void}; "
         return f"{both}if ids are counted from 1 (0 = unlabelled), one with {based}. "
     step = min(seen - {0, records.IGNORE_INDEX}, default=0)
     if step > 1 and len(seen) > 2 and all(raw % step == 0 for raw in seen):
@@ -232,15 +235,19 @@ def _explain_ids(survey: Survey, seen: set[int], unknown: list[int]) -> str:
 
 def _other_version(name: str, seen: set[int]) -> str:
     """Name the published maps of the same family that know all ids; empty if there is none."""
-    family = name.partition("-")[0].rstrip("0123456789")
     fitting = [
         f"'{other}'"
         for other, published in PUBLISHED_IDS.items()
         if other != name
-        and other.partition("-")[0].rstrip("0123456789") == family
+        and _family(other) == _family(name)
         and seen <= {*range(published.num_ids), records.IGNORE_INDEX}
     ]
     return " or ".join(fitting[:3])
+
+
+def _family(name: str) -> str:
+    """Return what the versions of an id map have in common: ``carla`` of ``carla-0.9.14``."""
+    return name.partition("-")[0].rstrip("0123456789")
 
 
 def _blended_edges(
@@ -278,5 +285,5 @@ def _train_ids(survey: Survey) -> Iterator[Problem]:
             "wrong_id_map",
             f"The labels of {survey.name} hold ids 0 .. {max(kept)} only, {low / seen.total():.0%} "
             f"of the pixels 0 .. 6, which id map '{source.id_map.name}' ignores: they look like "
-            f"train ids. If they are, the id map is 'cityscapes19'. {how_to_map()}.",
+            f"train ids. If they are, the id map is 'cityscapes-trainids'. {how_to_map(survey)}.",
         )

@@ -146,7 +146,7 @@ def read_id_map(path: Path, classes: records.ClassSet) -> IdMap:
         If the file is missing or wrong, or names a class that is not in use.
     """
     if not path.is_file():
-        msg = f"{path} does not exist. Give --id-map a built-in id map or the path of a TOML file."
+        msg = f"{path} does not exist. An id map is a built-in name or the path of a TOML file."
         raise errors.ConfigError(msg)
     table = parse(IdMapFile, texts.read_toml(path), where=str(path))
     index_of = {name: index for index, name in enumerate(classes.names)}
@@ -194,7 +194,7 @@ def restore_id_map(table: Mapping[str, Any] | None, *, where: str) -> IdMap:
         key = ".".join(map(str, first["loc"])) or "id_map"
         msg = (
             f"{where} does not say how to read labels ({key}: {first['msg']}). Score the data set "
-            "again, or select by image with --by image."
+            "again; export-subset needs no labels with --by image."
         )
         raise errors.StoreError(msg) from None
     return IdMap(**dict(stored) | {"colours": stored.colours or None})
@@ -217,7 +217,7 @@ def _resolve_published(name: str, classes: records.ClassSet) -> IdMap:
         msg = (
             f"Id map '{name}' and the classes in use have no class in common. The map has "
             f"{', '.join(words)}; in use are {', '.join(classes.names)}. "
-            f"Set 'classes' to fit, or give --id-map a TOML file."
+            f"Set 'classes' to fit, or name another id map, such as a TOML file of your own."
         )
         raise errors.ConfigError(msg)
     known = {*published.ignored_colours, *published.colours.get(wanted, {})}

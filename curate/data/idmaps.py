@@ -163,7 +163,7 @@ class IdMap:
         what = "colours" if is_colour else "ids"
         msg = (
             f"it holds {what} that id map '{self.name}' does not know: {', '.join(rows)}{more}. "
-            f"Give --id-map the id map that fits, or a TOML file that gives these {what} a class "
+            f"Name the id map that fits, or a TOML file that gives these {what} a class "
             f"or lists them under 'ignore'."
         )
         return errors.LabelError(msg, code="unmapped_ids")

@@ -92,8 +92,8 @@ def pick_ids(samples: NDArray[Any], id_map: IdMap, path: Path) -> NDArray[Any]:
         return first
     msg = (
         f"{path} is in colour, and id map '{id_map.name}' maps ids. If colours stand for classes, "
-        f"give --id-map a TOML file with a [colours] table; if the id is in the first channel, one "
-        f'with channel = "first".'
+        f"the id map must be a TOML file with a [colours] table; if the first channel is the id, "
+        f'one with channel = "first".'
     )
     raise LabelError(msg, code="colour_coded")
 

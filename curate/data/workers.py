@@ -73,7 +73,8 @@ def worker_errors() -> Iterator[None]:
             raise
         msg = (
             "A process that read images was ended by the system, most likely for want of memory. "
-            "What is saved is kept: go on with --resume, with fewer --workers."
+            "What is saved is kept: fit, score and compare go on with --resume, and with fewer "
+            "--workers."
         )
         raise RunError(msg) from error
 

@@ -103,7 +103,7 @@ class ExportSettings:
                 msg = f"--{name} {value} is not known: use one of {', '.join(known)}."
                 raise errors.UsageError(msg)
         if self.control not in (None, *CONTROLS):
-            msg = f"--control {self.control} is not known: use {', '.join(CONTROLS)}."
+            msg = f"'{self.control}' is no control: use {', '.join(CONTROLS)}."
             raise errors.UsageError(msg)
         if self.per_class and self.by == "image" and self.rank_by != "score":
             msg = (

@@ -70,8 +70,8 @@ def load_run(path: Path, config: Config | None = None, *, trust_run: bool = Fals
         name = min(strange)
         msg = (
             f"{path} was trained with segmenter '{name}': code that would run now, and that your "
-            f"curate.toml does not name. If you trust it, give --trust-run, or write segmenter = "
-            f"'{name}' under [fit]."
+            f"curate.toml does not name. If you trust it, score and audit take --trust-run; or "
+            f"write segmenter = '{name}' under [fit]."
         )
         raise errors.RunError(msg)
     provenance_path = path / run_record.PROVENANCE_NAME

@@ -94,7 +94,8 @@ def check_method(config: Config) -> int:
     if kind.gives_scores and not config.synthetic:
         msg = (
             f"method = '{config.fit.method}' needs a synthetic data set. Add a [[synthetic]] table "
-            "to curate.toml, pass --synthetic DIR, or train on real images with method = 'uniform'."
+            "to curate.toml (fit takes --synthetic DIR, too), or train on real images with "
+            "method = 'uniform'."
         )
         raise errors.ConfigError(msg)
     return kind.num_folds(settings)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from curate import errors, methods, records, reporting, seeding
-from curate.checking import class_table, facts, file_faults, judgement, leave_out, meaning, survey
+from curate.checking import (
+    class_table,
+    facts,
+    file_faults,
+    folder_faults,
+    judgement,
+    leave_out,
+    meaning,
+    survey,
+)
 from curate.data import dataset
 from curate.data.classes import resolve_classes
 from curate.data.layouts import splits as layout_splits
@@ -98,6 +107,8 @@ def open_task(config: Config, *, num_folds: int, reporter: reporting.Reporter) -
     for source in synthetic:
         if several := layout_splits.describe_several(source.pairs):
             reporter.note(f"{source.root} is taken whole, with all its splits: {several}.")
+    for note in filter(None, map(folder_faults.describe_all_splits, of_synthetic)):
+        reporter.note(note)
     if table := class_table.assumed_table([*of_real, *of_synthetic]):
         reporter.note(table)
     unusable = _find_unfit([*of_real, *of_synthetic])
@@ -165,7 +176,9 @@ def pick_evenly(items: Sequence[T], count: int) -> list[T]:
 def choose_classes(config: Config) -> records.ClassSet:
     """Take the classes of the configuration, else those of the first real layout."""
     if not config.real:
-        msg = "No real data set is given. Add a [[real]] table to curate.toml, or pass --real DIR."
+        msg = (
+            "No real data set is given. Add a [[real]] table to curate.toml (fit takes --real DIR)."
+        )
         raise errors.ConfigError(msg)
     if config.classes is not None:
         return resolve_classes(config.classes)

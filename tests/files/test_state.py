@@ -35,7 +35,9 @@ def test_paths_outside_stay_absolute_and_relative_ones_count_from_here(tmp_path,
 
 
 def test_nothing_remembered_names_the_command_and_the_flag(tmp_path):
-    with pytest.raises(UsageError, match=r"Run 'curate fit' first, or name a run with --run"):
+    with pytest.raises(
+        UsageError, match=r"Run 'curate fit' first; score and audit take another run by --run"
+    ):
         latest_run(tmp_path)
     with pytest.raises(UsageError, match=r"Run 'curate score' first, or .* with --scores"):
         latest_scores(tmp_path)

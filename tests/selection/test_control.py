@@ -104,5 +104,5 @@ def test_scores_of_another_run_are_not_cut_together(scores, root, tmp_path):
 
 
 def test_an_unknown_control_is_refused(scores, out):
-    with pytest.raises(UsageError, match="--control rnadom is not known: use random"):
+    with pytest.raises(UsageError, match=r".rnadom. is no control: use random"):
         export_subset(scores, out=out, top="50%", control="rnadom")

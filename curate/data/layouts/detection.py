@@ -86,7 +86,7 @@ def detect_layout(root: Path) -> str:
         )
         msg = (
             f"{root} has several layouts at once:\n{rows}\nChoose one: layout = '{fitting[0]}' "
-            f"in curate.toml, or --layout {fitting[0]}."
+            f"in curate.toml, or --layout {fitting[0]} of score, check and audit."
         )
         raise DataError(msg, code="ambiguous_layout")
     msg = (

@@ -53,7 +53,8 @@ def suggest(root: Path, sample: list[str]) -> str:
     lines += [
         f'  image = "{image}"',
         f'  label = "{label}"',
-        "What is in braces stands for any text, the same in both. On the command line:",
+        "What is in braces stands for any text, the same in both. On the command line of score,",
+        "check and audit:",
         f"  --image-pattern '{image}' --label-pattern '{label}'",
     ]
     return "\n".join(lines)
