@@ -95,7 +95,7 @@ def _explain_system(error: Exception) -> str:
             return f"this locale cannot name files in UTF-8 ({name}): set LC_ALL=C.UTF-8."
         return f"{name} is part of a name that is no valid UTF-8: rename the file."
     if isinstance(error, MemoryError):
-        return "the memory is used up: take a smaller size, batch or number of --workers."
+        return "the memory is used up: take a smaller size or batch, or fewer workers."
     if not isinstance(error, OSError) or not error.errno:
         return ""
     from curate.files.atomic import describe
