@@ -151,6 +151,11 @@ class FitConfig(Strict):
     seed: int = Field(0, ge=0)
     """Start of all random numbers."""
 
+    preparation_seed: int | None = Field(None, ge=0, examples=[0])
+    """Start of the random numbers of splits and of what a method prepares; by default `seed`.
+    Trainings of several seeds can so share a preparation.
+    """
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; ``auto`` takes a GPU if there is one."""
 
@@ -165,6 +170,11 @@ class FitConfig(Strict):
 
     tensorboard: bool = False
     """Whether to write curves for TensorBoard, too."""
+
+    @property
+    def seed_before(self) -> int:
+        """Start of the random numbers that come before the joint training."""
+        return self.seed if self.preparation_seed is None else self.preparation_seed
 
     @field_validator("size")
     @classmethod

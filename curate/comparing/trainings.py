@@ -71,12 +71,12 @@ class Training:
 
     @property
     def shared(self) -> Path:
-        """Folder of what all trainings of the same draw and seed prepare and draw."""
-        return self.folder / SHARED_NAME / f"draw-{self.draw}.seed-{self.seed}"
+        """Folder of what trainings of the same draw prepare and draw."""
+        return self.folder / SHARED_NAME / f"draw-{self.draw}"
 
     def forget_drawn(self) -> None:
         """Remove the images that trainings of this draw and seed shared; there are no more."""
-        for path in self.shared.glob("*.drawn"):
+        for path in self.shared.glob(f"*-{self.seed}.drawn"):
             path.unlink(missing_ok=True)
 
     @property
@@ -84,9 +84,10 @@ class Training:
         """Name what it makes for other trainings, unless one of them has made it already."""
         if self.arm.base is None:
             return frozenset()
-        is_fit = self.arm.is_base or self.arm.selection is not None
-        names = ("preparation", "fit") if is_fit else ("preparation",)
-        return frozenset(f"{name} {self.kept_fit.name}" for name in names)
+        made = {f"preparation draw-{self.draw}.{self.arm.base}"}
+        if self.arm.is_base or self.arm.selection:
+            made.add(f"fit {self.kept_fit.name}")
+        return frozenset(made)
 
     def _name_of(self, what: str) -> str:
         return f"draw-{self.draw}.seed-{self.seed}.{_UNSAFE.sub('_', what)}"
@@ -185,7 +186,8 @@ def check_arm(training: Training) -> None:
 
 def prepare_arm(training: Training) -> Config:
     """Return the settings of a training, those of its stages still the same."""
-    config = training.config.with_fit(draw=training.draw, seed=training.seed)
+    seeds = {"seed": training.seed, "preparation_seed": training.draw}  # prepared once a draw
+    config = training.config.with_fit(draw=training.draw, **seeds)
     config = config.model_copy(update={"root": training.folder, "test": (), "arm": ()})
     if training.arm.own:
         own = training.arm.own

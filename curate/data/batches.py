@@ -162,7 +162,9 @@ class _Reader(Dataset[Any]):
         self._free_bytes = keep_bytes
         self._kept: dict[str, pairs.LoadedPair] = {}
         self._drawn = shared and {
-            domain: drawn.DrawnImages(shared / f"{domain}.drawn", size, f"{seed} {augment!r}")
+            domain: drawn.DrawnImages(
+                shared / f"{domain}-{seed}.drawn", size, f"{seed} {augment!r}"
+            )
             for domain in self._sources
         }
 

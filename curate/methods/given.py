@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from curate import distributed, errors, grid, records, weighting
@@ -32,7 +33,7 @@ MAX_KEPT_MAPS: Final = 4096
 class GivenSettings(Strict):
     """``[method]`` of ``given``."""
 
-    maps: tuple[Path, ...] | Path
+    maps: tuple[Path, ...] | Path | None = Field(None, examples=["masks"])
     """Folder of 8-bit grey PNG files, 0 = bad, 255 = good, of any size, under the paths that the
     images have in their data set; or a score file. One for all synthetic sets, or a list with one
     for each.
@@ -55,12 +56,29 @@ class Given(protocol.Method):
 
     def __init__(self, settings: GivenSettings, keys: frozenset[str]) -> None:
         super().__init__()
-        maps = settings.maps
+        maps = settings.maps or ()
         self.maps = maps if isinstance(maps, tuple) else (maps,)
         self.column, self.keys = settings.column, keys
         self.register_buffer("mean", torch.ones((), dtype=torch.float64))
         self._files: dict[Path, ScoreFile] = {}
         self._kept: dict[str, Tensor] = {}
+
+    @classmethod
+    def num_folds(cls, settings: GivenSettings) -> int:
+        """Need no folds, but maps.
+
+        Raises
+        ------
+        ConfigError
+            If none are named.
+        """
+        if not settings.maps:
+            msg = (
+                "method = 'given' needs maps: name a folder of PNG files, or a score file, in "
+                '[method], or in settings of the [[arm]]: maps = "masks".'
+            )
+            raise errors.ConfigError(msg)
+        return 1
 
     @classmethod
     def build(cls, settings: GivenSettings, context: protocol.MethodContext) -> Given:

@@ -50,7 +50,8 @@ def build_networks(
     weights = "none" if is_restored else config.fit.backbone_weights
     segmenter = models.build_segmenter(config.fit.segmenter, num_classes, weights)
     channels = segmenter.feature_channels(stages, config.fit.size) if stages else {}
-    torch.manual_seed(seeding.stable_seed(config.fit.seed, "method"))
+    seed = config.fit.seed_before if kind.prepares else config.fit.seed
+    torch.manual_seed(seeding.stable_seed(seed, "method"))
     context = methods.MethodContext(
         num_classes=num_classes,
         feature_channels=channels,

@@ -33,9 +33,9 @@ def gather_preparation(task: Task, config: Config) -> methods.Preparation:
         real=real,
         synthetic=_read(task, config, real=False),
         draw_real=partial(_draw_real, task, config),
-        inject=partial(inject_corruptions, real, config.fit.seed),
+        inject=partial(inject_corruptions, real, config.fit.seed_before),
         choose_superpixels=choose_superpixels,
-        seed=config.fit.seed,
+        seed=config.fit.seed_before,
         num_steps=config.fit.steps,
     )
 
@@ -118,7 +118,7 @@ def _draw_real(
         (),
         size=config.fit.size,
         batch_size=config.fit.batch_size,
-        seed=config.fit.seed,
+        seed=config.fit.seed_before,
         first_step=0,
         num_steps=steps,
         augment=config.augment,

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 def preparation_path(folder: Path, config: Config, task: Task) -> Path:
     """Name the file of what the method of a training prepares.
 
-    A method and its controls prepare the same. Whatever else is set, or is in the data, counts.
+    A method and its controls prepare the same, and so do trainings of other seeds with the same
+    `preparation_seed`. Whatever else is set, or is in the data, counts.
     """
     settings = config.model_dump(mode="json", exclude={"fit": set(run_record.FREE_TO_CHANGE)})
     method = config.fit.method.partition(":")[0]
-    settings["fit"]["method"] = method
+    settings["fit"] |= {"method": method, "seed": config.fit.seed_before}
+    settings["fit"].pop("preparation_seed")
     sources = [run_record.describe_source(source) for source in (*task.real, *task.synthetic)]
     told = [settings, sources, sorted(task.unusable), run_record.package_versions()]
     digest = stable_seed(json.dumps(told, sort_keys=True))

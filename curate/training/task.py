@@ -122,7 +122,7 @@ def open_task(config: Config, *, num_folds: int, reporter: reporting.Reporter) -
             for pair in source.pairs
             if (key := source.key_of(pair)) not in unusable
         ]
-        splits |= assign_splits(keys, config.fit.held_out, num_folds, config.fit.seed)
+        splits |= assign_splits(keys, config.fit.held_out, num_folds, config.fit.seed_before)
     task = Task(classes, real, synthetic, frozenset(unusable), real_px, splits)
     if task.num_real < FEW_REAL:
         reporter.warn(

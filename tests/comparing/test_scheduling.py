@@ -29,7 +29,8 @@ def test_what_makes_nothing_for_others_runs_beside_anything():
 def test_nothing_is_prepared_twice_at_a_time(arm):
     assert chosen([(arm,)], [("streams",)]) is None
     assert chosen([(arm,), ("real",)], [("streams",)]) == ("real", 0, 0)
-    assert chosen([(arm, 0, 1)], [("streams",)]) == (arm, 0, 1)
+    assert chosen([(arm, 0, 1)], [("streams",)]) is None  # one preparation serves a draw's seeds
+    assert chosen([(arm, 1, 0)], [("streams",)]) == (arm, 1, 0)
     assert chosen([(arm,)], [("hierarchical",)]) == (arm, 0, 0)
 
 
@@ -37,6 +38,12 @@ def test_a_control_makes_no_fit_for_selections():
     preparation = training("streams:permuted").makes
     assert chosen([("streams:top30",)], [("streams:permuted",)], preparation) is not None
     assert chosen([("streams:top30",)], [("random30",)], preparation) is None
+
+
+def test_a_fit_is_that_of_its_seed():
+    made = training("streams").makes
+    assert chosen([("streams:top30", 0, 1)], [("streams", 0, 1)], made) is None
+    assert chosen([("streams:permuted", 0, 1)], [("streams", 0, 1)], made) is not None
 
 
 def test_what_is_made_is_waited_for_by_nobody():

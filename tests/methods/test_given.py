@@ -98,6 +98,11 @@ def test_missing_maps_are_counted_before_the_training(tmp_path):
         build(maps=tmp_path).scores(evidence(("new:a",), LABEL_MAP[:1]))
 
 
+def test_maps_must_be_named():
+    with pytest.raises(ConfigError, match="needs maps: name a folder"):
+        Given.num_folds(Given.Settings())
+
+
 def test_what_is_no_map_is_refused(tmp_path):
     write_maps(tmp_path)
     Image.new("RGB", (2, 2)).save(tmp_path / "b.png")

@@ -54,6 +54,22 @@ def test_a_method_and_its_control_prepare_once(config, tmp_path):
 
 
 @pytest.mark.slow
+def test_seeds_of_one_preparation_differ_in_the_training_alone(config, tmp_path):
+    one, other, alone = (
+        fit(config.with_fit(seed=seed, preparation_seed=5), out=tmp_path / name, shared=shared).run
+        for name, seed, shared in (
+            ("a", 0, tmp_path / "shared"), ("b", 1, tmp_path / "shared"), ("c", 1, None)
+        )
+    )  # fmt: skip
+    assert_same(other, alone)  # whoever of them prepares
+    prepared = [name for name in weights(one) if name.startswith("method.references")]
+    assert prepared
+    assert all(torch.equal(weights(one)[name], weights(other)[name]) for name in prepared)
+    starts = [name for name in weights(one) if name.startswith("segmenter")]
+    assert not all(torch.equal(weights(one)[name], weights(other)[name]) for name in starts)
+
+
+@pytest.mark.slow
 def test_another_seed_or_setting_prepares_by_itself(config, tmp_path, monkeypatch):
     class StopError(Exception):
         pass
@@ -72,7 +88,9 @@ def test_another_seed_or_setting_prepares_by_itself(config, tmp_path, monkeypatc
     monkeypatch.setattr(fitting, "_train", stop)
     assert [prepared(config), prepared(config)] == [True, False]
     assert prepared(config.with_fit(keep_mib=3)) is False
+    assert prepared(config.with_fit(seed=1, preparation_seed=0)) is False
     assert prepared(config.with_fit(seed=1))
+    assert prepared(config.with_fit(preparation_seed=1)) is False  # that of the seed before
     assert prepared(config.with_fit(num_real=4))
     assert prepared(config.model_copy(update={"method": METHOD | {"epochs": 2}}))
     (kept, *_) = sorted((tmp_path / "shared").glob("prepared-*"), key=lambda p: p.stat().st_mtime)
