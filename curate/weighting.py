@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NUM_BINS: Final = 256
 """Bins of a score histogram, one per value of the stored uint8 scores."""
 
+SMALLEST_MEAN: Final = float(np.finfo(np.float32).tiny)
+"""What the mean of powered scores is held above, so that 0 is divided by it in any precision."""
+
 
 @dataclass(frozen=True, slots=True)
 class WeightRule:
@@ -123,7 +126,7 @@ def fit_weight_rule(
         scores = np.linspace(0.0, 1.0, len(masses))
     power = _largest_power(scores, masses, min_ess, max_power)
     powered = scores**power
-    mean_power = max(float(masses @ powered), np.finfo(np.float64).tiny)
+    mean_power = max(float(masses @ powered), SMALLEST_MEAN)
     mean_clipped = float(masses @ np.minimum(powered / mean_power, clip))
     return WeightRule(power, mean_power, mean_clipped or 1.0, clip, uniform)
 

@@ -32,6 +32,12 @@ def test_empty_histogram_is_refused():
         weights_from_scores([np.nan])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_where_every_score_is_0_so_is_every_weight(dtype):
+    rule = fit_weight_rule(np.array([3.0, 0.0]), uniform=0.0)
+    assert torch.equal(rule(torch.zeros(2, dtype=dtype)), torch.zeros(2, dtype=dtype))
+
+
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=50), st.floats(0.1, 1.0))
 def test_weights_have_mean_one_are_bounded_and_keep_the_order(levels, min_ess):
     scores = np.array(levels) / 255
