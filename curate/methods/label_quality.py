@@ -36,7 +36,7 @@ class LabelQuality(out_of_fold.OutOfFold):
 
     def __init__(self, settings: LabelQualitySettings, context: protocol.MethodContext) -> None:
         super().__init__(settings, context)
-        self.quality, self._rank = settings.quality, import_rank()
+        self.quality, self._score_labels = settings.quality, import_rank().get_label_quality_scores
 
     @classmethod
     def build(cls, settings: LabelQualitySettings, context: protocol.MethodContext) -> LabelQuality:
@@ -66,7 +66,7 @@ class LabelQuality(out_of_fold.OutOfFold):
         valid = label_map != records.IGNORE_INDEX
         ratings = torch.full_like(probabilities[:, 0], 0.5)
         if bool(valid.any()):
-            rated = self._rank.get_label_quality_scores(
+            rated = self._score_labels(
                 label_map[valid].cpu().numpy(),
                 probabilities.permute(0, 2, 3, 1)[valid].clamp(max=1).cpu().numpy(),
                 method=self.quality,
