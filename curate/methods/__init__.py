@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from curate.errors import ConfigError, did_you_mean
-from curate.methods import label_quality
+from curate.methods import label_quality, learn_to_reweight
 from curate.methods.confidence import Confidence
 from curate.methods.controls import CONTROLS, controlled
 from curate.methods.given import Given
@@ -31,6 +31,7 @@ METHODS: Final[dict[str, type[Method]]] = {
     "given": Given,
     "hierarchical": Hierarchical,
     "label_quality": label_quality.LabelQuality,
+    "learn_to_reweight": learn_to_reweight.LearnToReweight,
     "streams": Streams,
     "uniform": Uniform,
 }

@@ -1,0 +1,73 @@
+"""Gradients of cells' losses by the segmenter's last layer, without back-propagation.
+
+The gradient of a cell's cross-entropy by a linear layer is ``(p - y) f^T``, p being the
+probabilities, y the label one-hot and f the layer's input, with a 1 for its bias. Its inner product
+with a matrix G is ``(p - y)^T G f``, its length ``|p - y| |f|``; no gradient is ever formed.
+
+Of a segmenter whose last layer is no 1x1 convolution, or is followed by another resizing than
+bilinear, these are the gradients by a linear layer from its ``decoder`` to its logits that is added
+to it and starts at 0.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from curate import grid, models, records
+
+STAGES: Final = (models.segmenter.DECODER,)
+"""What `look` needs in its evidence."""
+LEAST: Final = 1e-12
+
+
+class Gradients(NamedTuple):
+    """Factors of the gradient of each cell.
+
+    Attributes
+    ----------
+    errors : (N, C, h, w) float32
+        Gradient of the cell's loss by its logits, ``p - y``; 0 where the cell is ignored.
+    inputs : (N, F + 1, h, w) float32
+        What the last layer is given, and a 1.
+    """
+
+    errors: Tensor
+    inputs: Tensor
+
+
+def look(evidence: records.Evidence) -> Gradients:
+    """Take the factors from what is known of a batch."""
+    height, width = evidence.label_map.shape[1:]
+    features = grid.to_grid(evidence.features[STAGES[0]], (height, width))
+    return factor(evidence.predictions, features, evidence.label_map)
+
+
+def factor(predictions: Tensor, features: Tensor, label_map: Tensor) -> Gradients:
+    """Take the factors from predictions (N, C, h, w), features (N, F, h, w), labels (N, h, w)."""
+    labels = grid.one_hot(label_map, predictions.shape[1])
+    valid = label_map != records.IGNORE_INDEX
+    errors = (predictions - labels) * valid[:, None]
+    return Gradients(errors, F.pad(features, (0, 0, 0, 0, 0, 1), value=1.0))
+
+
+def add_up(gradients: Gradients, weights: Tensor) -> Tensor:
+    """Sum the gradients of all cells, weighted by (N, h, w): (C, F + 1)."""
+    errors = (gradients.errors * weights[:, None]).movedim(1, 0).flatten(1)
+    return errors @ gradients.inputs.movedim(1, 0).flatten(1).T
+
+
+def align(gradients: Gradients, direction: Tensor) -> Tensor:
+    """Inner product of each cell's gradient with a direction (C, F + 1), (N, h, w)."""
+    turned = torch.einsum("cf,nfhw->nchw", direction, gradients.inputs)
+    aligned: Tensor = (gradients.errors * turned).sum(dim=1)
+    return aligned
+
+
+def lengths(gradients: Gradients) -> Tensor:
+    """Norm of each cell's gradient, (N, h, w)."""
+    norms: Tensor = gradients.errors.norm(dim=1) * gradients.inputs.norm(dim=1)
+    return norms
