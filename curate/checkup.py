@@ -7,19 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from curate import costs, errors, records, reporting, texts
+from curate import costs, errors, records, reporting
 from curate.checking import coverage, facts, file_faults, judgement, leave_out, problems, survey
 from curate.config import Config, DatasetConfig, FitConfig, load_config
-from curate.data import classes as known_sets
-from curate.data import dataset, id_tables
+from curate.data import dataset, idmap_files
+from curate.data.classes import UNNAMED
 from curate.dataset_config import ReadingConfig
 from curate.training.task import choose_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-UNNAMED: Final = records.ClassSet("ids", tuple(map(str, range(254))))
-"""Stands for the classes where none are known: every id is a class of its own."""
 
 NO_FOLDER: Final = ("no_folder", "unreadable_folder")
 """Codes of errors by which there is nothing to look at."""
@@ -102,6 +99,7 @@ def check(
     reading: ReadingConfig | None = None,
     fix_list: Path | str | None = None,
     overwrite: bool = False,
+    is_deep: bool = True,
     reporter: reporting.Reporter | None = None,
 ) -> CheckResult:
     """Look at one data set, or at all those of a curate.toml.
@@ -121,6 +119,8 @@ def check(
         Where to write the files that are better left out.
     overwrite : bool
         Whether `fix_list` may be replaced.
+    is_deep : bool
+        Whether to decode the images, too: what duplicates and blank images are found by.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def check(
             config.fit.size if is_set else None,
         )
     surveys = tuple(
-        survey.survey(source, project=config.root, reporter=reporter, side=side, is_deep=True)
+        survey.survey(source, project=config.root, reporter=reporter, side=side, is_deep=is_deep)
         for source, side in opened.found
     )
     found = opened.problems + judgement.judge(surveys, size=size)
@@ -204,20 +204,7 @@ def _choose_classes(listed: DatasetConfig, config: Config) -> records.ClassSet:
     """Take the classes in use, else those of the layout or the id map, else all ids."""
     if config.classes is not None or config.real:
         return choose_classes(config)
-    known = dataset.default_classes(listed)
-    if known is not None:
-        return known
-    if listed.id_map in id_tables.PUBLISHED_IDS:
-        vocabulary = id_tables.PUBLISHED_IDS[listed.id_map].vocabularies[0]
-        sets = {"cityscapes": "cityscapes19", "camvid": "camvid11"}
-        return known_sets.resolve_classes(sets.get(vocabulary, vocabulary))
-    if listed.id_map is not None and listed.id_map.endswith(".toml"):
-        table = texts.read_toml(Path(listed.id_map))
-        named = [*table.get("ids", {}).values(), *table.get("colours", {}).values()]
-        names = tuple(dict.fromkeys(str(name) for name in named))
-        if len(names) > 1:
-            return known_sets.resolve_classes(names)
-    return UNNAMED
+    return dataset.default_classes(listed) or idmap_files.classes_of(listed.id_map) or UNNAMED
 
 
 def _count_usable(survey: facts.Survey) -> int:

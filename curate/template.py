@@ -8,16 +8,16 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
+from curate import proposals
 from curate.config import CONFIG_NAME, AugmentConfig, Config, DatasetConfig, FitConfig, ScoreConfig
 from curate.data import classes
 from curate.data.dataset import default_classes
-from curate.data.layouts import detection
 from curate.errors import DataError, UsageError
 from curate.files.atomic import check_writable, replacing
 from curate.methods import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
@@ -38,7 +38,8 @@ def init(folder: Path, *, real: Sequence[Path] = (), synthetic: Sequence[Path] =
         Where to write it; made if missing.
     real, synthetic : sequence of Path
         Data sets to list, relative to the working directory. They need not exist yet; of those
-        that do, the layout is filled in.
+        that do, layout, split, version of the id map and a size of the right aspect ratio are
+        filled in.
 
     Returns
     -------
@@ -54,8 +55,8 @@ def init(folder: Path, *, real: Sequence[Path] = (), synthetic: Sequence[Path] =
     """
     path = folder / CONFIG_NAME
     _refuse_existing(path)
-    text = _render(folder, real, synthetic)
     check_writable(folder)
+    text = _render(folder, real, synthetic)
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
         _refuse_existing(path)  # once more: another process may have been quicker
@@ -72,12 +73,15 @@ def _refuse_existing(path: Path) -> None:
 def _render(folder: Path, real: Sequence[Path], synthetic: Sequence[Path]) -> str:
     """Write the whole file."""
     method = FitConfig().method
+    seen_real = [proposals.propose(path, "real", project=folder) for path in real]
+    seen_synthetic = [proposals.propose(path, "synthetic", project=folder) for path in synthetic]
+    size = next((seen.size for seen in seen_real if seen.size), None)
     parts = [
         _HEAD,
         _classes(real),
-        *_tables("real", real, folder),
-        *_tables("synthetic", synthetic, folder),
-        "[fit]\n" + render_settings(FitConfig),
+        *_tables("real", real, folder, seen_real),
+        *_tables("synthetic", synthetic, folder, seen_synthetic),
+        "[fit]\n" + render_settings(FitConfig, chosen={"size": size} if size else {}),
         f"[method]  # settings of fit.method = {to_toml(method)}\n"
         + render_settings(METHODS[method].Settings, is_active=False),
         "[augment]\n" + render_settings(AugmentConfig),
@@ -89,35 +93,32 @@ def _render(folder: Path, real: Sequence[Path], synthetic: Sequence[Path]) -> st
 def _classes(real: Sequence[Path]) -> str:
     """Name the class set of the first real data set, if its layout tells it."""
     lines = _meaning(Config, "classes", suffix=f" Built in: {', '.join(classes.CLASS_SETS)}.")
-    known = None
-    if real and _layout_of(real[0]) is not None:
-        known = default_classes(real[0])
+    try:
+        known = default_classes(real[0]) if real and real[0].is_dir() else None
+    except DataError:
+        known = None
     if known is not None:
         return "\n".join([*lines, f"classes = {to_toml(known.name)}"])
     return "\n".join([*lines, f"# classes = {to_toml('camvid11')}"])
 
 
-def _tables(domain: str, datasets: Sequence[Path], folder: Path) -> list[str]:
+def _tables(
+    domain: str, datasets: Sequence[Path], folder: Path, seen: Sequence[proposals.Proposal]
+) -> list[str]:
     """Write a table for each data set of a domain, or show what one looks like."""
     id_map = _meaning(DatasetConfig, "id_map", prefix="id_map: ")
     if not datasets:
         example = [f"# [[{domain}]]", f"# path = {to_toml(_EXAMPLES[domain])}"]
         return ["\n".join([*example, f"# layout = {to_toml('auto')}", *id_map])]
     tables = []
-    for dataset in datasets:
-        layout = _layout_of(dataset) or "auto"
+    for dataset, proposal in zip(datasets, seen, strict=True):
         path = to_toml(_relative(dataset, folder))
-        lines = [f"[[{domain}]]", f"path = {path}", f"layout = {to_toml(layout)}", *id_map]
-        tables.append("\n".join([*lines, f"# id_map = {to_toml('ids.toml')}"]))
+        lines = [f"[[{domain}]]", f"path = {path}", f"layout = {to_toml(proposal.layout)}"]
+        if proposal.split:
+            lines.append(f"split = {to_toml(proposal.split)}")
+        mapped = f"id_map = {to_toml(proposal.id_map)}" if proposal.id_map else ""
+        tables.append("\n".join([*lines, *id_map, mapped or f"# id_map = {to_toml('ids.toml')}"]))
     return tables
-
-
-def _layout_of(dataset: Path) -> str | None:
-    """Recognise the layout of a folder; None where there is none yet, or it is not clear."""
-    try:
-        return detection.detect_layout(dataset) if dataset.is_dir() else None
-    except DataError:
-        return None
 
 
 def _relative(dataset: Path, folder: Path) -> str:
@@ -126,7 +127,9 @@ def _relative(dataset: Path, folder: Path) -> str:
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 
 
-def render_settings(model: type[BaseModel], *, is_active: bool = True) -> str:
+def render_settings(
+    model: type[BaseModel], *, is_active: bool = True, chosen: Mapping[str, Any] | None = None
+) -> str:
     """Write each setting of a table: what it means, its choices, its default.
 
     Parameters
@@ -136,9 +139,19 @@ def render_settings(model: type[BaseModel], *, is_active: bool = True) -> str:
     is_active : bool
         Whether the defaults are written as settings, or as comments that show them. A setting
         without a default value is always a comment.
+    chosen : mapping of str to Any, optional
+        Values that stand in place of the default.
     """
+    given = chosen or {}
     blocks = [
-        "\n".join([*_meaning(model, name), _setting(name, field, is_active=is_active)])
+        "\n".join(
+            [
+                *_meaning(model, name),
+                f"{name} = {to_toml(given[name])}"
+                if name in given
+                else _setting(name, field, is_active=is_active),
+            ]
+        )
         for name, field in model.model_fields.items()
     ]
     return "\n\n".join(blocks)

@@ -21,7 +21,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 LINES = (
     ("cli",),
     ("demonstration", "auditing", "comparing", "template"),
-    ("downstream", "selection", "scoring", "checkup"),
+    ("downstream", "selection", "scoring", "checkup", "proposals"),
     ("training", "costs"),
     ("methods",),
     ("models", "scores", "checking"),

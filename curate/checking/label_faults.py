@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from curate import records
 from curate.checking import meaning
 from curate.checking.problems import Problem, make_problem
-from curate.data.id_tables import PUBLISHED_IDS
+from curate.data.id_tables import PUBLISHED_IDS, known_ids, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,19 +235,8 @@ def _explain_ids(survey: Survey, seen: set[int], unknown: list[int]) -> str:
 
 def _other_version(name: str, seen: set[int]) -> str:
     """Name the published maps of the same family that know all ids; empty if there is none."""
-    fitting = [
-        f"'{other}'"
-        for other, published in PUBLISHED_IDS.items()
-        if other != name
-        and _family(other) == _family(name)
-        and seen <= {*range(published.num_ids), records.IGNORE_INDEX}
-    ]
+    fitting = [f"'{other}'" for other in versions(name) if seen <= known_ids(other)]
     return " or ".join(fitting[:3])
-
-
-def _family(name: str) -> str:
-    """Return what the versions of an id map have in common: ``carla`` of ``carla-0.9.14``."""
-    return name.partition("-")[0].rstrip("0123456789")
 
 
 def _blended_edges(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from curate.checking import class_table, facts, file_faults, problems
 from curate.cli import results
@@ -31,6 +31,16 @@ def describe(result: CheckResult) -> list[str]:
     for kind in kinds:
         lines += [*_kind(kind), ""]
     return lines + list(_end(result, kinds))
+
+
+def summarise(result: CheckResult) -> dict[str, Any]:
+    """Pick what `curate init` says of data sets: those of each side, and the estimate."""
+    described = result.to_json()
+    sides = {
+        side: [each for each in described["datasets"] if each["side"] == side]
+        for side in ("real", "synthetic")
+    }
+    return sides | {"minutes": described["minutes"], "problems": described["problems"]}
 
 
 def _sets(surveys: Sequence[facts.Survey]) -> Iterator[str]:

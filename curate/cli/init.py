@@ -1,7 +1,7 @@
 """``curate init``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,22 @@ def init(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write a curate.toml with every setting, its default, and what it means."""
-    with process.command_errors():
+    """Write a curate.toml with every setting, its default, and what it means.
+
+    Ends with a look at the data sets that it names, and what fit and score will cost.
+    """
+    with process.command_errors() as reporter:
         path = curate.init(folder, real=real or (), synthetic=synthetic or ())
-        results.show({"config": path}, [f"Settings: {path}"], as_json=as_json)
+        found: dict[str, Any] = {"config": path, "real": [], "synthetic": [], "minutes": {}}
+        lines = [f"Settings: {path}"]
+        if real and all(each.is_dir() for each in (*real, *(synthetic or ()))):
+            from curate.cli import findings  # here, so that --help need not wait for it
+
+            try:
+                result = curate.check(path, is_deep=False, reporter=reporter)
+            except curate.ConfigError as error:
+                lines.append(f"The data sets were not looked at: {error}")
+            else:
+                found |= findings.summarise(result)
+                lines += ["", *findings.describe(result)]
+        results.show(found, lines, as_json=as_json)

@@ -71,3 +71,7 @@ def resolve_classes(classes: str | Sequence[str]) -> records.ClassSet:
         )
         raise errors.ConfigError(msg)
     return records.ClassSet("custom", names)
+
+
+UNNAMED: Final = records.ClassSet("ids", tuple(map(str, range(254))))
+"""Stands for the classes where none are known: every id is a class of its own."""

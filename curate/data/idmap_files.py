@@ -27,13 +27,16 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from curate import errors, records, texts
 from curate.config import Strict, parse
-from curate.data.classes import TRANSLATIONS, VOCABULARIES
+from curate.data.classes import TRANSLATIONS, VOCABULARIES, resolve_classes
 from curate.data.colours import WHITE, Colour
 from curate.data.id_tables import OWN_CLASSES, PUBLISHED_IDS, SEVERAL
 from curate.data.idmaps import IdMap
 
 if TYPE_CHECKING:
     from curate.data.id_tables.table import PublishedIds
+
+BUILT_IN = {"cityscapes": "cityscapes19", "camvid": "camvid11"}
+"""Class sets of vocabularies that are not called as these."""
 
 _HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}")
 _DECIMAL = re.compile(r"\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*")
@@ -172,6 +175,24 @@ def read_id_map(path: Path, classes: records.ClassSet) -> IdMap:
         unmapped=table.unmapped,
         channel=table.channel,
     )
+
+
+def classes_of(id_map: str | None) -> records.ClassSet | None:
+    """Return the classes that an id map is written in, in its order; None where that is not known.
+
+    Raises
+    ------
+    ConfigError
+        If it is a file that cannot be read.
+    """
+    if id_map in PUBLISHED_IDS:
+        vocabulary = PUBLISHED_IDS[id_map].vocabularies[0]
+        return resolve_classes(BUILT_IN.get(vocabulary, vocabulary))
+    if id_map is None or not id_map.endswith(".toml"):
+        return None
+    table = parse(IdMapFile, texts.read_toml(Path(id_map)), where=id_map)
+    names = tuple(dict.fromkeys([*table.ids.values(), *table.colours.values()]))
+    return resolve_classes(names) if len(names) > 1 else None
 
 
 def restore_id_map(table: Mapping[str, Any] | None, *, where: str) -> IdMap:

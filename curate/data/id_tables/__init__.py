@@ -25,3 +25,18 @@ OWN_CLASSES: Final = (
     "loveda",
 )  # fmt: skip
 """Id maps with a vocabulary of their own, which is a class set of the same name."""
+
+
+def known_ids(name: str) -> set[int]:
+    """Return all ids that a published table has a class for, or knows to have none."""
+    return {*range(PUBLISHED_IDS[name].num_ids), 255}
+
+
+def versions(name: str) -> list[str]:
+    """List the other tables of the family of a table: those of ``carla-0.9.14`` begin so, too."""
+    return [each for each in PUBLISHED_IDS if each != name and _family(each) == _family(name)]
+
+
+def _family(name: str) -> str:
+    """Return what the versions of an id map have in common: ``carla`` of ``carla-0.9.14``."""
+    return name.partition("-")[0].rstrip("0123456789")

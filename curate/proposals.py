@@ -1,0 +1,96 @@
+"""What `curate init` writes of a data set: layout, split, id map, size; seen from some files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from curate import errors, reporting
+from curate.checking import file_faults, meaning, survey
+from curate.config import DatasetConfig, FitConfig
+from curate.data import dataset, id_tables, idmap_files
+from curate.data.classes import UNNAMED
+from curate.data.layouts import detection, splits
+from curate.training.task import pick_evenly
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from curate.checking.facts import Side, Survey
+
+NUM_SEEN: Final = 64
+"""Images of a set that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """How to read a data set.
+
+    Attributes
+    ----------
+    layout : str
+        ``auto`` where none could be seen.
+    split, id_map : str or None
+        None where nothing need be said.
+    size : (int, int) or None
+        What images should be resized to, if not to the default.
+    """
+
+    layout: str = "auto"
+    split: str | None = None
+    id_map: str | None = None
+    size: tuple[int, int] | None = None
+
+
+def propose(path: Path, side: Side, *, project: Path) -> Proposal:
+    """Look at some files of a folder, and say how it is best read.
+
+    A folder that is missing, or that cannot be read, is left as it is: `curate check` says why.
+    """
+    try:
+        layout = detection.detect_layout(path) if path.is_dir() else "auto"
+    except errors.DataError:
+        return Proposal()
+    listed = DatasetConfig(path=path, layout=layout)
+    try:
+        known = dataset.default_classes(listed)
+        default = next(iter(detection.get_layout(layout).labels.values()))
+        classes = known or idmap_files.classes_of(default) or UNNAMED
+        source = dataset.open_dataset(listed, classes=classes)
+    except (errors.DataError, errors.ConfigError):
+        return Proposal(layout)
+    seen = survey.survey(
+        source,
+        project=project,
+        reporter=reporting.SilentReporter(),
+        side=side,
+        rows=pick_evenly(range(len(source.pairs)), NUM_SEEN),
+    )
+    return Proposal(layout, _choose_split(seen), _choose_id_map(seen), _choose_size(seen))
+
+
+def _choose_split(seen: Survey) -> str | None:
+    """Choose what to learn from, where a real set has several splits."""
+    names = [split for split in splits.count_splits(seen.source.pairs) if split]
+    if len(names) < 2 or seen.side != "real":
+        return None
+    return next((name for name in names if name.lower().startswith("train")), names[0])
+
+
+def _choose_id_map(seen: Survey) -> str | None:
+    """Choose the version of a published id map that knows the ids, where the usual one does not."""
+    name = seen.source.id_map.name
+    ids = set(meaning.count_raw(seen))
+    if name not in id_tables.PUBLISHED_IDS or ids <= id_tables.known_ids(name):
+        return None
+    return next((v for v in id_tables.versions(name) if ids <= id_tables.known_ids(v)), None)
+
+
+def _choose_size(seen: Survey) -> tuple[int, int] | None:
+    """Choose a size of the images' aspect ratio, where the default is of another."""
+    default = FitConfig().size
+    shapes = Counter((f.height, f.width) for f in seen.readable())
+    if not shapes or file_faults.fits_size(seen, default):
+        return None
+    return file_faults.aspect_true(shapes.most_common(1)[0][0], default)
