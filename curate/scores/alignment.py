@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -132,9 +133,35 @@ def _nearest(
     cells: NDArray[np.uint8], scale: float, rows: Axis, columns: Axis, hflip: bool
 ) -> NDArray[np.float32]:
     """Take the cell that each position lies in."""
-    y, x = _cells_at(rows), _cells_at(columns)
-    scores = _to_values(cells[y[0] : y[-1] + 1], scale).take(x[::-1] if hflip else x, axis=1)
+    y = _cells_at(rows)
+    used = cells[y[0] : y[-1] + 1]
+    if columns.size == columns.extent:
+        scores = _spell_out_rows(used, scale, columns, hflip)
+    else:
+        x = _cells_at(columns)
+        scores = _to_values(used, scale).take(x[::-1] if hflip else x, axis=1)
     return np.asarray(scores.take(y - y[0], axis=0))
+
+
+def _spell_out_rows(
+    cells: NDArray[np.uint8], scale: float, columns: Axis, hflip: bool
+) -> NDArray[np.float32]:
+    """Repeat each cell over its pixels across, which are looked up all at once."""
+    stride, end = columns.stride, columns.start + columns.extent
+    first, last = columns.start // stride, -(-end // stride)
+    left, right = columns.start - first * stride, last * stride - end
+    used = cells[:, first:last]
+    if hflip:
+        used, left, right = used[:, ::-1], right, left
+    scores = _tabulate(scale, stride).take(used).view(np.float32)
+    return scores[:, left : scores.shape[1] - right]
+
+
+@lru_cache(maxsize=16)
+def _tabulate(scale: float, stride: int) -> NDArray[np.void]:
+    """Spell out every value that is stored, `stride` times in one element."""
+    values = _to_values(np.arange(256, dtype=np.uint8), scale)
+    return np.repeat(values, stride).view(f"V{values.itemsize * stride}")
 
 
 def _cells_at(axis: Axis) -> NDArray[np.int64]:
