@@ -16,8 +16,10 @@ from curate.scores.schema import IMAGES, REGIONS, Schema, image_map_size, map_sc
 from curate.scores.targets import SHARD_BYTES, SHARD_NAME, Kind, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from curate.scores.provenance import Header, Provenance
 
@@ -99,7 +101,7 @@ def write_h5(assembly: Assembly, rows: range, images: columns.Columns, path: Pat
             h5_write.write_table(
                 file,
                 REGIONS,
-                _region_blocks(assembly, rows),
+                _region_blocks(assembly, rows, h5_write.encode_texts),
                 schema.columns(REGIONS),
                 count=int(content.region_count[rows.start : rows.stop].sum()),
                 num_classes=num_classes,
@@ -182,10 +184,12 @@ def _write_part(assembly: Assembly, rows: range, target: Target) -> None:
         target.regions_table.unlink(missing_ok=True)
 
 
-def _region_blocks(assembly: Assembly, rows: range) -> Iterator[columns.Columns]:
-    """Yield the whole region table of some images."""
-    ids = assembly.content.images["id"][rows.start : rows.stop]
-    names = np.array([*assembly.class_names, ""], object)  # no class last
+def _region_blocks(
+    assembly: Assembly, rows: range, change: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
+) -> Iterator[columns.Columns]:
+    """Yield the whole region table of some images; strings, changed once, are then repeated."""
+    ids = change(assembly.content.images["id"][rows.start : rows.stop])
+    names = change(np.array([*assembly.class_names, ""], object))  # no class last
     for block in assembly.content.regions(rows):
         class_index = np.minimum(block["class_id"], len(names) - 1)
         repeated = {"id": ids[block["image"]], "class_name": names[class_index]}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from _typeshed import ReadableBuffer, WriteableBuffer
+    from numpy.typing import NDArray
 
 
 _DEFLATE: Final = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
@@ -90,10 +91,17 @@ def write_table(
         end = start + len(next(iter(block.values())))
         for name, node in nodes.items():
             values = block[name]
-            if values.dtype == object:
-                values = np.array([text.encode() for text in values], node.dtype)
+            if schema[name].dtype == TEXT:
+                values = encode_texts(values).astype(node.dtype)
             node[start:end] = values
         start = end
+
+
+def encode_texts(texts: NDArray[Any]) -> NDArray[np.bytes_]:
+    """Turn Python strings into strings of fixed length, UTF-8; those that are so already stay."""
+    return (
+        np.array([text.encode() for text in texts], np.bytes_) if texts.dtype == object else texts
+    )
 
 
 class MapWriter:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curate.records import IGNORE_INDEX
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -52,25 +54,34 @@ class CellClasses:
         """Pixels of each class, (C,)."""
         return np.bincount(self.class_id, self.count, self.num_classes).astype(np.int64)
 
-    def mean(self, scores: NDArray[np.floating]) -> float:
-        """Mean of a score map (h, w) over the pixels that have a class; NaN without any."""
-        total = self.valid_px
-        return float(scores.reshape(-1)[self.cell] @ self.count / total) if total else float("nan")
+    def add_up(self, maps: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Add up maps (L, h, w) over the pixels of each entry, (L, M)."""
+        values = maps.reshape(len(maps), -1).take(self.cell, axis=1)
+        return np.asarray(values * self.count.astype(np.float64))
 
+    def mean(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean over the pixels that have a class, (L, M) to (L,); NaN without any."""
+        total = self.valid_px
+        return sums.sum(axis=1) / total if total else np.full(len(sums), np.nan)
+
+    @staticmethod
     def mean_by(
-        self, groups: NDArray[np.integer], scores: NDArray[np.floating], size: int
+        groups: NDArray[np.integer], sums: NDArray[np.float64], px: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Mean of a score map over the pixels of each group of entries.
+        """Mean of a map over the pixels of each group of entries.
 
         Parameters
         ----------
         groups : (M,) int
-            Group of each entry, 0 .. `size`-1.
-        scores : (h, w) float
+            Group of each entry.
+        sums : (M,) float64
+            Of one map, from `CellClasses.add_up`.
+        px : (G,) int64
+            Pixels of each group.
 
         Returns
         -------
-        means : (size,) float64
+        means : (G,) float64
             NaN for a group without a pixel.
 
         Examples
@@ -78,14 +89,12 @@ class CellClasses:
         A cell with 3 pixels of class 0 and 1 of class 1, and a cell with 4 of class 1:
 
         >>> cells = CellClasses((1, 2), 2, *map(np.array, ([0, 0, 1], [0, 1, 1], [3, 1, 4])))
-        >>> cells.mean_by(cells.class_id, np.array([[0.5, 1.0]]), 3)
+        >>> sums = cells.add_up(np.array([[[0.5, 1.0]]]))
+        >>> cells.mean_by(cells.class_id, sums[0], np.array([3, 5, 0]))
         array([0.5, 0.9, nan])
         """
-        values = scores.reshape(-1)[self.cell].astype(np.float64)
-        sums = np.bincount(groups, values * self.count, size)
-        totals = np.bincount(groups, self.count, size)
-        means: NDArray[np.float64] = np.full(size, np.nan)
-        np.divide(sums, totals, out=means, where=totals > 0)
+        means: NDArray[np.float64] = np.full(len(px), np.nan)
+        np.divide(np.bincount(groups, sums, len(px)), px, out=means, where=px > 0)
         return means
 
 
@@ -130,8 +139,8 @@ def count_cell_classes(
     """
     height, width = label_map.shape
     rows, columns = -(-height // stride), -(-width // stride)
-    padded = np.full((rows * stride, columns * stride), num_classes, np.uint8)
-    np.minimum(label_map, num_classes, out=padded[:height, :width])
+    padded = np.full((rows * stride, columns * stride), IGNORE_INDEX, np.uint8)
+    padded[:height, :width] = label_map
     low, high = (_pool(padded, stride, of) for of in (np.minimum, np.maximum))
     is_plain = low == high
     plain = np.flatnonzero(is_plain & (low < num_classes))
@@ -154,7 +163,7 @@ def centre_labels(label_map: NDArray[np.uint8], stride: int) -> NDArray[np.uint8
     height, width = label_map.shape
     rows = np.minimum(np.arange(0, height, stride) + stride // 2, height - 1)
     columns = np.minimum(np.arange(0, width, stride) + stride // 2, width - 1)
-    return label_map[np.ix_(rows, columns)]
+    return np.asarray(label_map.take(rows, axis=0).take(columns, axis=1))
 
 
 def _pool(padded: NDArray[np.uint8], stride: int, of: np.ufunc) -> NDArray[np.uint8]:
@@ -171,6 +180,6 @@ def _count_mixed(
     columns = padded.shape[1] // stride
     blocks = padded.reshape(-1, stride, columns, stride)
     pixels = blocks[mixed // columns, :, mixed % columns].reshape(len(mixed), stride**2)
-    key = np.arange(len(mixed))[:, None] * (num_classes + 1) + pixels
+    key = np.arange(len(mixed))[:, None] * (num_classes + 1) + np.minimum(pixels, num_classes)
     counts = np.bincount(key.reshape(-1), minlength=len(mixed) * (num_classes + 1))
     return counts.reshape(len(mixed), num_classes + 1)[:, :num_classes]

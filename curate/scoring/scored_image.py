@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -153,10 +154,7 @@ def to_cells(
     cells : (L, h, w) float32
         Bilinear between the grid's centres, constant beyond the outermost ones.
     """
-    y = _centres(height, stride) / height * size[0] / (GRID_STRIDE * maps.shape[1])
-    x = _centres(width, stride) / width * size[1] / (GRID_STRIDE * maps.shape[2])
-    yx = torch.meshgrid(y, x, indexing="ij")
-    positions = torch.stack([yx[1], yx[0]], dim=-1)[None] * 2 - 1
+    positions = _positions(height, width, stride, size, tuple(maps.shape[1:]))
     return torch.nn.functional.grid_sample(
         maps[None], positions, mode="bilinear", padding_mode="border", align_corners=False
     )[0]
@@ -181,18 +179,17 @@ def score_cells(
     streams : sequence of str
         Names of the S streams.
     """
-    settings = plan.settings
-    cells, combined, end = prepared.cells, maps[0], 4 + len(streams)
-    own = dict(zip(streams, maps[4:end], strict=True))
-    means = dict(zip(SCORE_NAMES, (cells.mean(level) for level in maps[:4]), strict=True))
-    stored = [quantise(level) for level in maps[:4]]
-    worth = [quantise(level) for level in maps[end:]] or stored
-    weighed = [weights.weigh(level, prepared.labels) for level in worth]
-    means |= dict(zip(WEIGHT_NAMES, map(cells.mean, weighed), strict=True))
-
-    def by_region(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        return cells.mean_by(prepared.region_of, scores, len(prepared.regions.score))
-
+    cells, settings, num_scores = prepared.cells, plan.settings, len(SCORE_NAMES)
+    end = num_scores + len(streams)
+    stored = quantise(maps[:num_scores])
+    worth = quantise(maps[end:]) if len(maps) > end else stored
+    weighed = weights.weigh(worth, prepared.labels)
+    sums = cells.add_up(np.concatenate([weighed, maps[:end]]))
+    means, own = cells.mean(sums).tolist(), slice(2 * num_scores, None)
+    weight_sums, score_sums, class_px = sums[0], sums[num_scores], cells.class_px()
+    by_region = partial(
+        cells.mean_by, prepared.region_of.astype(np.intp), px=prepared.regions.valid_px
+    )
     return columns.ScoredImage(
         pair=prepared.pair,
         height=prepared.height,
@@ -200,22 +197,22 @@ def score_cells(
         status=OK,
         message="",
         valid_px=cells.valid_px,
-        means=means,
-        class_px=cells.class_px(),
-        class_score=cells.mean_by(cells.class_id, combined, cells.num_classes),
+        means=dict(zip((*WEIGHT_NAMES, *SCORE_NAMES), means, strict=False)),
+        class_px=class_px,
+        class_score=cells.mean_by(cells.class_id, score_sums, class_px),
         pixel_scores=packing.pack(stored[0], settings.compression),
         pixel_weights=packing.pack(weights.store(worth[0], prepared.labels), settings.compression),
         region_ids=prepared.region_ids,
         regions=replace(
             prepared.regions,
-            score=by_region(combined),
-            weight=by_region(weighed[0]),
-            streams={name: by_region(scores) for name, scores in own.items()},
+            score=by_region(score_sums),
+            weight=by_region(weight_sums),
+            streams=dict(zip(streams, map(by_region, sums[own]), strict=True)),
         ),
-        streams={name: cells.mean(scores) for name, scores in own.items()},
+        streams=dict(zip(streams, means[own], strict=True)),
         stream_scores={
             name: packing.pack(quantise(scores), settings.compression)
-            for name, scores in own.items()
+            for name, scores in zip(streams, maps[num_scores:end], strict=True)
             if settings.stream_maps and not np.isnan(scores).any()
         },
     )
@@ -241,6 +238,17 @@ def failed_image(
         class_px=np.zeros(num_classes, dtype=np.int64),
         class_score=np.full(num_classes, np.nan),
     )
+
+
+@lru_cache(maxsize=16)
+def _positions(
+    height: int, width: int, stride: int, size: tuple[int, int], grid: tuple[int, ...]
+) -> torch.Tensor:
+    """Find where each cell lies on the network's grid, (1, h, w, 2): across and down, -1 to 1."""
+    y = _centres(height, stride) / height * size[0] / (GRID_STRIDE * grid[0])
+    x = _centres(width, stride) / width * size[1] / (GRID_STRIDE * grid[1])
+    yx = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([yx[1], yx[0]], dim=-1)[None] * 2 - 1
 
 
 def _centres(length: int, stride: int) -> torch.Tensor:
