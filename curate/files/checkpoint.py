@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMAT: Final = "curate-state"
-_VERSION: Final = 1
+_VERSION: Final = 2
+_UNREADABLE: Final = (
+    safetensors.SafetensorError, StoreError, ValueError, RuntimeError, RecursionError, TypeError,
+)  # fmt: skip
 
 Plain = str | int | float | bool | None
 
@@ -39,8 +43,9 @@ def save_state(path: Path, tensors: Mapping[str, torch.Tensor], meta: Mapping[st
         If the disk does not let us.
     """
     # One key: the library writes several in random order, and equal states shall be equal files.
-    header = {_FORMAT: json.dumps({"format_version": _VERSION, "meta": dict(meta)})}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    table = {"format_version": _VERSION, "meta": dict(meta), "sha256": _checksum(plain, meta)}
+    header = {_FORMAT: json.dumps(table)}
     content = safetensors.torch.save(_unshared(plain), metadata=header)
     with replacing(path) as partial:
         partial.write_bytes(content)
@@ -59,11 +64,18 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise RunError(msg)
     try:
         with disk_errors("read", path), safetensors.safe_open(path, framework="pt") as file:
-            meta = _read_meta(file.metadata() or {}, path)
-            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
-    except (safetensors.SafetensorError, StoreError, ValueError, RuntimeError) as error:
+            meta, checksum = _read_meta(file.metadata() or {}, path)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except _UNREADABLE as error:
         msg = f"{path} cannot be read: {error}. Start the run again, or name another one."
         raise RunError(msg) from error
+    if checksum != _checksum(tensors, meta):
+        msg = (
+            f"{path} is not what was written (its SHA-256 differs): the disk, or somebody, changed "
+            "it. Start the run again, or name another one."
+        )
+        raise RunError(msg)
+    return tensors, meta
 
 
 def pack(tree: object, prefix: str = "tensor") -> tuple[dict[str, torch.Tensor], Any]:
@@ -130,8 +142,18 @@ def _unshared(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return result
 
 
-def _read_meta(header: dict[str, str], path: Path) -> dict[str, Any]:
-    """Check the header and return the plain values."""
+def _checksum(tensors: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> str:
+    """Hash all that is saved: names, types, shapes, every bit of the tensors, plain values."""
+    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _read_meta(header: dict[str, str], path: Path) -> tuple[dict[str, Any], object]:
+    """Check the header; return the plain values and the checksum of the whole."""
     if _FORMAT not in header:
         msg = f"{path} is no saved state of curate. Name a file of a run."
         raise RunError(msg)
@@ -144,10 +166,10 @@ def _read_meta(header: dict[str, str], path: Path) -> dict[str, Any]:
             "Install a newer curate, or fit again."
         )
         raise RunError(msg)
-    if not isinstance(version, int) or not isinstance(meta, dict):
-        msg = "its values are no table"
+    if version != _VERSION or not isinstance(meta, dict):
+        msg = f"its values are no table of format version {_VERSION}"
         raise ValueError(msg)
-    return meta
+    return meta, table.get("sha256")
 
 
 def _rebuild(tensors: Mapping[str, torch.Tensor], layout: Any) -> Any:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ _MAX_RATIO: Final = 1100
 """Deflate never packs more than 1032 bytes into one; what claims more is made to fill memory."""
 
 _BLOCK_BYTES: Final = 1 << 26
+
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, 524)
+"""What disks without locks answer to flock; 524 is Linux's own ENOTSUPP."""
 
 _FAILURES: Final = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, OverflowError, MemoryError,
@@ -78,9 +82,30 @@ def check_format(found: object, version: object, *, where: Path) -> None:
     raise StoreError(msg)
 
 
+def open_h5(path: Path) -> h5py.File:
+    """Open a file for reading, on disks without locks as well.
+
+    Raises
+    ------
+    StoreError
+        If another program has it open for writing.
+    OSError
+        If it is damaged or no HDF5 file.
+    """
+    try:
+        return h5py.File(path, "r")
+    except BlockingIOError as error:
+        msg = f"{path} is open for writing in another program: close it there, then try again."
+        raise StoreError(msg) from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return h5py.File(path, "r", locking=False)
+
+
 def read_format(path: Path) -> Attribute:
     """Return what format an HDF5 file says it is of; None if it does not say."""
-    with reading(path), h5py.File(path, "r") as file:
+    with reading(path), open_h5(path) as file:
         return _read_attribute(file.id, Attr.FORMAT)
 
 
@@ -93,6 +118,7 @@ class H5Part:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.schema = Schema()
+        self.stride = 0
         self._file: h5py.File | None = None
         self._pid = 0
         self._maps: dict[tuple[str, str], Maps | None] = {}
@@ -113,6 +139,11 @@ class H5Part:
             texts = {name: _read_attribute(root, name) for name in names}
         plain = {name: text for name, text in texts.items() if isinstance(text, str)}
         return provenance.read_header(plain, where=str(self.path))
+
+    def has_regions(self) -> bool:
+        """Tell whether there is a table of regions."""
+        with reading(self.path):
+            return REGIONS in self._open()
 
     def count(self, table: str) -> int:
         """Count the rows of a table, after a look at all columns; there may be no regions."""
@@ -167,7 +198,7 @@ class H5Part:
                 )
                 raise StoreError(msg)
             self._pid = os.getpid()
-            self._file = h5py.File(self.path, "r")
+            self._file = open_h5(self.path)
         return self._file
 
     def _column(self, table: str, name: str) -> h5py.Dataset:
@@ -199,13 +230,13 @@ class H5Part:
             problem = f"is {node.dtype} of shape {node.shape}, not {dtype} of shape (n, h, w)"
         elif node.shape[0] > self._column(IMAGES, "id").shape[0]:
             problem = f"holds {node.shape[0]} maps, more than there are images"
-        elif not isinstance(stride, int) or stride < 1:
-            problem = f"has stride {stride}"
+        elif stride != self.stride:
+            problem = f"has stride {stride}, but the provenance says {self.stride}"
         if problem:
             self._refuse(path, problem)
         compression = _find_compression(node, shape)
         self._check_storage(node, node.shape if compression is None else shape, path)
-        return Maps(self.path, node, dtype, compression, int(stride or 1), scale)
+        return Maps(self.path, node, dtype, compression, self.stride, scale)
 
     def _find(self, path: str, kind: type[h5py.Group | h5py.Dataset]) -> Any:  # noqa: ANN401
         """Walk to the node at `path` without ever leaving the file."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from curate.errors import StoreError
 from curate.scores.schema import NO_MEANS, Attr, Schema
@@ -56,12 +56,21 @@ class Provenance(_Record):
     id_map: dict[str, Any] | None = None
     weight_rule: dict[str, Any] | None = None
     levels: tuple[str, ...]
-    stride: int = Field(ge=1)
+    stride: int = Field(ge=1, le=2**16)
 
     @property
     def largest_weight(self) -> float:
         """Return what 255 stands for in a map of weights, before the division by their mean."""
         return float((self.weight_rule or {}).get("largest", 1.0))
+
+    @field_validator("weight_rule")
+    @classmethod
+    def _has_a_largest(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        largest = (value or {}).get("largest", 1.0)
+        if not isinstance(largest, int | float) or not 0 < largest < _MAX_MEAN:
+            msg = "'largest' is no weight"
+            raise ValueError(msg)
+        return value
 
 
 class Header(NamedTuple):

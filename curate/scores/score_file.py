@@ -11,7 +11,7 @@ import numpy as np
 
 from curate.errors import StoreError, UsageError
 from curate.scores import alignment, arrow, h5_read, maps, schema, tables_arrow, targets
-from curate.scores.provenance import refuse_mixing, schema_of
+from curate.scores.provenance import parse_provenance, refuse_mixing, schema_of
 from curate.scores.tables import Part, Tables
 
 if TYPE_CHECKING:
@@ -72,9 +72,14 @@ class ScoreFile:
                 where=f"A part of {self.path}",
                 advice="Score all parts with the same settings.",
             )
+        about = parse_provenance(self.provenance, where=str(self.path))
         self.schema = schema_of(self.provenance, where=str(self.path))
         for part in self.parts:
-            part.schema = self.schema
+            part.schema, part.stride = self.schema, about.stride
+            if "region" in about.levels and not part.has_regions():
+                msg = f"{part.path} lacks its table of regions. Score the data set again."
+                raise StoreError(msg)
+        self._num_classes = len(about.classes.names)
         self._pid = os.getpid()
 
     @property
@@ -108,7 +113,7 @@ class ScoreFile:
     @cached_property
     def tables(self) -> Tables:
         """Return both tables, column by column, unread."""
-        return Tables(self.parts, str(self.path))
+        return Tables(self.parts, str(self.path), num_classes=self._num_classes)
 
     @cached_property
     def images(self) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -33,10 +33,13 @@ class Tables:
         Each with rows of its own.
     where : str
         Names the score file in errors.
+    num_classes : int
+        What columns by class, and classes of regions, must agree with.
     """
 
-    def __init__(self, parts: Sequence[Part], where: str) -> None:
+    def __init__(self, parts: Sequence[Part], where: str, *, num_classes: int) -> None:
         self._parts = parts
+        self._num_classes = num_classes
         self._where = where
         self._columns: dict[tuple[str, str], h5_read.Values] = {}
 
@@ -78,6 +81,8 @@ class Tables:
                 values = _take(self._join(IMAGES, name), order)
             if not isinstance(values, pa.Array):
                 checks.check_image_column(name, values, self.is_ok, where=self._where)
+                if values.ndim == 2 and values.shape[1] != self._num_classes:
+                    self._refuse(f"column '{name}' is of {values.shape[1]}")
             self._columns[IMAGES, name] = values
         return self._columns[IMAGES, name]
 
@@ -91,8 +96,22 @@ class Tables:
         if (REGIONS, name) not in self._columns:
             values = _take(self._join(REGIONS, name), order)
             checks.check_region_column(name, values, where=self._where)
+            if name == "class_id" and self._is_unknown(values).any():
+                self._refuse(f"a region shows class {values[self._is_unknown(values)][0]} of")
             self._columns[REGIONS, name] = values
         return self._columns[REGIONS, name]
+
+    def _is_unknown(self, class_id: NDArray[np.int16]) -> NDArray[np.bool_]:
+        """Mark what is neither a class nor the sign of none."""
+        return np.asarray((class_id >= self._num_classes) & (class_id != records.IGNORE_INDEX))
+
+    def _refuse(self, what: str) -> NoReturn:
+        """Say that the data contradicts the provenance."""
+        msg = (
+            f"{self._where}: {what} classes, but the provenance names {self._num_classes}. Score "
+            "the data set again."
+        )
+        raise errors.StoreError(msg)
 
     def row_of(self, image_id: str) -> int | None:
         """Find the row of an image, None if there is none."""

@@ -67,6 +67,7 @@ class TablePart:
     def __init__(self, target: targets.Target) -> None:
         self.path = target.path
         self.schema = Schema()
+        self.stride = 0
         self._paths = {IMAGES: target.images_table, REGIONS: target.regions_table}
 
     def header(self) -> provenance.Header:
@@ -85,6 +86,10 @@ class TablePart:
             )
             raise StoreError(msg)
         return provenance.read_header(found[0], where=str(self._paths[IMAGES]))
+
+    def has_regions(self) -> bool:
+        """Tell whether there is a table of regions."""
+        return self._has(REGIONS)
 
     def count(self, table: str) -> int:
         """Count the rows of a table, after a look at all columns."""

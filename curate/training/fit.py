@@ -17,7 +17,7 @@ from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
-from curate.training import loaded_run, preparation, run_record, sharing
+from curate.training import loaded_run, preparation, run_provenance, run_record, sharing
 from curate.training.networks import build_networks, check_method
 from curate.training.run_folder import RunFolder
 from curate.training.task import Task, open_task
@@ -184,7 +184,7 @@ def _fit_into(
     if warning := trainer.method.warning(measured):
         reporter.warn(warning)
     _warn_of_collapse(log, reporter)
-    for root in by_first_rank(run_record.changed_data)(folder.path, task):
+    for root in by_first_rank(run_provenance.changed_data)(folder.path, task):
         reporter.warn(
             f"{root} changed during the training (files were added, removed or resized): the same "
             "settings will not give the same weights again."

@@ -12,7 +12,7 @@ from curate.data.dataset import DataSource, open_dataset
 from curate.dataset_config import DatasetConfig, ReadingConfig
 from curate.files import atomic, checkpoint, state
 from curate.models.registry import is_factory
-from curate.training import run_folder, run_record
+from curate.training import run_folder, run_provenance, run_record
 from curate.training.networks import Networks, build_networks
 
 if TYPE_CHECKING:
@@ -74,19 +74,18 @@ def load_run(path: Path, config: Config | None = None, *, trust_run: bool = Fals
             f"write segmenter = '{name}' under [fit]."
         )
         raise errors.RunError(msg)
-    provenance_path = path / run_record.PROVENANCE_NAME
-    provenance = run_record.read_json(provenance_path)
-    try:
-        named = provenance["classes"]
-        real_class_px = provenance["real_class_px"]
-    except (KeyError, TypeError) as error:
-        msg = f"{provenance_path} lacks {error}. The run is damaged: fit again."
-        raise errors.RunError(msg) from error
-    classes = records.ClassSet(named["name"], tuple(named["names"]))
+    provenance = run_provenance.read_provenance(path)
+    if len(settings.real) != len(provenance.real):
+        msg = (
+            f"{path} is damaged: its settings name {len(settings.real)} real data sets, its "
+            f"provenance {len(provenance.real)}. Fit again."
+        )
+        raise errors.RunError(msg)
+    classes = records.ClassSet(provenance.classes.name, provenance.classes.names)
     networks = build_networks(
         settings,
         num_classes=len(classes),
-        real_class_px=real_class_px,
+        real_class_px=provenance.real_class_px,
         splits=run_record.read_splits(path),
         is_restored=True,
     )
@@ -99,7 +98,7 @@ def load_run(path: Path, config: Config | None = None, *, trust_run: bool = Fals
         config=settings,
         classes=classes,
         networks=networks,
-        provenance=provenance,
+        provenance=provenance.model_dump(),
     )
 
 

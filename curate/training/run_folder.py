@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from curate.distributed import by_first_rank
-from curate.errors import DataError, StoreError, UsageError
+from curate.errors import DataError, RunError, StoreError, UsageError
 from curate.files import atomic, checkpoint
-from curate.training import run_record
+from curate.training import run_provenance, run_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,9 +125,16 @@ class RunFolder:
         if saved is None:
             return 0
         tensors, meta = saved
-        trainer.load_state(checkpoint.unpack(tensors, meta["structure"]))
-        log.restore(meta["rows"])
-        self._saved_step = int(meta["step"])
+        try:
+            trainer.load_state(checkpoint.unpack(tensors, meta["structure"]))
+            log.restore(meta["rows"])
+            self._saved_step = int(meta["step"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            msg = (
+                f"{self.path / CHECKPOINT_NAME} does not fit this run ({error}). Start a new run "
+                "without --resume."
+            )
+            raise RunError(msg) from error
         return self._saved_step
 
     @by_first_rank
@@ -179,7 +186,7 @@ class RunFolder:
     def _begin(self, config: Config, task: Task) -> Path:
         """Make sure of the data of a resumed run, or write a new one; return its folder."""
         if self.is_resumed:
-            for root in run_record.changed_data(self.path, task):
+            for root in run_provenance.changed_data(self.path, task):
                 msg = (
                     f"{root} changed since {self.path} was started (files were added, removed or "
                     "resized). Start a new run without --resume."

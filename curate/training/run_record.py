@@ -40,6 +40,7 @@ RECENT_STEPS: Final = 50
 FREE_TO_CHANGE: Final = ("device", "workers", "keep_mib", "checkpoint_every", "tensorboard")
 """Keys of [fit] that may differ when a run is resumed."""
 
+_UNREADABLE: Final = (OSError, KeyError, ValueError, TypeError, RuntimeError, pa.ArrowException)
 _NUMBERED: Final = re.compile(r"run-(\d{4,9})")
 
 
@@ -181,17 +182,6 @@ def package_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
-def changed_data(folder: Path, task: Task) -> list[Path]:
-    """List the data sets that are not as they were when the run was started."""
-    provenance = read_json(folder / PROVENANCE_NAME)
-    pairs = [
-        (then, source)
-        for domain, sources in (("real", task.real), ("synthetic", task.synthetic))
-        for then, source in zip(provenance[domain], sources, strict=True)
-    ]
-    return [s.root for then, s in pairs if then["fingerprint"] != s.fingerprint()]
-
-
 def check_same_settings(folder: Path, config: Config) -> None:
     """Refuse to resume a run under other settings."""
     then = _flatten(read_json(folder / SETTINGS_NAME))
@@ -228,12 +218,12 @@ def read_splits(folder: Path) -> dict[str, methods.Split]:
     try:
         table = pd.read_parquet(path)
         columns = (table["key"], table["held_out"], table["fold"])
-    except (OSError, KeyError, pa.ArrowException) as error:
+        return {
+            key: methods.Split(held_out=bool(held_out), fold=int(fold))
+            for key, held_out, fold in zip(*columns, strict=True)
+        }
+    except _UNREADABLE as error:
         raise _damaged(path, error) from error
-    return {
-        key: methods.Split(held_out=bool(held_out), fold=int(fold))
-        for key, held_out, fold in zip(*columns, strict=True)
-    }
 
 
 def _write_json(path: Path, value: object) -> None:
@@ -255,7 +245,7 @@ def read_metric(folder: Path, name: str) -> pd.Series[float] | None:
     path = folder / METRICS_NAME
     try:
         table = pd.read_parquet(path)
-    except (OSError, pa.ArrowException) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from error
     return table.get(name)
 

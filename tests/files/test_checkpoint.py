@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from curate.errors import RunError, StoreError
@@ -142,12 +143,12 @@ def test_missing_and_foreign_files_are_refused(path):
 
 
 def test_newer_file_is_refused_naming_both_versions(path):
-    write_foreign(path, {"curate-state": '{"format_version": 2, "meta": {}}'})
-    with pytest.raises(RunError, match=r"version 2; this curate reads versions up to 1\."):
+    write_foreign(path, {"curate-state": '{"format_version": 3, "meta": {}}'})
+    with pytest.raises(RunError, match=r"version 3; this curate reads versions up to 2\."):
         load_state(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format_version": 1, "meta": []}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format_version": 2, "meta": []}', "[" * 9_999])
 def test_damaged_values_are_refused(path, text):
     write_foreign(path, {"curate-state": text})
     with pytest.raises(RunError, match="cannot be read"):
@@ -168,3 +169,34 @@ def test_full_disk_keeps_the_old_checkpoint(path, monkeypatch):
     assert meta == {"step": 1}
     assert tensors["a"] == 1
     assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.99])
+def test_a_single_flipped_bit_is_refused(path, share):
+    save_state(
+        path, {"a": torch.arange(999.0), "b": torch.ones((), dtype=torch.bfloat16)}, {"s": 1}
+    )
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * share)] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"its SHA-256 differs|cannot be read"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("change", ["meta", "name", "shape", "checksum"])
+def test_whatever_is_changed_after_saving_is_refused(path, change):
+    save_state(path, {"a": torch.ones(2, 3), "b": torch.zeros(2, 3)}, {"step": 4})
+    with safe_open(path, framework="pt") as file:
+        tensors, header = {n: file.get_tensor(n) for n in ("a", "b")}, dict(file.metadata())
+    table = json.loads(header["curate-state"])
+    if change == "meta":
+        table["meta"]["step"] = 5
+    if change == "checksum":
+        del table["sha256"]
+    if change == "name":
+        tensors = {"a": tensors["b"], "b": tensors["a"]}
+    if change == "shape":
+        tensors["a"] = tensors["a"].reshape(3, 2)
+    save_file(tensors, path, metadata={"curate-state": json.dumps(table)})
+    with pytest.raises(RunError, match="its SHA-256 differs"):
+        load_state(path)
