@@ -11,7 +11,7 @@ from abc import abstractmethod
 import torch
 
 from curate import records, weighting
-from curate.methods import label_posterior, protocol, running_weights
+from curate.methods import label_confidence, protocol, running_weights
 
 EPSILON = 1e-6
 
@@ -69,8 +69,8 @@ class Cellwise(protocol.Method):
         """Score images by their ratings, 0.5 where a cell is ignored."""
         valid = evidence.label_map != records.IGNORE_INDEX
         pixel = torch.where(valid, self.rate(evidence), 0.5)
-        side = label_posterior.REGION_CELLS
-        region = label_posterior.mean_of_same_label(pixel, evidence.label_map, side)
+        side = label_confidence.REGION_CELLS
+        region = label_confidence.mean_of_same_label(pixel, evidence.label_map, side)
         means = (pixel * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
         image = means[:, None, None].expand_as(pixel).contiguous()
         return records.LevelScores(image=image, region=region, pixel=pixel, combined=pixel)

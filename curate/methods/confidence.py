@@ -1,7 +1,7 @@
 """Confidence: synthetic pixels weigh what their labels are worth to segmenters that can tell.
 
 A few reference segmenters are trained on real images only, before the joint training; in it, their
-predictions and the segmenter's own are put together by `curate.methods.label_posterior`.
+predictions and the segmenter's own are put together by `curate.methods.label_confidence`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from curate import config, records, seeding
-from curate.methods import label_posterior, protocol, references
+from curate.methods import label_confidence, protocol, references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,8 @@ class Confidence(protocol.Method):
         super().__init__()
         self.settings, self.splits = settings, dict(context.splits)
         self.references = nn.ModuleList(context.build_segmenter() for _ in range(settings.folds))
-        self.posterior = label_posterior.LabelPosterior(
-            context.num_classes, own=settings.own, clip=settings.clip
+        self.confidence = label_confidence.LabelConfidence(
+            context.num_classes, context.splits, own=settings.own, clip=settings.clip
         )
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
 
@@ -102,47 +102,24 @@ class Confidence(protocol.Method):
     def step(
         self, evidence: records.Evidence, *, is_warmup: bool
     ) -> tuple[Tensor, dict[str, float]]:
-        """Weigh the batch's synthetic cells; each image is shown to one reference, of its fold."""
-        weights = protocol.unit_weights(evidence)
-        rows = torch.nonzero(~evidence.is_real)[:, 0].tolist()
-        synthetic = evidence.pick(rows)
-        self.posterior.count(synthetic.label_map)
-        if is_warmup:
-            return weights, {}
-        logs = torch.zeros_like(synthetic.predictions)
-        folds = [self._fold_of(key) for key in synthetic.keys]
-        for fold in sorted(set(folds)):
-            own = [row for row, of_row in enumerate(folds) if of_row == fold]
-            logs[own] = self._predict(fold, synthetic.images[own])
-        levels = self.posterior(synthetic, logs, [False] * len(rows))
-        weights[rows], ess = self.posterior.weigh(levels.combined, synthetic.label_map)
-        return weights, {"ess": float(ess)}
+        """Weigh the batch's synthetic cells."""
+        return self.confidence.step(evidence, self._predict, is_warmup=is_warmup)
 
     @torch.no_grad()
     def scores(self, evidence: records.Evidence) -> records.LevelScores:
-        """Score images by all references; a real one of the training by that of its fold alone."""
-        # every reference gets all images: what else is in a batch must not change a score
+        """Score images by all reference segmenters."""
         folds = range(self.settings.folds)
-        each = torch.stack([self._predict(fold, evidence.images) for fold in folds])
-        is_known = [key.startswith("r") and key in self.splits for key in evidence.keys]
-        logs = each.mean(dim=0)
-        for row in (row for row, known in enumerate(is_known) if known):
-            logs[row] = each[self._fold_of(evidence.keys[row]), row]
-        levels: records.LevelScores = self.posterior(evidence, logs, is_known)
+        logs = torch.stack([self._predict(fold, evidence.images) for fold in folds])
+        levels: records.LevelScores = self.confidence(evidence, logs)
         return levels
 
     def weight_rule(self) -> weighting.WeightRule:
         """Return the rule of the last step."""
-        return self.posterior.weight_rule()
+        return self.confidence.weight_rule()
 
     def _predict(self, fold: int, images: Tensor) -> Tensor:
-        """Return log-probabilities (N, C, h, w) float32 by the reference of a fold."""
-        return references.reference_log_probabilities(self._reference(fold), images).float()
-
-    def _fold_of(self, key: str) -> int:
-        """Fold of an image of the training."""
-        split = self.splits.get(key)
-        return split.fold if split else 0
+        """Return log-probabilities (N, C, h, w) float16 by the reference of a fold."""
+        return references.reference_log_probabilities(self._reference(fold), images)
 
     def _reference(self, fold: int) -> models.Segmenter:
         """Return the reference segmenter of a fold."""

@@ -61,36 +61,36 @@ def evidence_of(keys, labels, own):
     )
 
 
-def test_posterior_weighs_probability_against_the_frequency_of_the_class():
+def test_levels_are_worked_out_from_both_probabilities():
     method = make_method((0.8,))
-    method.posterior.given.copy_(torch.tensor([30.0, 10.0]))  # frequencies 3/4 and 1/4
-    seen = evidence_of(["s0:a"], [[0, 1, 255]], [[0.2, 0.9, 0.9]])
-    # class 0: sqrt(.2 * .8) = .4; class 1: sqrt(.1 * .2) = .1414
+    seen = evidence_of(["s0:a"], [[0, 0, 1, 255]], [[0.2, 0.45, 0.9, 0.9]])
+    # class 0: sqrt(.2 * .8) = .4 and sqrt(.45 * .8) = .6; class 1: sqrt(.1 * .2)
+    alone = math.sqrt(0.02)
     found = method.scores(seen)
-    expected = [0.4 / (0.4 + 0.75), math.sqrt(0.02) / (math.sqrt(0.02) + 0.25), 0.5]
-    torch.testing.assert_close(found.pixel[0, 0], torch.tensor(expected), atol=1e-3, rtol=0)
-    torch.testing.assert_close(found.region, found.pixel)  # no cell of the same label is near
-    mean = torch.full((1, 1, 3), sum(expected[:2]) / 2)
-    torch.testing.assert_close(found.image, mean, atol=1e-3, rtol=0)
-    torch.testing.assert_close(found.combined, (found.pixel + found.region + found.image) / 3)
+    both = [math.sqrt(0.4 * 0.5), math.sqrt(0.6 * 0.5), alone]
+    expected = {
+        "pixel": [0.4, 0.6, alone, 0],
+        "region": [0.5, 0.5, alone, 0],
+        "combined": [*both, 0],
+        "image": [sum(both) / 3] * 4,
+    }
+    for level, values in expected.items():
+        cells = getattr(found, level)[0, 0]
+        torch.testing.assert_close(cells, torch.tensor(values), atol=1e-3, rtol=0)
 
 
 def test_real_images_of_the_training_are_scored_by_the_reference_of_their_fold_alone():
     method = make_method()
-    method.posterior.given.copy_(torch.tensor([10.0, 10.0]))
     seen = evidence_of(["r0:a", "r0:b", "x:new"], [[0]] * 3, [[0.99]] * 3)
-    pixel = method.scores(seen).pixel[:, 0, 0]
     both = math.sqrt(0.99 * math.sqrt(0.8 * 0.5))  # an unknown image: everyone who can tell
-    expected = [p / (p + 0.5) for p in (0.8, 0.5, both)]
-    torch.testing.assert_close(pixel, torch.tensor(expected), atol=1e-3, rtol=0)
+    expected = torch.tensor([0.8, 0.5, both])
+    torch.testing.assert_close(method.scores(seen).pixel[:, 0, 0], expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("own", "expected"), [(0.0, 0.8), (1.0, 0.2)])
 def test_share_of_the_own_prediction_is_an_exponent(own, expected):
-    method = make_method((0.8,), own=own)
-    method.posterior.given.copy_(torch.tensor([1.0, 0.0]))
-    pixel = method.scores(evidence_of(["s0:a"], [[0]], [[0.2]])).pixel
-    torch.testing.assert_close(pixel.item(), expected / (expected + 1), atol=1e-3, rtol=0)
+    pixel = make_method((0.8,), own=own).scores(evidence_of(["s0:a"], [[0]], [[0.2]])).pixel
+    torch.testing.assert_close(pixel.item(), expected, atol=1e-3, rtol=0)
 
 
 def test_each_class_keeps_its_share_of_the_weight():
@@ -100,11 +100,10 @@ def test_each_class_keeps_its_share_of_the_weight():
     warm, _ = method.step(seen, is_warmup=True)
     assert torch.equal(warm, torch.ones(2, 1, 4))
     weights, metrics = method.step(seen, is_warmup=False)
-    # the reference of fold 0 says .8 for class 0; each class is given to half of the cells
-    posterior = [math.sqrt(p) / (math.sqrt(p) + 0.5) for p in (0.72, 0.4, 0.02, 0.04)]
-    pixel = torch.tensor(posterior)
+    # the reference of fold 0 says .8 for class 0
+    pixel = torch.tensor([0.72, 0.4, 0.02, 0.04]).sqrt()
     region = torch.cat([pixel[:2].mean().expand(2), pixel[2:].mean().expand(2)])
-    scores = (pixel + region + pixel.mean()) / 3
+    scores = (pixel * region).sqrt()
     for cells in (slice(0, 2), slice(2, 4)):
         expected = scores[cells] / scores[cells].mean()
         torch.testing.assert_close(weights[1, 0, cells], expected, atol=1e-4, rtol=0)
