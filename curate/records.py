@@ -27,6 +27,9 @@ WEIGHT_NAMES: Final = ("weight", "image_weight", "region_weight", "pixel_weight"
 GRID_STRIDE: Final = 4
 """Pixels of a resized image per cell of the grid that weighting networks work on."""
 
+SUBSET_RECORD: Final = "subset.json"
+"""File that marks a folder as a subset that was exported."""
+
 OK: Final = "ok"
 """Status of an image that could be read and scored."""
 

@@ -167,6 +167,8 @@ def _find_masks(survey: Survey, usable: list[Facts]) -> Problem | None:
     is_mask = set(seen) == {0, 255}
     if not is_mask or 255 in source.id_map.ids or any(f.palette for f in usable):
         return None
+    if (source.root / records.SUBSET_RECORD).exists():
+        return None  # 255 is what was not selected
     share = seen[255] / seen.total()
     other = source.classes.names[1] if len(source.classes) == 2 else "which"
     return _set_problem(

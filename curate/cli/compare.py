@@ -53,8 +53,8 @@ def compare(
     Arms are evaluated on the test tables of curate.toml, from which nothing is learned: real,
     real-matched, synthetic, joint, finetune, joint-real, constant, a method's weights (default,
     streams, ..), their controls (default:permuted, default:inverted), the best by its scores
-    (default:top30, or :region or :pixel after it), as much at random (random30), and the arm
-    tables of curate.toml.
+    (default:top30; :region or :pixel and :per-class may follow), as much at random (random30),
+    and the arm tables of curate.toml.
     """
     with process.command_errors() as reporter:
         process.keep_memory()

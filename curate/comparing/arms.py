@@ -21,6 +21,7 @@ CONSTANTS: Final = (0.1, 0.3, 1.0, 3.0)
 
 _SELECTION: Final = re.compile(
     r"(?:(?P<base>.+):)?(?P<kind>top|random)(?P<share>\d{1,2})(?::(?P<by>image|region|pixel))?"
+    r"(?P<per_class>:per-class)?"
 )
 
 Media = Literal["real", "half", "synthetic", "both"]
@@ -63,12 +64,15 @@ class Selection:
         ``image``, ``region`` or ``pixel``.
     is_random : bool
         Drawn at random: as many pixels of each class as the best have.
+    per_class : bool
+        The share is that of each class, so that none is lost.
     """
 
     method: str
     share: int
     by: str = "image"
     is_random: bool = False
+    per_class: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,9 @@ def _parse_selection(name: str, config: Config) -> Arm | None:
     if arm is None or arm.base is None:
         return None
     is_random, by = found["kind"] == "random", found["by"] or "image"
-    selection = Selection(arm.stages[0].method, int(found["share"]), by, is_random)
+    selection = Selection(
+        arm.stages[0].method, int(found["share"]), by, is_random, bool(found["per_class"])
+    )
     return replace(arm, name=name, stages=(Stage(),), is_base=False, selection=selection)
 
 
@@ -215,5 +221,5 @@ def _unknown(name: str, config: Config) -> str:
     return (
         f"'{name}' is no arm. Known: {', '.join(known)}; a method with :permuted, :inverted, "
         ":top30 or :random30 (any share from 1 to 99 per cent; by image, or with :region or :pixel "
-        f"after it); constant:0.3; [[arm]] tables of curate.toml. {hint}"
+        f"and :per-class after it); constant:0.3; [[arm]] tables of curate.toml. {hint}"
     ).rstrip()

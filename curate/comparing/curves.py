@@ -27,7 +27,9 @@ SMALLEST: Final = {"share": 1, "num_real": 2, "steps": 1}
 WHOLE: Final = "joint"
 """What a selection of 100 % is."""
 
-_SHARE_OF: Final = re.compile(r"(?:(?<=:)|^)(top|random)\d{1,2}(?=(?::(?:image|region|pixel))?$)")
+_SHARE_OF: Final = re.compile(
+    r"(?:(?<=:)|^)(top|random)\d{1,2}(?=(?::(?:image|region|pixel))?(?::per-class)?$)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def select_synthetic(
         folders,
         by=selection.by,
         top=f"{selection.share}%",
+        per_class=selection.per_class,
         control="random" if selection.is_random else None,
         seed=seed,
         overwrite=True,

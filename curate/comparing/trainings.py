@@ -130,7 +130,9 @@ def run_training(training: Training) -> Outcome:
     result = None
     for number, stage in enumerate(arm.stages):
         previous = result.run if result else None
-        result = _train(training, config, stage, warnings, number, previous)
+        # of what a selection has left of a set, there is nothing to say
+        reporter = reporting.SilentReporter() if arm.selection else warnings
+        result = _train(training, config, stage, reporter, number, previous)
         seconds += result.trained_seconds
         share *= _used(stage, result.run)
     assert result is not None, "an arm has at least one stage"
@@ -166,6 +168,8 @@ def _train(
     is_kept = number is None or arm.is_base
     run = training.kept_fit if is_kept else training.work / f"stage-{number}"
     run.parent.mkdir(parents=True, exist_ok=True)
+    if run.exists() and run_record.read_run(run).status == "finished":
+        reporter = reporting.SilentReporter()  # it has been told of
     staged = configure(config, stage, steps, previous)
     return fit(staged, out=run, resume=run.exists(), shared=training.shared, reporter=reporter)
 

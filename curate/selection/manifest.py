@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.records import SUBSET_RECORD
 from curate.scores.arrow import text_scalar, to_arrow
 from curate.selection.cuts import rank
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from curate.selection.source import SubsetSource
 
 MANIFEST_NAME: Final = "manifest.csv"
-RECORD_NAME: Final = "subset.json"
+RECORD_NAME: Final = SUBSET_RECORD
 RECORD_FORMAT: Final = "curate-subset"
 RECORD_VERSION: Final = 1
 

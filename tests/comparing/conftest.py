@@ -9,6 +9,7 @@ import pytest
 
 from curate.comparing import trainings
 from curate.config import DatasetConfig
+from curate.training.run_record import write_run
 from tests.tiny import tiny_config, write_dataset
 
 
@@ -38,6 +39,7 @@ def trained(monkeypatch):
         if out.parent.name != "fits":
             seen[out.parent.name].append(config)
         out.mkdir(parents=True, exist_ok=True)
+        write_run(out, status="finished")
         pd.DataFrame({"ess": [np.nan, 0.5]}).to_parquet(out / "metrics.parquet")
         return SimpleNamespace(run=out, trained_seconds=2.0)
 

@@ -52,6 +52,8 @@ def test_selections_name_method_share_and_unit():
     best, drawn, short = parse("hierarchical:top7:pixel", "streams:random30", "random99")
     assert best.selection == Selection("hierarchical", 7, "pixel")
     assert drawn.selection == Selection("streams", 30, "image", is_random=True)
+    (each,) = parse("hierarchical:top7:pixel:per-class")
+    assert each.selection == Selection("hierarchical", 7, "pixel", per_class=True)
     assert short.selection == Selection(FitConfig().method, 99, "image", is_random=True)
     assert {arm.stages for arm in (best, drawn, short)} == {parse("joint")[0].stages}
 

@@ -52,6 +52,7 @@ def test_what_is_no_curve_is_told_what_one_is(text, message):
 def test_only_the_share_of_a_selection_changes():
     assert at_share("mine30:top30:region", 5) == "mine30:top5:region"
     assert at_share("random30", None) == "random"
+    assert at_share("default:top30:pixel:per-class", 7) == "default:top7:pixel:per-class"
     assert at_share("top30:permuted", 5) == "top30:permuted"
 
 

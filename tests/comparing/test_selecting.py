@@ -7,8 +7,10 @@ from PIL import Image
 from curate.comparing.arms import Selection
 from curate.comparing.selecting import select_synthetic
 from curate.config import DatasetConfig
+from curate.errors import DataError
 from curate.records import IGNORE_INDEX
 from curate.scores.score_file import ScoreFile
+from curate.training.task import open_task
 from tests.tiny import RecordingReporter, write_dataset
 
 
@@ -51,6 +53,27 @@ def test_images_of_all_sets_are_cut_by_one_threshold(config, finished_run, tmp_p
     assert sorted(kept) == sorted(everything)[-round(0.3 * len(everything)) :]
     assert share == pytest.approx(len(kept) / len(everything))  # all images are of one size
     assert {subset.layout for subset in subsets.values()} == {"folder"}
+
+
+def test_a_selection_of_one_class_is_not_taken_for_masks(config, finished_run, tmp_path):
+    subsets, _ = select(config, finished_run[1], tmp_path)
+    for label in (path for d in subsets.values() for path in (d.path / "labels").iterdir()):
+        only = np.full((40, 56), IGNORE_INDEX, np.uint8)
+        only[:9] = 0
+        label.unlink()  # a link to the original
+        Image.fromarray(only).save(label)
+    chosen = config.model_copy(update={"synthetic": tuple(subsets.values())})
+    open_task(chosen, num_folds=1, reporter=RecordingReporter())
+    (subsets.popitem()[1].path / "subset.json").unlink()
+    with pytest.raises(DataError, match="hold 0 and 255 only"):
+        open_task(chosen, num_folds=1, reporter=RecordingReporter())
+
+
+def test_no_class_is_lost_where_each_keeps_its_share(config, finished_run, tmp_path):
+    subsets, _ = select(config, finished_run[1], tmp_path, by="pixel", per_class=True)
+    kept = valid_px(*(d.path for d in subsets.values()))
+    everything = valid_px(*(d.path for d in config.synthetic))
+    assert (abs(kept - 0.3 * everything) <= 0.5).all()
 
 
 def test_a_control_holds_the_same_pixels_of_each_class(config, finished_run, tmp_path):
