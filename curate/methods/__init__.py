@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from curate.errors import ConfigError, did_you_mean
-from curate.methods import label_quality, learn_to_reweight
+from curate.methods import label_quality, learn_to_reweight, meta_weight_net
 from curate.methods.confidence import Confidence
 from curate.methods.controls import CONTROLS, controlled
 from curate.methods.given import Given
@@ -32,6 +32,7 @@ METHODS: Final[dict[str, type[Method]]] = {
     "hierarchical": Hierarchical,
     "label_quality": label_quality.LabelQuality,
     "learn_to_reweight": learn_to_reweight.LearnToReweight,
+    "meta_weight_net": meta_weight_net.MetaWeightNet,
     "streams": Streams,
     "uniform": Uniform,
 }

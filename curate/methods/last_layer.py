@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from curate import grid, models, records
+from curate import distributed, grid, models, records
 
 STAGES: Final = (models.segmenter.DECODER,)
 """What `look` needs in its evidence."""
@@ -39,25 +39,53 @@ class Gradients(NamedTuple):
     inputs: Tensor
 
 
-def look(evidence: records.Evidence) -> Gradients:
-    """Take the factors from what is known of a batch."""
+def look(evidence: records.Evidence, change: Tensor | None = None) -> Gradients:
+    """Take the factors from what is known of a batch.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    change : (C, F + 1) float32, optional
+        What is taken from the last layer before, as by a step of gradient descent.
+    """
     height, width = evidence.label_map.shape[1:]
     features = grid.to_grid(evidence.features[STAGES[0]], (height, width))
-    return factor(evidence.predictions, features, evidence.label_map)
+    inputs = F.pad(features, (0, 0, 0, 0, 0, 1), value=1.0)
+    predictions = evidence.predictions
+    if change is not None:  # probabilities are logits but for a constant
+        logits = predictions.clamp(min=LEAST).log()
+        predictions = (logits - torch.einsum("cf,nfhw->nchw", change, inputs)).softmax(dim=1)
+    return factor(predictions, inputs, evidence.label_map)
 
 
-def factor(predictions: Tensor, features: Tensor, label_map: Tensor) -> Gradients:
-    """Take the factors from predictions (N, C, h, w), features (N, F, h, w), labels (N, h, w)."""
+def factor(predictions: Tensor, inputs: Tensor, label_map: Tensor) -> Gradients:
+    """Take the factors from predictions (N, C, h, w), inputs with a 1, and labels (N, h, w)."""
     labels = grid.one_hot(label_map, predictions.shape[1])
     valid = label_map != records.IGNORE_INDEX
-    errors = (predictions - labels) * valid[:, None]
-    return Gradients(errors, F.pad(features, (0, 0, 0, 0, 0, 1), value=1.0))
+    return Gradients((predictions - labels) * valid[:, None], inputs)
+
+
+def losses(predictions: Tensor, label_map: Tensor) -> Tensor:
+    """Cross-entropy of each cell, (N, h, w); 0 where ignored."""
+    index = label_map.clamp(max=predictions.shape[1] - 1)[:, None]
+    chosen = predictions.gather(1, index)[:, 0].clamp(min=LEAST)
+    return -chosen.log() * (label_map != records.IGNORE_INDEX)
 
 
 def add_up(gradients: Gradients, weights: Tensor) -> Tensor:
     """Sum the gradients of all cells, weighted by (N, h, w): (C, F + 1)."""
     errors = (gradients.errors * weights[:, None]).movedim(1, 0).flatten(1)
     return errors @ gradients.inputs.movedim(1, 0).flatten(1).T
+
+
+def real_gradient(
+    evidence: records.Evidence, change: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Sum the gradients of all real cells of a step, (C, F + 1), and count them; see `look`."""
+    real = evidence.pick(torch.nonzero(evidence.is_real)[:, 0].tolist())
+    valid = (real.label_map != records.IGNORE_INDEX).to(real.predictions)
+    total = add_up(look(real, change), valid)
+    return distributed.sum_over_ranks(total), distributed.sum_over_ranks(valid.sum())
 
 
 def align(gradients: Gradients, direction: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class LearnToReweight(cellwise.Cellwise):
         self, evidence: records.Evidence, synthetic: records.Evidence
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """Rate the cells of a step by their alignment with its real gradient."""
-        total, count = real_gradient(evidence)
+        total, count = last_layer.real_gradient(evidence)
         keep = self.settings.decay
         self.real_sum.mul_(keep).add_(total)
         self.real_count.mul_(keep).add_(count)
@@ -90,11 +90,3 @@ class LearnToReweight(cellwise.Cellwise):
         mean = self.aligned_sum / self.aligned_count.clamp(min=last_layer.LEAST)
         largest = (self.settings.clip * mean).clamp(min=last_layer.LEAST)
         return (aligned / largest).clamp(min=0, max=1)
-
-
-def real_gradient(evidence: records.Evidence) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sum the gradients of all real cells of a step, (C, F + 1), and count them."""
-    real = evidence.pick(torch.nonzero(evidence.is_real)[:, 0].tolist())
-    valid = (real.label_map != records.IGNORE_INDEX).to(real.predictions)
-    total = last_layer.add_up(last_layer.look(real), valid)
-    return distributed.sum_over_ranks(total), distributed.sum_over_ranks(valid.sum())

@@ -81,6 +81,24 @@ def test_alignment_is_what_a_step_along_a_cells_gradient_does():
     assert_near(found * (expected != 0), expected)
 
 
+def test_changed_layer_has_the_gradients_of_its_new_predictions():
+    weight, features, label_map = make_layer()
+    change = torch.randn(weight.shape, generator=torch.Generator().manual_seed(2)).double()
+    before, after = (
+        evidence_of(layer, features, label_map, [True, True]) for layer in (weight, weight - change)
+    )
+    found, expected = last_layer.look(before, change), last_layer.look(after)
+    torch.testing.assert_close(found.errors, expected.errors)
+    assert torch.equal(found.inputs, expected.inputs)
+
+
+def test_losses_are_those_of_the_given_labels():
+    weight, features, label_map = make_layer()
+    seen = evidence_of(weight, features, label_map, [True, True])
+    expected = losses_of(weight, features, label_map)
+    torch.testing.assert_close(last_layer.losses(seen.predictions, label_map), expected)
+
+
 def test_ignored_cells_have_no_gradient():
     gradients = last_layer.look(evidence_of(*make_layer(), [True, True]))
     lengths = last_layer.lengths(gradients)
@@ -89,9 +107,8 @@ def test_ignored_cells_have_no_gradient():
 
 def test_factors_by_hand():
     predictions = torch.tensor([0.8, 0.2])[None, :, None, None]
-    features = torch.tensor([2.0, 2.0])[None, :, None, None]
-    gradients = last_layer.factor(predictions, features, torch.tensor([[[1]]]))
-    assert torch.equal(gradients.inputs[0, :, 0, 0], torch.tensor([2.0, 2.0, 1.0]))
+    inputs = torch.tensor([2.0, 2.0, 1.0])[None, :, None, None]
+    gradients = last_layer.factor(predictions, inputs, torch.tensor([[[1]]]))
     expected = torch.tensor([[1.6, 1.6, 0.8], [-1.6, -1.6, -0.8]])
     torch.testing.assert_close(last_layer.add_up(gradients, torch.ones(1, 1, 1)), expected)
     torch.testing.assert_close(last_layer.lengths(gradients).item(), 3 * 0.8 * 2**0.5)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from curate.methods import MethodContext, last_layer
-from curate.methods.learn_to_reweight import LearnToReweight, real_gradient
+from curate.methods.learn_to_reweight import LearnToReweight
 from curate.records import Evidence
 from tests.methods import test_last_layer as layers
 
@@ -97,14 +97,14 @@ def test_alignment_is_the_derivative_of_the_real_loss_after_a_step_by_each_weigh
         return layers.losses_of(moved, features[:1], label_map[:1]).sum() / num_real
 
     expected = layers.differentiate(real_loss_after_a_step, torch.zeros(1, 2, 3).double())
-    total, count = real_gradient(seen)
+    total, count = last_layer.real_gradient(seen)
     layers.assert_near(last_layer.align(synthetic, total / count), -expected)
 
 
 def test_the_step_that_is_looked_ahead_is_one_of_gradient_descent():
     weight, features, label_map = layers.make_layer()
     seen = layers.evidence_of(weight, features, label_map, [True, False])
-    total, count = real_gradient(seen)
+    total, count = last_layer.real_gradient(seen)
     expected = layers.differentiate(
         lambda moved: layers.losses_of(moved, features[:1], label_map[:1]).sum() / 5, weight
     )

@@ -9,7 +9,7 @@ from curate.scoring.score import score
 from curate.training.fit import fit
 from tests.tiny import tiny_config
 
-RIVALS = ("label_quality", "learn_to_reweight")
+RIVALS = ("label_quality", "learn_to_reweight", "meta_weight_net")
 
 
 @pytest.mark.slow
