@@ -172,10 +172,13 @@ def test_parquet_names_the_classes_and_where_it_comes_from(written):
         assert json.loads(schema.field(name).metadata[b"class_names"]) == ["a", "b"]
 
 
+BY_HAND = PROVENANCE | {"levels": ["image", "pixel"]}
+
+
 def make_by_hand(path):
     """Write a file of one image of 4x6 pixels as the table says, with h5py alone."""
     with h5py.File(path, "w") as file:
-        for name, text in (("format", "curate-scores"), ("provenance", json.dumps(PROVENANCE))):
+        for name, text in (("format", "curate-scores"), ("provenance", json.dumps(BY_HAND))):
             kind = h5py.string_dtype("utf-8", len(text))
             file.attrs.create(name, text.encode(), dtype=kind)
         file.attrs["format_version"] = 2
