@@ -12,31 +12,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from curate import config, records, seeding
 from curate.methods import label_confidence, protocol, references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from curate import models, weighting
+    from curate import models, records, weighting
 
 
-class ConfidenceSettings(config.Strict):
+class ConfidenceSettings(references.ReferenceSettings):
     """``[method]`` of ``confidence``."""
-
-    folds: int = Field(2, ge=1, le=10)
-    """Reference segmenters. Each learns from the real images of the other folds, and scores those
-    of its own; with 1 it learns from all of them.
-    """
-
-    reference_share: float = Field(0.33, gt=0, le=1)
-    """Steps of all of them together, as a share of those of the joint training."""
-
-    reference_steps: int = Field(250, ge=1)
-    """Most steps that one of them is trained for."""
-
-    reference_learning_rate: float = Field(3e-3, gt=0)
-    """Peak of their schedule: a linear warm-up, then a cosine."""
 
     own: float = Field(0.5, ge=0, le=1)
     """Exponent of the segmenter's own probability in the geometric mean; the rest is theirs."""
@@ -80,23 +65,10 @@ class Confidence(protocol.Method):
 
     def prepare(self, preparation: protocol.Preparation) -> Iterator[protocol.Progress]:
         """Train one reference segmenter after the other."""
-        settings, total = self.settings, self.settings.folds
-        each = int(settings.reference_share * preparation.num_steps / total)
-        for fold in range(int(self.num_learned), total):
-            own = {key for key, split in self.splits.items() if split.fold == fold and total > 1}
-            training = references.train_reference(
-                self._reference(fold),
-                preparation,
-                frozenset(own),
-                steps=min(max(1, each), settings.reference_steps),
-                learning_rate=settings.reference_learning_rate,
-                seed=seeding.stable_seed(preparation.seed, "reference", fold),
-                device=self.num_learned.device,
-            )
-            for _ in training:
-                yield protocol.Progress(fold, total, is_safe=False)
-            self.num_learned.fill_(fold + 1)
-            yield protocol.Progress(fold + 1, total, is_safe=True)
+        made = [self._reference(fold) for fold in range(self.settings.folds)]
+        return references.train_references(
+            made, preparation, self.splits, self.settings, self.num_learned
+        )
 
     @torch.no_grad()
     def step(

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
-from curate import grid, records, seeding
+from curate import config, grid, records, seeding
+from curate.methods import protocol
 from curate.models.schedule import warmup_cosine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
 
-    from curate.methods.protocol import Preparation
     from curate.models import Segmenter
 
 MIN_PROBABILITY: Final = 1e-6
@@ -31,6 +32,57 @@ PASTED_SHARE: Final = 0.75
 SUPERPIXEL_SHARES: Final = (0.2, 0.6)
 """Range of the share of an image's superpixels that is pasted over."""
 WEIGHT_DECAY: Final = 1e-2
+
+
+class ReferenceSettings(config.Strict):
+    """What can be set of reference segmenters of the folds of the real images."""
+
+    folds: int = Field(2, ge=1, le=10)
+    """Reference segmenters. Each learns from the real images of the other folds, and scores those
+    of its own; with 1 it learns from all of them.
+    """
+
+    reference_share: float = Field(0.33, gt=0, le=1)
+    """Steps of all of them together, as a share of those of the joint training."""
+
+    reference_steps: int = Field(250, ge=1)
+    """Most steps that one of them is trained for."""
+
+    reference_learning_rate: float = Field(3e-3, gt=0)
+    """Peak of their schedule: a linear warm-up, then a cosine."""
+
+
+def train_references(
+    segmenters: Sequence[Segmenter],
+    preparation: protocol.Preparation,
+    splits: Mapping[str, protocol.Split],
+    settings: ReferenceSettings,
+    num_learned: Tensor,
+) -> Iterator[protocol.Progress]:
+    """Train one segmenter a fold, each on the real images of the others.
+
+    Parameters
+    ----------
+    num_learned : scalar int64
+        How many are trained already; counted on.
+    """
+    total = settings.folds
+    each = int(settings.reference_share * preparation.num_steps / total)
+    for fold in range(int(num_learned), total):
+        own = {key for key, split in splits.items() if split.fold == fold and total > 1}
+        training = train_reference(
+            segmenters[fold],
+            preparation,
+            frozenset(own),
+            steps=min(max(1, each), settings.reference_steps),
+            learning_rate=settings.reference_learning_rate,
+            seed=seeding.stable_seed(preparation.seed, "reference", fold),
+            device=num_learned.device,
+        )
+        for _ in training:
+            yield protocol.Progress(fold, total, is_safe=False)
+        num_learned.fill_(fold + 1)
+        yield protocol.Progress(fold + 1, total, is_safe=True)
 
 
 def reference_log_probabilities(reference: Segmenter, images: Tensor) -> Tensor:
@@ -42,7 +94,7 @@ def reference_log_probabilities(reference: Segmenter, images: Tensor) -> Tensor:
 
 def train_reference(
     reference: Segmenter,
-    preparation: Preparation,
+    preparation: protocol.Preparation,
     excluded: frozenset[str],
     *,
     steps: int,
@@ -86,7 +138,7 @@ def train_reference(
 
 
 def paste_superpixels(
-    batch: records.Batch, preparation: Preparation, rng: np.random.Generator
+    batch: records.Batch, preparation: protocol.Preparation, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Paste superpixels of other images of the batch, with their labels, into most images.
 
