@@ -83,6 +83,8 @@ class Layout:
 
     def split_of(self, values: tuple[str, ...]) -> str:
         """Tell the split of an image by the values of its pattern, '' if no folder names it."""
+        if len(values) == 1 and "/" not in values[0]:
+            return ""
         names = self.image_pattern.names
         if patterns.SPLIT in names:
             return values[names.index(patterns.SPLIT)]

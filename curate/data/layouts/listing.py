@@ -136,11 +136,16 @@ class _Image(NamedTuple):
 def _find_labels(paths: list[str], pattern: patterns.Pattern) -> dict[str, str]:
     """Find the label files of a pattern: path without suffix, as NFC -> path."""
     found: dict[str, str] = {}
+    suffixes, start, match = pattern.own_suffixes, pattern.start, pattern.match
     for path in paths:
+        if not path.startswith(start):
+            continue
         stem, _, suffix = path.rpartition(".")
-        if suffix.lower() in pattern.own_suffixes and pattern.match(stem) is not None:
+        if suffix.lower() in suffixes and match(stem) is not None:
             key = _normal(stem)
-            found[key] = min(path, found.get(key, path), key=_preference)
+            if key in found:
+                path = min(path, found[key], key=_preference)
+            found[key] = path
     return found
 
 
@@ -162,21 +167,20 @@ def _find_images(
     paths: list[str], pattern: patterns.Pattern, labels: set[str]
 ) -> tuple[list[_Image], Counter[str]]:
     """Find the images, in order, and count what is named like one but cannot be read."""
+    start, suffixes, match = pattern.start, pattern.own_suffixes, pattern.match
+    inside = sorted(path for path in paths if path.startswith(start) and path not in labels)
     images, others = [], Counter[str]()
-    for path in paths:
+    for path in inside:
         stem, _, suffix = path.rpartition(".")
         suffix = suffix.lower()
-        is_read = suffix in pattern.own_suffixes
-        if not is_read and suffix in NOTES:
+        values = match(stem)
+        if values is None:
             continue
-        values = pattern.match(stem)
-        if values is None or path in labels:
-            continue
-        if is_read:
+        if suffix in suffixes:
             images.append(_Image(path, values))
-        elif "." in path.rpartition("/")[2]:
+        elif suffix not in NOTES and "." in path.rpartition("/")[2]:
             others[suffix] += 1
-    return sorted(images), others
+    return images, others
 
 
 def _match(
@@ -228,9 +232,9 @@ def _name_pairs(images: list[_Image], label_paths: list[str], layout: Layout) ->
     taken: set[str] = set()
     for image, label_path in zip(images, label_paths, strict=True):
         status = records.OK if label_path else "missing_label"
-        if not (_is_utf8(image.path) and _is_utf8(label_path)):
-            status = "bad_name"
         paths = _repair_utf8(image.path), _repair_utf8(label_path)
+        if paths != (image.path, label_path):
+            status = "bad_name"
         split = layout.split_of(image.values)
         pair_id = paths[0].rpartition(".")[0]
         if layout.is_given:
@@ -321,11 +325,6 @@ def _identify(folder: Path) -> tuple[int, int]:
         msg = f"{folder} cannot be opened: {error.strerror}. Make it readable, or leave it out."
         raise errors.DataError(msg, code="unreadable_folder") from error
     return status.st_dev, status.st_ino
-
-
-def _is_utf8(path: str) -> bool:
-    """Tell whether a file name can be written to a table."""
-    return _repair_utf8(path) == path
 
 
 def _repair_utf8(path: str) -> str:

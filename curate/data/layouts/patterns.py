@@ -75,6 +75,11 @@ class Pattern:
         return self.text.partition("{")[0].rpartition("/")[0]
 
     @cached_property
+    def start(self) -> str:
+        """What all paths start with."""
+        return self.text.partition("{")[0]
+
+    @cached_property
     def weight(self) -> int:
         """Number of letters that are given: how much it says that a file fits."""
         return len(_PLACE.sub("", self.stem))

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 
 import pytest
 
 from curate.data.layouts import LAYOUTS
+from curate.data.layouts.layout import Layout
 from curate.data.layouts.listing import list_pairs
 from curate.errors import DataError
 
@@ -125,3 +127,68 @@ def test_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match="images cannot be listed: Permission denied"):
         list_folder(tmp_path)
+
+
+def listed(root, layout="folder"):
+    return list_pairs(root, LAYOUTS[layout])
+
+
+def test_label_of_another_sequence_is_never_taken(tmp_path):
+    touch(tmp_path, "images/a/1.png", "images/a/2.png", "images/b/1.png")
+    touch(tmp_path, "labels/a/1.png", "labels/b/1.png", "labels/b/2.png")
+    found = {pair.id: pair.label_path for pair in listed(tmp_path).pairs}
+    assert found["images/a/2"] == ""
+    assert listed(tmp_path).lone_labels == ("labels/b/2.png",)
+
+
+def test_names_match_however_their_characters_are_composed(tmp_path):
+    composed = unicodedata.normalize("NFC", "Münster")
+    apart = unicodedata.normalize("NFD", "Münster")
+    assert composed != apart
+    touch(tmp_path, f"images/{apart}_1.png", f"labels/{composed}_1.png")
+    touch(tmp_path, f"images/{composed}_2.png", f"labels/{apart}_2.png")
+    assert [pair.status for pair in listed(tmp_path).pairs] == ["ok", "ok"]
+
+
+def test_files_of_other_kinds_are_counted_by_suffix(tmp_path):
+    touch(tmp_path, "images/a.png", "labels/a.png", "images/b.heic", "images/c.heic")
+    touch(tmp_path, "images/d.npy", "images/a.json", "images/readme", "elsewhere/e.heic")
+    assert listed(tmp_path).others == {"heic": 2, "npy": 1}
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "JPEG", "jpe", "jfif", "tif", "tiff", "bmp", "webp"])
+def test_images_of_these_kinds_are_listed(tmp_path, suffix):
+    touch(tmp_path, f"images/a.{suffix}", "labels/a.png")
+    assert rows(tmp_path) == [("images/a", "labels/a.png", "ok")]
+
+
+def test_png_is_preferred_where_a_label_is_there_twice(tmp_path):
+    touch(tmp_path, "images/a.png", "labels/a.bmp", "labels/a.png", "images/b.png", "labels/b.tif")
+    assert [row[1] for row in rows(tmp_path)] == ["labels/a.png", "labels/b.tif"]
+
+
+def test_ids_of_given_patterns_are_their_values(tmp_path):
+    touch(tmp_path, "town/day/rgb/left/rgb_1.jpg", "town/day/ids/left/gt_1.png")
+    touch(tmp_path, "town/day/rgb/left/rgb_2.jpg", "town/day/rgb/left/other.jpg")
+    given = Layout(
+        "{scene}/rgb/{camera}/rgb_{n}.jpg", {"{scene}/ids/{camera}/gt_{n}.png": None}, is_given=True
+    )
+    assert [(pair.id, pair.status) for pair in list_pairs(tmp_path, given).pairs] == [
+        ("town/day/left/1", "ok"),
+        ("town/day/left/2", "missing_label"),
+    ]
+
+
+def test_labels_beside_their_images_are_no_images(tmp_path):
+    touch(tmp_path, "a/1.png", "a/1_L.png", "b/1.png", "b/1_L.png")
+    given = Layout("{}.png", {"{}_L.png": None}, is_given=True)
+    pairs = list_pairs(tmp_path, given).pairs
+    assert [(pair.id, pair.label_path) for pair in pairs] == [
+        ("a/1", "a/1_L.png"), ("b/1", "b/1_L.png")
+    ]  # fmt: skip
+
+
+def test_given_patterns_never_fall_back_to_the_stem(tmp_path):
+    touch(tmp_path, "rgb/a/1.png", "ids/1.png")
+    given = Layout("rgb/{}.png", {"ids/{}.png": None}, is_given=True)
+    assert [pair.status for pair in list_pairs(tmp_path, given).pairs] == ["missing_label"]
