@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 from torch.nn import functional as F
 
@@ -36,7 +36,7 @@ optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
 def read(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Read an image and its label map at 128 x 96."""
     label = options.subset / "labels" / path.relative_to(options.subset / "images")
-    image = Image.open(path).convert("RGB").resize((128, 96))
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB").resize((128, 96))
     label_map = Image.open(label.with_suffix(".png")).resize((128, 96), Image.Resampling.NEAREST)
     return torch.tensor(np.array(image)).permute(2, 0, 1) / 255, torch.tensor(np.array(label_map))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 from torch.nn import functional as F
 
@@ -40,7 +40,8 @@ optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
 
 def read(row: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Read image, label map and weights at 128 x 96."""
-    image = Image.open(options.dataset / image_paths[row]).convert("RGB").resize((128, 96))
+    image = ImageOps.exif_transpose(Image.open(options.dataset / image_paths[row]))
+    image = image.convert("RGB").resize((128, 96))
     label_map = Image.open(options.dataset / label_paths[row])
     label_map = label_map.resize((128, 96), Image.Resampling.NEAREST)
     maps = file["pixel_weights"][sizes[row]]  # all of one size: (n, h, w), 255 weighs `scale`

@@ -54,7 +54,7 @@ def examine(source: DataSource, pair: records.Pair, *, is_deep: bool) -> Facts:
         if containers.is_container(image_path):
             found |= _describe_container(image_path, label_path, is_deep=is_deep)
         else:
-            found |= _describe_files(image_path, label_path, is_deep=is_deep)
+            found |= _describe_files(image_path, label_path, source.value_range, is_deep=is_deep)
     except errors.DataError as error:
         return Facts(**found, code=error.code, message=str(error))
     if found.pop("label_size") != (found["height"], found["width"]):
@@ -62,13 +62,19 @@ def examine(source: DataSource, pair: records.Pair, *, is_deep: bool) -> Facts:
     return Facts(**found)
 
 
-def _describe_files(image_path: Path, label_path: Path, *, is_deep: bool) -> dict[str, Any]:
+def _describe_files(
+    image_path: Path,
+    label_path: Path,
+    value_range: tuple[float, float] | None,
+    *,
+    is_deep: bool,
+) -> dict[str, Any]:
     """Describe an image file and a label file."""
     data = images.read_file(image_path, "image")
     opened = images.open_image(data, image_path)
     found = _describe_image(opened) | {"digest": hashlib.sha256(data).hexdigest()[:16]}
     if is_deep:
-        found |= _describe_pixels(images.decode_image(opened, image_path))
+        found |= _describe_pixels(images.decode_image(opened, image_path, value_range))
     label = labels.open_label(images.read_file(label_path, "label"), label_path)
     found |= _describe_label(label, labels.decode_label(label, label_path))
     return found | {"label_size": (label.height, label.width)}
@@ -106,10 +112,14 @@ def _stat(root: Path, path: str) -> tuple[int, int]:
     return (-1, -1) if status is None else (status.st_size, status.st_mtime_ns)
 
 
-def _describe_image(opened: Any) -> dict[str, Any]:  # noqa: ANN401
+def _describe_image(opened: images.OpenedImage) -> dict[str, Any]:
     """Describe what the header says."""
-    bits = opened.bit_depth if isinstance(opened, png.Png) else 8
-    return {"height": opened.height, "width": opened.width, "image_bits": bits}
+    return {
+        "height": opened.height,
+        "width": opened.width,
+        "image_bits": opened.bit_depth,
+        "orientation": opened.orientation,
+    }
 
 
 def _describe_pixels(image: NDArray[np.uint8]) -> dict[str, Any]:
@@ -127,7 +137,7 @@ def _describe_pixels(image: NDArray[np.uint8]) -> dict[str, Any]:
     }
 
 
-def _describe_label(label: png.Png, samples: NDArray[Any]) -> dict[str, Any]:
+def _describe_label(label: labels.OpenedLabel, samples: NDArray[Any]) -> dict[str, Any]:
     """Count the values of a label, and its colours where it has some."""
     first = samples if samples.ndim == 2 else np.ascontiguousarray(samples[..., 0])
     ids = _count_values(first)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from curate import records
+from curate.data import labels
+from curate.data.colours import to_hex
 from curate.data.idmap_files import parse_colour
 
 if TYPE_CHECKING:
@@ -48,6 +50,13 @@ def interpret(facts: Facts, id_map: IdMap) -> Meaning:
         return _interpret_colours(facts, id_map)
     if facts.num_colours and id_map.channel != "first" and facts.label_bits == 8:
         return Meaning(code=CODED)
+    if labels.looks_up_colours(id_map, facts.label_bits <= 8):  # shown by a palette, or in grey
+        shown = Counter[str]()
+        for raw, count in facts.ids.items():
+            grey = raw * 255 // (2**facts.label_bits - 1)
+            text = facts.palette.get(raw, "#ffffff") if facts.palette else to_hex((grey,) * 3)
+            shown[text] += count
+        return _interpret_colours(replace(facts, colours=dict(shown)), id_map)
     found = Meaning()
     for raw, count in facts.ids.items():
         if raw in id_map.ids:
@@ -73,10 +82,16 @@ def _interpret_colours(facts: Facts, id_map: IdMap) -> Meaning:
             found.class_px[colours[colour]] += count
         elif colour in id_map.ignored_colours or id_map.unmapped == "ignore":
             found.ignored_px += count
+        elif id_map.unmapped == "nearest":
+            (index,) = id_map.find_nearest(np.array([colour], np.uint8))
+            if index == records.IGNORE_INDEX:
+                found.ignored_px += count
+            else:
+                found.class_px[int(index)] += count
         else:
             found.unmapped[text] += count
     rest = facts.num_pixels - sum(facts.colours.values())
-    if rest and id_map.unmapped == "ignore":
+    if rest and id_map.unmapped != "error":
         found.ignored_px += rest
     elif rest:
         found.unmapped["others"] += rest

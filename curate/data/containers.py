@@ -18,7 +18,7 @@ from curate.errors import DataError, LabelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
     import h5py
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ _CLASS_MAPS: Final = (
 """Names of the map of classes, the newest first."""
 
 
-def is_container(path: Path) -> bool:
+def is_container(path: PurePath) -> bool:
     """Tell by its name whether a file holds an image and its label."""
     return path.suffix.lower() == SUFFIX
 

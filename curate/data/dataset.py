@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from curate import errors, records
-from curate.data import idmap_files
+from curate.data import idmap_files, ranges
 from curate.data.classes import resolve_classes
 from curate.data.layouts import detection, listing, patterns, splits, suggestions
 from curate.data.layouts.layout import Layout
@@ -42,6 +42,8 @@ class DataSource:
         All its images, sorted by id, those with a problem included.
     key : str
         ``r0, r1, ..`` for real and ``s0, s1, ..`` for synthetic data sets.
+    value_range : (float, float) or None
+        What becomes black and white in images of more than 8 bits; None = all that they can hold.
     listed : Listing
         What else was found: labels without an image, other files, splits without labels.
     reading : ReadingConfig
@@ -54,6 +56,7 @@ class DataSource:
     classes: records.ClassSet
     pairs: tuple[records.Pair, ...]
     key: str
+    value_range: tuple[float, float] | None = None
     listed: listing.Listing = listing.NOTHING
     reading: ReadingConfig = field(default_factory=ReadingConfig)
 
@@ -134,7 +137,8 @@ def open_dataset(
         raise _no_labels_error(path, name, found, listed)
     resolved = idmap_files.resolve_id_map(dataset.id_map, classes, default=listed.id_map)
     pairs = splits.take_split(path, listed, dataset.split)
-    return DataSource(path, name, resolved, classes, pairs, key, listed, dataset)
+    value_range = ranges.resolve_range(dataset.range, path, pairs)
+    return DataSource(path, name, resolved, classes, pairs, key, value_range, listed, dataset)
 
 
 def find_layout(dataset: DatasetConfig) -> tuple[str, Layout]:

@@ -3,14 +3,15 @@
 ``--id-map my_ids.toml``, or ``id_map = "my_ids.toml"`` in curate.toml::
 
     ignore = [11, "#000000"]   # ids and colours that are known and have no class
-    unmapped = "error"         # what any other id is: "error", or "ignore"
+    unmapped = "error"         # what any other id is: "error", or "ignore"; of colours "nearest"
+    max_distance = 60          # further than that in RGB, nearest is ignored
     channel = "auto"           # "first": labels in colour hold the id in their first channel
 
     [ids]                      # labels in grey or with a palette
     0 = "sky"
     7 = "road"
 
-    [colours]                  # labels in colour
+    [colours]                  # labels in colour; without [ids] also those with a palette
     "#804080" = "road"
     "70,130,180" = "sky"
 
@@ -83,7 +84,8 @@ class IdMapFile(Strict):
     ids: dict[RawId, str] = Field(default_factory=dict)
     colours: dict[RawColour, str] = Field(default_factory=dict)
     ignore: tuple[RawId | RawColour, ...] = ()
-    unmapped: Literal["error", "ignore"] = "error"
+    unmapped: Literal["error", "ignore", "nearest"] = "error"
+    max_distance: float = Field(60, ge=0, le=442)
     channel: Literal["auto", "first"] = "auto"
 
 
@@ -95,7 +97,8 @@ class StoredIdMap(BaseModel):
     ignored: frozenset[RawId]
     colours: dict[RawColour, ClassIndex] = {}
     ignored_colours: frozenset[RawColour] = frozenset()
-    unmapped: Literal["error", "ignore"] = "error"
+    unmapped: Literal["error", "ignore", "nearest"] = "error"
+    max_distance: float = Field(60, ge=0, le=442)
     channel: Literal["auto", "first"] = "auto"
 
 
@@ -173,6 +176,7 @@ def read_id_map(path: Path, classes: records.ClassSet) -> IdMap:
         colours=colours or None,
         ignored_colours=frozenset(ignored_colours | {WHITE}.difference(colours)),
         unmapped=table.unmapped,
+        max_distance=table.max_distance,
         channel=table.channel,
     )
 

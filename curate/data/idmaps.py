@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from curate import errors, records
-from curate.data.colours import WHITE, Colour, number_colours, to_hex, to_number
+from curate.data.colours import WHITE, Colour, number_colours, split_numbers, to_hex, to_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +21,8 @@ UNMAPPED: Final = 254
 
 _NUM_IDS: Final = 2**16
 _NUM_COLOURS: Final = 2**24
+_NUM_COMPARED: Final = 4096
+"""Colours that are compared with the known ones at a time."""
 _NUM_LISTED: Final = 10
 """Unmapped ids, or colours, that a message names."""
 
@@ -41,7 +43,11 @@ class IdMap:
         Red, green, blue -> class index, for labels in colour.
     ignored_colours : frozenset of (int, int, int)
     unmapped : str
-        ``error`` or ``ignore``: what any other id or colour is.
+        ``error`` or ``ignore``: what any other id or colour is; ``nearest``: another colour is what
+        the nearest known one is, unless it is further from it than `max_distance`: then it is
+        ignored, and another id is an error.
+    max_distance : float
+        Largest Euclidean distance in RGB, 0 .. 442, for ``nearest``.
     channel : str
         ``first`` if the id is in the first channel of labels in colour, else ``auto``.
     """
@@ -51,8 +57,9 @@ class IdMap:
     ignored: frozenset[int] = frozenset({records.IGNORE_INDEX})
     colours: Mapping[Colour, int] | None = None
     ignored_colours: frozenset[Colour] = frozenset({WHITE})
-    unmapped: Literal["error", "ignore"] = "error"
+    unmapped: Literal["error", "ignore", "nearest"] = "error"
     channel: Literal["auto", "first"] = "auto"
+    max_distance: float = 60.0
 
     def apply(self, raw: NDArray[Any]) -> NDArray[np.uint8]:
         """Look up every pixel.
@@ -81,9 +88,34 @@ class IdMap:
         else:
             table = self._id_table if raw.ndim == 2 else self._colour_table
             label_map = table.take(keys) - 2  # 0 and 1 wrap to 254 and 255
-        if (label_map == UNMAPPED).any():
-            raise self._make_unmapped_error(keys[label_map == UNMAPPED], is_colour=raw.ndim == 3)
+        unknown = label_map == UNMAPPED
+        if not unknown.any():
+            return label_map
+        if raw.ndim == 2 or self.unmapped != "nearest":
+            raise self._make_unmapped_error(keys, unknown, is_colour=raw.ndim == 3)
+        others, inverse = np.unique(keys[unknown], return_inverse=True)
+        label_map[unknown] = self.find_nearest(split_numbers(others))[inverse]
         return label_map
+
+    def find_nearest(self, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Find what the nearest known colour is: (N, 3) uint8 -> (N,) class index, 255 = ignore.
+
+        Of equally near ones the first takes it, mapped ones in their order, then ignored ones.
+        """
+        mapped = self.colours or {}
+        ignored = sorted(self.ignored_colours.difference(mapped))
+        known = np.array([*mapped, *ignored], np.float32)
+        indices = np.array([*mapped.values(), *[records.IGNORE_INDEX] * len(ignored)], np.uint8)
+        found = np.empty(len(colours), np.uint8)
+        for start in range(0, len(colours), _NUM_COMPARED):
+            part = colours[start : start + _NUM_COMPARED].astype(np.float32)
+            distances = np.square(part[:, None] - known[None]).sum(axis=2)
+            nearest = distances.argmin(axis=1)
+            is_near = distances.min(axis=1) <= self.max_distance**2
+            found[start : start + _NUM_COMPARED] = np.where(
+                is_near, indices[nearest], records.IGNORE_INDEX
+            )
+        return found
 
     def choose_ignore_id(self) -> int:
         """Return an id of at most 8 bits that is read as ignore.
@@ -127,7 +159,7 @@ class IdMap:
             "ignored_colours": sorted(map(to_hex, self.ignored_colours)),
             "unmapped": self.unmapped,
             "channel": self.channel,
-        }
+        } | ({"max_distance": self.max_distance} if self.unmapped == "nearest" else {})
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the tables out: with them the map does not fit into the buffer of a pipe.
@@ -154,15 +186,17 @@ class IdMap:
         self, size: int, mapped: Mapping[int, int], ignored: Iterable[int]
     ) -> NDArray[np.uint8]:
         """Make a table of class index + 2; 0 = unmapped, so that most of it stays untouched."""
-        is_strict = self.unmapped == "error"
+        is_strict = self.unmapped != "ignore"
         table = np.zeros(size, np.uint8) if is_strict else np.ones(size, np.uint8)
         table[list(ignored)] = 1  # 1 - 2 = 255
         table[list(mapped)] = np.array(list(mapped.values()), np.uint8) + 2
         return table
 
-    def _make_unmapped_error(self, keys: NDArray[Any], *, is_colour: bool) -> errors.LabelError:
+    def _make_unmapped_error(
+        self, keys: NDArray[Any], unknown: NDArray[np.bool_], *, is_colour: bool
+    ) -> errors.LabelError:
         """Make the error that lists what is unmapped, most frequent first."""
-        values, counts = np.unique(keys, return_counts=True)
+        values, counts = np.unique(keys[unknown], return_counts=True)
         order = np.argsort(-counts, kind="stable")
         rows = [
             f"{f'#{values[i]:06x}' if is_colour else values[i]} ({counts[i]:,} pixels)"
@@ -175,6 +209,12 @@ class IdMap:
             f"Name the id map that fits, or a TOML file that gives these {what} a class "
             f"or lists them under 'ignore'."
         )
+        if is_colour and len(values) > len(self.colours or ()):
+            msg += (
+                f" So many colours ({unknown.mean():.1%} of the pixels) are edges that were "
+                "blended when the label was resized, or stored as JPEG: make it anew without "
+                'interpolation, or set unmapped = "ignore" or "nearest" in the map.'
+            )
         return errors.LabelError(msg, code="unmapped_ids")
 
     def _make_no_ignore_error(self) -> errors.LabelError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import warnings
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from curate.data import png
+from curate.data import pictures, png
 from curate.errors import DataError, LabelError
 
 if TYPE_CHECKING:
@@ -27,10 +28,31 @@ MAX_FILE_BYTES: Final = 2**30
 _JPEG_START: Final = b"\xff\xd8\xff"
 
 
-def open_image(data: bytearray, path: Path) -> png.Png | JpegImageFile:
-    """Check size and structure of a PNG or JPEG file without decoding it.
+@dataclass(frozen=True, slots=True)
+class OpenedImage:
+    """An image file whose structure was checked and whose pixels were not decoded.
 
-    The content decides which of them it is, not the suffix.
+    Attributes
+    ----------
+    height, width : int
+        As displayed: with the EXIF orientation applied.
+    bit_depth : int
+        Bits a sample.
+    orientation : int
+        EXIF orientation, 1 = upright.
+    """
+
+    height: int
+    width: int
+    bit_depth: int
+    orientation: int
+    content: png.Png | JpegImageFile | pictures.Picture
+
+
+def open_image(data: bytearray, path: Path) -> OpenedImage:
+    """Check size and structure of an image file without decoding it.
+
+    The content decides what kind of file it is, not the suffix.
 
     Raises
     ------
@@ -38,17 +60,39 @@ def open_image(data: bytearray, path: Path) -> png.Png | JpegImageFile:
         With code ``unreadable_image``, ``too_small`` or ``too_large``.
     """
     try:
-        opened = png.parse_png(data) if data.startswith(png.SIGNATURE) else _open_jpeg(data)
+        opened = _open(data)
     except ValueError as error:
         raise unreadable_file(path, "image", str(error)) from error
     check_size(path, opened.height, opened.width)
     return opened
 
 
-def decode_image(opened: png.Png | JpegImageFile, path: Path) -> NDArray[np.uint8]:
-    """Decode what `open_image` returned: (H, W, 3) uint8.
+def decode_image(
+    opened: OpenedImage, path: Path, value_range: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Decode what `open_image` returned: (H, W, 3) uint8, upright.
 
-    16-bit samples are rounded to 8 bits, grey is repeated, alpha is dropped.
+    Grey is repeated, alpha is dropped.
+
+    Parameters
+    ----------
+    value_range : (float, float) or None
+        What becomes 0 and 255 in files of more than 8 bits; None = all that the bits can hold.
+
+    Raises
+    ------
+    DataError
+        With code ``unreadable_image``.
+    """
+    samples = read_samples(opened, path)
+    if samples.dtype != np.uint8:
+        low, high = full_range(samples.dtype) if value_range is None else value_range
+        samples = scale(samples, low, high)
+    return as_rgb(samples)
+
+
+def read_samples(opened: OpenedImage, path: Path) -> NDArray[Any]:
+    """Decode to samples, upright: 8 bits a channel, or what a file of more bits holds.
 
     Raises
     ------
@@ -56,9 +100,32 @@ def decode_image(opened: png.Png | JpegImageFile, path: Path) -> NDArray[np.uint
         With code ``unreadable_image``.
     """
     try:
-        return _decode_png(opened) if isinstance(opened, png.Png) else _decode_jpeg(opened)
+        if isinstance(opened.content, png.Png):
+            return pictures.turn(_decode_png(opened.content), opened.orientation)
+        if isinstance(opened.content, JpegImageFile):
+            return pictures.turn(_decode_jpeg(opened.content), opened.orientation)
+        samples = pictures.decode(opened.content)
     except ValueError as error:
         raise unreadable_file(path, "image", str(error)) from error
+    if opened.content.palette is not None:
+        return _look_up(samples, opened.content.palette)
+    return samples * np.uint8(255) if opened.bit_depth == 1 else samples
+
+
+def full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Tell the lowest and highest value of samples: of integers all, of fractions 0 and 1."""
+    if dtype.kind in "iu":
+        return (0.0, float(np.iinfo(dtype).max))
+    return (0.0, 1.0)
+
+
+def scale(samples: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Bring `low` .. `high` to 0 .. 255, rounded; what lies outside is cut off."""
+    if samples.dtype == np.uint16:
+        table = (np.arange(2**16, dtype=np.float64) - low) * (255 / (high - low)) + 0.5
+        return table.clip(0, 255).astype(np.uint8).take(samples)
+    scaled = (np.nan_to_num(samples.astype(np.float64)) - low) * (255 / (high - low)) + 0.5
+    return scaled.clip(0, 255).astype(np.uint8)
 
 
 def read_file(path: Path, kind: FileKind) -> bytearray:
@@ -116,10 +183,35 @@ def _error_class(kind: FileKind) -> type[DataError]:
     return LabelError if kind == "label" else DataError
 
 
+def _open(data: bytearray) -> OpenedImage:
+    """Read the header of a file of any kind."""
+    if data.startswith(png.SIGNATURE):
+        opened = png.parse_png(data)
+        orientation = pictures.parse_orientation(opened.exif) if opened.exif else 1
+        size, bits = (opened.height, opened.width), opened.bit_depth
+        return _upright(*size, bits, orientation, opened)
+    if pictures.is_picture(data):
+        picture = pictures.open_picture(data)
+        return OpenedImage(
+            picture.height, picture.width, picture.bit_depth, picture.orientation, picture
+        )
+    jpeg = _open_jpeg(data)
+    return _upright(jpeg.height, jpeg.width, 8, pictures.read_orientation(jpeg), jpeg)
+
+
+def _upright(
+    height: int, width: int, bits: int, orientation: int, content: png.Png | JpegImageFile
+) -> OpenedImage:
+    """Give an opened file the size that it has when it is displayed."""
+    if orientation >= 5:
+        height, width = width, height
+    return OpenedImage(height, width, bits, orientation, content)
+
+
 def _open_jpeg(data: bytearray) -> JpegImageFile:
     """Read the header; Pillow's class itself, because `check_size` is the limit of pixels."""
     if not data.startswith(_JPEG_START):
-        msg = "it is neither a PNG nor a JPEG file"
+        msg = "it is neither a PNG, JPEG, TIFF, BMP nor WebP file"
         raise ValueError(msg)
     try:
         with warnings.catch_warnings(action="ignore"):  # of EXIF that is damaged
@@ -145,21 +237,24 @@ def _decode_jpeg(jpeg: JpegImageFile) -> NDArray[np.uint8]:
     return np.array(image if mode == "RGB" else image.convert("RGB"))
 
 
-def _decode_png(opened: png.Png) -> NDArray[np.uint8]:
-    """Decode a PNG of any mode to (H, W, 3) uint8."""
+def _decode_png(opened: png.Png) -> NDArray[Any]:
+    """Decode a PNG of any mode to 8-bit samples, or to its own of 16 bits."""
     samples = png.decode_png(opened)
     if opened.palette is not None:
-        colours = np.zeros((256, 3), np.uint8)
-        colours[: len(opened.palette)] = opened.palette
-        samples = colours[samples]
-    elif opened.bit_depth == 16:
-        samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    elif opened.bit_depth < 8:
-        samples = samples * np.uint8(255 // (2**opened.bit_depth - 1))
-    return _as_rgb(samples)
+        return _look_up(samples, opened.palette)
+    if opened.bit_depth < 8:
+        return samples * np.uint8(255 // (2**opened.bit_depth - 1))
+    return samples
 
 
-def _as_rgb(samples: NDArray[Any]) -> NDArray[np.uint8]:
+def _look_up(samples: NDArray[Any], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Look up the colours of palette indices."""
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(palette)] = palette[:256]
+    return colours.take(samples, axis=0)
+
+
+def as_rgb(samples: NDArray[Any]) -> NDArray[np.uint8]:
     """Repeat grey and drop alpha: (H, W) or (H, W, 2 to 4) -> (H, W, 3)."""
     if samples.ndim == 2:
         samples = samples[..., None]

@@ -57,6 +57,8 @@ class Png:
         Colours of the indices, for a palette PNG.
     pixels : bytes
         The zlib stream.
+    exif : bytes
+        What is said of the image, empty where nothing is.
     """
 
     height: int
@@ -66,6 +68,7 @@ class Png:
     is_interlaced: bool
     palette: NDArray[np.uint8] | None
     pixels: bytes
+    exif: bytes = b""
 
     @property
     def num_channels(self) -> int:
@@ -75,13 +78,23 @@ class Png:
 
 def peek_colour_type(path: Path) -> int | None:
     """Return the colour type in the header of a PNG file, None if it is none or cannot be read."""
+    return _peek(path, 25)
+
+
+def peek_bit_depth(path: Path) -> int | None:
+    """Return the bit depth in the header of a PNG file, None if it is none or cannot be read."""
+    return _peek(path, 24)
+
+
+def _peek(path: Path, place: int) -> int | None:
+    """Read one byte of the header of a PNG file."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER_END_BYTES)
     except OSError:
         return None
     is_png = len(head) == _HEADER_END_BYTES and head.startswith(SIGNATURE)
-    return head[25] if is_png else None
+    return head[place] if is_png else None
 
 
 def parse_png(data: bytes | bytearray) -> Png:
@@ -112,6 +125,7 @@ def parse_png(data: bytes | bytearray) -> Png:
         is_interlaced=interlace == 1,
         palette=_find_palette(chunks) if colour_type == COLOUR_TYPE_PALETTE else None,
         pixels=b"".join(content for kind, content in chunks if kind == b"IDAT"),
+        exif=next((bytes(content) for kind, content in chunks if kind == b"eXIf"), b""),
     )
 
 

@@ -366,6 +366,8 @@ def describe_scores(
             "layout": described["layout"],
             "id_map": described["id_map"]["name"],
             "images": described["images"],
+            "range": described["range"],
+            "split": described["split"],
             "fingerprint": described["fingerprint"],
         },
         "classes": {"name": run.classes.name, "names": list(run.classes.names)},

@@ -82,6 +82,7 @@ class PreparedImage:
     regions: columns.RegionTable
     height: int
     width: int
+    orientation: int = 1
 
 
 def prepare(
@@ -90,7 +91,7 @@ def prepare(
     """Read one image; a problem comes back as the row that the score file will hold."""
     num_classes, settings = len(source.classes), plan.settings
     try:
-        loaded = pairs.read_pair(source, pair)
+        loaded, orientation = pairs.read_upright(source, pair)
     except DataError as error:
         return failed_image(pair, num_classes, code=error.code, message=str(error))
     labels = loaded.label_map.numpy()
@@ -99,7 +100,12 @@ def prepare(
     if not len(cells.cell):
         message = f"{pair.label_path}: every pixel is ignored; no score can be given."
         return failed_image(
-            pair, num_classes, code="all_ignored", message=message, size=(height, width)
+            pair,
+            num_classes,
+            code="all_ignored",
+            message=message,
+            size=(height, width),
+            orientation=orientation,
         )
     image, label_map = augmentation.fit_to_size(loaded.image, loaded.label_map, plan.size)
     centres = centre_labels(labels, settings.stride)
@@ -123,6 +129,7 @@ def prepare(
         ),
         height=height,
         width=width,
+        orientation=orientation,
     )
 
 
@@ -194,6 +201,7 @@ def score_cells(
         pair=prepared.pair,
         height=prepared.height,
         width=prepared.width,
+        orientation=prepared.orientation,
         status=OK,
         message="",
         valid_px=cells.valid_px,
@@ -224,13 +232,20 @@ def quantise(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def failed_image(
-    pair: Pair, num_classes: int, *, code: str, message: str, size: tuple[int, int] = (0, 0)
+    pair: Pair,
+    num_classes: int,
+    *,
+    code: str,
+    message: str,
+    size: tuple[int, int] = (0, 0),
+    orientation: int = 1,
 ) -> columns.ScoredImage:
     """Make the row of an image that cannot be scored."""
     return columns.ScoredImage(
         pair=pair,
         height=size[0],
         width=size[1],
+        orientation=orientation,
         status=code,
         message=message,
         valid_px=0,

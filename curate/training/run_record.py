@@ -173,6 +173,8 @@ def describe_source(source: DataSource) -> dict[str, Any]:
         "layout": source.layout,
         "id_map": source.id_map.to_json(),
         "images": len(source.pairs),
+        "range": source.value_range and list(source.value_range),
+        "split": source.reading.split,
         "fingerprint": source.fingerprint(),
     }
 

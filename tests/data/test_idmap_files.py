@@ -214,7 +214,7 @@ def test_unfit_stored_id_maps_are_refused():
         "id_map: Input should be a valid dictionary": None,
         "ids: Field required": {"name": "x", "ignored": []},
         "ids.7: Input should be less than or equal to 253": sound | {"ids": {"7": 254}},
-        "unmapped: Input should be 'error' or 'ignore'": sound | {"unmapped": "maybe"},
+        "unmapped: Input should be 'error', 'ignore' or 'nearest'": sound | {"unmapped": "maybe"},
         "'red' is no colour": sound | {"ignored_colours": ["red"]},
     }
     for message, table in unfit.items():

@@ -93,3 +93,40 @@ def test_used_map_fits_into_a_pipe():
     id_map.apply(np.array([[7]]))
     id_map.apply(np.array([[[1, 2, 3]]], dtype=np.uint8))
     assert len(pickle.dumps(id_map)) < 1000
+
+
+NEAR = IdMap(
+    "near", {7: 0}, frozenset({0}), {(255, 0, 0): 1, (0, 0, 255): 2}, frozenset({(0, 0, 0)}),
+    unmapped="nearest", max_distance=100.0,
+)  # fmt: skip
+
+
+def test_blended_colours_are_what_the_nearest_one_is():
+    colours = [(255, 0, 0), (200, 0, 40), (30, 10, 200), (20, 20, 20), (128, 255, 0), (0, 0, 255)]
+    raw = np.array([colours], np.uint8)
+    assert NEAR.apply(raw).tolist() == [[1, 1, 2, 255, 255, 2]]
+
+
+def test_limit_of_nearness_is_a_distance_in_rgb():
+    raw = np.array([[(195, 80, 0), (194, 80, 0)]], np.uint8)  # 60-80-100, and a little more
+    assert NEAR.apply(raw).tolist() == [[1, 255]]
+
+
+def test_nearness_is_for_colours_only():
+    with pytest.raises(LabelError, match=r"does not know: 9 \(1 pixels\)"):
+        NEAR.apply(np.array([[7, 9]], np.uint8))
+
+
+def test_many_colours_are_called_blended_edges():
+    strict = IdMap("paint", {}, frozenset(), {(255, 0, 0): 0, (0, 0, 255): 1})
+    raw = np.zeros((10, 10, 3), np.uint8)
+    raw[..., 0] = 255
+    raw[0, :3] = [(128, 0, 128), (190, 0, 64), (64, 0, 190)]
+    message = r'3\.0% of the pixels\) are edges .* unmapped = "ignore" or "nearest"'
+    with pytest.raises(LabelError, match=message):
+        strict.apply(raw)
+
+
+def test_what_is_near_survives_a_score_file():
+    assert NEAR.to_json()["max_distance"] == 100.0
+    assert "max_distance" not in MAP.to_json()

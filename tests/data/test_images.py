@@ -115,7 +115,7 @@ def test_damaged_exif_is_no_hindrance(tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "match"),
-    [(b"", "it is empty"), (b"GIF89a...", "neither a PNG nor a JPEG"), (b"\0" * 99, "neither")],
+    [(b"", "it is empty"), (b"GIF89a...", "neither a PNG, JPEG, TIFF"), (b"\0" * 99, "neither")],
 )
 def test_other_content_is_refused(tmp_path, data, match):
     with pytest.raises(DataError, match=match) as caught:

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from curate.data.classes import resolve_classes
+from curate.data.idmap_files import resolve_id_map
 from curate.data.idmaps import IdMap
 from curate.data.labels import read_label_ids, write_masked_label
 from curate.data.png import parse_png
 from curate.errors import LabelError, StoreError
 from tests.data.making import full, packed_png, save, save_wide, wide_png
 
+CAMVID = resolve_classes("camvid11")
 IDS = np.arange(64, dtype=np.uint8).reshape(8, 8)
 PLAIN = IdMap("plain", {0: 0})
 FIRST = IdMap("first", {0: 0}, channel="first")
@@ -190,3 +193,67 @@ def test_masked_label_replaces_nothing(tmp_path):
     with pytest.raises(StoreError, match=r"cannot write .*b\.png: File exists"):
         write_masked_label(source, target, KEEP, id_map=TWO)
     assert not (tmp_path / "victim").exists()
+
+
+COLOUR_MAP = '[colours]\n"#800000" = "road"\n"#008000" = "sky"\n'
+
+
+def colours_only(tmp_path, more=""):
+    (tmp_path / "c.toml").write_text(more + COLOUR_MAP)
+    return resolve_id_map(str(tmp_path / "c.toml"), CAMVID)
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1), (7, 200)])
+def test_map_of_colours_reads_a_palette_whatever_its_order(tmp_path, order):
+    road, sky = order
+    palette = np.zeros((256, 3), np.uint8)
+    palette[road], palette[sky] = (128, 0, 0), (0, 128, 0)
+    samples = full(road)
+    samples[4:] = sky
+    save(tmp_path / "a.png", samples, palette=palette.tobytes())
+    id_map = colours_only(tmp_path)
+    label_map = id_map.apply(read_label_ids(tmp_path / "a.png", id_map))
+    assert (label_map[0, 0], label_map[7, 7]) == (3, 0)
+
+
+def test_map_of_colours_reads_black_and_white_of_any_depth(tmp_path):
+    (tmp_path / "c.toml").write_text('[colours]\n"#000000" = "road"\n"#ffffff" = "car"\n')
+    id_map = resolve_id_map(str(tmp_path / "c.toml"), CAMVID)
+    mask = full(0)
+    mask[4:] = 1
+    (tmp_path / "one.png").write_bytes(packed_png(mask, 1))
+    save(tmp_path / "eight.png", mask * 255)
+    maps = [id_map.apply(read_label_ids(tmp_path / f"{n}.png", id_map)) for n in ("one", "eight")]
+    assert np.array_equal(*maps)
+    assert (maps[0][0, 0], maps[0][7, 7]) == (3, 8)
+
+
+def test_masked_palette_label_is_ignored_by_a_map_of_colours(tmp_path):
+    palette = bytes([128, 0, 0, 0, 128, 0]) + bytes(3 * 254)
+    save(tmp_path / "a.png", full(1), palette=palette)
+    id_map, keep = colours_only(tmp_path), full(0, dtype=bool)
+    keep[:2] = True
+    write_masked_label(tmp_path / "a.png", tmp_path / "b.png", keep, id_map=id_map)
+    label_map = id_map.apply(read_label_ids(tmp_path / "b.png", id_map))
+    assert (np.unique(label_map[:2]).tolist(), np.unique(label_map[2:]).tolist()) == ([0], [255])
+
+
+@pytest.mark.parametrize("suffix", ["tif", "bmp"])
+def test_labels_of_other_kinds_are_read_and_masked(tmp_path, suffix):
+    id_map = resolve_id_map(None, CAMVID)
+    save(tmp_path / f"a.{suffix}", full(3))
+    assert np.unique(read_label_ids(tmp_path / f"a.{suffix}", id_map)).tolist() == [3]
+    keep = full(0, dtype=bool)
+    keep[0] = True
+    write_masked_label(tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}", keep, id_map=id_map)
+    raw = read_label_ids(tmp_path / f"b.{suffix}", id_map)
+    assert (np.unique(raw[0]).tolist(), np.unique(raw[1:]).tolist()) == ([3], [255])
+    with Image.open(tmp_path / f"b.{suffix}") as image:
+        assert image.format == {"tif": "TIFF", "bmp": "BMP"}[suffix]
+
+
+def test_label_that_was_compressed_with_loss_is_refused(tmp_path):
+    save(tmp_path / "a.webp", full((3, 3, 3)))
+    with pytest.raises(LabelError, match="WebP compressed with loss") as caught:
+        read_label_ids(tmp_path / "a.webp", resolve_id_map(None, CAMVID))
+    assert caught.value.code == "unreadable_label"

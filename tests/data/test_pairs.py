@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from curate.data.classes import resolve_classes
 from curate.data.dataset import open_dataset
-from curate.data.pairs import read_pair
+from curate.data.pairs import read_pair, read_upright
 from curate.data.png import encode_png
 from curate.errors import DataError, LabelError
 from tests.data.making import full, png_file, save, save_folder
@@ -100,3 +102,43 @@ def test_folder_in_place_of_a_file_is_an_error(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     path.symlink_to(tmp_path / "elsewhere")
     assert code_of(tmp_path) == "unreadable_image"
+
+
+def save_turned(path, samples, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(samples).save(path, exif=exif, quality=98)
+
+
+def test_photo_that_is_turned_is_read_as_it_is_shown(tmp_path):
+    upright = full((200, 0, 0), size=(16, 8))
+    upright[8:] = (0, 0, 200)
+    save_turned(tmp_path / "images/a.jpg", np.rot90(upright, 1), 6)
+    label = full(3, size=(16, 8))
+    label[8:] = 0
+    save(tmp_path / "labels/a.png", label)
+    source = open_dataset(tmp_path, classes=CLASSES)
+    (image, label_map), orientation = read_upright(source, source.pairs[0])
+    assert orientation == 6
+    assert image.shape == (3, 16, 8)
+    assert image[0, 2, 4] > 150 > image[0, 13, 4]
+    assert label_map.tolist() == label.tolist()
+
+
+def test_photo_upside_down_is_read_upright(tmp_path):
+    upright = full((200, 0, 0))
+    upright[4:] = 0
+    save_turned(tmp_path / "images/a.png", np.rot90(upright, 2), 3)
+    save(tmp_path / "labels/a.png", full(3))
+    image, _ = read_first(tmp_path)
+    assert (int(image[0, 1, 1]), int(image[0, 6, 6])) == (200, 0)
+
+
+def test_label_that_was_not_turned_is_told_why_it_does_not_fit(tmp_path):
+    save_turned(tmp_path / "images/a.png", full((1, 2, 3), size=(8, 16)), 8)
+    save(tmp_path / "labels/a.png", full(3, size=(8, 16)))
+    with pytest.raises(DataError, match=r"turned by its EXIF tag \(orientation 8\)") as caught:
+        read_first(tmp_path)
+    assert caught.value.code == "size_mismatch"
+    assert "resize" not in str(caught.value)

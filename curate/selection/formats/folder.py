@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
+from curate.data import containers
 from curate.records import IGNORE_INDEX
-from curate.selection.placement import Format, SubsetItem
+from curate.selection.placement import Format, SubsetItem, join_inside
 
 
 class FolderFormat(Format):
@@ -19,7 +20,12 @@ class FolderFormat(Format):
     def add(self, item: SubsetItem) -> None:
         """Write one image and its label."""
         suffix = PurePosixPath(item.image_path).suffix
-        self.placement.place(item.image_path, f"images/{item.id}{suffix}")
+        if containers.is_container(path := Path(item.image_path)):
+            image = containers.read_image(Path(join_inside(self.placement.source.root, str(path))))
+            target = self.placement.new_file(f"images/{item.id}.png")
+            Image.fromarray(image).save(target, format="PNG")
+        else:
+            self.placement.place(item.image_path, f"images/{item.id}{suffix}")
         label_map = self.placement.source.read_label_map(item.label_path)
         if item.keep is not None:
             label_map = np.where(item.keep, label_map, np.uint8(IGNORE_INDEX))
