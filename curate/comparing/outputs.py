@@ -106,14 +106,21 @@ def curve_tables(along: str, points: Mapping[int, Comparison]) -> list[str]:
 def terminal_curve(along: str, points: Mapping[int, Comparison]) -> list[str]:
     """Lay out the means for a terminal of 80 columns: a block of lines for each arm."""
     lines = [f"mIoU on the test images (95% intervals) by {along}"]
-    width = max(len(str(value)) for value in points)
+    width = max(len(str(value)) for value in (*points, "all"))
     for arm in next(iter(points.values())).arms:
         lines.append(arm)
+        shown = list(points.items())[:1] if is_level(arm, points) else list(points.items())
         lines += [
-            f"  {value:>{width}}  {with_interval(found.miou(arm))}"
-            for value, found in points.items()
+            f"  {value if len(shown) > 1 else 'all':>{width}}  {with_interval(found.miou(arm))}"
+            for value, found in shown
         ]
     return lines
+
+
+def is_level(arm: str, points: Mapping[int, Comparison]) -> bool:
+    """Tell whether an arm is made of the same trainings all along a curve."""
+    first, *rest = (found.outcomes[arm] for found in points.values())
+    return all(each is first for each in rest)
 
 
 def draw_curve(folder: Path, along: str, points: Mapping[int, Comparison]) -> None:
@@ -123,9 +130,11 @@ def draw_curve(folder: Path, along: str, points: Mapping[int, Comparison]) -> No
     values = list(points)
     for arm in next(iter(points.values())).arms:
         found = [each.miou(arm) for each in points.values()]
-        (line,) = axes.plot(values, [each.mean for each in found], "o-", ms=4, label=arm)
+        form = "--" if is_level(arm, points) else "o-"
+        (line,) = axes.plot(values, [each.mean for each in found], form, ms=4, label=arm)
         low, high = [each.low for each in found], [each.high for each in found]
         axes.fill_between(values, low, high, alpha=0.12, color=line.get_color(), lw=0)
+    axes.set_ylim(*limits([each.miou(arm) for each in points.values() for arm in each.arms]))
     axes.set_xlabel(AXES[along])
     axes.set_xticks(values, map(str, values))
     axes.set_ylabel("mean IoU on the test images, 95 % interval")
@@ -192,9 +201,21 @@ def draw_arms(folder: Path, comparison: Comparison) -> None:
             found.mean, row, xerr=reach if has_interval else None, fmt="o", capsize=3, color=colour
         )
     axes.set_yticks(range(len(arms)), arms)
+    single = [o.miou for arm in arms for each in comparison.outcomes[arm] for o in each]
+    axes.set_xlim(*limits([comparison.miou(arm) for arm in arms], single))
     axes.set_xlabel("mean IoU on the test images, 95 % interval")
     axes.grid(axis="x", alpha=0.3)
     _save(figure, folder / PLOT_NAME)
+
+
+def limits(found: Sequence[Estimate], single: Sequence[float] = ()) -> tuple[float, float]:
+    """Choose the range of an axis: all values, and of wide intervals what lies near them."""
+    means = [*(each.mean for each in found), *single]
+    reach = max(0.05, max(means) - min(means))
+    ends = [*means, *(end for each in found for end in (each.low, each.high) if end == end)]
+    low = max(min(ends), min(means) - reach)
+    high = min(max(ends), max(means) + reach)
+    return max(0.0, low - 0.1 * reach), min(1.0, high + 0.1 * reach)
 
 
 def _save(figure: Figure, path: Path) -> None:

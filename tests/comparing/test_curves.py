@@ -99,6 +99,9 @@ def test_along_shares_only_selections_are_trained_again(config, trained, selecte
         "joint": [667, 667, 667],
     }
     assert (tmp_path / "cmp/curve.png").exists()
+    table = found.table()
+    assert table[table.index("joint") + 1] == "  all  0.667"
+    assert table[table.index("random") + 1 :] == ["   10  0.176", "   50  0.333", "  100  0.667"]
     assert (
         "| `default:top:region` | 0.429 | 0.818 | 0.667 |"
         in (tmp_path / "cmp/curve.md").read_text()
