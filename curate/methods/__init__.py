@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from curate.errors import ConfigError, did_you_mean
-from curate.methods import label_quality, learn_to_reweight, meta_weight_net
+from curate.methods import (
+    gradient_alignment,
+    hardness,
+    label_quality,
+    learn_to_reweight,
+    meta_weight_net,
+)
 from curate.methods.confidence import Confidence
 from curate.methods.controls import CONTROLS, controlled
 from curate.methods.given import Given
@@ -29,6 +35,8 @@ __all__ = [
 METHODS: Final[dict[str, type[Method]]] = {
     "confidence": Confidence,
     "given": Given,
+    "gradient_alignment": gradient_alignment.GradientAlignment,
+    "hardness": hardness.Hardness,
     "hierarchical": Hierarchical,
     "label_quality": label_quality.LabelQuality,
     "learn_to_reweight": learn_to_reweight.LearnToReweight,

@@ -23,12 +23,14 @@ class Cellwise(protocol.Method):
     ----------
     clip : float
         Largest multiple of the mean that a weight may have.
+    min_ess, max_power : float
+        A weight is the sharpest power of the rating within these; see `fit_weight_rule`.
     """
 
-    def __init__(self, *, clip: float) -> None:
+    def __init__(self, *, clip: float, min_ess: float = EPSILON, max_power: float = 1.0) -> None:
         super().__init__()
         self.running = running_weights.RunningWeights(
-            min_ess=EPSILON, max_power=1.0, clip=clip, uniform=0.0
+            min_ess=min_ess, max_power=max_power, clip=clip, uniform=0.0
         )
 
     @abstractmethod
@@ -67,14 +69,18 @@ class Cellwise(protocol.Method):
     @torch.no_grad()
     def scores(self, evidence: records.Evidence) -> records.LevelScores:
         """Score images by their ratings, 0.5 where a cell is ignored."""
-        valid = evidence.label_map != records.IGNORE_INDEX
-        pixel = torch.where(valid, self.rate(evidence), 0.5)
-        side = label_confidence.REGION_CELLS
-        region = label_confidence.mean_of_same_label(pixel, evidence.label_map, side)
-        means = (pixel * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
-        image = means[:, None, None].expand_as(pixel).contiguous()
-        return records.LevelScores(image=image, region=region, pixel=pixel, combined=pixel)
+        return pool(self.rate(evidence), evidence.label_map)
 
     def weight_rule(self) -> weighting.WeightRule:
         """Return the rule of the last step."""
         return self.running.rule().rounded()
+
+
+def pool(ratings: torch.Tensor, label_map: torch.Tensor) -> records.LevelScores:
+    """Average ratings (N, h, w) over regions and images, 0.5 where a cell is ignored."""
+    valid = label_map != records.IGNORE_INDEX
+    pixel = torch.where(valid, ratings, 0.5)
+    region = label_confidence.mean_of_same_label(pixel, label_map, label_confidence.REGION_CELLS)
+    means = (pixel * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
+    image = means[:, None, None].expand_as(pixel).contiguous()
+    return records.LevelScores(image=image, region=region, pixel=pixel, combined=pixel)
