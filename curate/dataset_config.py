@@ -19,7 +19,9 @@ class ReadingConfig(Strict):
     """Name of a layout, or ``auto``."""
 
     id_map: str | None = None
-    """Built-in id map or path of a TOML file; by default the one that belongs to the layout."""
+    """Built-in id map, ``classes`` (ids are indices of the classes), or path of a TOML file; by
+    default the one that belongs to the layout.
+    """
 
     image: str | None = None
     """Pattern of the images in place of a layout, as ``{scene}/rgb/{n}.jpg``; needs `label`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from curate import errors, records
-from curate.data import idmap_files, ranges
+from curate.data import idmap_files, legends, ranges
 from curate.data.classes import resolve_classes
 from curate.data.layouts import detection, listing, patterns, splits, suggestions
 from curate.data.layouts.layout import Layout
@@ -63,7 +63,8 @@ class DataSource:
     @property
     def is_map_assumed(self) -> bool:
         """Whether ids are taken for class indices because nothing says what they are."""
-        return self.reading.id_map is None and self.listed.id_map is None
+        is_said = self.reading.id_map or self.listed.id_map or self.id_map.name in legends.LEGENDS
+        return not is_said
 
     def key_of(self, pair: records.Pair) -> str:
         """Return what `Batch.keys` calls an image of this data set."""
@@ -135,7 +136,11 @@ def open_dataset(
         raise _no_images_error(path, name, found, listed)
     if not any(pair.label_path for pair in listed.pairs):
         raise _no_labels_error(path, name, found, listed)
-    resolved = idmap_files.resolve_id_map(dataset.id_map, classes, default=listed.id_map)
+    resolved = None
+    if dataset.id_map is None and (listed.id_map is None or (path / legends.LABELMAP).is_file()):
+        resolved = legends.find_legend(path, classes)
+    if resolved is None:
+        resolved = idmap_files.resolve_id_map(dataset.id_map, classes, default=listed.id_map)
     pairs = splits.take_split(path, listed, dataset.split)
     value_range = ranges.resolve_range(dataset.range, path, pairs)
     return DataSource(path, name, resolved, classes, pairs, key, value_range, listed, dataset)

@@ -43,6 +43,10 @@ _HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}")
 _DECIMAL = re.compile(r"\s*\d{1,3}\s*,\s*\d{1,3}\s*,\s*\d{1,3}\s*")
 
 
+CLASS_INDICES = "classes"
+"""Name of the id map by which ids are the indices of the classes in use, whatever these are."""
+
+
 def parse_colour(text: object) -> Colour:
     """Read ``#rrggbb`` or ``r,g,b``.
 
@@ -110,7 +114,7 @@ def resolve_id_map(
     Parameters
     ----------
     id_map : str or None
-        Key of `PUBLISHED_IDS`, path of a TOML file, or None for `default`.
+        Key of `PUBLISHED_IDS`, `CLASS_INDICES`, path of a TOML file, or None for `default`.
     default : str or None
         Key of `PUBLISHED_IDS`; None = ids are the class indices of `classes`.
 
@@ -122,6 +126,8 @@ def resolve_id_map(
     id_map = id_map or default
     if id_map is None and classes.name in OWN_CLASSES:  # whose table of that name has other ids
         return IdMap("class indices", {index: index for index in range(len(classes))})
+    if id_map == CLASS_INDICES:
+        return IdMap(id_map, {index: index for index in range(len(classes))})
     id_map = id_map or classes.name
     if id_map.endswith(".toml"):
         return read_id_map(Path(id_map), classes)

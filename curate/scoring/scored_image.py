@@ -98,7 +98,10 @@ def prepare(
     height, width = labels.shape
     cells = count_cell_classes(labels, num_classes=num_classes, stride=settings.stride)
     if not len(cells.cell):
-        message = f"{pair.label_path}: every pixel is ignored; no score can be given."
+        message = (
+            f"{pair.label_path}: every pixel is ignored by id map '{source.id_map.name}'; no score "
+            "can be given."
+        )
         return failed_image(
             pair,
             num_classes,

@@ -6,6 +6,8 @@ from typing import Final
 
 from curate.data.layouts.layout import Layout
 
+_LISTS: Final = "ImageSets/Segmentation"
+
 LAYOUTS: Final = {
     "folder": Layout("images/{}", {"labels/{}": None}, is_specific=False),
     "masks": Layout("images/{}", {"masks/{}": None}, is_specific=False),
@@ -51,8 +53,12 @@ LAYOUTS: Final = {
         "{split}/{}", {"{split}_labels/{}_L": "camvid32"}, "camvid11"
     ),
     "ade20k": Layout("images/{split}/ADE_{n}", {"annotations/{split}/ADE_{n}": "ade20k"}),
-    "voc": Layout("JPEGImages/{}", {"SegmentationClass/{}": "voc"}, has_palette=True),
-    "voc-masks": Layout("JPEGImages/{}", {"SegmentationClass/{}": None}, is_specific=False),
+    "voc": Layout(
+        "JPEGImages/{}", {"SegmentationClass/{}": "voc"}, has_palette=True, lists=_LISTS
+    ),
+    "voc-masks": Layout(
+        "JPEGImages/{}", {"SegmentationClass/{}": None}, is_specific=False, lists=_LISTS
+    ),
     "kitti": Layout(
         "{split}/image_2/{}", {"{split}/semantic/{}": "kitti"}, "cityscapes19"
     ),

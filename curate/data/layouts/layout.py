@@ -36,6 +36,9 @@ class Layout:
         A file or folder that must be there.
     is_specific : bool
         Whether a match outdoes the matches of layouts that are not specific.
+    lists : str
+        Folder of lists of names, ``train.txt`` and so on, that make the splits. Images without a
+        label are no part of such a data set.
     any_split : bool
         Whether ``{split}`` stands for any text.
     is_given : bool
@@ -49,6 +52,7 @@ class Layout:
     has_palette: bool = False
     needs: str = ""
     is_specific: bool = True
+    lists: str = ""
     any_split: bool = False
     is_given: bool = False
 

@@ -6,6 +6,7 @@ import os
 import random
 import unicodedata
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from curate import errors, records
@@ -87,7 +88,10 @@ def list_pairs(root: Path, layout: Layout, id_map: str | None = None) -> Listing
     images, others = _find_images(paths, image, taken)
     label_paths = _match(images, by_label[chosen], image, labels[chosen], layout)
     lone = set(by_label[chosen].values()).difference(label_paths)
-    pairs, unlabelled = _leave_out_unlabelled(_name_pairs(images, label_paths, layout))
+    pairs = _name_pairs(images, label_paths, layout)
+    if layout.lists:
+        pairs = _take_listed(root / layout.lists, pairs)
+    pairs, unlabelled = _leave_out_unlabelled(pairs)
     return Listing(
         tuple(sorted(pairs, key=lambda pair: pair.id)),
         len(by_label[chosen]),
@@ -251,6 +255,23 @@ def _name_pairs(images: list[_Image], label_paths: list[str], layout: Layout) ->
         taken.add(pair_id)
         pairs.append(records.Pair(pair_id, *paths, "duplicate_id", split))
     return pairs
+
+
+def _take_listed(folder: Path, pairs: list[records.Pair]) -> list[records.Pair]:
+    """Read splits off lists of names; leave out images without a label, if some have one."""
+    split_of: dict[str, str] = {}
+    for split in patterns.SPLITS:
+        try:
+            lines = (folder / f"{split}.txt").read_text("utf-8", "replace").splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            split_of.setdefault(line.strip(), split)  # trainval comes after its parts
+    labelled = [pair for pair in pairs if pair.label_path]
+    return [
+        replace(pair, split=split_of.get(pair.id.rpartition("/")[2], pair.split))
+        for pair in labelled or pairs
+    ]
 
 
 def _leave_out_unlabelled(

@@ -62,3 +62,33 @@ def test_split_of_a_pattern_is_what_its_name_says(tmp_path):
     patterns = {"image": "images/{split}/{n}.png", "label": "labels/{split}/{n}.png"}
     assert count_splits(open_it(tmp_path, **patterns).pairs) == {"one": 1, "two": 2}
     assert len(open_it(tmp_path, **patterns, split="two").pairs) == 2
+
+
+def draw_voc(root):
+    for name in ("a", "b", "c", "unlabelled"):
+        save(root / f"JPEGImages/{name}.jpg", full((1, 2, 3)))
+        if len(name) == 1:
+            save(root / f"SegmentationClass/{name}.png", full(7), palette=bytes(192))
+    lists = root / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    for split, names in {"train": "a", "val": "b\nc", "trainval": "a\nb\nc"}.items():
+        (lists / f"{split}.txt").write_text(names + "\n")
+    return root
+
+
+def test_splits_of_voc_are_lists_and_images_without_a_label_no_part_of_it(tmp_path):
+    voc = resolve_classes("voc")
+    source = open_dataset(draw_voc(tmp_path), classes=voc)
+    assert (source.layout, source.id_map.name) == ("voc", "voc")
+    assert [(pair.id, pair.split) for pair in source.pairs] == [
+        ("JPEGImages/a", "train"), ("JPEGImages/b", "val"), ("JPEGImages/c", "val")
+    ]  # fmt: skip
+    chosen = open_dataset(DatasetConfig(path=tmp_path, split="val"), classes=voc)
+    assert len(chosen.pairs) == 2
+
+
+def test_ids_can_be_said_to_be_class_indices(tmp_path):
+    draw_voc(tmp_path)
+    classes = resolve_classes([f"x{n}" for n in range(9)])
+    source = open_dataset(tmp_path, classes=classes, id_map="classes")
+    assert source.id_map.ids[7] == 7

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from curate.data.classes import resolve_classes
+from curate.data.dataset import open_dataset
+from curate.data.legends import LEGENDS, find_legend
+from curate.data.pairs import read_pair
+from tests.data.making import full, save
+
+CLASSES = resolve_classes(["sky", "road", "car"])
+
+TEXTS = {
+    "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:0,0,0::\nRoad:128,64,128::\n"
+    "car:0,0,142::\n",
+    "dataset_meta.json": json.dumps(
+        {
+            "label_map": {"0": "background", "1": "Road", "2": "car"},
+            "segmentation_colors": [[0, 0, 0], [128, 64, 128], [0, 0, 142]],
+        }
+    ),
+    "dataset.json": json.dumps({"labels": {"background": 0, "road": 1, "car": 2, "all": [1, 2]}}),
+    "annotation_definitions.json": json.dumps(
+        {
+            "annotationDefinitions": [
+                {"@type": "BoundingBox", "spec": [{"label_id": 1, "label_name": "car"}]},
+                {
+                    "@type": "SemanticSegmentation",
+                    "spec": [
+                        {"label_name": "Road", "pixel_value": [128, 64, 128, 255]},
+                        {"label_name": "car", "pixel_value": [0, 0, 142, 255]},
+                    ],
+                },
+            ]
+        }
+    ),
+}
+
+
+def test_every_kind_of_file_is_tried():
+    assert set(TEXTS) == set(LEGENDS)
+
+
+@pytest.mark.parametrize("name", LEGENDS)
+def test_names_of_the_file_become_classes(tmp_path, name):
+    (tmp_path / name).write_text(TEXTS[name])
+    id_map = find_legend(tmp_path, CLASSES)
+    assert id_map.name == name
+    if id_map.ids:
+        assert id_map.ids == {1: 1, 2: 2}
+        assert {0, 255} <= id_map.ignored
+    else:
+        assert id_map.colours == {(128, 64, 128): 1, (0, 0, 142): 2}
+
+
+def test_palette_of_cvat_is_read_by_its_colours_whatever_the_order(tmp_path):
+    palette = np.zeros((256, 3), np.uint8)
+    palette[9] = (128, 64, 128)
+    save(tmp_path / "JPEGImages/a.jpg", full((1, 2, 3)))
+    save(tmp_path / "SegmentationClass/a.png", full(9), palette=palette.tobytes())
+    (tmp_path / "labelmap.txt").write_text(TEXTS["labelmap.txt"])
+    source = open_dataset(tmp_path, classes=CLASSES)
+    assert (source.layout, source.id_map.name, source.is_map_assumed) == (
+        "voc", "labelmap.txt", False
+    )  # fmt: skip
+    assert read_pair(source, source.pairs[0]).label_map.unique().tolist() == [1]
+
+
+def test_id_map_that_is_given_counts_more(tmp_path):
+    save(tmp_path / "images/a.png", full((1, 2, 3)))
+    save(tmp_path / "labels/a.png", full(0))
+    (tmp_path / "dataset.json").write_text(TEXTS["dataset.json"])
+    assert open_dataset(tmp_path, classes=CLASSES).id_map.name == "dataset.json"
+    assert open_dataset(tmp_path, classes=CLASSES, id_map="classes").id_map.name == "classes"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"labels": 3}', '{"labels": {"x": "y"}}', "road:999,0,0::", "\0"]
+)
+def test_files_that_are_something_else_are_passed_over(tmp_path, text):
+    for name in LEGENDS:
+        (tmp_path / name).write_text(text)
+    assert find_legend(tmp_path, CLASSES) is None
+
+
+def test_file_that_names_no_class_is_passed_over(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"labels": {"tumour": 1}}')
+    assert find_legend(tmp_path, CLASSES) is None
