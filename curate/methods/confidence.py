@@ -48,11 +48,6 @@ class Confidence(protocol.Method):
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
 
     @classmethod
-    def build(cls, settings: ConfidenceSettings, context: protocol.MethodContext) -> Confidence:
-        """Make the untrained reference segmenters."""
-        return cls(settings, context)
-
-    @classmethod
     def num_folds(cls, settings: ConfidenceSettings) -> int:
         """One a reference segmenter."""
         return settings.folds

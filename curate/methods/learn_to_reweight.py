@@ -52,13 +52,6 @@ class LearnToReweight(cellwise.Cellwise):
             self.register_buffer(name, torch.zeros(()))
 
     @classmethod
-    def build(
-        cls, settings: LearnToReweightSettings, context: protocol.MethodContext
-    ) -> LearnToReweight:
-        """Make the method; nothing of it is trained."""
-        return cls(settings, context)
-
-    @classmethod
     def stages(cls, settings: LearnToReweightSettings) -> tuple[str, ...]:  # noqa: ARG003
         """Name what the last layer is given."""
         return last_layer.STAGES

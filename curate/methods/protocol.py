@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -142,9 +142,9 @@ class Method(nn.Module, ABC):
     weighs_uncropped: ClassVar[bool] = False
 
     @classmethod
-    @abstractmethod
-    def build(cls, settings: Any, context: MethodContext) -> Method:  # noqa: ANN401
+    def build(cls, settings: Any, context: MethodContext) -> Self:  # noqa: ANN401
         """Make an untrained method from its checked settings."""
+        return cls(settings, context)
 
     @classmethod
     def stages(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003

@@ -82,11 +82,6 @@ class Hierarchical(Method):
         self._optimizer: torch.optim.Optimizer | None = None
 
     @classmethod
-    def build(cls, settings: HierarchicalSettings, context: MethodContext) -> Hierarchical:
-        """Make the untrained networks."""
-        return cls(settings, context)
-
-    @classmethod
     def stages(cls, settings: HierarchicalSettings) -> tuple[str, ...]:
         """Name the inputs that are backbone stages."""
         return stage_names(settings.inputs)

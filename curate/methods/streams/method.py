@@ -75,11 +75,6 @@ class Streams(protocol.Method):
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
 
     @classmethod
-    def build(cls, settings: StreamsSettings, context: protocol.MethodContext) -> Streams:
-        """Make the untrained networks."""
-        return cls(settings, context)
-
-    @classmethod
     def encoder_stages(cls, settings: StreamsSettings) -> tuple[str, tuple[str, ...]]:
         """Frozen encoder, and its stages whose features are those of appearance."""
         return settings.encoder, settings.appearance
