@@ -163,11 +163,7 @@ def any_rank(flag: bool) -> bool:
 
 def broadcast_object(value: T) -> T:
     """Return the value that the first process gives; tensors in it must lie on the CPU."""
-    if _job.world.is_alone:
-        return value
-    box = [value]
-    dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
-    return box[0]
+    return value if _job.world.is_alone else _broadcast_from(0, value)
 
 
 def gather_objects(value: T) -> list[T]:

@@ -40,10 +40,15 @@ def auroc(scores: ArrayLike, is_positive: ArrayLike) -> float:
     num_negative = positive.size - num_positive
     if num_positive == 0 or num_negative == 0:
         return float("nan")
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    mid_ranks = np.cumsum(counts) - (counts - 1) / 2
-    rank_sum = float(mid_ranks[inverse][positive].sum())
+    rank_sum = float(mid_ranks(values)[positive].sum())
     return (rank_sum - num_positive * (num_positive + 1) / 2) / (num_positive * num_negative)
+
+
+def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rank of each value, 1 .. n, equal ones sharing the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks
 
 
 def confusion_matrix(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curate.metrics import mid_ranks
 from curate.seeding import stable_rng
 
 if TYPE_CHECKING:
@@ -101,17 +102,10 @@ def spearman(first: ArrayLike, second: ArrayLike) -> float:
     correlation : float
         In [-1, 1]; NaN for fewer than two samples or where one of the two is constant.
     """
-    ranks = [_mid_ranks(np.asarray(values, np.float64)) for values in (first, second)]
+    ranks = [mid_ranks(np.asarray(values, np.float64)) for values in (first, second)]
     x, y = (r - r.mean() if r.size else r for r in ranks)
     scale = float(np.sqrt((x**2).sum() * (y**2).sum()))
     return float((x * y).sum()) / scale if scale > 0 else float("nan")
-
-
-def _mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rank of each value, 1 .. n, equal ones sharing the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return ranks
 
 
 def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:

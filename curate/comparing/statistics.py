@@ -46,11 +46,6 @@ class Estimate:
         """Whether the whole interval is."""
         return self.low > 0
 
-    @property
-    def is_below_zero(self) -> bool:
-        """Whether the whole interval is."""
-        return self.high < 0
-
 
 def estimate(values: NDArray[np.float64]) -> Estimate:
     """Estimate the mean of what independent units measured.

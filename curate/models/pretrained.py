@@ -94,7 +94,9 @@ def load_backbone(
         if f"{prefix}{name}" not in state and not name.endswith("num_batches_tracked")
     ]
     given = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    unexpected = [name for name in given if name not in wanted and not _starts(name, ignored)]
+    unexpected = [
+        name for name in given if name not in wanted and not name.startswith(tuple(ignored))
+    ]
     misshapen = [
         f"{name} {tuple(given[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in wanted.items()
@@ -124,11 +126,6 @@ def _load(path: Path) -> object:
 def _is_entry(name: object, value: object) -> bool:
     """Tell whether an entry of a loaded dict belongs to a state dict."""
     return isinstance(name, str) and isinstance(value, Tensor)
-
-
-def _starts(name: str, beginnings: Sequence[str]) -> bool:
-    """Tell whether `name` starts with one of `beginnings`."""
-    return name.startswith(tuple(beginnings))
 
 
 def _some(names: Iterable[str]) -> str:

@@ -58,14 +58,8 @@ def align_scores(
         Of the original image; pixels a cell.
     scale : float
         What 255 stands for.
-    size : (int, int), optional
-        Height and width of the output; those of the crop by default.
-    crop : (int, int, int, int), optional
-        Top, left, height and width in pixels of the original image; all of it by default.
-    hflip : bool
-        Whether the output is mirrored left to right.
-    resize : str
-        Key of `RESIZES`: ``nearest`` or ``bilinear``.
+    size, crop, hflip, resize
+        As of `curate.ScoreFile.score_map`; `resize` is a key of `RESIZES`.
 
     Returns
     -------
