@@ -24,8 +24,12 @@ FileKind = Literal["image", "label"]
 
 MIN_SIDE_PX: Final = 8
 MAX_AREA_PX: Final = 2**27
-MAX_FILE_BYTES: Final = 2**30
+MAX_BYTES: Final = 2**29
+"""Largest size of a file, and of the samples that it decodes to."""
+_MAX_SCANS: Final = 100
+_BLOCK_ROWS: Final = 64
 _JPEG_START: Final = b"\xff\xd8\xff"
+_JPEG_SCAN: Final = b"\xff\xda"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,13 @@ class OpenedImage:
     orientation: int
     content: png.Png | JpegImageFile | pictures.Picture
 
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes that the samples of a pixel take when they are decoded."""
+        if isinstance(self.content, JpegImageFile):
+            return len(self.content.getbands())
+        return png.pixel_bytes(self.content.colour_type, self.bit_depth)
+
 
 def open_image(data: bytearray, path: Path) -> OpenedImage:
     """Check size and structure of an image file without decoding it.
@@ -63,7 +74,7 @@ def open_image(data: bytearray, path: Path) -> OpenedImage:
         opened = _open(data)
     except ValueError as error:
         raise unreadable_file(path, "image", str(error)) from error
-    check_size(path, opened.height, opened.width)
+    check_size(path, opened.height, opened.width, opened.pixel_bytes)
     return opened
 
 
@@ -120,12 +131,16 @@ def full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 
 def scale(samples: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    """Bring `low` .. `high` to 0 .. 255, rounded; what lies outside is cut off."""
-    if samples.dtype == np.uint16:
-        table = (np.arange(2**16, dtype=np.float64) - low) * (255 / (high - low)) + 0.5
-        return table.clip(0, 255).astype(np.uint8).take(samples)
-    scaled = (np.nan_to_num(samples.astype(np.float64)) - low) * (255 / (high - low)) + 0.5
-    return scaled.clip(0, 255).astype(np.uint8)
+    """Bring `low` .. `high` to 0 .. 255, rounded; what lies outside is cut off.
+
+    Some rows at a time: the numbers in between take eight times the memory.
+    """
+    scaled = np.empty(samples.shape, np.uint8)
+    for first in range(0, len(samples), _BLOCK_ROWS):
+        rows = slice(first, first + _BLOCK_ROWS)
+        exact = np.nan_to_num(samples[rows].astype(np.float64))
+        scaled[rows] = ((exact - low) * (255 / (high - low)) + 0.5).clip(0, 255)
+    return scaled
 
 
 def read_file(path: Path, kind: FileKind) -> bytearray:
@@ -140,10 +155,8 @@ def read_file(path: Path, kind: FileKind) -> bytearray:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise unreadable_file(path, kind, "it is no ordinary file")
-        if status.st_size > MAX_FILE_BYTES:
-            msg = (
-                f"{path} has {status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}. Leave it out."
-            )
+        if status.st_size > MAX_BYTES:
+            msg = f"{path} has {status.st_size:,} bytes, more than {MAX_BYTES:,}. Leave it out."
             raise _error_class(kind)(msg, code="too_large")
         data = bytearray(path.read_bytes())
     except FileNotFoundError:
@@ -156,8 +169,13 @@ def read_file(path: Path, kind: FileKind) -> bytearray:
     return data
 
 
-def check_size(path: Path, height: int, width: int) -> None:
+def check_size(path: Path, height: int, width: int, pixel_bytes: int = 1) -> None:
     """Refuse images that are too small or too large.
+
+    Parameters
+    ----------
+    pixel_bytes : int
+        Bytes that the samples of a pixel take when they are decoded.
 
     Raises
     ------
@@ -169,6 +187,12 @@ def check_size(path: Path, height: int, width: int) -> None:
         raise DataError(msg, code="too_small")
     if height * width > MAX_AREA_PX:
         msg = f"{path} is {height}x{width}, more than {MAX_AREA_PX:,} pixels. Cut it into tiles."
+        raise DataError(msg, code="too_large")
+    if height * width * pixel_bytes > MAX_BYTES:
+        msg = (
+            f"{path} is {height}x{width} pixels of {pixel_bytes} bytes each, more than "
+            f"{MAX_BYTES:,} bytes. Cut it into tiles."
+        )
         raise DataError(msg, code="too_large")
 
 
@@ -212,6 +236,9 @@ def _open_jpeg(data: bytearray) -> JpegImageFile:
     """Read the header; Pillow's class itself, because `check_size` is the limit of pixels."""
     if not data.startswith(_JPEG_START):
         msg = "it is neither a PNG, JPEG, TIFF, BMP nor WebP file"
+        raise ValueError(msg)
+    if data.count(_JPEG_SCAN) > _MAX_SCANS:  # within the pixels this pair of bytes cannot occur
+        msg = f"it has more than {_MAX_SCANS} scans, made to take hours"
         raise ValueError(msg)
     try:
         with warnings.catch_warnings(action="ignore"):  # of EXIF that is damaged

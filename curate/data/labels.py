@@ -69,7 +69,8 @@ def open_label(data: bytearray, path: Path) -> OpenedLabel:
     except ValueError as error:
         reason = f"{error}; labels must be sound PNG, TIFF or BMP files"
         raise images.unreadable_file(path, "label", reason) from error
-    images.check_size(path, opened.height, opened.width)
+    depth = png.pixel_bytes(opened.colour_type, opened.bit_depth)
+    images.check_size(path, opened.height, opened.width, depth)
     return opened
 
 

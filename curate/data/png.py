@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPE_PALETTE: Final = 3
 
-_CHANNELS: Final = {0: 1, 2: 3, COLOUR_TYPE_PALETTE: 1, 4: 2, 6: 4}
+CHANNELS: Final = {0: 1, 2: 3, COLOUR_TYPE_PALETTE: 1, 4: 2, 6: 4}
 _BIT_DEPTHS: Final = {
     0: (1, 2, 4, 8, 16), 2: (8, 16), COLOUR_TYPE_PALETTE: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)
 }  # fmt: skip
 _COLOUR_TYPE_OF_CHANNELS: Final = {1: 0, 2: 4, 3: 2, 4: 6}
 _HEADER: Final = struct.Struct(">IIBBBBB")
+_BLOCK_BYTES: Final = 1 << 20
 _MAX_SIDE_PX: Final = 2**31 - 1
 _HEADER_END_BYTES: Final = 33
 _MODES: Final = {
@@ -73,7 +74,7 @@ class Png:
     @property
     def num_channels(self) -> int:
         """Samples a pixel."""
-        return _CHANNELS[self.colour_type]
+        return CHANNELS[self.colour_type]
 
 
 def peek_colour_type(path: Path) -> int | None:
@@ -95,6 +96,11 @@ def _peek(path: Path, place: int) -> int | None:
         return None
     is_png = len(head) == _HEADER_END_BYTES and head.startswith(SIGNATURE)
     return head[place] if is_png else None
+
+
+def pixel_bytes(colour_type: int, bit_depth: int) -> int:
+    """Count the bytes that the samples of a pixel take when they are decoded."""
+    return CHANNELS[colour_type] * -(-bit_depth // 8)
 
 
 def parse_png(data: bytes | bytearray) -> Png:
@@ -153,7 +159,10 @@ def decode_png(png: Png) -> NDArray[Any]:
         samples = samples[..., 0] if num_channels == 1 else samples
     else:
         mode, upper, lower = _WIDE_MODES[num_channels]
-        samples = _decode(png, mode, upper).astype(np.uint16) << 8 | _decode(png, mode, lower)
+        samples = np.empty((png.height, png.width, num_channels), "<u2")
+        in_bytes = samples.view(np.uint8).reshape(*samples.shape, 2)
+        in_bytes[..., 1] = _decode(png, mode, upper)
+        in_bytes[..., 0] = _decode(png, mode, lower)
     if png.is_interlaced or not samples[-1].any():
         _check_length(png)  # rows that are missing are left black, and nothing is said
     return samples
@@ -230,13 +239,24 @@ def _check_length(png: Png) -> None:
     """Refuse pixels that end early although their stream is sound."""
     expected = _raw_size(png)
     try:
-        num_bytes = len(zlib.decompressobj().decompress(png.pixels, expected))
+        num_bytes = _count_bytes(png.pixels, expected)
     except zlib.error as error:
         msg = f"its pixels are damaged ({error})"
         raise ValueError(msg) from error
     if num_bytes < expected:
         msg = f"it holds {num_bytes:,} bytes of pixels instead of {expected:,}"
         raise ValueError(msg)
+
+
+def _count_bytes(packed: bytes, most: int) -> int:
+    """Count what a zlib stream unpacks to, block by block, up to `most`."""
+    stream, total = zlib.decompressobj(), 0
+    while packed and total < most:
+        count = len(stream.decompress(packed, min(most - total, _BLOCK_BYTES)))
+        packed, total = stream.unconsumed_tail, total + count
+        if not count:
+            break
+    return total
 
 
 def _raw_size(png: Png) -> int:

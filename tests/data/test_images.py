@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from curate.data import images
+from curate.data import images, png
 from curate.errors import DataError
 from tests.data.making import full, packed_png, png_file, save, wide_png
 
@@ -158,7 +159,45 @@ def test_huge_jpeg_is_refused_before_it_is_decoded(tmp_path):
 
 
 def test_huge_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(images, "MAX_BYTES", 10)
     with pytest.raises(DataError, match="has 11 bytes, more than 10") as caught:
         read(tmp_path, bytes(11))
     assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("samples", "size"),
+    [
+        (np.zeros((8, 8), np.uint8), 64),
+        (np.zeros((8, 8, 3), np.uint8), 192),
+        (np.zeros((8, 8, 4), np.uint16), 512),
+    ],
+)
+def test_limit_counts_the_bytes_that_samples_decode_to(tmp_path, monkeypatch, samples, size):
+    data = png.encode_png(samples)
+    (tmp_path / "a.png").write_bytes(data)
+    monkeypatch.setattr(images, "MAX_BYTES", size)
+    opened = images.open_image(bytearray(data), tmp_path / "a.png")
+    assert opened.pixel_bytes * 64 == size
+    monkeypatch.setattr(images, "MAX_BYTES", size - 1)
+    with pytest.raises(DataError, match=rf"more than {size - 1} bytes\. Cut it") as caught:
+        images.open_image(bytearray(data), tmp_path / "a.png")
+    assert caught.value.code == "too_large"
+
+
+def test_wide_samples_are_scaled_in_little_memory():
+    samples = np.full((2048, 256, 4), 65407, np.uint16)  # 254.5 of 255
+    tracemalloc.start()
+    scaled = images.scale(samples, 0, 65535)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (scaled == 255).all()
+    assert peak < 2.5 * scaled.nbytes
+
+
+def test_jpeg_of_a_thousand_scans_is_refused_unseen(tmp_path):
+    data = jpeg(progressive=True)
+    at = data.index(b"\xff\xda")
+    scan = data[at : data.index(b"\xff\xda", at + 2)]
+    with pytest.raises(DataError, match="more than 100 scans"):
+        read(tmp_path, data[:at] + scan * 1000 + data[at:])
