@@ -11,7 +11,8 @@ from curate.checking import file_faults, meaning, survey
 from curate.config import DatasetConfig, FitConfig
 from curate.data import dataset, id_tables, idmap_files
 from curate.data.classes import UNNAMED
-from curate.data.layouts import detection, splits
+from curate.data.layouts import detection, splits, suggestions
+from curate.dataset_config import ReadingConfig
 from curate.training.task import pick_evenly
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Proposal:
     ----------
     layout : str
         ``auto`` where none could be seen.
+    image, label : str or None
+        Patterns, where no known layout fits but files pair by these.
     split, id_map : str or None
         None where nothing need be said.
     size : (int, int) or None
@@ -38,28 +41,35 @@ class Proposal:
     """
 
     layout: str = "auto"
+    image: str | None = None
+    label: str | None = None
     split: str | None = None
     id_map: str | None = None
     size: tuple[int, int] | None = None
 
 
-def propose(path: Path, side: Side, *, project: Path) -> Proposal:
+def propose(
+    path: Path, side: Side, *, project: Path, reading: ReadingConfig | None = None
+) -> Proposal:
     """Look at some files of a folder, and say how it is best read.
 
     A folder that is missing, or that cannot be read, is left as it is: `curate check` says why.
+
+    Parameters
+    ----------
+    reading : ReadingConfig, optional
+        Its patterns are taken where no known layout fits; by default they are guessed.
     """
-    try:
-        layout = detection.detect_layout(path) if path.is_dir() else "auto"
-    except errors.DataError:
-        return Proposal()
-    listed = DatasetConfig(path=path, layout=layout)
+    way = _find_way(path, reading or ReadingConfig())
+    listed = DatasetConfig(path=path, **way)
+    layout, patterns = way.get("layout", "auto"), (way.get("image"), way.get("label"))
     try:
         known = dataset.default_classes(listed)
-        default = next(iter(detection.get_layout(layout).labels.values()))
+        default = next(iter(dataset.find_layout(listed)[1].labels.values()))
         classes = known or idmap_files.classes_of(default) or UNNAMED
         source = dataset.open_dataset(listed, classes=classes)
     except (errors.DataError, errors.ConfigError):
-        return Proposal(layout)
+        return Proposal(layout, *patterns)
     seen = survey.survey(
         source,
         project=project,
@@ -67,7 +77,28 @@ def propose(path: Path, side: Side, *, project: Path) -> Proposal:
         side=side,
         rows=pick_evenly(range(len(source.pairs)), NUM_SEEN),
     )
-    return Proposal(layout, _choose_split(seen), _choose_id_map(seen), _choose_size(seen))
+    return Proposal(
+        layout,
+        *patterns,
+        split=_choose_split(seen),
+        id_map=_choose_id_map(seen),
+        size=_choose_size(seen),
+    )
+
+
+def _find_way(path: Path, reading: ReadingConfig) -> dict[str, str]:
+    """Find the layout of a folder, or patterns by which its files pair."""
+    if not path.is_dir():
+        return {}
+    try:
+        return {"layout": detection.detect_layout(path)}
+    except errors.DataError as error:
+        if error.code != "unknown_layout":
+            return {}
+    if reading.image is not None and reading.label is not None:
+        return {"image": reading.image, "label": reading.label}
+    guessed = suggestions.guess(path, detection.take_sample(path))
+    return {} if guessed is None else dict(zip(("image", "label"), guessed, strict=True))
 
 
 def _choose_split(seen: Survey) -> str | None:

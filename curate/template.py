@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
+    from curate.dataset_config import ReadingConfig
+
 _HEAD: Final = """\
 # Settings of curate; those that stand here have their default values. Paths are relative to this
 # file, and an option of a command beats what is set here."""
@@ -29,7 +31,13 @@ _HEAD: Final = """\
 _EXAMPLES: Final = {"real": "path/to/real", "synthetic": "path/to/synthetic"}
 
 
-def init(folder: Path, *, real: Sequence[Path] = (), synthetic: Sequence[Path] = ()) -> Path:
+def init(
+    folder: Path,
+    *,
+    real: Sequence[Path] = (),
+    synthetic: Sequence[Path] = (),
+    reading: ReadingConfig | None = None,
+) -> Path:
     """Write ``curate.toml`` with every setting, its default and what it means.
 
     Parameters
@@ -40,6 +48,8 @@ def init(folder: Path, *, real: Sequence[Path] = (), synthetic: Sequence[Path] =
         Data sets to list, relative to the working directory. They need not exist yet; of those
         that do, layout, split, version of the id map and a size of the right aspect ratio are
         filled in.
+    reading : ReadingConfig, optional
+        Patterns of those whose layout is not known; by default they are guessed.
 
     Returns
     -------
@@ -56,7 +66,7 @@ def init(folder: Path, *, real: Sequence[Path] = (), synthetic: Sequence[Path] =
     path = folder / CONFIG_NAME
     _refuse_existing(path)
     check_writable(folder)
-    text = _render(folder, real, synthetic)
+    text = _render(folder, real, synthetic, reading)
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
         _refuse_existing(path)  # once more: another process may have been quicker
@@ -70,11 +80,17 @@ def _refuse_existing(path: Path) -> None:
         raise UsageError(msg)
 
 
-def _render(folder: Path, real: Sequence[Path], synthetic: Sequence[Path]) -> str:
+def _render(
+    folder: Path,
+    real: Sequence[Path],
+    synthetic: Sequence[Path],
+    reading: ReadingConfig | None,
+) -> str:
     """Write the whole file."""
     method = FitConfig().method
-    seen_real = [proposals.propose(path, "real", project=folder) for path in real]
-    seen_synthetic = [proposals.propose(path, "synthetic", project=folder) for path in synthetic]
+    how: dict[str, Any] = {"project": folder, "reading": reading}
+    seen_real = [proposals.propose(path, "real", **how) for path in real]
+    seen_synthetic = [proposals.propose(path, "synthetic", **how) for path in synthetic]
     size = next((seen.size for seen in seen_real if seen.size), None)
     parts = [
         _HEAD,
@@ -113,7 +129,11 @@ def _tables(
     tables = []
     for dataset, proposal in zip(datasets, seen, strict=True):
         path = to_toml(_relative(dataset, folder))
-        lines = [f"[[{domain}]]", f"path = {path}", f"layout = {to_toml(proposal.layout)}"]
+        lines = [f"[[{domain}]]", f"path = {path}"]
+        if proposal.image:
+            lines += [f"image = {to_toml(proposal.image)}", f"label = {to_toml(proposal.label)}"]
+        else:
+            lines.append(f"layout = {to_toml(proposal.layout)}")
         if proposal.split:
             lines.append(f"split = {to_toml(proposal.split)}")
         mapped = f"id_map = {to_toml(proposal.id_map)}" if proposal.id_map else ""

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from curate.dataset_config import ReadingConfig
 from curate.proposals import Proposal, propose
+from curate.template import init
 from tests.checking import making
 
 
@@ -45,3 +47,24 @@ def test_split_is_chosen_for_real_images_only(tmp_path):
 
 def test_folder_that_is_not_there_stays_open(tmp_path):
     assert propose(tmp_path / "nowhere", "real", project=tmp_path) == Proposal()
+
+
+def draw_foreign(root):
+    for number in range(3):
+        making.save(making.scene(number)[0], root / f"shots/cam_{number:03d}.png")
+        making.save(making.scene(number)[1], root / f"truth/ids_{number:03d}.png")
+    return root
+
+
+def test_patterns_are_guessed_where_no_layout_fits(tmp_path):
+    found = propose(draw_foreign(tmp_path / "set"), "synthetic", project=tmp_path)
+    assert (found.image, found.label) == ("shots/cam_{n}.png", "truth/ids_{n}.png")
+    text = init(tmp_path, synthetic=[tmp_path / "set"]).read_text()
+    assert 'image = "shots/cam_{n}.png"\nlabel = "truth/ids_{n}.png"' in text
+
+
+def test_patterns_that_are_given_beat_the_guess(tmp_path):
+    reading = ReadingConfig(image="shots/{}_{n}.png", label="truth/{}_{n}.png")
+    draw_foreign(tmp_path / "set")
+    found = propose(tmp_path / "set", "real", project=tmp_path, reading=reading)
+    assert (found.image, found.label) == (reading.image, reading.label)

@@ -21,6 +21,8 @@ def init(
         list[Path] | None,
         typer.Option("--synthetic", metavar="DIR", help="Synthetic images; may be repeated."),
     ] = None,
+    image_pattern: options.ImagePattern = None,
+    label_pattern: options.LabelPattern = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write a curate.toml with every setting, its default, and what it means.
@@ -28,7 +30,8 @@ def init(
     Ends with a look at the data sets that it names, and what fit and score will cost.
     """
     with process.command_errors() as reporter:
-        path = curate.init(folder, real=real or (), synthetic=synthetic or ())
+        reading = options.parse_reading(None, None, image_pattern, label_pattern, None)
+        path = curate.init(folder, real=real or (), synthetic=synthetic or (), reading=reading)
         found: dict[str, Any] = {"config": path, "real": [], "synthetic": [], "minutes": {}}
         lines = [f"Settings: {path}"]
         if real and all(each.is_dir() for each in (*real, *(synthetic or ()))):

@@ -15,7 +15,7 @@ from curate.records import LEVELS
 
 OPTIONS = {
     "demo": "--out --seed --json",
-    "init": "--real --synthetic --json",
+    "init": "--real --synthetic --image-pattern --label-pattern --json",
     "check": "--config --layout --id-map --image-pattern --label-pattern --split --fix-list "
     "--overwrite --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from curate.cli.app import app
+from curate.dataset_config import ReadingConfig
 from curate.errors import UsageError
 from tests.checking import making
 
@@ -24,7 +25,7 @@ def test_folder_and_data_sets_are_passed_on(run, workflow):
 def test_this_folder_is_the_default(run, workflow):
     calls = workflow("template", "init", Path("curate.toml"))
     assert run("init").stdout == "Settings: curate.toml\n"
-    assert calls == [((Path(),), {"real": (), "synthetic": ()})]
+    assert calls == [((Path(),), {"real": (), "synthetic": (), "reading": ReadingConfig()})]
 
 
 def test_existing_file_ends_with_2(run, workflow):
