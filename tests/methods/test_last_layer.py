@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 
 from curate.methods import last_layer
-from curate.records import Evidence
+from curate.models import build_segmenter
+from curate.records import Batch, Evidence
+from curate.training.networks import gather_evidence
 
 SHIFT = 1e-5
 
@@ -122,3 +124,18 @@ def test_coarser_features_are_brought_to_the_cells():
     seen.features["decoder"] = features[:, :, :1, :1]
     expected = features[:, :, :1, :1].expand(-1, -1, 2, 3)
     torch.testing.assert_close(last_layer.look(seen).inputs[:, :-1], expected)
+
+
+def test_gradients_are_those_that_back_propagation_finds():
+    """In a segmenter, between its own last layer and the loss of the grid's cells."""
+    torch.manual_seed(0)
+    segmenter = build_segmenter("tests.tiny:make_segmenter", 3)
+    labels = torch.randint(3, (2, 16, 24), dtype=torch.uint8)
+    images, is_real = torch.rand(2, 3, 16, 24), torch.tensor([True, False])
+    prediction = segmenter(images, last_layer.STAGES)
+    seen = gather_evidence(Batch(images, labels, is_real, ("r0:a", "s0:a")), images, prediction)
+    F.cross_entropy(prediction.logits, seen.label_map, reduction="sum").backward()
+    layer = segmenter.network[5]
+    expected = torch.cat([layer.weight.grad.flatten(1), layer.bias.grad[:, None]], dim=1)
+    found = last_layer.add_up(last_layer.look(seen), torch.ones(2, 4, 6))
+    assert_near(found, expected)
