@@ -56,13 +56,6 @@ class GradientAlignment(cellwise.Cellwise):
         self.register_buffer("real_counts", torch.zeros(size))
 
     @classmethod
-    def build(
-        cls, settings: GradientAlignmentSettings, context: protocol.MethodContext
-    ) -> GradientAlignment:
-        """Make the method; nothing of it is trained."""
-        return cls(settings, context)
-
-    @classmethod
     def stages(cls, settings: GradientAlignmentSettings) -> tuple[str, ...]:  # noqa: ARG003
         """Name what the last layer is given."""
         return last_layer.STAGES

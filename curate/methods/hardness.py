@@ -43,11 +43,6 @@ class Hardness(out_of_fold.OutOfFold):
         for name in ("loss_sums", "loss_counts"):  # of the synthetic cells of each class so far
             self.register_buffer(name, torch.zeros(context.num_classes, dtype=torch.float64))
 
-    @classmethod
-    def build(cls, settings: HardnessSettings, context: protocol.MethodContext) -> Hardness:
-        """Make the untrained reference segmenters."""
-        return cls(settings, context)
-
     def rate(self, evidence: records.Evidence) -> torch.Tensor:
         """Tell which cells are kept: 1, or 0."""
         return (self._ease(evidence.label_map, self.predict(evidence)) >= 0.5).float()

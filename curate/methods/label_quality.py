@@ -38,17 +38,6 @@ class LabelQuality(out_of_fold.OutOfFold):
         super().__init__(settings, context)
         self.quality, self._score_labels = settings.quality, import_rank().get_label_quality_scores
 
-    @classmethod
-    def build(cls, settings: LabelQualitySettings, context: protocol.MethodContext) -> LabelQuality:
-        """Make the untrained reference segmenters.
-
-        Raises
-        ------
-        ConfigError
-            If cleanlab is not installed.
-        """
-        return cls(settings, context)
-
     def rate(self, evidence: records.Evidence) -> torch.Tensor:
         """Rate the given labels by the references' predictions."""
         return self._rate_labels(evidence.label_map, self.predict(evidence))

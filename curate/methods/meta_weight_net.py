@@ -45,7 +45,11 @@ class MetaWeightNet(cellwise.Cellwise):
 
     Settings = MetaWeightNetSettings
 
-    def __init__(self, settings: MetaWeightNetSettings) -> None:
+    def __init__(
+        self,
+        settings: MetaWeightNetSettings,
+        context: protocol.MethodContext,  # noqa: ARG002
+    ) -> None:
         super().__init__(clip=settings.clip)
         self.settings = settings
         self.network = torch.nn.Sequential(
@@ -55,15 +59,6 @@ class MetaWeightNet(cellwise.Cellwise):
             torch.nn.Sigmoid(),
         )
         self._optimizer: torch.optim.Optimizer | None = None
-
-    @classmethod
-    def build(
-        cls,
-        settings: MetaWeightNetSettings,
-        context: protocol.MethodContext,  # noqa: ARG003
-    ) -> MetaWeightNet:
-        """Make the untrained network."""
-        return cls(settings)
 
     @classmethod
     def stages(cls, settings: MetaWeightNetSettings) -> tuple[str, ...]:  # noqa: ARG003

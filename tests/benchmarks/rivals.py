@@ -28,17 +28,18 @@ gradient              Cosine between the gradient of a cell's loss by the last l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from curate.grid import centres, grid_size, to_grid
+from curate.methods import last_layer
+from curate.methods.gradient_alignment import class_gradients, cosine_with_class
 from curate.methods.streams.features import encode_appearance
 from curate.records import IGNORE_INDEX, Batch
 from curate.seeding import stable_rng
-from tests.benchmarks.last_layer import Seen, class_gradients, cosine_with_class
 
 try:
     from cleanlab.rank import get_label_quality_scores as rate_labels
@@ -70,6 +71,24 @@ CHUNK = 16
 LEAST = 1e-6
 NUM_CELLS, NUM_COMPONENTS, INVERSE_PENALTY = 48_000, 32, 1e-2
 """Of the regression: cells of each domain at most, principal components, scikit-learn's C."""
+
+
+class Seen(NamedTuple):
+    """Probabilities and features of N images by a reference segmenter, on the weighting grid.
+
+    Attributes
+    ----------
+    probabilities : (N, C, h, w) float32
+    features : (N, F + 1, h, w) float16
+        Input of the last layer, and a 1 for its bias.
+    """
+
+    probabilities: Tensor
+    features: Tensor
+
+    def gradients(self, labels: Tensor) -> last_layer.Gradients:
+        """Take the gradients of cells with these labels, (N, h, w)."""
+        return last_layer.factor(self.probabilities, self.features.float(), labels)
 
 
 @torch.no_grad()
@@ -180,6 +199,8 @@ def gradient_agreement(seen: list[Seen], labels: Tensor, real: Batch, method: St
     for fold, reference in enumerate(method.references):
         rows = [row for row, key in enumerate(real.keys) if method.splits[key].fold == fold]
         unseen = watch(reference, real.images[rows])
-        means = class_gradients(unseen, centres(real.label_map[rows]).long())
-        total += cosine_with_class(seen[fold], labels, means)
+        given = centres(real.label_map[rows]).long()
+        sums, counts = class_gradients(unseen.gradients(given), given)
+        means = sums / counts.clamp(min=1)[:, None, None]
+        total += cosine_with_class(seen[fold].gradients(labels), labels, means)
     return total / len(seen)

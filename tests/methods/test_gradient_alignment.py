@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from curate.methods import last_layer
 from curate.methods.gradient_alignment import GradientAlignment, class_gradients, cosine_with_class
+from tests.methods import test_last_layer as layers
 from tests.methods.test_learn_to_reweight import join, make_method, row_of
 
 REAL = row_of([(0.5, 0, 1.0), (0.9, 255, 7.0), (0.7, 0, 1.0), (0.2, 1, 2.0)], is_real=True)
@@ -57,3 +59,17 @@ def test_cell_without_a_gradient_has_no_direction():
     assert torch.equal(
         cosine_with_class(gradients, torch.zeros(1, 1, 1).long(), means), torch.zeros(1, 1, 1)
     )
+
+
+def test_cosine_is_that_of_the_gradients_that_back_propagation_finds():
+    weight, features, label_map = layers.make_layer()
+    label_map[:, 0, 0] = 0
+    seen = layers.evidence_of(weight, features, label_map, [True, True])
+    layer = weight.clone().requires_grad_()
+    losses = layers.losses_of(layer, features, label_map).flatten()
+    each = [torch.autograd.grad(loss, layer, retain_graph=True)[0].flatten() for loss in losses]
+    means = torch.randn(3, *weight.shape, generator=torch.Generator().manual_seed(3)).double()
+    of_class = means[label_map.flatten()].flatten(1)
+    expected = F.cosine_similarity(torch.stack(each), of_class, dim=1).view(label_map.shape)
+    found = cosine_with_class(last_layer.look(seen), label_map, means)
+    torch.testing.assert_close(found, expected)
