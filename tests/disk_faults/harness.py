@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 SHIM_SOURCE = Path(__file__).with_name("shim.c")
 VOLATILE = {
-    "run.json": ("run_id", "images_per_second"),
+    "run.json": ("run_id", "images_per_second", "trained_seconds"),
     "provenance.json": ("run",),
 }
 """Keys of JSON files that differ between runs that are otherwise equal."""
@@ -268,7 +268,8 @@ class Trial:
         assert done.code == 0, done.err
         found = self.project.contents()
         assert sorted(found) == sorted(self.undisturbed)
-        assert found == self.undisturbed
+        differing = [name for name in found if found[name] != self.undisturbed[name]]
+        assert differing == [], differing
         return done
 
     def survive(self, fault: Fault) -> Done:
@@ -305,7 +306,7 @@ def _value(path: Path) -> str:
         return f"link to {path.readlink()}"
     if path.is_dir():
         return "folder"
-    read = {".h5": _h5, ".parquet": _parquet, ".json": _json}.get(path.suffix)
+    read = {".h5": _h5, ".parquet": _parquet, ".json": _json, ".jsonl": _seen}.get(path.suffix)
     return repr(path.read_bytes()) if read is None else read(path)
 
 
@@ -322,6 +323,18 @@ def _h5(path: Path) -> str:
         note("/", file)
         file.visititems(note)
     return repr(lines)
+
+
+def _seen(path: Path) -> str:
+    """List what is known of each file: torn lines are not, and times of change are the copy's."""
+    known = {}
+    for line in path.read_bytes().splitlines():
+        try:
+            facts = json.loads(line)
+        except ValueError:
+            continue
+        known[facts["image_path"]] = {key: facts[key] for key in facts if key != "stamp"}
+    return repr(sorted(known.items()))
 
 
 def _parquet(path: Path) -> str:
