@@ -74,7 +74,8 @@ def _describe_files(
     opened = images.open_image(data, image_path)
     found = _describe_image(opened) | {"digest": hashlib.sha256(data).hexdigest()[:16]}
     if is_deep:
-        found |= _describe_pixels(images.decode_image(opened, image_path, value_range))
+        pixels = images.decode_reduced(opened, image_path, value_range, least_px=_HASHED_PX)
+        found |= _describe_pixels(pixels)
     label = labels.open_label(images.read_file(label_path, "label"), label_path)
     found |= _describe_label(label, labels.decode_label(label, label_path))
     return found | {"label_size": (label.height, label.width)}
@@ -123,7 +124,7 @@ def _describe_image(opened: images.OpenedImage) -> dict[str, Any]:
 
 
 def _describe_pixels(image: NDArray[np.uint8]) -> dict[str, Any]:
-    """Hash an image (H, W, 3) and measure how much it differs from one colour."""
+    """Hash an image (H, W) or (H, W, 3) and measure how much it differs from one colour."""
     import imagehash  # here: it takes SciPy, which light looks need not wait for
 
     picture = Image.fromarray(image)

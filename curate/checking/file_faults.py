@@ -223,8 +223,8 @@ def _deep(survey: Survey) -> Iterator[Problem]:
     if deep:
         message = (
             f"{len(deep):,} of {len(survey.facts):,} images of {survey.name} have "
-            f"{max(f.image_bits for f in deep)} bits and are reduced to 8 (first: "
-            f"{deep[0].image_path})."
+            f"{max(f.image_bits for f in deep)} bits and are reduced to 8 by the set's range "
+            f"(first: {deep[0].image_path}). range = .. under its table in curate.toml sets it."
         )
         yield make_problem("high_bit_depth", message, dataset=survey.source.root)
 

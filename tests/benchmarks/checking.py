@@ -7,11 +7,11 @@ Scenes of the street world of the demo are drawn first. Then, for each size and 
 take turns in one process, with the same number of threads:
 
 - *read*: decoding images and labels and mapping the ids, as every reader of pairs does;
-- *check*: a deep look (what `curate check` does), with nothing known, and the judgement;
+- *check*: a deep look (what `curate check` does) with nothing known, and the judgement;
 - *light*: the look that `fit` and `score` take;
 - *again*: a deep look at the same set, known by now.
 
-The figure is the rate of *check* over that of *read* in the same round; the target is .9. ``--near``
+The figure is the rate of *check* over that of *read* in the same round; the target is .9. --near
 times the search for near-equal images among so many random hashes.
 """
 

@@ -201,3 +201,32 @@ def test_jpeg_of_a_thousand_scans_is_refused_unseen(tmp_path):
     scan = data[at : data.index(b"\xff\xda", at + 2)]
     with pytest.raises(DataError, match="more than 100 scans"):
         read(tmp_path, data[:at] + scan * 1000 + data[at:])
+
+
+@pytest.mark.parametrize(
+    ("size", "least_px", "expected"),
+    [
+        ((480, 640), 64, (120, 160)),
+        ((480, 640), 60, (60, 80)),
+        ((101, 203), 50, (51, 102)),
+        ((101, 203), 64, (101, 203, 3)),
+    ],
+)
+def test_jpeg_is_reduced_by_whole_steps_but_not_below_the_least(tmp_path, size, least_px, expected):
+    path = tmp_path / "a.jpg"
+    grey = np.tile(np.linspace(0, 255, size[1]), (size[0], 1)).astype(np.uint8)
+    Image.fromarray(np.dstack([grey] * 3)).save(path, quality=95)
+    opened = images.open_image(images.read_file(path, "image"), path)
+    reduced = images.decode_reduced(opened, path, least_px=least_px)
+    assert reduced.shape == expected
+    row = reduced[expected[0] // 2].reshape(expected[1], -1)[:, 0].astype(float)
+    assert np.abs(row - np.linspace(0, 255, expected[1])).max() < 6
+
+
+def test_jpeg_that_is_cut_off_is_not_reduced_in_silence(tmp_path):
+    path = tmp_path / "a.jpg"
+    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(path)
+    data = images.read_file(path, "image")[:-3000]
+    with pytest.raises(DataError, match="damaged or cut off"):
+        images.decode_reduced(images.open_image(data, path), path, least_px=16)
