@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from curate import metrics, records
+from curate import metrics
 
 MIN_STANDARD_ERRORS: Final = 3.0
 """By how many standard errors, over images, an active stream must be better than chance."""
@@ -17,10 +17,6 @@ ROUNDING_ERROR: Final = 1e-6
 """A gain that is no more than this, in nats or probability, is none, however small its error."""
 REAL_QUANTILE: Final = 0.25
 """Share of the real cells whose logit is below that of posterior 1."""
-MIN_CLASS_CELLS: Final = 100
-"""Cells below which a class has no factor of its own."""
-MAX_CLASS_FACTOR: Final = 10.0
-"""No class's scores are raised further, relative to those of all cells."""
 RIDGE: Final = 1e-3
 """Penalty of `calibrate_logits` on the squared distance from scale 1 and offset 0."""
 MIN_POSTERIOR: Final = 0.005
@@ -149,40 +145,6 @@ def domain_posterior(logits: Tensor, quantile: Tensor) -> Tensor:
         From `real_quantile`.
     """
     return (logits - quantile).clamp(max=0).exp().clamp(min=MIN_POSTERIOR)
-
-
-def class_factors(scores: Tensor, shares: Tensor, label_map: Tensor, num_classes: int) -> Tensor:
-    """Find what to multiply the scores of each class by, so that it keeps its share of the weight.
-
-    Every stream has the label among its inputs, and so lowers the odds of a class whose labels are
-    often wrong. In the product of all streams this counts several times: of small and rare classes,
-    which lose most, next to nothing would be left. It is to count once.
-
-    Parameters
-    ----------
-    scores, shares : (N, h, w) float32
-        In [0, 1]: the fused scores of synthetic cells, and scores whose mean over a class is to be
-        taken for its sound share.
-    label_map : (N, h, w) uint8
-        255 = ignore.
-
-    Returns
-    -------
-    factors : (C,) float32
-        In (0, 1], the largest 1; relative to all cells no class is raised more than
-        `MAX_CLASS_FACTOR` times.
-    """
-    valid = label_map != records.IGNORE_INDEX
-    classes = label_map[valid].long()
-    counts = torch.bincount(classes, minlength=num_classes)
-
-    def average(cells: Tensor) -> Tensor:
-        sums = torch.bincount(classes, cells[valid].double(), minlength=num_classes)
-        mean = sums.sum() / counts.sum().clamp(min=1)
-        return torch.where(counts < MIN_CLASS_CELLS, mean, sums / counts.clamp(min=1)) / mean
-
-    factors = (average(shares) / average(scores)).nan_to_num(nan=1.0).clamp(max=MAX_CLASS_FACTOR)
-    return (factors / factors.max()).float()
 
 
 def cell_auroc(logits: Tensor, valid: Tensor, is_real: Tensor) -> float:

@@ -92,23 +92,19 @@ class Fusion(nn.Module):
         By stream, in the order of `STREAMS`.
     trusts, quantiles, aurocs : (S,) float32
         See `fuse`, `real_quantile` and `cell_auroc`.
-    factors : (C,) float32
-        See `class_factors`.
     """
 
     is_active: Tensor
     trusts: Tensor
     quantiles: Tensor
     aurocs: Tensor
-    factors: Tensor
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.register_buffer("is_active", torch.zeros(len(STREAMS), dtype=torch.bool))
         self.register_buffer("trusts", torch.ones(len(STREAMS)))
         self.register_buffer("quantiles", torch.zeros(len(STREAMS)))
         self.register_buffer("aurocs", torch.full((len(STREAMS),), 0.5))
-        self.register_buffer("factors", torch.ones(num_classes))
 
     @property
     def active_streams(self) -> tuple[str, ...]:
@@ -128,11 +124,6 @@ class Fusion(nn.Module):
         trusted = {name: (posterior, trusts[name]) for name, posterior in posteriors.items()}
         corruption = trusted.pop(CORRUPTION, None)
         return fuse(corruption, list(trusted.values()), like)
-
-    def balance(self, scores: Tensor, label_map: Tensor) -> Tensor:
-        """Multiply scores (N, h, w) in [0, 1] by the factors of their classes."""
-        classes = label_map.long().clamp(max=len(self.factors) - 1)  # what is ignored never counts
-        return scores * self.factors[classes]
 
     def calibrate(self, logits: Mapping[str, Tensor], label_map: Tensor, is_real: Tensor) -> None:
         """Calibrate all streams by their logits of images that they were not trained on.
@@ -156,13 +147,6 @@ class Fusion(nn.Module):
                 is_active = calibration.separates_domains(found, valid, is_real)
             self.is_active[index] = is_active
         self._measure_trusts(logits, valid & ~is_real[:, None, None])
-        active = self.active_streams
-        posteriors = {name: self.posterior(name, logits[name][~is_real]) for name in active}
-        labels = label_map[~is_real]
-        # the sound share of a class is that of the corruption stream, as far as it is trusted
-        alone = {name: posteriors[name] for name in active if name == CORRUPTION}
-        scores, shares = self.fuse(posteriors, labels), self.fuse(alone, labels)
-        self.factors.copy_(calibration.class_factors(scores, shares, labels, len(self.factors)))
 
     def _measure_trusts(self, logits: Mapping[str, Tensor], synthetic: Tensor) -> None:
         """Trust each stream as far as it and the corruption stream agree on the synthetic cells.

@@ -12,11 +12,13 @@ own, which are trained before the joint training and then stay as they are:
   match.
 
 Each image has a fold; its reference segmenter and its networks were not trained on it.
+
+What the streams find is the score. What is found need not hurt a training, and so weights do not
+follow from it, but from how probable the given label is; see `curate.methods.label_confidence`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -24,8 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from curate import models, records, seeding
-from curate.methods import protocol, references
-from curate.methods.running_weights import RunningWeights
+from curate.methods import label_confidence, protocol, references
 from curate.methods.streams import features
 from curate.methods.streams.fusion import Fusion
 from curate.methods.streams.networks import StreamNetwork, fit_network
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
     from curate.weighting import WeightRule
 
-MAX_KEPT_CELLS: Final = 50_000_000
-"""Scores of cells that the joint training keeps; 200 MB."""
 _ANY_SIZE: Final = (64, 64)
 
 
@@ -47,7 +46,6 @@ class Streams(protocol.Method):
 
     Settings = StreamsSettings
     prepares = True
-    weighs_uncropped = True
 
     num_learned: Tensor
 
@@ -67,11 +65,10 @@ class Streams(protocol.Method):
             self.networks[name] = nn.ModuleList(
                 StreamNetwork(build(), inputs, num_features) for _ in self._folds
             )
-        self.running = RunningWeights(
-            min_ess=settings.min_ess, max_power=1.0, clip=10.0, uniform=0.0
+        self.confidence = label_confidence.LabelConfidence(
+            context.num_classes, context.splits, own=settings.own, clip=settings.clip
         )
-        self.fusion = Fusion(context.num_classes)
-        self._kept_scores: dict[str, Tensor] = {}
+        self.fusion = Fusion()
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
 
     @classmethod
@@ -122,20 +119,8 @@ class Streams(protocol.Method):
     def step(
         self, evidence: records.Evidence, *, is_warmup: bool
     ) -> tuple[Tensor, dict[str, float]]:
-        """Weigh the batch's synthetic cells by their scores; nothing is learned.
-
-        Images are weighed uncropped: random changes enlarge, crop and recolour, and what is wrong
-        is found less well in what they leave. So an image has one score, however often it is drawn.
-
-        Scores choose among the cells of a class; how much a class counts, see `class_factors`.
-        """
-        weights = protocol.unit_weights(evidence)
-        if is_warmup or not self.fusion.active_streams:
-            return weights, {}
-        scores = self.fusion.balance(self._score_synthetic(evidence), evidence.label_map)
-        synthetic = (evidence.label_map != records.IGNORE_INDEX) & ~evidence.is_real[:, None, None]
-        weights, ess = self.running.weigh(scores, synthetic)
-        return weights, {"ess": float(ess)}
+        """Weigh the batch's synthetic cells by how probable their labels are."""
+        return self.confidence.step(evidence, self._log_probabilities, is_warmup=is_warmup)
 
     def evaluate(self, held_out: Sequence[records.Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
         """Return how well each stream told real from synthetic cells that it was not trained on.
@@ -151,8 +136,8 @@ class Streams(protocol.Method):
         if self.fusion.active_streams:
             return None
         return (
-            "The weights carry no signal: no stream finds anything in synthetic images that real "
-            "ones do not have, on images that it was not trained on. Weights are uniform, all 1. "
+            "The scores carry no signal: no stream finds anything in synthetic images that real "
+            "ones do not have, on images that it was not trained on. Scores are uniform, all 0.5. "
             "If the sets do differ, add real images, or in [method] name more corruptions, or "
             "raise reference_steps."
         )
@@ -170,11 +155,12 @@ class Streams(protocol.Method):
         """
         labels = evidence.label_map
         posteriors: dict[str, Tensor] = {}
+        # every fold gets all images: what else is in a batch must not change a score
+        logs = [self._log_probabilities(fold, evidence.images) for fold in self._folds]
         if self.fusion.active_streams:
-            # every fold gets all images: what else is in a batch must not change a score
             appearance = self._encode(evidence.images)
             folds = [
-                self._posteriors(fold, self._predict(fold, evidence.images, appearance, labels))
+                self._posteriors(fold, self._join(appearance, logs[fold], labels))
                 for fold in self._folds
             ]
             posteriors = {
@@ -194,30 +180,12 @@ class Streams(protocol.Method):
             pixel=self.fusion.fuse(of_domains, labels),
             combined=combined,
             streams=posteriors,
+            worth=self.confidence(evidence, torch.stack(logs)),
         )
 
     def weight_rule(self) -> WeightRule:
-        """Return the rule of the last step, and how much a class counts."""
-        factors = tuple(self.fusion.factors.tolist())
-        return replace(self.running.rule(), class_factors=factors).rounded()
-
-    def _score_synthetic(self, evidence: records.Evidence) -> Tensor:
-        """Score the synthetic images, or take the scores that were kept of them: (N, h, w)."""
-        found = torch.full_like(protocol.unit_weights(evidence), 0.5)
-        rows = torch.nonzero(~evidence.is_real)[:, 0].tolist()
-        new = [row for row in rows if evidence.keys[row] not in self._kept_scores]
-        # On a CPU one by one: what else has to be scored then must not change a bit of a score,
-        # or a run that goes on, and has kept none, would not be the same.
-        together = max(1, len(new)) if found.is_cuda else 1
-        for start in range(0, len(new), together):
-            some = new[start : start + together]
-            for row, score in zip(some, self.scores(evidence.pick(some)).combined, strict=True):
-                self._kept_scores[evidence.keys[row]] = score
-        for row in rows:
-            found[row] = self._kept_scores[evidence.keys[row]]
-        while len(self._kept_scores) * found[0].numel() > MAX_KEPT_CELLS:
-            del self._kept_scores[next(iter(self._kept_scores))]
-        return found
+        """Return the rule of the last step."""
+        return self.confidence.weight_rule()
 
     @property
     def _folds(self) -> range:
@@ -239,7 +207,7 @@ class Streams(protocol.Method):
 
     def _extract(self, fold: int, images: Tensor, labels: Tensor) -> features.StreamFeatures:
         """Features of images (N, 3, H, W) in [0, 1] and labels (N, h, w), for a fold."""
-        return self._predict(fold, images, self._encode(images), labels)
+        return self._join(self._encode(images), self._log_probabilities(fold, images), labels)
 
     def _encode(self, images: Tensor) -> Tensor:
         """Encode images: their appearance, the same for all folds."""
@@ -248,11 +216,12 @@ class Streams(protocol.Method):
             self.encoder, images, settings.appearance, enlarge=settings.enlarge
         )
 
-    def _predict(
-        self, fold: int, images: Tensor, appearance: Tensor, labels: Tensor
-    ) -> features.StreamFeatures:
-        """Add to the appearance what the reference segmenter of a fold predicts."""
-        logs = references.reference_log_probabilities(self._reference(fold), images)
+    def _log_probabilities(self, fold: int, images: Tensor) -> Tensor:
+        """Predict images by the reference segmenter of a fold, (N, C, h, w) float16."""
+        return references.reference_log_probabilities(self._reference(fold), images)
+
+    def _join(self, appearance: Tensor, logs: Tensor, labels: Tensor) -> features.StreamFeatures:
+        """Put features of images together."""
         return features.StreamFeatures(appearance, logs, labels.to(torch.uint8))
 
     def _posteriors(self, fold: int, seen: features.StreamFeatures) -> dict[str, Tensor]:

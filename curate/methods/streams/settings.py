@@ -62,7 +62,12 @@ class StreamsSettings(Strict):
     weight_decay: float = Field(1e-2, ge=0)
     """Of the streams' networks."""
 
-    min_ess: float = Field(0.2, gt=0, le=1)
-    """Weights are flattened where their effective sample size would be below it."""
+    own: float = Field(0.5, ge=0, le=1)
+    """For weights: exponent of the segmenter's own probability of a label in the geometric mean
+    with that of the reference segmenter.
+    """
+
+    clip: float = Field(4.0, ge=1)
+    """Largest multiple of the mean that a weight may have."""
 
     _has_no_repeats = field_validator("appearance", "corruptions")(refuse_repeats)

@@ -6,11 +6,8 @@ import pytest
 import torch
 
 from curate.methods.streams.calibration import (
-    MAX_CLASS_FACTOR,
-    MIN_CLASS_CELLS,
     MIN_POSTERIOR,
     calibrate_logits,
-    class_factors,
     domain_posterior,
     finds_corruption,
     real_quantile,
@@ -90,41 +87,3 @@ def test_three_in_four_labelled_real_cells_reach_the_real_quantile():
     valid = torch.tensor([[[True] * 5 + [False]], [[True] * 6]])
     assert real_quantile(logits, valid, torch.tensor([True, False])) == 2.0
     assert real_quantile(logits, ~valid & False, torch.tensor([True, False])) == 0.0
-
-
-def factors_of(scores, shares):
-    """Factors of classes with enough cells each, of a given score and share."""
-    labels = torch.arange(len(scores)).repeat_interleave(MIN_CLASS_CELLS).view(1, 1, -1)
-    cells = [
-        torch.tensor(v).repeat_interleave(MIN_CLASS_CELLS).view(1, 1, -1) for v in (scores, shares)
-    ]
-    return class_factors(*cells, labels, len(scores))
-
-
-def test_factors_bring_the_weight_of_each_class_to_its_sound_share():
-    scores, shares = [0.5, 0.1, 0.4], [0.5, 0.3, 0.2]
-    weights = factors_of(scores, shares) * torch.tensor(scores)
-    assert torch.allclose(weights / weights.sum(), torch.tensor(shares))
-    assert torch.allclose(factors_of(scores, scores), torch.ones(3))
-
-
-def test_factors_are_bounded():
-    few = factors_of([0.5, 0.5, 0.5, 1e-5], [0.5, 0.5, 0.5, 0.5])
-    ratio = 4 * 0.5 / (3 * 0.5 + 1e-5)  # of all cells
-    assert torch.allclose(
-        few, torch.tensor([1 / ratio, 1 / ratio, 1 / ratio, MAX_CLASS_FACTOR]) / MAX_CLASS_FACTOR
-    )
-
-
-def test_few_cells_have_the_factor_of_all():
-    labels = torch.tensor([[0] * MIN_CLASS_CELLS + [1] * MIN_CLASS_CELLS + [2, 255]]).view(1, 1, -1)
-    scores = torch.tensor([[0.4] * MIN_CLASS_CELLS + [0.2] * MIN_CLASS_CELLS + [1e-6, 0.9]]).view(
-        1, 1, -1
-    )
-    factors = class_factors(scores, torch.full_like(scores, 0.3), labels, 4)
-    assert torch.allclose(factors, torch.tensor([0.5, 1, 2 / 3, 2 / 3]), atol=1e-2)
-
-
-def test_scores_of_nothing_have_factors_of_one():
-    cells = torch.zeros(1, 2, 2)
-    assert torch.equal(class_factors(cells, cells, cells.byte(), 3), torch.ones(3))

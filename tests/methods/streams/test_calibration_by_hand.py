@@ -6,13 +6,10 @@ import pytest
 import torch
 
 from curate.methods.streams.calibration import (
-    MAX_CLASS_FACTOR,
-    MIN_CLASS_CELLS,
     MIN_POSTERIOR,
     REAL_QUANTILE,
     calibrate_logits,
     cell_auroc,
-    class_factors,
     domain_posterior,
     finds_corruption,
     mean_of_images,
@@ -123,23 +120,6 @@ def test_area_is_that_of_valid_cells():
     assert cell_auroc(logits, valid, torch.tensor([True, False])) == 0.5
 
 
-def test_factor_of_a_class_takes_a_hundred_cells():
-    # class 0 has 100 cells of score 0.4, class 1 99 of score 0.2; both have a share of 0.3
-    labels = torch.tensor([0] * 100 + [1] * 99).view(1, 1, -1)
-    scores = torch.tensor([0.4] * 100 + [0.2] * 99).view(1, 1, -1)
-    mean = (40 + 19.8) / 199
-    found = class_factors(scores, torch.full_like(scores, 0.3), labels, 2)
-    # class 0: 1 / (0.4 / mean); class 1, of too few cells: 1, which is the largest
-    assert MIN_CLASS_CELLS == 100
-    assert found.tolist() == pytest.approx([mean / 0.4, 1], rel=1e-5)
-
-
-def test_class_of_which_nothing_is_sound_has_the_factor_of_all():
-    labels = torch.arange(2).repeat_interleave(100).view(1, 1, -1)
-    cells = torch.tensor([0.0, 0.5]).repeat_interleave(100).view(1, 1, -1)
-    assert class_factors(cells, cells, labels, 2).tolist() == [1, 1]
-
-
 def test_agreement_counts_what_the_corruption_stream_calls_sound():
     # sound is a logit above 0: one cell of three, which outranks one of the others
     for logit in (0.0, -0.5):
@@ -150,17 +130,8 @@ def test_agreement_counts_what_the_corruption_stream_calls_sound():
 def test_streams_become_active_by_the_measure_of_what_they_were_trained_on():
     # Logits of 30 and 20 tell the domains apart, but of both a cell is sure to be sound.
     logits = {name: images(30.0, 31.0, 20.0, 21.0) for name in STREAMS}
-    fusion = Fusion(num_classes=1)
+    fusion = Fusion()
     fusion.calibrate(logits, torch.zeros(4, 1, 2, dtype=torch.uint8), IS_REAL)
     assert fusion.active_streams == ("appearance", "semantics", "layout")
     assert fusion.aurocs.tolist() == [1] * 5
     assert fusion.quantiles.tolist() == [30] * 5  # of two images, the lower one
-
-
-def test_factor_is_at_most_ten_times_that_of_all_cells():
-    assert MAX_CLASS_FACTOR == 10
-    labels = torch.arange(2).repeat_interleave(100).view(1, 1, -1)
-    scores = torch.tensor([0.5, 0.01]).repeat_interleave(100).view(1, 1, -1)
-    shares = torch.full_like(scores, 0.5)
-    # 1 / (0.01 / 0.255) = 25.5 is cut to 10; class 0 has 1 / (0.5 / 0.255) = 0.51
-    assert class_factors(scores, shares, labels, 2).tolist() == pytest.approx([0.051, 1], rel=1e-4)

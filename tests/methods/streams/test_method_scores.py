@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from curate.methods import Split
-from curate.methods.streams import method as streams_method
+from curate.methods import MethodContext, Split
+from curate.methods.confidence import Confidence, ConfidenceSettings
 from curate.methods.streams.streams import CORRUPTION, MISMATCH, STREAMS
 from curate.records import Evidence
 from tests.methods.streams.making import draw_images, make_method, make_preparation
@@ -42,7 +42,7 @@ class Constant(nn.Module):
 def make(**logits):
     """Make a method of which the named streams are active, with a logit a fold."""
     method = make_method(make_preparation(draw_images(2, "s0", is_real=False, seed=2)))
-    method.splits = {
+    method.splits = method.confidence.splits = {
         "r0:00": Split(held_out=False, fold=0),
         "s0:00": Split(held_out=False, fold=0),
         "s0:01": Split(held_out=False, fold=1),
@@ -130,16 +130,13 @@ def test_quantile_and_trust_of_a_stream_are_used():
     )
 
 
-def test_nothing_active_scores_a_half_and_weighs_one():
+def test_nothing_active_scores_a_half():
     method = make()
     scores = method.scores(evidence_of())
     for level in (scores.image, scores.region, scores.pixel, scores.combined):
         assert of_images(level) == [pytest.approx(0.5)] * 4
     assert scores.streams == {}
     assert method.networks[CORRUPTION][0].calls == 0
-    weights, measured = method.step(evidence_of(), is_warmup=False)
-    assert of_images(weights) == [1] * 4
-    assert measured == {}
 
 
 def active():
@@ -148,64 +145,28 @@ def active():
     return make(**{CORRUPTION: (network, network)})
 
 
-def test_weights_are_scores_over_their_mean_over_labelled_synthetic_cells():
-    weights, measured = active().step(evidence_of(("r0:00", "s0:00")), is_warmup=False)
-    mean = (3 * 1 / 3 + 4 * 2 / 3) / 7
-    left, right = weights[1, 0, 1].item(), weights[1, 0, 2].item()
-    assert (left, right) == (
-        pytest.approx(1 / 3 / mean, rel=1e-3),
-        pytest.approx(2 / 3 / mean, 1e-3),
-    )
-    total = 3 * left + 4 * right
-    assert measured == {"ess": pytest.approx(total**2 / (7 * (3 * left**2 + 4 * right**2)))}
-    assert not weights.requires_grad
+def as_confidence(method):
+    """Make the method whose weights are those of the streams, from the same references."""
+    settings = ConfidenceSettings(folds=2, own=method.settings.own, clip=method.settings.clip)
+    references = iter(method.references)
+    context = MethodContext(2, {}, [100, 100], method.splits, lambda: next(references), None)
+    return Confidence.build(settings, context)
 
 
-def test_weights_of_a_class_are_multiplied_by_its_factor():
-    method = active()
-    method.fusion.factors.copy_(torch.tensor([1.0, 0.5]))
-    evidence = evidence_of(("s0:00",))
-    evidence.label_map[0, 1] = 1
-    weights, _ = method.step(evidence, is_warmup=False)
-    assert (weights[0, 0, 1:] / weights[0, 1, 1:]).tolist() == pytest.approx([2] * 3, rel=1e-3)
-
-
-def test_warmup_weighs_one_and_asks_no_stream():
-    method = active()
-    weights, measured = method.step(evidence_of(), is_warmup=True)
-    assert of_images(weights) == [1] * 4
-    assert measured == {}
-    assert method.networks[CORRUPTION][0].calls == 0
-
-
-def test_synthetic_image_is_scored_once_and_a_real_one_never():
-    method = active()
-    network = method.networks[CORRUPTION][0]
-    method.step(evidence_of(("r0:00", "s0:00")), is_warmup=False)
-    assert network.calls == 2  # once for each of two folds
-    method.step(evidence_of(("r0:01", "s0:00")), is_warmup=False)
-    assert network.calls == 2
-    method.step(evidence_of(("s0:01", "s0:00")), is_warmup=False)
-    assert network.calls == 4
-    assert list(method._kept_scores) == ["s0:00", "s0:01"]
-
-
-def test_oldest_scores_are_forgotten_where_there_are_too_many(monkeypatch):
-    monkeypatch.setattr(streams_method, "MAX_KEPT_CELLS", 2 * 8)
-    method = active()
-    for key in ("s0:00", "s0:01", "s0:02"):
-        method.step(evidence_of((key,)), is_warmup=False)
-    assert list(method._kept_scores) == ["s0:01", "s0:02"]
-
-
-def test_remembered_scores_are_those_of_the_image():
-    method = active()
-    evidence = evidence_of(("s0:00", "r0:00", "s0:01"))
-    expected = method.scores(evidence).combined
-    for _ in range(2):
-        found = method._score_synthetic(evidence)
-        assert torch.equal(found[[0, 2]], expected[[0, 2]])
-        assert of_images(found[[1]]) == [0.5]
+def test_weights_are_those_of_confidence_whatever_the_streams_find():
+    method, evidence = active(), evidence_of(("r0:00", "s0:00", "s0:01"))
+    expected = as_confidence(method)
+    for is_warmup in (True, False):
+        weights, measured = method.step(evidence, is_warmup=is_warmup)
+        wanted, told = expected.step(evidence, is_warmup=is_warmup)
+        assert torch.equal(weights, wanted)
+        assert measured == told
+    assert len(weights[1].unique()) > 1
+    assert method.networks[CORRUPTION][0].calls == 0  # no step asks the streams
+    assert method.weight_rule() == expected.weight_rule()
+    worth, scores = method.scores(evidence).worth, expected.scores(evidence)
+    for name in ("image", "region", "pixel", "combined"):
+        assert torch.equal(getattr(worth, name), getattr(scores, name))
 
 
 def test_evaluation_tells_the_area_of_active_streams_and_else_chance():

@@ -96,7 +96,7 @@ def test_preparation_trains_references_then_streams_and_calibrates_last(monkeypa
 def test_streams_are_what_the_documentation_says(preparation):
     method = make_method(preparation)
     assert method.prepares
-    assert method.weighs_uncropped
+    assert not method.weighs_uncropped
     assert {name: stream.is_real_only for name, stream in STREAMS.items()} == {
         CORRUPTION: True,
         MISMATCH: True,
