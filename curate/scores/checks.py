@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _ROUNDING: Final = 1e-6
 """How far a mean of scores may be outside [0, 1]."""
 
+_FREE_BYTES: Final = 2**26
+_MAX_RATIO: Final = 64
+"""Tables of scores are packed to a tenth; what claims far more is made to fill memory."""
+
 _COUNTS: Final = ("valid_px", "area_px", "region", "class_id", "class_px", "top", "left")
 
 
@@ -91,6 +95,27 @@ def count_rows(
             )
             raise StoreError(msg)
     return count
+
+
+def check_claim(claimed: int, size: int, *, where: object) -> None:
+    """Refuse a table that would take much more memory than its file can have been made of.
+
+    Parameters
+    ----------
+    claimed, size : int
+        Bytes of all columns in memory, and of the file.
+
+    Raises
+    ------
+    StoreError
+        If it does.
+    """
+    if claimed > _FREE_BYTES + _MAX_RATIO * size:
+        msg = (
+            f"{where} claims {claimed:,} bytes of tables, which a file of {size:,} bytes cannot "
+            "hold. Score the data set again."
+        )
+        raise StoreError(msg)
 
 
 def check_ids(ids: Iterable[str]) -> None:

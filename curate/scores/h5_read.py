@@ -32,6 +32,7 @@ _MAX_RATIO: Final = 1100
 """Deflate never packs more than 1032 bytes into one; what claims more is made to fill memory."""
 
 _BLOCK_BYTES: Final = 1 << 26
+_MAX_CHUNK_BYTES: Final = 1 << 29
 
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, 524)
 """What disks without locks answer to flock; 524 is Linux's own ENOTSUPP."""
@@ -151,7 +152,11 @@ class H5Part:
         with reading(self.path):
             if table == REGIONS and REGIONS not in self._open():
                 return 0
-            shapes = {name: self._column(table, name).shape for name in columns}
+            nodes = {name: self._column(table, name) for name in columns}
+            shapes = {name: node.shape for name, node in nodes.items()}
+            claimed = sum(node.size * node.dtype.itemsize for node in nodes.values())
+            size = h5i.get_file_id(self._open().id).get_filesize()
+        checks.check_claim(claimed, size, where=self.path)
         return checks.count_rows(shapes, columns, where=str(self.path))
 
     def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
@@ -258,6 +263,8 @@ class H5Part:
         if settings.get_layout() == h5d.CHUNKED:
             chunk = settings.get_chunk()
         is_simple = node.get_space().get_simple_extent_type() == h5s.SIMPLE
+        if math.prod(chunk) * node.dtype.itemsize > _MAX_CHUNK_BYTES:
+            problem = f"is in chunks of {chunk}, each of which is unpacked as a whole"
         claimed = max(math.prod(shape or ()), math.prod(chunk)) * node.dtype.itemsize
         if settings.get_layout() == h5d.VIRTUAL or settings.get_external_count():
             problem = "points to another file, which is not read"

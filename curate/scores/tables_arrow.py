@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate.errors import StoreError
-from curate.scores import arrow, h5_read, provenance, targets
+from curate.scores import arrow, checks, h5_read, provenance, targets
 from curate.scores.schema import FORMAT, FORMAT_VERSION, IMAGES, REGIONS, TEXT, Attr, Column, Schema
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ ATTR_PAIR: Final = "pair"
 """Checksum that both tables of one score file carry; the other keys are those of the HDF5 file."""
 
 _GROUP_ROWS: Final = 131_072
-_MAX_RATIO: Final = 2000
 _MAX_DIGITS: Final = 10
 
 
@@ -142,12 +141,12 @@ class TablePart:
         with h5_read.reading(path), pq.ParquetFile(path, read_dictionary=texts) as file:
             about = file.metadata
             packed = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-            claimed = about.num_rows * len(columns)
-            if max(claimed, packed) > _MAX_RATIO * path.stat().st_size:
-                msg = f"{path} claims {claimed} values, which the file cannot hold. Score again."
-                raise StoreError(msg)
-            for name, column in columns.items():
+            widths = [
                 _check_type(file.schema_arrow, name, column, path)
+                for name, column in columns.items()
+            ]
+            claimed = max(packed, about.num_rows * sum(widths))
+            checks.check_claim(claimed, path.stat().st_size, where=path)
             yield file
 
 
@@ -214,8 +213,8 @@ def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) 
     return np.concatenate([np.empty(0, kind), *arrays]).reshape(shape)
 
 
-def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> None:
-    """Refuse a table whose column is missing or has another type."""
+def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> int:
+    """Refuse a table whose column is missing or of another type; return the bytes of a row."""
     kind = schema.field(name).type if name in schema.names else None
     if kind is not None and pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -223,13 +222,12 @@ def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> Non
     if kind != _arrow_type(column, size):
         msg = f"{path}: column '{name}' is {kind or 'missing'}, not {column.dtype}. Score again."
         raise StoreError(msg)
+    return 8 if column.dtype == TEXT else max(1, size) * np.dtype(column.dtype).itemsize
 
 
 def _spell_out(chunk: pa.DictionaryArray, path: Path) -> pa.LargeStringArray:
     """Spell out a dictionary of strings, unless that takes up much more than the file."""
     lengths = pc.binary_length(chunk.dictionary.cast(pa.large_binary()))
     size = pc.sum(lengths.take(chunk.indices)).as_py() or 0
-    if size > _MAX_RATIO * path.stat().st_size:
-        msg = f"{path} claims strings of {size} bytes, which it cannot hold. Score again."
-        raise StoreError(msg)
+    checks.check_claim(size, path.stat().st_size, where=path)
     return chunk.cast(pa.large_string())

@@ -6,6 +6,9 @@ import errno
 import json
 
 import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import StoreError
@@ -88,3 +91,37 @@ def test_file_that_is_being_written_elsewhere_is_named(scores, monkeypatch):
     monkeypatch.setattr("curate.scores.h5_read.h5py.File", busy)
     with pytest.raises(StoreError, match="is open for writing in another program: close it"):
         ScoreFile(scores)
+
+
+def test_tables_that_claim_more_than_their_file_can_hold_are_refused_unread(scores):
+    with h5py.File(scores, "r+") as file:
+        file["pad"] = np.frombuffer(np.random.default_rng(0).bytes(2_000_000), np.uint8)
+        for name in list(file["regions"]):
+            kind = file["regions"][name].dtype
+            del file["regions"][name]
+            file["regions"].create_dataset(
+                name, (60_000_000,), kind, chunks=(65_536,), compression="gzip"
+            )
+    with pytest.raises(StoreError, match="bytes of tables, which a file of 2,"):
+        _ = ScoreFile(scores).regions
+
+
+def test_lists_of_a_table_count_by_their_length(tmp_path):
+    write_scores(tmp_path / "t.parquet", [scored_image(f"{n:04d}") for n in range(8)])
+    path = tmp_path / "t.images.parquet"
+    table = pq.read_table(path)
+    wide = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(8 * 3_000_000, "f4")), 3_000_000)
+    row = table.schema.get_field_index("class_score")
+    pq.write_table(table.set_column(row, "class_score", wide), path, compression="zstd")
+    with pytest.raises(StoreError, match="bytes of tables, which a file of"):
+        _ = ScoreFile(tmp_path / "t.parquet").class_score
+
+
+def test_chunk_of_a_gigabyte_is_refused(scores):
+    with h5py.File(scores, "r+") as file:
+        at = dict(file["pixel_scores/2x2"].attrs)
+        del file["pixel_scores/2x2"]
+        options = {"maxshape": (None,) * 3, "chunks": (1, 40_000, 40_000), "compression": "gzip"}
+        file.create_dataset("pixel_scores/2x2", (2, 2, 2), "u1", **options).attrs.update(at)
+    with pytest.raises(StoreError, match=r"each of which is unpacked as a whole|cannot hold"):
+        ScoreFile(scores).pixel_scores("a")
