@@ -35,12 +35,12 @@ def scored(finished_run, tmp_path_factory):
 @pytest.mark.parametrize("by", [pytest.param("image", marks=pytest.mark.slow), "pixel"])
 def test_a_foreign_loop_trains_on_the_exported_subset(scored, tmp_path, by):
     export_subset(scored[1], out=tmp_path / "subset", top="50%", by=by)
-    losses = run("train_on_subset.py", tmp_path / "subset", "--classes", 3, "--steps", 30)
+    losses = run("train_on_subset.py", tmp_path / "subset", "--classes", 3, "--steps", 12)
     assert losses[-1] < 0.8 * losses[0]
 
 
 def test_a_foreign_loop_weighs_its_loss_with_h5py_alone(scored):
-    losses = run("weigh_pixels.py", *scored, "--classes", 3, "--steps", 30)
+    losses = run("weigh_pixels.py", *scored, "--classes", 3, "--steps", 12)
     assert losses[-1] < 0.8 * losses[0]
 
 

@@ -69,6 +69,7 @@ def test_scores_do_not_depend_on_the_number_of_threads(scorer, source):
         assert_same(one, other)
 
 
+@pytest.mark.slow
 def test_reading_in_a_process_changes_nothing(scorer, source):
     one, other = (all_scores(scorer, source, source.pairs[:5], workers=n) for n in (0, 1))
     for first, second in zip(one, other, strict=True):
