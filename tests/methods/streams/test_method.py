@@ -28,7 +28,7 @@ def restyled():
 
 @pytest.fixture(scope="module")
 def method(restyled):
-    return learn(restyled)
+    return learn(restyled, epochs=12)
 
 
 def is_right(scores):
