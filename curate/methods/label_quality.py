@@ -38,6 +38,11 @@ class LabelQuality(out_of_fold.OutOfFold):
         super().__init__(settings, context)
         self.quality, self._score_labels = settings.quality, import_rank().get_label_quality_scores
 
+    @classmethod
+    def check(cls, settings: LabelQualitySettings) -> None:  # noqa: ARG003
+        """Make sure of cleanlab."""
+        import_rank()
+
     def rate(self, evidence: records.Evidence) -> torch.Tensor:
         """Rate the given labels by the references' predictions."""
         return self._rate_labels(evidence.label_map, self.predict(evidence))

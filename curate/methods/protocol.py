@@ -147,6 +147,11 @@ class Method(nn.Module, ABC):
         return cls(settings, context)
 
     @classmethod
+    def check(cls, settings: Any) -> None:  # noqa: ANN401, ARG003
+        """Raise a `ConfigError` where a package is missing that the method needs."""
+        return
+
+    @classmethod
     def stages(cls, settings: Any) -> tuple[str, ...]:  # noqa: ANN401, ARG003
         """Name the backbone stages whose features `Evidence` must hold."""
         return ()

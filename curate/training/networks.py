@@ -79,9 +79,10 @@ def check_method(config: Config) -> int:
     ------
     ConfigError
         If the method, one of its settings, a backbone stage or a corruption is unknown, or a
-        synthetic data set is needed and there is none.
+        package or a synthetic data set is needed and there is none.
     """
     kind, settings = _choose_method(config)
+    kind.check(settings)
     if names := kind.corruptions(settings):
         try:
             corruptions.choose_corruptions(names)

@@ -7,7 +7,9 @@ import torch
 
 from curate.errors import ConfigError
 from curate.methods.label_quality import LabelQuality
+from curate.training.networks import check_method
 from tests.methods.test_out_of_fold import evidence_of, make_method
+from tests.tiny import tiny_config
 
 KEYS, LABELS = ["s0:a", "s0:b"], [[0, 1, 255], [0, 0, 1]]
 
@@ -54,7 +56,8 @@ def test_images_without_labels_are_rated_as_unknown():
     assert torch.equal(found.pixel, torch.full((1, 1, 2), 0.5))
 
 
-def test_a_missing_package_is_named(monkeypatch):
+def test_a_missing_package_is_named_before_there_is_any_work(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "cleanlab.rank", None)
+    config = tiny_config(tmp_path, method={}).with_fit(method="label_quality")
     with pytest.raises(ConfigError, match=r"needs cleanlab.*pip install 'curate-seg\[cleanlab\]'"):
-        make_method(LabelQuality)
+        check_method(config)
