@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from curate import texts
 from curate.checking.memory import FOLDER_NAME as MEMORY_NAME
 from curate.comparing.results import Outcome
+from curate.config import Config
 from curate.errors import ConfigError, StoreError, UsageError
 from curate.files.atomic import claim, create_file, is_aside, replacing
 from curate.training.run_record import FREE_TO_CHANGE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from curate.config import Config
 
 SETTINGS_NAME: Final = "settings.json"
 OUTCOMES_NAME: Final = "trainings"
@@ -134,7 +133,12 @@ def _check_same(then: dict[str, Any], now: dict[str, Any], path: Path) -> None:
     if not isinstance(before, dict):
         msg = f"{path} is no file of 'curate compare'. Name another --out."
         raise StoreError(msg)
-    changed = [key for key in after if key != "arm" and before.get(key) != after[key]]
+    defaults = json.loads(Config().model_dump_json())
+    changed = [
+        key
+        for key in after
+        if key != "arm" and _with_defaults(before.get(key), defaults[key]) != after[key]
+    ]
     earlier, added = ({arm["name"]: arm for arm in c.get("arm", ())} for c in (before, after))
     changed += [f"arm {n}" for n, arm in earlier.items() if n in added and added[n] != arm]
     if changed:
@@ -143,6 +147,13 @@ def _check_same(then: dict[str, Any], now: dict[str, Any], path: Path) -> None:
             "Restore them, or name another --out."
         )
         raise ConfigError(msg)
+
+
+def _with_defaults(before: Any, defaults: Any) -> Any:  # noqa: ANN401 (any JSON)
+    """Add to a table of settings those that there were not yet."""
+    if not isinstance(before, dict) or not isinstance(defaults, dict):
+        return before
+    return {k: v for k, v in defaults.items() if k not in FREE_TO_CHANGE} | before
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -178,6 +178,17 @@ def test_files_of_a_user_among_the_results_are_never_deleted(config, trained, tm
         run(config, tmp_path, arms=("joint",), resume=True)
 
 
+def test_settings_that_came_later_do_not_hinder_going_on(config, trained, tmp_path):
+    run(config, tmp_path, arms=("joint",))
+    path = tmp_path / "cmp/settings.json"
+    told = json.loads(path.read_text())
+    del told["config"]["fit"]["preparation_seed"], told["config"]["augment"]["flip"]
+    path.write_text(json.dumps(told))
+    with pytest.raises(ConfigError, match="other settings of fit"):
+        run(config.with_fit(preparation_seed=3), tmp_path, resume=True)
+    run(config, tmp_path, arms=("joint",), resume=True)
+
+
 def test_a_damaged_result_is_named(config, trained, tmp_path):
     run(config, tmp_path, arms=("joint",))
     path = tmp_path / "cmp/trainings/draw-0.seed-0.joint.json"
