@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from curate import costs, errors, records, reporting
 from curate.checking import coverage, facts, file_faults, judgement, leave_out, problems, survey
 from curate.config import Config, DatasetConfig, FitConfig, load_config
-from curate.data import dataset, idmap_files
+from curate.data import dataset
 from curate.data.classes import UNNAMED
 from curate.dataset_config import ReadingConfig
 from curate.training.task import choose_classes
@@ -204,7 +204,7 @@ def _choose_classes(listed: DatasetConfig, config: Config) -> records.ClassSet:
     """Take the classes in use, else those of the layout or the id map, else all ids."""
     if config.classes is not None or config.real:
         return choose_classes(config)
-    return dataset.default_classes(listed) or idmap_files.classes_of(listed.id_map) or UNNAMED
+    return dataset.own_classes(listed) or UNNAMED
 
 
 def _count_usable(survey: facts.Survey) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from curate import errors, reporting
 from curate.checking import file_faults, meaning, survey
 from curate.config import DatasetConfig, FitConfig
-from curate.data import dataset, id_tables, idmap_files
+from curate.data import dataset, id_tables
 from curate.data.classes import UNNAMED
 from curate.data.layouts import detection, splits, suggestions
 from curate.dataset_config import ReadingConfig
@@ -64,9 +64,7 @@ def propose(
     listed = DatasetConfig(path=path, **way)
     layout, patterns = way.get("layout", "auto"), (way.get("image"), way.get("label"))
     try:
-        known = dataset.default_classes(listed)
-        default = next(iter(dataset.find_layout(listed)[1].labels.values()))
-        classes = known or idmap_files.classes_of(default) or UNNAMED
+        classes = dataset.own_classes(listed) or UNNAMED
         source = dataset.open_dataset(listed, classes=classes)
     except (errors.DataError, errors.ConfigError):
         return Proposal(layout, *patterns)

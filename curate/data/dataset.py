@@ -188,6 +188,26 @@ def default_classes(dataset: DatasetConfig | Path) -> records.ClassSet | None:
     return None if class_set is None else resolve_classes(class_set)
 
 
+def own_classes(dataset: DatasetConfig) -> records.ClassSet | None:
+    """Return the classes that a data set is labelled in: of its layout, or of its id map.
+
+    Returns
+    -------
+    classes : ClassSet or None
+        None where neither tells them.
+
+    Raises
+    ------
+    DataError, ConfigError
+        If the layout is to be recognised and cannot be, or layout or id map are not known.
+    """
+    layout = find_layout(dataset)[1]
+    if layout.class_set is not None:
+        return resolve_classes(layout.class_set)
+    id_map = dataset.id_map or listing.list_pairs(dataset.path, layout).id_map
+    return idmap_files.classes_of(id_map)
+
+
 def _no_images_error(
     path: Path, name: str, layout: Layout, listed: listing.Listing
 ) -> errors.DataError:

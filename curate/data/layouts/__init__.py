@@ -37,7 +37,7 @@ LAYOUTS: Final = {
         "cityscapes19",
     ),
     "idd": Layout(
-        "leftImg8bit/{}_leftImg8bit", {"gtFine/{}_gtFine_labellevel3Ids": "idd"}
+        "leftImg8bit/{}_leftImg8bit", {"gtFine/{}_gtFine_labellevel3Ids": "idd"}, "idd"
     ),
     "carla": Layout("CameraRGB/{}", {"CameraSeg/{}": "carla-legacy"}),
     "lyft-udacity": Layout("{run}/CameraRGB/{n}", {"{run}/CameraSeg/{n}": "lyft-udacity"}),
@@ -52,9 +52,9 @@ LAYOUTS: Final = {
     "camvid32-splits": Layout(
         "{split}/{}", {"{split}_labels/{}_L": "camvid32"}, "camvid11"
     ),
-    "ade20k": Layout("images/{split}/ADE_{n}", {"annotations/{split}/ADE_{n}": "ade20k"}),
+    "ade20k": Layout("images/{split}/ADE_{n}", {"annotations/{split}/ADE_{n}": "ade20k"}, "ade20k"),
     "voc": Layout(
-        "JPEGImages/{}", {"SegmentationClass/{}": "voc"}, has_palette=True, lists=_LISTS
+        "JPEGImages/{}", {"SegmentationClass/{}": "voc"}, "voc", has_palette=True, lists=_LISTS
     ),
     "voc-masks": Layout(
         "JPEGImages/{}", {"SegmentationClass/{}": None}, is_specific=False, lists=_LISTS
@@ -99,7 +99,7 @@ LAYOUTS: Final = {
         "cityscapes19",
     ),
     "loveda": Layout(
-        "{split}/{area}/images_png/{n}", {"{split}/{area}/masks_png/{n}": "loveda"}
+        "{split}/{area}/images_png/{n}", {"{split}/{area}/masks_png/{n}": "loveda"}, "loveda"
     ),
     "nnunet": Layout("imagesTr/{}_0000", {"labelsTr/{}": None}),
     "replicator": Layout("rgb_{n}", {"semantic_segmentation_{n}": None}),

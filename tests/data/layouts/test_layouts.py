@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from curate.data.classes import resolve_classes
-from curate.data.dataset import default_classes, open_dataset
+from curate.data.dataset import default_classes, open_dataset, own_classes
 from curate.data.id_tables import PUBLISHED_IDS
 from curate.data.layouts import LAYOUTS
 from curate.data.layouts.detection import detect_layout
 from curate.data.pairs import read_pair
+from curate.dataset_config import DatasetConfig
 from tests.data.layouts.drawing import DRAWN, draw
 from tests.data.making import full, save
 
@@ -71,7 +72,7 @@ def test_class_set_of_a_layout_has_a_road(tmp_path, name):
     classes = default_classes(draw(tmp_path, name))
     source = open_dataset(tmp_path, classes=classes)
     road = read_pair(source, source.pairs[0]).label_map.unique().tolist()
-    assert road == [classes.names.index("road")]
+    assert road == [road_of(name, classes)]
 
 
 def test_id_maps_of_layouts_are_built_in():
@@ -122,3 +123,13 @@ def test_splits_without_any_label_are_left_out_and_counted(tmp_path):
     assert [pair.id for pair in source.pairs] == ["train/a", "val/a"]
     assert source.listed.unlabelled == {"test": 1}
     assert read_pair(source, source.pairs[1]).label_map.unique().tolist() == [255]
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, layout in LAYOUTS.items() if any(layout.labels.values())]
+)
+def test_layout_with_an_id_map_tells_the_classes_it_is_labelled_in(tmp_path, name):
+    dataset = DatasetConfig(path=draw(tmp_path, name))
+    classes = own_classes(dataset)
+    source = open_dataset(dataset, classes=classes)
+    assert set(read_pair(source, source.pairs[0]).label_map.unique().tolist()) < set(range(254))
