@@ -10,7 +10,9 @@ from curate.checking import coverage, facts
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-_NAME_WIDTH: Final = 30
+WIDTH: Final = 80
+_LEAST_WIDTH: Final = 12
+_IDS_WIDTH: Final = 8
 _MAX_UNMAPPED: Final = 8
 """Ids without a class that the table has a row for."""
 _MANY: Final = 100
@@ -20,18 +22,26 @@ _MANY: Final = 100
 def class_table(
     sides: Sequence[coverage.Coverage], surveys: Sequence[facts.Survey]
 ) -> Iterator[str]:
-    """Yield the lines of a table of the classes, then the ids that have none."""
+    """Yield the lines of a table: what each class has of each side, and by which ids."""
     if not surveys:
         return
     names = surveys[0].source.classes.names
-    rows = [("id", "class", *(side.title for side in sides))]
+    sets = [[s for s in surveys if (s.side or s.source.root.name) == side.title] for side in sides]
+    rows = [["class", *(cell for side in sides for cell in (side.title, "ids"))]]
     for index, name in enumerate(names):
         if len(names) < _MANY or any(side.shares[index] for side in sides):
-            ids = _ids_of(index, surveys)
-            rows.append((ids, name, *(_share(side.shares[index]) for side in sides)))
-    rows += [(raw, "(no class)", *shares) for raw, shares in _unmapped(sides)]
-    rows.append(("", "ignored", *(_share(side.ignored) for side in sides)))
-    yield from align(rows, right=range(2, len(sides) + 2))
+            cells = [
+                cell
+                for side, own in zip(sides, sets, strict=True)
+                for cell in (_share(side.shares[index]), _ids_of(index, own))
+            ]
+            rows.append([name, *cells])
+    for raw, shares in _unmapped(sides):
+        rows.append(
+            ["(no class)", *(cell for s in shares for cell in (s, raw if s != "-" else ""))]
+        )
+    rows.append(["ignored", *(cell for side in sides for cell in (_share(side.ignored), ""))])
+    yield from align(rows, right=range(1, 2 * len(sides), 2))
 
 
 def assumed_table(surveys: Sequence[facts.Survey]) -> str:
@@ -55,13 +65,14 @@ def assumed_table(surveys: Sequence[facts.Survey]) -> str:
 
 
 def align(rows: Sequence[Sequence[str]], right: Collection[int]) -> Iterator[str]:
-    """Align columns; a first cell that is too long loses its beginning."""
-    cut = [[_cut(row[0]), *row[1:]] for row in rows]
-    widths = [max(len(row[column]) for row in cut) for column in range(len(rows[0]))]
-    for row in cut:
+    """Align columns within 80; a first cell that is too long loses its beginning."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths[0] = max(_LEAST_WIDTH, min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(widths[1:])))
+    for row in rows:
+        first = row[0] if len(row[0]) <= widths[0] else f"..{row[0][2 - widths[0] :]}"
         cells = [
             text.rjust(width) if column in right else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+            for column, (text, width) in enumerate(zip([first, *row[1:]], widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
 
@@ -70,7 +81,7 @@ def _ids_of(index: int, surveys: Sequence[facts.Survey]) -> str:
     """Write the ids that stand for a class in any of the sets, if they are few."""
     ids = {raw for s in surveys for raw, mapped in s.source.id_map.ids.items() if mapped == index}
     listed = ", ".join(map(str, sorted(ids)))
-    return listed if len(listed) <= 12 else f"{min(ids)}, .."
+    return listed if len(listed) <= _IDS_WIDTH else f"{min(ids)} .."
 
 
 def _unmapped(sides: Sequence[coverage.Coverage]) -> list[tuple[str, list[str]]]:
@@ -90,8 +101,3 @@ def _share(share: float) -> str:
     if share == 0:
         return "-"
     return f"{100 * share:.1f} %" if share >= 0.0005 else "< 0.1 %"
-
-
-def _cut(text: str) -> str:
-    """Keep the end of what is too long, which tells data sets apart."""
-    return text if len(text) <= _NAME_WIDTH else f"..{text[-(_NAME_WIDTH - 2) :]}"

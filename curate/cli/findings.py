@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from curate.checking import class_table, facts, file_faults, problems
 from curate.cli import results
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curate.checkup import CheckResult
-
-WIDTH: Final = 80
 
 
 def describe(result: CheckResult) -> list[str]:
@@ -54,7 +52,7 @@ def _sets(surveys: Sequence[facts.Survey]) -> Iterator[str]:
                 shorten(source.root),
                 each.side or "-",
                 source.layout,
-                source.id_map.name,
+                "none" if source.is_map_assumed else source.id_map.name,
                 f"{len(each.facts):,}",
                 f"{usable:,}",
                 _size_of(each),
@@ -142,7 +140,7 @@ def _wrap(text: str, indent: str = "  ") -> list[str]:
         for part in text.splitlines()
         for line in textwrap.wrap(
             part,
-            WIDTH,
+            class_table.WIDTH,
             initial_indent=indent,
             subsequent_indent=indent,
             break_long_words=False,

@@ -174,7 +174,7 @@ def test_what_ids_are_taken_for_is_shown(tmp_path):
     (table,) = reporter.notes
     assert "Ids are read as class indices" in table
     assert [line.split() for line in table.splitlines()[1:4]] == [
-        ["id", "class", "real", "synthetic"],
-        ["0", "ground", "75.0", "%", "100.0", "%"],
-        ["1", "thing", "25.0", "%", "-"],
+        ["class", "real", "ids", "synthetic", "ids"],
+        ["ground", "75.0", "%", "0", "100.0", "%", "0"],
+        ["thing", "25.0", "%", "1", "-", "1"],
     ]
