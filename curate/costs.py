@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch.nn import functional
 
-from curate.methods import METHODS
+from curate.config import parse
+from curate.methods import find_method
 
 if TYPE_CHECKING:
     from curate.config import Config
@@ -17,9 +18,10 @@ STEP_S_PER_PX: Final = 1.25e-6
 """A joint step of `uniform`, per pixel of its batch; tests/benchmarks/README.md has the figures."""
 SCORE_S_PER_PX: Final = 2.5e-7
 """Scoring an image by a method of one network a level, per pixel of the training size."""
-STREAMS_STEP: Final = 2.0
+REFERENCE_STEP: Final = 1.17
+"""How many times as long a step takes that asks a reference segmenter."""
 STREAMS_SCORE: Final = 8.0
-"""How many times as long they take with streams."""
+"""How many times as long scoring takes with streams."""
 STREAMS_S_PER_PX: Final = 2.4e-5
 """Preparing the streams, per pixel of the images that they learn from."""
 MOST_PREPARED: Final = (120, 300)
@@ -50,13 +52,17 @@ def estimate_minutes(
     px = config.fit.size[0] * config.fit.size[1]
     step_s = STEP_S_PER_PX * px * config.fit.batch_size
     fit_s, score_s = config.fit.steps * step_s, num_scored * SCORE_S_PER_PX * px
+    method = find_method(config.fit.method)
+    settings: Any = parse(method.Settings, config.method, where="[method]")
+    if hasattr(settings, "reference_steps"):
+        share = getattr(settings, "reference_share", settings.folds)  # those of streams: each
+        most = min(share / settings.folds * config.fit.steps, settings.reference_steps)
+        fit_s = fit_s * REFERENCE_STEP + settings.folds * most * step_s
+        score_s *= 1 + settings.folds
     if config.fit.method == "streams":
-        settings: Any = METHODS["streams"].Settings(**config.method)
-        reference_steps = min(settings.reference_steps, config.fit.steps)
         prepared = min(num_real, MOST_PREPARED[0]) + min(num_synthetic, MOST_PREPARED[1])
-        fit_s = fit_s * STREAMS_STEP + settings.folds * reference_steps * step_s
         fit_s += prepared * STREAMS_S_PER_PX * px
-        score_s *= STREAMS_SCORE
+        score_s *= STREAMS_SCORE / (1 + settings.folds)
     return {"fit": round(pace * fit_s / 60, 1), "score": round(pace * score_s / 60, 1)}
 
 
