@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 import signal
 import warnings
 from contextlib import contextmanager
@@ -9,15 +11,17 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from curate.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from torch.utils.data import Dataset
+logger = logging.getLogger(__name__)
 
+_ITEM_BYTES: Final = 64 * 2**20
+"""More than a batch of usual size takes."""
 _NUM_PREFETCHED: Final = 2
 """Items that each worker reads ahead."""
 _DEATH_MESSAGES: Final = ("exited unexpectedly", "is killed by signal")
@@ -42,6 +46,14 @@ def load_ahead(
     pin_memory : bool
         Whether tensors are put into page-locked memory, where there is a GPU.
     """
+    free, needed = _shared_free(), workers * _NUM_PREFETCHED * _ITEM_BYTES
+    if free < needed:  # a reader that finds none left never comes back
+        logger.warning(
+            "/dev/shm has %d MiB free, but %d processes that read need %d: images are read in this "
+            "process. Give a container more with --shm-size or --ipc=host.",
+            *(free >> 20, workers, needed >> 20),
+        )
+        workers = 0
     with warnings.catch_warnings():  # more workers than cores can be right for a slow disk
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         loader = DataLoader(
@@ -58,6 +70,14 @@ def load_ahead(
     with _signals_blocked():
         items = iter(loader)  # starts the workers
     yield from items
+
+
+def _shared_free() -> int:
+    """Count the bytes of shared memory that are free, where that can be told."""
+    try:
+        return shutil.disk_usage("/dev/shm").free
+    except OSError:
+        return 1 << 62
 
 
 @contextmanager

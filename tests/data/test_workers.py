@@ -52,7 +52,7 @@ def test_signals_are_let_through_again_once_workers_are_started():
 
 
 def test_killed_worker_is_an_error_that_says_what_to_do():
-    message = r"for want of memory.*--resume, with fewer --workers"
+    message = r"for want of memory.*--resume, and with fewer --workers"
     with pytest.raises(RunError, match=message), worker_errors():
         list(load_ahead(Doubled(), [1, KILL], workers=1))
 
@@ -62,3 +62,12 @@ def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError) as caught, worker_errors():
         raise bug
     assert caught.value is bug
+
+
+@pytest.mark.parametrize(("free_mib", "is_here"), [(255, True), (256, False)])
+def test_little_shared_memory_is_told_and_done_without(monkeypatch, caplog, free_mib, is_here):
+    monkeypatch.setattr("curate.data.workers._shared_free", lambda: free_mib << 20)
+    ((pid, *_),) = load_ahead(Doubled(), [PROCESS], workers=2)
+    assert (pid == os.getpid()) is is_here
+    told = "/dev/shm has 255 MiB free, but 2 processes that read need 256" in caplog.text
+    assert told is is_here
