@@ -257,7 +257,7 @@ def _blended_edges(
         f"{num_files:,} of {len(usable):,} labels of {survey.name} hold colours between those of "
         f"id map '{id_map.name}' ({share:.1%} of the pixels): edges were blended when they were "
         f"resized, or stored as JPEG. Make them anew without interpolation, or set unmapped = "
-        f'"ignore" in {id_map.name}.',
+        f'"nearest" or "ignore" in {id_map.name}.',
     )
 
 
