@@ -192,3 +192,8 @@ def test_given_patterns_never_fall_back_to_the_stem(tmp_path):
     touch(tmp_path, "rgb/a/1.png", "ids/1.png")
     given = Layout("rgb/{}.png", {"ids/{}.png": None}, is_given=True)
     assert [pair.status for pair in list_pairs(tmp_path, given).pairs] == ["missing_label"]
+
+
+def test_stem_alone_is_no_match_where_labels_lie_in_folders(tmp_path):
+    touch(tmp_path, "images/a/1.png", "images/b/2.png", "labels/1.png", "labels/b/2.png")
+    assert [pair.status for pair in listed(tmp_path).pairs] == ["missing_label", "ok"]
