@@ -184,10 +184,11 @@ def score(
         source = loaded_run.open_known_dataset(Path(dataset), config, loaded, reading=reading)
         source = leave_out.apply_fix_list(source, fix_list or config.fit.fix_list)
         checks.check_ids(pair.id for pair in source.pairs)
+        # what was listed, whatever becomes of it while it is looked at
+        described = distributed.by_first_rank(run_record.describe_source)(source)
         distributed.by_first_rank(judgement.look_before)(
             source, project=config.root, reporter=reporter, rows=_rows_to_look_at(source, part)
         )
-        described = distributed.by_first_rank(run_record.describe_source)(source)
         source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
         packing.check_compression(config.score.compression)
         scorer = Scorer(
