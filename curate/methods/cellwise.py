@@ -69,18 +69,19 @@ class Cellwise(protocol.Method):
     @torch.no_grad()
     def scores(self, evidence: records.Evidence) -> records.LevelScores:
         """Score images by their ratings, 0.5 where a cell is ignored."""
-        return pool(self.rate(evidence), evidence.label_map)
+        return pool(self.rate(evidence), evidence)
 
     def weight_rule(self) -> weighting.WeightRule:
         """Return the rule of the last step."""
         return self.running.rule().rounded()
 
 
-def pool(ratings: torch.Tensor, label_map: torch.Tensor) -> records.LevelScores:
+def pool(ratings: torch.Tensor, evidence: records.Evidence) -> records.LevelScores:
     """Average ratings (N, h, w) over regions and images, 0.5 where a cell is ignored."""
-    valid = label_map != records.IGNORE_INDEX
+    valid = evidence.label_map != records.IGNORE_INDEX
     pixel = torch.where(valid, ratings, 0.5)
-    region = label_confidence.mean_of_same_label(pixel, label_map, label_confidence.REGION_CELLS)
+    side, num_classes = label_confidence.REGION_CELLS, evidence.predictions.shape[1]
+    region = label_confidence.mean_of_same_label(pixel, evidence.label_map, side, num_classes)
     means = (pixel * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
     image = means[:, None, None].expand_as(pixel).contiguous()
     return records.LevelScores(image=image, region=region, pixel=pixel, combined=pixel)

@@ -68,8 +68,8 @@ class Hardness(out_of_fold.OutOfFold):
         """Score images by how easy their cells are; weights follow from which of them are kept."""
         easy = self._ease(evidence.label_map, self.predict(evidence))
         kept = (easy >= 0.5).float()
-        levels = cellwise.pool(easy, evidence.label_map)
-        return replace(levels, worth=cellwise.pool(kept, evidence.label_map))
+        levels = cellwise.pool(easy, evidence)
+        return replace(levels, worth=cellwise.pool(kept, evidence))
 
     def _ease(self, label_map: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
         """Set the losses against the largest that are kept: 1 for none, 0.5 for just as much."""

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curate import distributed, records, weighting
+from curate import distributed, grid, records, weighting
 from curate.methods import running_weights
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class LabelConfidence(nn.Module):
         rows = torch.nonzero(~evidence.is_real)[:, 0].tolist()
         synthetic = evidence.pick(rows)
         logs = torch.zeros_like(synthetic.predictions)
-        folds = [self.splits[key].fold for key in synthetic.keys]
+        folds = [self._fold_of(key) for key in synthetic.keys]
         for fold in sorted(set(folds)):
             own = [row for row, of_row in enumerate(folds) if of_row == fold]
             logs[own] = predict(fold, synthetic.images[own]).to(logs)
@@ -112,7 +112,7 @@ class LabelConfidence(nn.Module):
         is_known = [key.startswith("r") and key in self.splits for key in evidence.keys]
         logs = log_predictions.float().mean(dim=0)
         for row in (row for row, known in enumerate(is_known) if known):
-            logs[row] = log_predictions[self.splits[evidence.keys[row]].fold, row]
+            logs[row] = log_predictions[self._fold_of(evidence.keys[row]), row]
         return self._score(evidence, logs, is_known)
 
     def weight_rule(self) -> weighting.WeightRule:
@@ -133,7 +133,7 @@ class LabelConfidence(nn.Module):
         theirs = log_predictions.gather(1, index)[:, 0].float().exp()
         share = own.new_tensor([0.0 if known else self.own for known in is_known])[:, None, None]
         pixel = own**share * theirs ** (1 - share) * valid
-        region = mean_of_same_label(pixel, evidence.label_map, REGION_CELLS)
+        region = mean_of_same_label(pixel, evidence.label_map, REGION_CELLS, len(self.score_sums))
         combined = (pixel * region).sqrt()
         means = combined.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
         image = means[:, None, None].expand_as(pixel).contiguous()
@@ -150,26 +150,31 @@ class LabelConfidence(nn.Module):
 
     def _sum_by_class(self, label_map: Tensor, values: Tensor) -> Tensor:
         """Sum values (N, h, w) by class over the cells of all processes, (C,) float64."""
-        valid = label_map != records.IGNORE_INDEX
-        sums = torch.zeros_like(self.score_sums).scatter_add_(
-            0, label_map[valid], values[valid].double()
-        )
+        valid = values.double() * (label_map != records.IGNORE_INDEX)
+        classes = self._index(label_map).flatten()
+        sums = torch.zeros_like(self.score_sums).scatter_add_(0, classes, valid.flatten())
         return distributed.sum_over_ranks(sums)
+
+    def _fold_of(self, key: str) -> int:
+        """Fold of an image; the first one of an image that took no part in the training."""
+        return split.fold if (split := self.splits.get(key)) else 0
 
     def _index(self, label_map: Tensor) -> Tensor:
         """Class of each cell, any one where it is ignored: (N, h, w) int64."""
         return label_map.clamp(max=len(self.score_sums) - 1)
 
 
-def mean_of_same_label(values: Tensor, label_map: Tensor, side: int) -> Tensor:
+def mean_of_same_label(values: Tensor, label_map: Tensor, side: int, num_classes: int) -> Tensor:
     """Average over the cells of a square about each cell that have its label.
 
     Parameters
     ----------
     values : (N, h, w) float32
     label_map : (N, h, w) int64
+        255 = ignore: such a cell keeps its value.
     side : int
         Of the square, in cells; odd.
+    num_classes : int
 
     Returns
     -------
@@ -178,13 +183,14 @@ def mean_of_same_label(values: Tensor, label_map: Tensor, side: int) -> Tensor:
     Examples
     --------
     >>> labels = torch.tensor([[[0, 0, 1, 0]]])
-    >>> mean_of_same_label(torch.tensor([[[0.2, 0.4, 0.9, 0.6]]]), labels, 3)
+    >>> mean_of_same_label(torch.tensor([[[0.2, 0.4, 0.9, 0.6]]]), labels, 3, num_classes=2)
     tensor([[[0.3000, 0.3000, 0.9000, 0.6000]]])
     """
-    total, count = torch.zeros_like(values), torch.zeros_like(values)
-    for index in torch.unique(label_map).tolist():
-        of_class = label_map == index
-        layers = torch.stack([values * of_class, of_class.to(values)], dim=1)
-        near = F.avg_pool2d(layers, side, stride=1, padding=side // 2)
-        total, count = (torch.where(of_class, near[:, i], x) for i, x in ((0, total), (1, count)))
-    return total / count
+    is_class = grid.one_hot(label_map, num_classes)  # (N, C, h, w)
+    sums, counts = (
+        F.avg_pool2d(layers, side, stride=1, padding=side // 2)
+        .gather(1, label_map.clamp(max=num_classes - 1)[:, None])
+        .squeeze(1)
+        for layers in (is_class * values[:, None], is_class)
+    )
+    return torch.where(label_map == records.IGNORE_INDEX, values, sums / counts.clamp(min=EPSILON))

@@ -82,7 +82,7 @@ def test_means_of_a_class_follow_what_is_learned(monkeypatch):
 def test_mean_is_over_cells_of_the_same_label_within_the_square():
     labels = torch.tensor([[[0, 1, 0], [0, 0, 1], [0, 0, 0]]])
     values = torch.arange(9.0).reshape(1, 3, 3)
-    means = mean_of_same_label(values, labels, 3)
+    means = mean_of_same_label(values, labels, 3, num_classes=2)
     assert means[0, 0, 0] == pytest.approx((0 + 3 + 4) / 3)
     assert means[0, 0, 1] == pytest.approx((1 + 5) / 2)
     assert means[0, 1, 1] == pytest.approx((0 + 2 + 3 + 4 + 6 + 7 + 8) / 7)

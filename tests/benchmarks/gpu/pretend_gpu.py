@@ -247,7 +247,7 @@ def count_step(method, num_steps=2):
     size = (32, 64)
     with Pretending():
         trainer = make_trainer(method, size, Device(GPU, use_bfloat16=False))
-        batches = make_batches(num_steps + 1, size, has_uncropped=method == "streams")
+        batches = make_batches(num_steps + 1, size)
         trainer.step(0, batches[0])
         forget()
         for number, batch in enumerate(batches[1:], 1):

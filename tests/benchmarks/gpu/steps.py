@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from curate.config import Config
 from curate.methods import Split
-from curate.records import Batch, Uncropped
+from curate.records import Batch
 from curate.training.networks import build_networks
 from curate.training.trainer import Trainer, choose_device
 
@@ -53,7 +53,7 @@ def trainer_of(check, method, precision):
     return make_trainer(method, check.size, device, check.settings(method), **check.fit)
 
 
-def make_batches(count, size, *, has_uncropped):
+def make_batches(count, size):
     """Make batches of noise and coarse labels, half real and half synthetic."""
     generator = torch.Generator().manual_seed(0)
     half, (height, width) = BATCH // 2, size
@@ -68,14 +68,11 @@ def make_batches(count, size, *, has_uncropped):
             return images.pin_memory(), labels.pin_memory()
         return images, labels
 
-    views = torch.zeros(half, 2, 3)
-    views[:, 0, 0] = views[:, 1, 1] = 1
     batches = []
     for number in range(count):
         keys = [f"{domain}0:{number}-{row}" for domain in "rs" for row in range(half)]
-        uncropped = Uncropped(*draw(half), views) if has_uncropped else None
         is_real = torch.arange(BATCH) < half
-        batches.append(Batch(*draw(BATCH), is_real, tuple(keys), uncropped=uncropped))
+        batches.append(Batch(*draw(BATCH), is_real, tuple(keys)))
     return batches
 
 
@@ -109,7 +106,7 @@ def steps(check):
         ("streams", "bfloat16", False),
     ):
         trainer = trainer_of(check, method, precision)
-        batches = make_batches(3, check.size, has_uncropped=method == "streams")
+        batches = make_batches(3, check.size)
         name = f"step {method} {precision}" + (" (images not seen before)" * has_new_images)
         times[name], peak = time_steps(check, trainer, batches, has_new_images=has_new_images)
         check.put(f"{name}: ms", times[name])
@@ -162,7 +159,7 @@ def profile(check):
     with (check.out / "profile.txt").open("w") as file:
         for method in ("uniform", "hierarchical", "streams"):
             trainer = trainer_of(check, method, "bfloat16")
-            batches = make_batches(2, check.size, has_uncropped=method == "streams")
+            batches = make_batches(2, check.size)
             for number in range(WARM_STEPS):
                 trainer.step(number, with_new_keys(batches[0], number))
             with torch.profiler.profile(activities=activities) as found:
