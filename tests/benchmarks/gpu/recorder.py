@@ -40,6 +40,10 @@ class Recorder:
         """Show a warning."""
         print(f"      warning: {message}", flush=True)
 
+    def note(self, message) -> None:
+        """Show what was seen."""
+        print(f"      {message}", flush=True)
+
     def finish(self) -> None:
         """Do nothing."""
 
