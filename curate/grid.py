@@ -31,6 +31,12 @@ def spread_to_pixels(cells: Tensor, height: int, width: int) -> Tensor:
     return pixels[:, :height, :width]
 
 
+def spread_image_means(cells: Tensor, valid: Tensor) -> Tensor:
+    """Give each cell the mean over its image's valid cells, (N, h, w) all; 0 where none is."""
+    means = (cells * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
+    return means[:, None, None].expand_as(cells).contiguous()
+
+
 def probabilities(logits: Tensor, height: int, width: int) -> Tensor:
     """Class probabilities on a grid of h times w cells, (N, C, h', w') to (N, C, h, w) float32."""
     return to_grid(logits.float().softmax(dim=1), (height, width))

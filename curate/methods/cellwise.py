@@ -10,7 +10,7 @@ from abc import abstractmethod
 
 import torch
 
-from curate import records, weighting
+from curate import grid, records, weighting
 from curate.methods import label_confidence, protocol, running_weights
 
 EPSILON = 1e-6
@@ -82,6 +82,5 @@ def pool(ratings: torch.Tensor, evidence: records.Evidence) -> records.LevelScor
     pixel = torch.where(valid, ratings, 0.5)
     side, num_classes = label_confidence.REGION_CELLS, evidence.predictions.shape[1]
     region = label_confidence.mean_of_same_label(pixel, evidence.label_map, side, num_classes)
-    means = (pixel * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
-    image = means[:, None, None].expand_as(pixel).contiguous()
+    image = grid.spread_image_means(pixel, valid)
     return records.LevelScores(image=image, region=region, pixel=pixel, combined=pixel)

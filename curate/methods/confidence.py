@@ -6,18 +6,18 @@ predictions and the segmenter's own are put together by `curate.methods.label_co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from curate.methods import label_confidence, protocol, references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from curate import models, records, weighting
+    from curate import records, weighting
 
 
 class ConfidenceSettings(references.ReferenceSettings):
@@ -41,7 +41,8 @@ class Confidence(protocol.Method):
     def __init__(self, settings: ConfidenceSettings, context: protocol.MethodContext) -> None:
         super().__init__()
         self.settings, self.splits = settings, dict(context.splits)
-        self.references = nn.ModuleList(context.build_segmenter() for _ in range(settings.folds))
+        made = [context.build_segmenter() for _ in range(settings.folds)]
+        self.references = references.References(made)
         self.confidence = label_confidence.LabelConfidence(
             context.num_classes, context.splits, own=settings.own, clip=settings.clip
         )
@@ -52,42 +53,24 @@ class Confidence(protocol.Method):
         """One a reference segmenter."""
         return settings.folds
 
-    def train(self, mode: bool = True) -> Confidence:
-        """Set the mode; reference segmenters, once trained, only predict."""
-        super().train(mode)
-        self.references.eval()
-        return self
-
     def prepare(self, preparation: protocol.Preparation) -> Iterator[protocol.Progress]:
         """Train one reference segmenter after the other."""
-        made = [self._reference(fold) for fold in range(self.settings.folds)]
-        return references.train_references(
-            made, preparation, self.splits, self.settings, self.num_learned
-        )
+        return self.references.learn(preparation, self.splits, self.settings, self.num_learned)
 
     @torch.no_grad()
     def step(
         self, evidence: records.Evidence, *, is_warmup: bool
     ) -> tuple[Tensor, dict[str, float]]:
         """Weigh the batch's synthetic cells."""
-        return self.confidence.step(evidence, self._predict, is_warmup=is_warmup)
+        return self.confidence.step(evidence, self.references.predict, is_warmup=is_warmup)
 
     @torch.no_grad()
     def scores(self, evidence: records.Evidence) -> records.LevelScores:
         """Score images by all reference segmenters."""
-        folds = range(self.settings.folds)
-        logs = torch.stack([self._predict(fold, evidence.images) for fold in folds])
+        logs = self.references.predict_all(evidence.images)
         levels: records.LevelScores = self.confidence(evidence, logs)
         return levels
 
     def weight_rule(self) -> weighting.WeightRule:
         """Return the rule of the last step."""
         return self.confidence.weight_rule()
-
-    def _predict(self, fold: int, images: Tensor) -> Tensor:
-        """Return log-probabilities (N, C, h, w) float16 by the reference of a fold."""
-        return references.reference_log_probabilities(self._reference(fold), images)
-
-    def _reference(self, fold: int) -> models.Segmenter:
-        """Return the reference segmenter of a fold."""
-        return cast("models.Segmenter", self.references[fold])

@@ -14,12 +14,15 @@ References
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
 
-from curate import distributed, records
-from curate.methods import cellwise, last_layer, out_of_fold, protocol
+from curate.methods import cellwise, label_confidence, last_layer, out_of_fold, protocol
+
+if TYPE_CHECKING:
+    from curate import records
 
 
 class HardnessSettings(out_of_fold.OutOfFoldSettings):
@@ -54,13 +57,12 @@ class Hardness(out_of_fold.OutOfFold):
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """Add a step's losses to the means of their classes, then tell which cells are kept."""
         predictions, labels = self.predict_synthetic(synthetic), synthetic.label_map
-        valid = labels != records.IGNORE_INDEX
-        found = last_layer.losses(predictions, labels)[valid].double()
-        sums, counts = torch.zeros_like(self.loss_sums), torch.zeros_like(self.loss_counts)
-        sums.scatter_add_(0, labels[valid], found)
-        counts.scatter_add_(0, labels[valid], torch.ones_like(found))
-        self.loss_sums += distributed.sum_over_ranks(sums)
-        self.loss_counts += distributed.sum_over_ranks(counts)
+        found = last_layer.losses(predictions, labels)
+        for sums, values in (
+            (self.loss_sums, found),
+            (self.loss_counts, torch.ones_like(found)),
+        ):
+            sums.add_(label_confidence.sum_by_class(values, labels, len(sums)))
         return (self._ease(labels, predictions) >= 0.5).float(), {}
 
     @torch.no_grad()

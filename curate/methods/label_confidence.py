@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from curate import distributed, grid, records, weighting
-from curate.methods import running_weights
+from curate.methods import references, running_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,14 +85,11 @@ class LabelConfidence(nn.Module):
             return weights, {}
         rows = torch.nonzero(~evidence.is_real)[:, 0].tolist()
         synthetic = evidence.pick(rows)
-        logs = torch.zeros_like(synthetic.predictions)
         folds = [self._fold_of(key) for key in synthetic.keys]
-        for fold in sorted(set(folds)):
-            own = [row for row, of_row in enumerate(folds) if of_row == fold]
-            logs[own] = predict(fold, synthetic.images[own]).to(logs)
+        logs = references.predict_by_fold(predict, synthetic, folds)
         scores = self._score(synthetic, logs, [False] * len(rows)).combined
         for sums, values in ((self.score_sums, scores), (self.score_counts, weights[rows])):
-            sums.mul_(DECAY).add_(self._sum_by_class(synthetic.label_map, values))
+            sums.mul_(DECAY).add_(sum_by_class(values, synthetic.label_map, len(sums)))
         balanced = scores * self._factors().to(scores)[self._index(synthetic.label_map)]
         valid = synthetic.label_map != records.IGNORE_INDEX
         weights[rows], ess = self.running.weigh(balanced, valid)
@@ -105,8 +102,7 @@ class LabelConfidence(nn.Module):
         ----------
         evidence : Evidence
         log_predictions : (F, N, C, h, w) float
-            Logarithm of the probabilities by each of the F reference segmenters. All of them get
-            all images: what else is in a batch must not change a score.
+            From `curate.methods.references.References.predict_all`.
         """
         # a real image of the training is known by heart to the segmenter, and to other references
         is_known = [key.startswith("r") and key in self.splits for key in evidence.keys]
@@ -135,8 +131,7 @@ class LabelConfidence(nn.Module):
         pixel = own**share * theirs ** (1 - share) * valid
         region = mean_of_same_label(pixel, evidence.label_map, REGION_CELLS, len(self.score_sums))
         combined = (pixel * region).sqrt()
-        means = combined.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
-        image = means[:, None, None].expand_as(pixel).contiguous()
+        image = grid.spread_image_means(combined, valid)
         return records.LevelScores(image, region, pixel, combined)
 
     def _factors(self) -> Tensor:
@@ -148,13 +143,6 @@ class LabelConfidence(nn.Module):
         factors = factors.clamp(max=MAX_CLASS_FACTOR)
         return factors / factors.max()
 
-    def _sum_by_class(self, label_map: Tensor, values: Tensor) -> Tensor:
-        """Sum values (N, h, w) by class over the cells of all processes, (C,) float64."""
-        valid = values.double() * (label_map != records.IGNORE_INDEX)
-        classes = self._index(label_map).flatten()
-        sums = torch.zeros_like(self.score_sums).scatter_add_(0, classes, valid.flatten())
-        return distributed.sum_over_ranks(sums)
-
     def _fold_of(self, key: str) -> int:
         """Fold of an image; the first one of an image that took no part in the training."""
         return split.fold if (split := self.splits.get(key)) else 0
@@ -162,6 +150,14 @@ class LabelConfidence(nn.Module):
     def _index(self, label_map: Tensor) -> Tensor:
         """Class of each cell, any one where it is ignored: (N, h, w) int64."""
         return label_map.clamp(max=len(self.score_sums) - 1)
+
+
+def sum_by_class(values: Tensor, label_map: Tensor, num_classes: int) -> Tensor:
+    """Sum values (N, h, w) by class over the cells of all processes, (C,) float64."""
+    valid = values.double() * (label_map != records.IGNORE_INDEX)
+    classes = label_map.clamp(max=num_classes - 1).flatten()
+    sums = torch.zeros(num_classes, dtype=torch.float64, device=values.device)
+    return distributed.sum_over_ranks(sums.scatter_add_(0, classes, valid.flatten()))
 
 
 def mean_of_same_label(values: Tensor, label_map: Tensor, side: int, num_classes: int) -> Tensor:

@@ -33,7 +33,7 @@ class OutOfFold(cellwise.Cellwise):
         super().__init__(clip=settings.clip)
         self.settings, self.splits = settings, dict(context.splits)
         made = [context.build_segmenter() for _ in range(settings.folds)]
-        self.references = torch.nn.ModuleList(made)
+        self.references = references.References(made)
         self.register_buffer("num_learned", torch.zeros((), dtype=torch.int64))
 
     @classmethod
@@ -41,28 +41,18 @@ class OutOfFold(cellwise.Cellwise):
         """One a reference segmenter."""
         return int(settings.folds)
 
-    def train(self, mode: bool = True) -> OutOfFold:
-        """Set the mode; reference segmenters, once trained, only predict."""
-        super().train(mode)
-        self.references.eval()
-        return self
-
     def prepare(self, preparation: protocol.Preparation) -> Iterator[protocol.Progress]:
         """Train one reference segmenter after the other."""
-        made = [self._reference(fold) for fold in range(self.settings.folds)]
-        return references.train_references(
-            made, preparation, self.splits, self.settings, self.num_learned
-        )
+        return self.references.learn(preparation, self.splits, self.settings, self.num_learned)
 
     def predict(self, evidence: records.Evidence) -> torch.Tensor:
         """Predict images as references do, (N, C, h, w) float32 probabilities.
 
         One of the training is predicted by the reference of its fold alone, any other by the mean
-        of all. Every reference gets every image: what else is in a batch must not change a score.
+        of all.
         """
         splits = [self.splits.get(key) for key in evidence.keys]
-        parts = [self._predict(fold, evidence.images) for fold in range(self.settings.folds)]
-        each = torch.stack(parts)
+        each = self.references.predict_all(evidence.images).float().exp()
         found = each.mean(dim=0)
         for row, split in enumerate(splits):
             if split:
@@ -71,18 +61,6 @@ class OutOfFold(cellwise.Cellwise):
 
     def predict_synthetic(self, synthetic: records.Evidence) -> torch.Tensor:
         """Predict images of the training as `predict` does; each is shown to one reference."""
-        found = torch.zeros_like(synthetic.predictions)
         folds = [self.splits[key].fold if key in self.splits else 0 for key in synthetic.keys]
-        for fold in sorted(set(folds)):
-            own = [row for row, of_row in enumerate(folds) if of_row == fold]
-            found[own] = self._predict(fold, synthetic.images[own])
-        return found
-
-    def _predict(self, fold: int, images: torch.Tensor) -> torch.Tensor:
-        """Return the probabilities by the reference of a fold."""
-        logs = references.reference_log_probabilities(self._reference(fold), images)
-        return logs.float().exp()
-
-    def _reference(self, fold: int) -> Any:  # noqa: ANN401
-        """Return the reference segmenter of a fold, which a `ModuleList` has as any module."""
-        return self.references[fold]
+        logs = references.predict_by_fold(self.references.predict, synthetic, folds)
+        return logs.exp()

@@ -8,19 +8,19 @@ are pasted together with their labels: the surroundings no longer tell.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from curate import config, grid, records, seeding
 from curate.methods import protocol
 from curate.models.schedule import warmup_cosine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
 
@@ -52,37 +52,86 @@ class ReferenceSettings(config.Strict):
     """Peak of their schedule: a linear warm-up, then a cosine."""
 
 
-def train_references(
-    segmenters: Sequence[Segmenter],
-    preparation: protocol.Preparation,
-    splits: Mapping[str, protocol.Split],
-    settings: ReferenceSettings,
-    num_learned: Tensor,
-) -> Iterator[protocol.Progress]:
-    """Train one segmenter a fold, each on the real images of the others.
+class References(nn.ModuleList):
+    """Reference segmenters, one a fold; but for their own training they only predict."""
+
+    def segmenter(self, fold: int) -> Segmenter:
+        """Return the one of a fold."""
+        return cast("Segmenter", self[fold])
+
+    def train(self, mode: bool = True) -> References:  # noqa: ARG002
+        """Stay in evaluation mode, whatever the method does."""
+        super().train(mode=False)
+        return self
+
+    def learn(
+        self,
+        preparation: protocol.Preparation,
+        splits: Mapping[str, protocol.Split],
+        settings: ReferenceSettings,
+        num_learned: Tensor,
+    ) -> Iterator[protocol.Progress]:
+        """Train one after the other, each on the real images of the other folds.
+
+        Parameters
+        ----------
+        num_learned : scalar int64
+            How many are trained already; counted on.
+        """
+        total = settings.folds
+        each = int(settings.reference_share * preparation.num_steps / total)
+        for fold in range(int(num_learned), total):
+            own = {key for key, split in splits.items() if split.fold == fold and total > 1}
+            training = train_reference(
+                self.segmenter(fold),
+                preparation,
+                frozenset(own),
+                steps=min(max(1, each), settings.reference_steps),
+                learning_rate=settings.reference_learning_rate,
+                seed=seeding.stable_seed(preparation.seed, "reference", fold),
+                device=num_learned.device,
+            )
+            for _ in training:
+                yield protocol.Progress(fold, total, is_safe=False)
+            num_learned.fill_(fold + 1)
+            yield protocol.Progress(fold + 1, total, is_safe=True)
+
+    def predict(self, fold: int, images: Tensor) -> Tensor:
+        """Predict images (N, 3, H, W) by the one of a fold: (N, C, h, w) float16 logarithms."""
+        return reference_log_probabilities(self.segmenter(fold), images)
+
+    def predict_all(self, images: Tensor) -> Tensor:
+        """Predict images by each of the F segmenters, (F, N, C, h, w) float16.
+
+        All of them get all images: what else is in a batch must not change a prediction.
+        """
+        return torch.stack([self.predict(fold, images) for fold in range(len(self))])
+
+
+def predict_by_fold(
+    predict: Callable[[int, Tensor], Tensor], evidence: records.Evidence, folds: Sequence[int]
+) -> Tensor:
+    """Show each image to the segmenter of its fold alone.
 
     Parameters
     ----------
-    num_learned : scalar int64
-        How many are trained already; counted on.
+    predict : callable
+        `References.predict`.
+    evidence : Evidence
+        Of N images.
+    folds : sequence of int
+        Of each of them.
+
+    Returns
+    -------
+    logs : (N, C, h, w) float32
+        Logarithm of the probabilities.
     """
-    total = settings.folds
-    each = int(settings.reference_share * preparation.num_steps / total)
-    for fold in range(int(num_learned), total):
-        own = {key for key, split in splits.items() if split.fold == fold and total > 1}
-        training = train_reference(
-            segmenters[fold],
-            preparation,
-            frozenset(own),
-            steps=min(max(1, each), settings.reference_steps),
-            learning_rate=settings.reference_learning_rate,
-            seed=seeding.stable_seed(preparation.seed, "reference", fold),
-            device=num_learned.device,
-        )
-        for _ in training:
-            yield protocol.Progress(fold, total, is_safe=False)
-        num_learned.fill_(fold + 1)
-        yield protocol.Progress(fold + 1, total, is_safe=True)
+    logs = torch.zeros_like(evidence.predictions)
+    for fold in sorted(set(folds)):
+        own = [row for row, of_row in enumerate(folds) if of_row == fold]
+        logs[own] = predict(fold, evidence.images[own]).to(logs)
+    return logs
 
 
 def reference_log_probabilities(reference: Segmenter, images: Tensor) -> Tensor:

@@ -1,36 +1,12 @@
 """Who trains on what, and who predicts what: references whose predictions are given."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
-from torch import nn
 
-from curate.methods import MethodContext, Preparation, Split, out_of_fold
+from curate.methods import Preparation, out_of_fold
 from curate.methods import references as reference_segmenters
 from curate.records import Evidence
-
-SPLITS = {
-    "r0:a": Split(held_out=False, fold=0),
-    "r0:b": Split(held_out=True, fold=1),
-    "s0:a": Split(held_out=False, fold=0),
-    "s0:b": Split(held_out=False, fold=1),
-}
-
-
-class Constant(nn.Module):
-    """Predicts class 0 with a fixed probability everywhere, at once at the grid's size."""
-
-    def __init__(self, probability):
-        super().__init__()
-        self.logit = nn.Parameter(torch.logit(torch.tensor(probability)))
-        self.num_seen = 0
-
-    def forward(self, images):
-        self.num_seen += len(images)
-        height, width = images.shape[2] // 4, images.shape[3] // 4
-        first = self.logit.expand(len(images), 1, height, width)
-        return SimpleNamespace(logits=torch.cat([first, torch.zeros_like(first)], dim=1))
+from tests.methods.making import make_context
 
 
 class ByProbability(out_of_fold.OutOfFold):
@@ -45,17 +21,8 @@ class ByProbability(out_of_fold.OutOfFold):
 
 
 def make_method(kind=ByProbability, probabilities=(0.8, 0.5), **settings):
-    made = iter(map(Constant, probabilities))
-    context = MethodContext(
-        num_classes=2,
-        feature_channels={},
-        real_class_px=[1000, 1000],
-        splits=SPLITS,
-        build_segmenter=lambda: next(made),
-        build_encoder=lambda name: None,
-    )
     chosen = getattr(kind, "Settings", out_of_fold.OutOfFoldSettings)
-    return kind.build(chosen(folds=len(probabilities), **settings), context)
+    return kind.build(chosen(folds=len(probabilities), **settings), make_context(probabilities))
 
 
 def evidence_of(keys, labels):

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, cast
 import torch
 from torch import Tensor, nn
 
-from curate import models, records, seeding
+from curate import grid, models, records, seeding
 from curate.methods import label_confidence, protocol, references
 from curate.methods.streams import features
 from curate.methods.streams.fusion import Fusion
@@ -54,7 +54,7 @@ class Streams(protocol.Method):
         self.settings = settings
         self.splits = dict(context.splits)
         self.encoder = context.build_encoder(settings.encoder).requires_grad_(False)
-        self.references = nn.ModuleList(context.build_segmenter() for _ in self._folds)
+        self.references = references.References(context.build_segmenter() for _ in self._folds)
         channels = self.encoder.feature_channels(settings.appearance, _ANY_SIZE)
         num_features = sum(channels.values())
         self.networks = nn.ModuleDict()
@@ -94,7 +94,7 @@ class Streams(protocol.Method):
     def train(self, mode: bool = True) -> Streams:
         """Set the mode; what is trained in `prepare` only stays in evaluation mode."""
         super().train(mode)
-        for part in (self.encoder, self.references, self.networks):
+        for part in (self.encoder, self.networks):
             part.eval()
         return self
 
@@ -120,7 +120,7 @@ class Streams(protocol.Method):
         self, evidence: records.Evidence, *, is_warmup: bool
     ) -> tuple[Tensor, dict[str, float]]:
         """Weigh the batch's synthetic cells by how probable their labels are."""
-        return self.confidence.step(evidence, self._log_probabilities, is_warmup=is_warmup)
+        return self.confidence.step(evidence, self.references.predict, is_warmup=is_warmup)
 
     def evaluate(self, held_out: Sequence[records.Evidence], *, is_last: bool) -> dict[str, float]:  # noqa: ARG002
         """Return how well each stream told real from synthetic cells that it was not trained on.
@@ -156,7 +156,7 @@ class Streams(protocol.Method):
         labels = evidence.label_map
         posteriors: dict[str, Tensor] = {}
         # every fold gets all images: what else is in a batch must not change a score
-        logs = [self._log_probabilities(fold, evidence.images) for fold in self._folds]
+        logs = self.references.predict_all(evidence.images)
         if self.fusion.active_streams:
             appearance = self._encode(evidence.images)
             folds = [
@@ -169,18 +169,17 @@ class Streams(protocol.Method):
             }
         combined = self.fusion.fuse(posteriors, labels)
         valid = labels != records.IGNORE_INDEX
-        means = (combined * valid).sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
         of_domains, of_corruptions = (
             {n: each for n, each in posteriors.items() if STREAMS[n].is_real_only == is_real_only}
             for is_real_only in (False, True)
         )
         return records.LevelScores(
-            image=means[:, None, None].expand_as(combined).contiguous(),
+            image=grid.spread_image_means(combined, valid),
             region=self.fusion.fuse(of_corruptions, labels),
             pixel=self.fusion.fuse(of_domains, labels),
             combined=combined,
             streams=posteriors,
-            worth=self.confidence(evidence, torch.stack(logs)),
+            worth=self.confidence(evidence, logs),
         )
 
     def weight_rule(self) -> WeightRule:
@@ -207,7 +206,7 @@ class Streams(protocol.Method):
 
     def _extract(self, fold: int, images: Tensor, labels: Tensor) -> features.StreamFeatures:
         """Features of images (N, 3, H, W) in [0, 1] and labels (N, h, w), for a fold."""
-        return self._join(self._encode(images), self._log_probabilities(fold, images), labels)
+        return self._join(self._encode(images), self.references.predict(fold, images), labels)
 
     def _encode(self, images: Tensor) -> Tensor:
         """Encode images: their appearance, the same for all folds."""
@@ -215,10 +214,6 @@ class Streams(protocol.Method):
         return features.encode_appearance(
             self.encoder, images, settings.appearance, enlarge=settings.enlarge
         )
-
-    def _log_probabilities(self, fold: int, images: Tensor) -> Tensor:
-        """Predict images by the reference segmenter of a fold, (N, C, h, w) float16."""
-        return references.reference_log_probabilities(self._reference(fold), images)
 
     def _join(self, appearance: Tensor, logs: Tensor, labels: Tensor) -> features.StreamFeatures:
         """Put features of images together."""
@@ -231,10 +226,6 @@ class Streams(protocol.Method):
             for name in self.fusion.active_streams
         }
 
-    def _reference(self, fold: int) -> models.Segmenter:
-        """Return the reference segmenter of a fold."""
-        return cast("models.Segmenter", self.references[fold])
-
     def _networks_of(self, name: str) -> list[StreamNetwork]:
         """Networks of a stream, one a fold."""
         return [cast("StreamNetwork", n) for n in cast("nn.ModuleList", self.networks[name])]
@@ -242,7 +233,7 @@ class Streams(protocol.Method):
     def _train_reference(self, fold: int, preparation: protocol.Preparation) -> Iterator[object]:
         """Train the reference segmenter of a fold on the real images of the others."""
         yield from references.train_reference(
-            self._reference(fold),
+            self.references.segmenter(fold),
             preparation,
             frozenset(key for key, split in self.splits.items() if split.fold == fold),
             steps=min(self.settings.reference_steps, preparation.num_steps),
