@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from curate.scores.merge import merge
     from curate.scores.score_file import ScoreFile
+    from curate.scoring.every_set import score_all
     from curate.scoring.score import score
     from curate.selection.export import export_subset
     from curate.template import init
@@ -56,6 +57,7 @@ __all__ = [
     "load_config",
     "merge",
     "score",
+    "score_all",
     "weights_from_scores",
 ]
 
@@ -80,6 +82,7 @@ _MODULES: Final = {
     "load_config": "curate.config",
     "merge": "curate.scores.merge",
     "score": "curate.scoring.score",
+    "score_all": "curate.scoring.every_set",
     "weights_from_scores": "curate.downstream.weights",
 }
 

@@ -1,9 +1,10 @@
 """What curate.toml, or options of a command, say of a data set."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Strict(BaseModel):
@@ -71,6 +72,16 @@ class DatasetConfig(ReadingConfig):
 
     path: Path
     """Folder; absolute once the file has been read."""
+
+    name: str | None = Field(None, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")
+    """What it is called in file names, and before ids where several sets are joined; by default
+    its last folder.
+    """
+
+    @property
+    def called(self) -> str:
+        """Return its name, given or not."""
+        return self.name or Path(os.path.abspath(self.path)).name or "data"  # noqa: PTH100
 
     def read_as(self, reading: ReadingConfig) -> "DatasetConfig":
         """Return a copy in which what `reading` sets replaces what is set here."""

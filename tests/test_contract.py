@@ -277,6 +277,7 @@ def test_front_door_offers_these_names():
         "load_config",
         "merge",
         "score",
+        "score_all",
         "weights_from_scores",
     }
     assert dir(curate) == curate.__all__

@@ -1,18 +1,26 @@
 """``curate export-subset``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import curate
 from curate.cli import options, process, results
 
+if TYPE_CHECKING:
+    from curate.selection.export import ExportResult
+
 
 def export_subset(
     scores: Annotated[
-        Path | None,
-        typer.Option("--scores", metavar="FILE", help="A score file; by default the newest."),
+        list[Path] | None,
+        typer.Option(
+            "--scores",
+            metavar="FILE",
+            help="A score file; by default the newest. May be repeated: files of one run are cut "
+            "as one.",
+        ),
     ] = None,
     config_file: options.ConfigFile = None,
     top: Annotated[
@@ -39,14 +47,15 @@ def export_subset(
     ] = False,
     by: Annotated[options.Level, typer.Option("--by", help="What to keep or leave out.")] = "image",
     rank_by: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--rank-by",
             metavar="NAME",
-            help="Score that ranks: score, a stream's name (appearance, ..); for images "
-            "also image_score, region_score, pixel_score.",
+            help="What ranks: score, weight, or a stream's name (appearance, ..); for images "
+            "also image_score, region_score, pixel_score and the same of weights. By default "
+            "what the score file names.",
         ),
-    ] = "score",
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the subset.")] = Path(
         "subset"
     ),
@@ -68,10 +77,10 @@ def export_subset(
 ) -> None:
     """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels."""
     with process.command_errors() as reporter:
-        from curate.files.state import latest_scores
+        from curate.scores.guard import choose_scores
 
         result = curate.export_subset(
-            scores or latest_scores(curate.load_config(config_file).root),
+            choose_scores(scores or (), curate.load_config(config_file).root),
             out=out,
             by=by,
             top=top,
@@ -87,10 +96,31 @@ def export_subset(
             dry_run=dry_run,
             reporter=reporter,
         )
-        share = result.pixels_kept / max(result.pixels_total, 1)
-        lines = [
-            "Nothing was written (dry run)." if dry_run else f"Subset: {result.out}",
-            f"{result.selected:,} of {results.count(result.of, 'image' if by == 'pixel' else by)} "
-            f"selected, with {share:.1%} of the pixels",
+        results.show(result.to_json(), _lines(result), as_json=as_json)
+
+
+def _lines(result: "ExportResult") -> list[str]:
+    """Say what was kept, of each data set and class, and what comes next."""
+    unit = "image" if result.by == "pixel" else result.by
+    share = result.pixels_kept / max(result.pixels_total, 1)
+    lines = [
+        "Nothing was written (dry run)." if result.dry_run else f"Subset: {result.out}",
+        f"{result.selected:,} of {results.count(result.of, unit)} selected, with {share:.1%} of "
+        "the pixels",
+    ]
+    if len(result.sets) > 1:
+        width = max(map(len, result.sets))
+        lines += [
+            f"  {name:<{width}}  {each['selected']:,} of {results.count(each['of'], unit)}"
+            for name, each in result.sets.items()
         ]
-        results.show(result.to_json(), lines, as_json=as_json)
+    rows = [
+        (each.name, f"{each.before:,}", f"{each.kept:,}", f"{each.kept / each.before:.1%}")
+        for each in result.classes
+        if each.before
+    ]
+    if rows:
+        lines += results.columns([("class", "pixels before", "kept", "share"), *rows])
+    if result.dry_run:
+        return [*lines, "Next: the same command without --dry-run"]
+    return [*lines, results.next_command("compare", "--out", "worth") + "  (does it pay?)"]

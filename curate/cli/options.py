@@ -106,6 +106,19 @@ def parse_reading(
     return parse(ReadingConfig, settings, where="options")
 
 
+def refuse_reading(reading: "ReadingConfig") -> None:
+    """Refuse options about how a data set is read where none is named."""
+    given = [name for name, value in reading if value != type(reading).model_fields[name].default]
+    if given:
+        spelled = {"image": "image-pattern", "label": "label-pattern"}
+        option = spelled.get(given[0], given[0].replace("_", "-"))
+        msg = (
+            f"--{option} says how one data set is read, but none is named: name its folder, or "
+            "write it into its table in curate.toml."
+        )
+        raise UsageError(msg)
+
+
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """Read a size, ``180x240`` being 180 pixels high and 240 wide; None stays None."""
     if text is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -58,6 +59,32 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() or c in _SPACES else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def next_command(*words: object) -> str:
+    """Say what to type next, in a form that can be pasted.
+
+    Examples
+    --------
+    >>> next_command("score", "my set", "--out", "weights.h5")
+    "Next: curate score 'my set' --out weights.h5"
+    """
+    return f"Next: curate {shlex.join(map(str, words))}"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align cells: the first of a row to the left, the others to the right.
+
+    Examples
+    --------
+    >>> columns([("class", "px"), ("a", "1,000")])
+    ['class     px', 'a      1,000']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]).rstrip()
+        for first, *rest in rows
+    ]
 
 
 def duration(seconds: float) -> str:

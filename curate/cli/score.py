@@ -1,16 +1,27 @@
 """``curate score``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import curate
 from curate.cli import options, process, results
 
+if TYPE_CHECKING:
+    from curate.scoring.score import ScoreResult
+
 
 def score(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of the data set.")],
+    dataset: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATASET]",
+            help="Folder of the data set; by default all synthetic ones of curate.toml, a file "
+            "each: weights.NAME.h5.",
+        ),
+    ] = None,
+    *,
     out: options.ScoresOut,
     run: options.Run = None,
     trust_run: options.TrustRun = False,
@@ -57,26 +68,44 @@ def score(
         config = curate.load_config(config_file).with_score(
             stride=stride, regions=regions, compression=compression, stream_maps=stream_maps
         )
-        result = curate.score(
-            dataset,
-            out,
-            config=config,
-            run=run,
-            trust_run=trust_run,
-            reading=options.parse_reading(layout, id_map, image_pattern, label_pattern, split),
-            levels=options.parse_list(levels),
-            shard=shard,
-            workers=workers,
-            device=device or "auto",
-            resume=resume,
-            overwrite=overwrite,
-            fix_list=fix_list,
-            reporter=reporter,
-        )
-        lines = [
-            f"Scores: {result.out}",
-            f"{results.count(result.scored, 'image')} scored, {result.skipped:,} done before, "
-            f"{result.failed:,} failed, {results.count(result.regions, 'region')} in "
-            f"{results.duration(result.seconds)} ({result.images_per_second:.3g} images/s)",
+        reading = options.parse_reading(layout, id_map, image_pattern, label_pattern, split)
+        chosen: dict[str, Any] = {
+            "config": config,
+            "run": run,
+            "trust_run": trust_run,
+            "levels": options.parse_list(levels),
+            "shard": shard,
+            "workers": workers,
+            "device": device or "auto",
+            "resume": resume,
+            "overwrite": overwrite,
+            "fix_list": fix_list,
+            "reporter": reporter,
+        }
+        if dataset is not None:
+            found = [curate.score(dataset, out, reading=reading, **chosen)]
+            whole = found[0]
+        else:
+            options.refuse_reading(reading)
+            from curate.scoring.every_set import add_up
+
+            found = curate.score_all(out, **chosen)
+            whole = add_up(found, out)
+        sets = {"sets": [each.to_json() for each in found]}
+        results.show(whole.to_json() | sets, _lines(found, shard), as_json=as_json)
+
+
+def _lines(found: "list[ScoreResult]", shard: str) -> list[str]:
+    """Say what was scored, where that is, and what comes next."""
+    lines = []
+    for each in found:
+        rate = f"{each.images_per_second:.3g} images/s"
+        lines += [
+            f"Scores: {each.out}",
+            f"{results.count(each.scored, 'image')} scored, {each.skipped:,} done before, "
+            f"{each.failed:,} failed, {results.count(each.regions, 'region')} in "
+            f"{results.duration(each.seconds)} ({rate})",
         ]
-        results.show(result.to_json(), lines, as_json=as_json)
+    if shard == "1/1":
+        return [*lines, results.next_command("export-subset", "--top", "30%")]
+    return [*lines, "Next, once all parts are there: curate merge PART.. --out weights.h5"]

@@ -61,6 +61,13 @@ class DataSource:
     reading: ReadingConfig = field(default_factory=ReadingConfig)
 
     @property
+    def name(self) -> str:
+        """Return what it is called, by default its last folder."""
+        about = self.reading
+        named = about if isinstance(about, DatasetConfig) else DatasetConfig(path=self.root)
+        return named.called
+
+    @property
     def is_map_assumed(self) -> bool:
         """Whether ids are taken for class indices because nothing says what they are."""
         is_said = self.reading.id_map or self.listed.id_map or self.id_map.name in legends.LEGENDS

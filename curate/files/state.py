@@ -1,10 +1,11 @@
-"""The newest run and the newest score file, remembered in plain text beside curate.toml."""
+"""The newest run and the newest score files, remembered in plain text beside curate.toml."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from curate import texts
 from curate.errors import StoreError, UsageError
@@ -20,11 +21,18 @@ class _State(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     latest_run: str | None = None
-    latest_scores: str | None = None
+    latest_scores: list[str] = []
+
+    @field_validator("latest_scores", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:  # noqa: ANN401 (not checked yet)
+        return [value] if isinstance(value, str) else value  # as earlier versions wrote it
 
 
-def remember(root: Path, *, run: Path | None = None, scores: Path | None = None) -> None:
-    """Write down what later commands shall use by default; None leaves an entry as it is.
+def remember(root: Path, *, run: Path | None = None, scores: Sequence[Path] = ()) -> None:
+    """Write down what later commands shall use by default; what is not given stays as it is.
+
+    Several score files are those of the data sets that were scored by one command.
 
     A damaged record is written anew.
 
@@ -37,9 +45,12 @@ def remember(root: Path, *, run: Path | None = None, scores: Path | None = None)
         state = _read(root)
     except (UsageError, StoreError):
         state = _State()
-    given = {"latest_run": run, "latest_scores": scores}
-    update = {key: _relative(path, root) for key, path in given.items() if path is not None}
-    text = state.model_copy(update=update).model_dump_json(indent=2)
+    update: dict[str, Any] = {}
+    if run is not None:
+        update["latest_run"] = _relative(run, root)
+    if scores:
+        update["latest_scores"] = [_relative(path, root) for path in scores]
+    text = state.model_copy(update=update).model_dump_json(indent=2, exclude_defaults=True)
     path = root / STATE_NAME
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         msg = f"{path} is no ordinary file, and is not written through. Remove it."
@@ -48,54 +59,85 @@ def remember(root: Path, *, run: Path | None = None, scores: Path | None = None)
 
 
 def note(
-    root: Path, reporter: Reporter, *, run: Path | None = None, scores: Path | None = None
+    root: Path, reporter: Reporter, *, run: Path | None = None, scores: Sequence[Path] = ()
 ) -> None:
     """Do what `remember` does at the end of work that is whole, even if nothing can be written."""
     try:
         remember(root, run=run, scores=scores)
     except StoreError as error:
         option = "--run" if run else "--scores"
+        what = run or ", ".join(map(str, scores))
         reporter.warn(
-            f"{run or scores} is finished, but later commands will not find it by themselves: "
+            f"{what} is finished, but later commands will not find it by themselves: "
             f"{error} Or name it with {option}."
         )
 
 
-def latest_run(root: Path) -> Path:
+def latest_run(root: Path, find: Callable[[], Sequence[Path]] = tuple) -> Path:
     """Return the folder of the newest finished run.
 
+    Parameters
+    ----------
+    find : callable
+        Lists what there is, which is asked only if nothing is remembered.
+
     Raises
     ------
     UsageError
-        If none is remembered, or it is gone.
+        If none is remembered and not exactly one is found, or it is gone.
     """
     advice = "Run 'curate fit' first; score and audit take another run by --run."
-    return _existing(root, _read(root, advice).latest_run, "run", advice)
+    entry = _read(root, advice).latest_run
+    entries = [] if entry is None else [entry]
+    return _existing(root, entries, find, "run", "--run", advice)[0]
 
 
-def latest_scores(root: Path) -> Path:
-    """Return the path of the newest score file.
+def latest_scores(root: Path, find: Callable[[], Sequence[Path]] = tuple) -> list[Path]:
+    """Return the paths of the newest score files: several where one command wrote several.
+
+    Parameters
+    ----------
+    find : callable
+        As for `latest_run`.
 
     Raises
     ------
     UsageError
-        If none is remembered, or it is gone.
+        As `latest_run`.
     """
     advice = "Run 'curate score' first; export-subset takes another file by --scores."
-    return _existing(root, _read(root, advice).latest_scores, "score file", advice)
+    entries = _read(root, advice).latest_scores
+    return _existing(root, entries, find, "score file", "--scores", advice)
 
 
-def _existing(root: Path, entry: str | None, what: str, advice: str) -> Path:
-    """Turn an entry into a path that exists."""
-    if entry is None:
-        msg = f"no {what} is known in {root}. {advice}"
-        raise UsageError(msg)
-    path = root / entry
-    # Of a score file without maps, only the tables exist.
-    if not path.exists() and not path.with_name(f"{path.stem}.images{path.suffix}").exists():
-        msg = f"the newest {what}, {path}, is no longer there. {advice}"
-        raise UsageError(msg)
-    return path
+def _existing(
+    root: Path,
+    entries: Sequence[str],
+    find: Callable[[], Sequence[Path]],
+    what: str,
+    option: str,
+    advice: str,
+) -> list[Path]:
+    """Turn entries into paths that exist; without any, take the only one that is found."""
+    if not entries:
+        found = [_relative(path, root) for path in find()]
+        if len(found) > 1:
+            msg = (
+                f"{root} holds {len(found)} {what}s and no record of which is the newest: "
+                f"{', '.join(found)}. Name one with {option}."
+            )
+            raise UsageError(msg)
+        if not found:
+            msg = f"no {what} is known in {root}. {advice}"
+            raise UsageError(msg)
+        entries = found
+    paths = [root / entry for entry in entries]
+    for path in paths:
+        # Of a score file without maps, only the tables exist.
+        if not path.exists() and not path.with_name(f"{path.stem}.images{path.suffix}").exists():
+            msg = f"the newest {what}, {path}, is no longer there. {advice}"
+            raise UsageError(msg)
+    return paths
 
 
 def _read(root: Path, advice: str = "") -> _State:

@@ -96,7 +96,7 @@ def merge(
         assembling.assemble(assembling.Assembly(merged, provenance, header, schema), target)
     finally:
         merged.close()
-    state.note(Path(root or Path.cwd()), reporter, scores=Path(out))
+    state.note(Path(root or Path.cwd()), reporter, scores=[Path(out)])
     num_images = columns.num_rows(merged.images)
     num_scored = int((merged.images["status"] == records.OK).sum())
     missing = max(0, (provenance.dataset.images or num_images) - num_images)

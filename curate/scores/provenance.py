@@ -25,6 +25,7 @@ class DatasetProvenance(_Record):
     """The data set that was scored, and how many images it has."""
 
     layout: str
+    name: str = ""
     images: int | None = None
 
 

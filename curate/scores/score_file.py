@@ -220,6 +220,15 @@ class ScoreFile:
         """
         return self._maps.read(self._group_of(stream), image_id).cells.copy()
 
+    def pixel_levels(self, image_id: str, *, of: str = "score") -> NDArray[np.uint8]:
+        """Return a map as it is stored: ``score``, ``weight`` or a stream, 255 the highest.
+
+        Levels of weights mean the same in all files of one weight rule, whatever their means.
+        """
+        if of != "weight":
+            return self.pixel_scores(image_id, stream=None if of == "score" else of)
+        return self._maps.read(schema.PIXEL_WEIGHTS, image_id).cells.copy()
+
     def pixel_weights(self, image_id: str) -> NDArray[np.float32]:
         """Return the weight of each cell of an image, in the shape of `pixel_scores`."""
         found = self._maps.read(schema.PIXEL_WEIGHTS, image_id)

@@ -37,6 +37,10 @@ class ScoreResult:
     Attributes
     ----------
     out : Path
+    name : str
+        What the data set is called.
+    run : Path
+        Folder of the run that scored.
     scored, skipped, failed : int
         Images scored now, scored by an earlier call (with `resume`), and not scorable.
     regions : int
@@ -50,6 +54,8 @@ class ScoreResult:
     """
 
     out: Path
+    name: str
+    run: Path
     scored: int
     skipped: int
     failed: int
@@ -61,7 +67,7 @@ class ScoreResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
-        return asdict(self) | {"out": str(self.out)}
+        return asdict(self) | {"out": str(self.out), "run": str(self.run)}
 
 
 @dataclass(slots=True)
@@ -132,6 +138,7 @@ def score(
     overwrite: bool = False,
     fix_list: Path | str | None = None,
     trust_run: bool = False,
+    is_noted: bool = True,
     reporter: reporting.Reporter | None = None,
 ) -> ScoreResult:
     """Score every image of a data set into a score file.
@@ -167,6 +174,8 @@ def score(
         it names, and no score.
     trust_run : bool
         Whether code that the run names may run, though `config` does not name it.
+    is_noted : bool
+        Whether `out` becomes the newest score file of the project.
 
     Raises
     ------
@@ -206,12 +215,14 @@ def score(
         with _open_writer(world, Path(out), writing, resume=resume, overwrite=overwrite) as writer:
             todo = part.of(source.pairs)
             outcome = _score_all(world, writer, scorer, source, todo, readers, reporter)
-        if world.is_first and part.is_whole:
-            note(config.root, reporter, scores=Path(out))
+        if world.is_first and part.is_whole and is_noted:
+            note(config.root, reporter, scores=[Path(out)])
     outcome.tally.warn(reporter)
     seconds = time.monotonic() - started
     return ScoreResult(
         out=Path(out),
+        name=source.name,
+        run=loaded.path,
         scored=outcome.tally.scored,
         skipped=outcome.skipped,
         failed=outcome.tally.failed,
@@ -363,7 +374,7 @@ def describe_scores(
         "run": run.run_id,
         "checkpoint_sha256": run.checkpoint_sha256,
         "dataset": {
-            "name": Path(described["root"]).name,
+            "name": described["name"],
             "layout": described["layout"],
             "id_map": described["id_map"]["name"],
             "images": described["images"],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -11,6 +10,8 @@ import numpy as np
 
 from curate import errors, reporting
 from curate.selection import cuts, pixels
+from curate.selection.choice import Choice, count_kept
+from curate.selection.levels import keep_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,42 +22,12 @@ if TYPE_CHECKING:
     from curate.selection.source import SubsetSource
 
     Sources = Sequence[SubsetSource]
-    Chooser = Callable[[Sources, cuts.Cut, reporting.Reporter], list["Choice"]]
-    ReadLevels = Callable[[int, int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
+    Chooser = Callable[[Sources, cuts.Cut, reporting.Reporter], list[Choice]]
 
 T = TypeVar("T", bound="np.generic")
 
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is kept of a data set of N images.
-
-    Attributes
-    ----------
-    is_selected : (N,) bool
-        Images of which something is kept.
-    kept_px : (N,) int64
-        Valid pixels that are kept of each.
-    selected, of : int
-        Units that are kept, and units that have a score.
-    pixels_total : int
-        Valid pixels of all scored images.
-    best : float
-        Highest score of a unit; NaN without any.
-    reason : str
-        Why a scored image is not selected.
-    mask_of : callable or None
-        Mark the kept pixels of the image in a row, (H, W) bool; None: whole images are kept.
-    """
-
-    is_selected: NDArray[np.bool_]
-    kept_px: NDArray[np.int64]
-    selected: int
-    of: int
-    pixels_total: int
-    best: float
-    reason: str
-    mask_of: Callable[[int], NDArray[np.bool_]] | None = None
+_ONE_CLASS: Final = ("label_tiles", "components")
+"""Kinds of regions that show one class each."""
 
 
 def choose_images(sources: Sources, cut: cuts.Cut, _: reporting.Reporter) -> list[Choice]:
@@ -187,6 +158,7 @@ def _keep_images(source: SubsetSource, is_selected: NDArray[np.bool_]) -> Choice
     return Choice(
         is_selected=is_selected,
         kept_px=np.where(is_selected, source.valid_px, 0),
+        class_px=source.scores.class_px[is_selected].sum(axis=0),
         selected=int(is_selected.sum()),
         of=int(np.count_nonzero(~np.isnan(scores))),
         pixels_total=int(source.valid_px.sum()),
@@ -216,9 +188,12 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
         is_kept_by_number[number[rows][is_kept[rows]]] = True
         return source.to_pixels(is_kept_by_number[cells], row).astype(np.bool_)
 
-    return Choice(
+    num_classes = len(source.provenance.classes.names)
+    class_id = source.scores.region_column("class_id")[is_kept]
+    choice = Choice(
         is_selected=kept_px > 0,
         kept_px=kept_px,
+        class_px=np.bincount(class_id, px[is_kept], num_classes).astype(np.int64),
         selected=int(is_kept.sum()),
         of=int(np.count_nonzero(~np.isnan(source.region_scores))),
         pixels_total=int(source.valid_px.sum()),
@@ -226,71 +201,9 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
         reason="no_region_selected",
         mask_of=mask_of,
     )
-
-
-def keep_levels(
-    sources: Sources,
-    find_cut: Callable[[NDArray[np.int64]], pixels.PixelCut],
-    group_of: NDArray[np.int64],
-    reporter: reporting.Reporter,
-    read: ReadLevels | None = None,
-    reason: str = "no_pixel_selected",
-) -> list[Choice]:
-    """Keep pixels by their level, the same cut for all data sets; reads all labels twice.
-
-    Parameters
-    ----------
-    find_cut : callable
-        From the pixels of all images by group and level, (K, 256), to the cut.
-    group_of : (256,) int64
-        See `pixels.count_levels`.
-    read : callable, optional
-        ``(number of the data set, row of the image) -> levels, label_map``; by default scores.
-    reason : str
-        Why an image is left out.
-    """
-    read = read or (lambda number, row: sources[number].read_pixels(row))
-    rows = [np.flatnonzero(~np.isnan(source.image_scores)).tolist() for source in sources]
-    total = np.zeros((int(group_of.max()) + 1, pixels.NUM_LEVELS), np.int64)
-    px, with_px = [0] * len(sources), [0] * len(sources)
-    every = [(number, row) for number, each in enumerate(rows) for row in each]
-    reporter.start("count pixels", len(every))
-    for done, (number, row) in enumerate(every, start=1):
-        histogram = pixels.count_levels(*read(number, row), group_of)
-        with_px[number] += bool(histogram.any())
-        px[number] += int(histogram.sum())
-        total += histogram
-        reporter.advance(done)
-    reporter.finish()
-    cut, choices = find_cut(total), []
-    present = np.flatnonzero(total.any(axis=0))
-    reporter.start("choose pixels", len(every))
-    for number, source in enumerate(sources):
-        kept = pixels.KeptPixels(cut, group_of, source.num_images)
-        before = sum(map(len, rows[:number]))
-        for done, row in enumerate(rows[number], start=before + 1):
-            kept.add(row, pixels.count_levels(*read(number, row), group_of))
-            reporter.advance(done)
-        cut = kept.left
-        choices.append(
-            Choice(
-                is_selected=kept.counts > 0,
-                kept_px=kept.counts,
-                selected=int(np.count_nonzero(kept.counts)),
-                of=with_px[number],
-                pixels_total=px[number],
-                best=float(present[-1]) / (pixels.NUM_LEVELS - 1) if len(present) else math.nan,
-                reason=reason,
-                mask_of=partial(_mask, kept, read, number),
-            )
-        )
-    reporter.finish()
-    return choices
-
-
-def _mask(kept: pixels.KeptPixels, read: ReadLevels, number: int, row: int) -> NDArray[np.bool_]:
-    """Mark the kept pixels of an image."""
-    return kept.mask(row, *read(number, row))
+    if source.scores.provenance.get("regions", _ONE_CLASS[0]) in _ONE_CLASS:
+        return choice
+    return replace(choice, class_px=count_kept(source, choice))
 
 
 def _best(scores: NDArray[np.float64]) -> float:

@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curate import reporting, seeding
-from curate.records import IGNORE_INDEX
-from curate.selection import choose, pixels
+from curate.selection import pixels
+from curate.selection.choice import count_kept
+from curate.selection.levels import keep_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from curate.selection.choice import Choice
     from curate.selection.settings import ExportSettings
     from curate.selection.source import SubsetSource
 
 
 def match_at_random(
     sources: Sequence[SubsetSource],
-    choices: Sequence[choose.Choice],
+    choices: Sequence[Choice],
     settings: ExportSettings,
     reporter: reporting.Reporter,
-) -> list[choose.Choice]:
+) -> list[Choice]:
     """Keep as many pixels of each class as `choices` do, drawn at random.
 
     Every image, region or cell gets a random level from 0 to 255, and of each class the pixels
@@ -44,7 +46,7 @@ def match_at_random(
     num_classes = len(sources[0].provenance.classes.names)
     budget = np.zeros(num_classes, np.int64)
     for source, choice in zip(sources, choices, strict=True):
-        budget += count_kept(source, choice, num_classes)
+        budget += count_kept(source, choice)
 
     def read(number: int, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         source = sources[number]
@@ -52,7 +54,7 @@ def match_at_random(
         levels = _draw_levels(source, row, settings.by, rng)
         return levels, source.read_labels(row)
 
-    return choose.keep_levels(
+    return keep_levels(
         sources,
         partial(pixels.cut_counts, counts=budget.tolist()),
         pixels.group_per_class(num_classes),
@@ -60,16 +62,6 @@ def match_at_random(
         read,
         reason="not_drawn",
     )
-
-
-def count_kept(source: SubsetSource, choice: choose.Choice, num_classes: int) -> NDArray[np.int64]:
-    """Count the pixels of each class, (C,), that are kept of a data set."""
-    counts = np.zeros(num_classes, np.int64)
-    for row in np.flatnonzero(choice.is_selected).tolist():
-        label_map = source.read_labels(row)
-        kept = label_map if choice.mask_of is None else label_map[choice.mask_of(row)]
-        counts += np.bincount(kept.ravel(), minlength=IGNORE_INDEX + 1)[:num_classes]
-    return counts
 
 
 def _draw_levels(

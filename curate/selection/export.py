@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate import errors, reporting
-from curate.files.atomic import check_writable, remove_stale, replacing_folder
 from curate.scores.provenance import refuse_other_runs
 from curate.scores.score_file import ScoreFile
-from curate.selection import choose, control, formats, manifest, placement
+from curate.selection import choice as chosen
+from curate.selection import choose, control, subset_folder
 from curate.selection.settings import ExportSettings, check_source
-from curate.selection.source import PATHS, SubsetSource, check_files, check_paths
+from curate.selection.source import SubsetSource, check_files, check_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,12 @@ class ExportResult:
         ``media="none"``, which does not look at them.
     dry_run : bool
         Whether nothing was written.
+    scores : tuple of str
+        The score files that were cut.
+    classes : list of ClassShare
+        Pixels of each class before and after.
+    sets : dict of str to dict
+        ``selected, of, pixels_kept, pixels_total`` of each data set, by its name.
     """
 
     out: Path
@@ -55,28 +61,33 @@ class ExportResult:
     pixels_total: int
     bytes: int | None
     dry_run: bool
+    scores: tuple[str, ...] = ()
+    classes: list[chosen.ClassShare] = field(default_factory=list)
+    sets: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
-        return asdict(self) | {"out": str(self.out)}
+        classes = [each._asdict() for each in self.classes]
+        return asdict(self) | {"out": str(self.out), "classes": classes}
 
 
 def export_subset(
-    scores: Path | str,
+    scores: Path | str | Sequence[Path | str],
     *,
     out: Path | str,
     reporter: reporting.Reporter | None = None,
     **options: Any,  # noqa: ANN401
 ) -> ExportResult:
-    """Write the best images, regions or pixels of a scored data set as a data set of its own.
+    """Write the best images, regions or pixels of scored data sets as a data set of its own.
 
     Parameters
     ----------
-    scores : Path
-        Score file; ``region`` and ``pixel`` need one with maps.
+    scores : Path, or several
+        Score file; ``region`` and ``pixel`` need one with maps. Several, of one run, are cut as if
+        they were one; in the subset each data set has a folder, and ids begin with its name.
     out : Path
         New folder: it is there complete, or not at all. Beside the subset it holds
-        ``manifest.csv``, one row an image of the data set, and ``subset.json``.
+        ``manifest.csv``, one row an image of the data sets, and ``subset.json``.
     **options
         Fields of `curate.selection.settings.ExportSettings`: exactly one of ``top="30%"``,
         ``count``, ``threshold`` and ``pixels``, and whatever else differs from the defaults.
@@ -84,13 +95,33 @@ def export_subset(
     Raises
     ------
     UsageError
-        If the options contradict each other or select nothing, or `out` exists.
+        If the options contradict each other or select nothing, `out` exists, or two data sets
+        have one name.
     DataError
         If files of the data set are missing or changed; nothing is written then.
     StoreError
-        If the score file is unfit, or the disk does not let us write.
+        If a score file is unfit, they are not of one run, or the disk does not let us write.
     """
-    return export_jointly([Path(scores)], [Path(out)], reporter=reporter, **options)[0]
+    settings, reporter = ExportSettings(**options), reporter or reporting.LogReporter()
+    paths = [Path(scores)] if isinstance(scores, str | Path) else [Path(each) for each in scores]
+    folder = Path(os.path.realpath(out))
+    with ExitStack() as stack:
+        sources = _open_sources(stack, paths, settings, is_one_folder=True)
+        if not settings.dry_run:
+            subset_folder.check_out(folder, sources, overwrite=settings.overwrite)
+        _tell_sources(sources, reporter)
+        choices = _choose(sources, settings, reporter)
+        sizes = [
+            _measure(source, choice, settings, reporter)
+            for source, choice in zip(sources, choices, strict=True)
+        ]
+        result = _describe(sources, choices, folder, settings, sizes)
+        chosen.warn_of_losses(result.classes, settings, reporter)
+        if not settings.dry_run:
+            subset_folder.write_subset(
+                folder, sources, choices, settings, result.to_json(), reporter
+            )
+    return result
 
 
 def export_jointly(
@@ -100,7 +131,7 @@ def export_jointly(
     reporter: reporting.Reporter | None = None,
     **options: Any,  # noqa: ANN401
 ) -> list[ExportResult]:
-    """Write the best of several scored data sets, cut as if they were one.
+    """Write the best of several scored data sets, cut as if they were one, into a folder each.
 
     Parameters
     ----------
@@ -114,64 +145,119 @@ def export_jointly(
     Raises
     ------
     UsageError, DataError, StoreError
-        As `export_subset`; also where the files are not of one run.
+        As `export_subset`.
     """
     settings = ExportSettings(**options)
     reporter = reporter or reporting.LogReporter()
     folders = [Path(os.path.realpath(out)) for out in outs]
     with ExitStack() as stack:
-        files = [stack.enter_context(ScoreFile(Path(path))) for path in scores]
-        refuse_other_runs([file.provenance for file in files], scores, "Cut jointly")
-        sources = [
-            SubsetSource(
-                file,
-                Path(os.path.realpath(settings.dataset or file.dataset_root)),
-                settings.rank_by,
-            )
-            for file in files
-        ]
+        sources = _open_sources(stack, scores, settings, is_one_folder=False)
         for source, folder in zip(sources, folders, strict=True):
             if not settings.dry_run:
-                _check_out(folder, source, overwrite=settings.overwrite)
-            check_source(source, settings)
+                subset_folder.check_out(folder, [source], overwrite=settings.overwrite)
         choices = _choose(sources, settings, reporter)
-        found = list(zip(sources, choices, folders, strict=True))
-        sizes = [_measure(source, choice, settings, reporter) for source, choice, _ in found]
+        found = [([s], [c], f) for s, c, f in zip(sources, choices, folders, strict=True)]
+        sizes = [_measure(source, choice, settings, reporter) for [source], [choice], _ in found]
         results = [
-            _describe(*each, settings, size) for each, size in zip(found, sizes, strict=True)
+            _describe(*each, settings, [size]) for each, size in zip(found, sizes, strict=True)
         ]
-        for (source, choice, _), result in zip(found, results, strict=True):
-            if not settings.dry_run and choice.is_selected.any():
-                _write(source, choice, settings, result, reporter)
+        for (own, choice, folder), result in zip(found, results, strict=True):
+            if not settings.dry_run and choice[0].is_selected.any():
+                told = result.to_json()
+                subset_folder.write_subset(folder, own, choice, settings, told, reporter)
     return results
 
 
+def _open_sources(
+    stack: ExitStack, scores: Sequence[Path], settings: ExportSettings, *, is_one_folder: bool
+) -> list[SubsetSource]:
+    """Open score files of one run, and see whether they have what is needed."""
+    files = [stack.enter_context(ScoreFile(Path(path))) for path in scores]
+    refuse_other_runs([file.provenance for file in files], scores, "Cut jointly")
+    if len(files) > 1 and settings.dataset:
+        msg = (
+            "--dataset says where one data set is, but there are several score files: leave it "
+            "out, or cut one file."
+        )
+        raise errors.UsageError(msg)
+    sources = [
+        SubsetSource(
+            file,
+            Path(os.path.realpath(settings.dataset or file.dataset_root)),
+            settings.rank_by or str(file.provenance.get("rank_by", "score")),
+            is_joined=len(files) > 1,
+        )
+        for file in files
+    ]
+    if is_one_folder and len(files) > 1:
+        sources = [replace(source, prefix=f"{source.name}/") for source in sources]
+        _refuse_same_names(sources)
+    for source in sources:
+        check_source(source, settings)
+    return sources
+
+
+def _refuse_same_names(sources: Sequence[SubsetSource]) -> None:
+    """Refuse data sets whose images could not be told apart."""
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        msg = (
+            f"the score files are of data sets called {', '.join(names)}: names must differ. Join "
+            'parts of one set with curate merge; give different sets a name = ".." in curate.toml '
+            "and score them again."
+        )
+        raise errors.UsageError(msg)
+
+
+def _tell_sources(sources: Sequence[SubsetSource], reporter: reporting.Reporter) -> None:
+    """Say what is cut, and by which run it was scored."""
+    for source in sources:
+        method = source.scores.provenance.get("method", "unknown method")
+        run = str(source.scores.provenance.get("run", ""))[:8]
+        reporter.note(
+            f"Scores: {source.scores.path} ({method}, run {run}), data set {source.name} "
+            f"at {source.root}"
+        )
+
+
 def _describe(
-    source: SubsetSource,
-    choice: choose.Choice,
+    sources: Sequence[SubsetSource],
+    choices: Sequence[chosen.Choice],
     out: Path,
     settings: ExportSettings,
-    size: int | None,
+    sizes: Sequence[int | None],
 ) -> ExportResult:
-    """Say what is, or would be, exported of one data set."""
+    """Say what is, or would be, exported."""
+    pairs = list(zip(sources, choices, strict=True))
+    sets = {
+        source.name: {
+            "selected": choice.selected,
+            "of": choice.of,
+            "pixels_kept": int(choice.kept_px.sum()),
+            "pixels_total": choice.pixels_total,
+        }
+        for source, choice in pairs
+    }
+    sums = {name: sum(each[name] for each in sets.values()) for name in sets[sources[0].name]}
+    known = [size for size in sizes if size is not None]
     return ExportResult(
         out=out,
         by=settings.by,
-        selected=choice.selected,
-        of=choice.of,
-        rank_by=settings.rank_by,
-        images_selected=int(choice.is_selected.sum()),
-        images_of=source.num_images,
-        pixels_kept=int(choice.kept_px.sum()),
-        pixels_total=choice.pixels_total,
-        bytes=size,
+        **sums,
+        rank_by=sources[0].rank_by,
+        images_selected=sum(int(choice.is_selected.sum()) for choice in choices),
+        images_of=sum(source.num_images for source in sources),
+        bytes=sum(known) if known else None,
         dry_run=settings.dry_run,
+        scores=tuple(str(source.scores.path) for source in sources),
+        classes=chosen.compare_classes(sources, choices),
+        sets=sets,
     )
 
 
 def _choose(
     sources: Sequence[SubsetSource], settings: ExportSettings, reporter: reporting.Reporter
-) -> list[choose.Choice]:
+) -> list[chosen.Choice]:
     """Choose what to keep."""
     for source in sources:
         check_paths(source)
@@ -185,7 +271,7 @@ def _choose(
 
 def _measure(
     source: SubsetSource,
-    choice: choose.Choice,
+    choice: chosen.Choice,
     settings: ExportSettings,
     reporter: reporting.Reporter,
 ) -> int | None:
@@ -199,70 +285,3 @@ def _measure(
             "resized); the scores are taken as they are."
         )
     return size if settings.media != "none" else None
-
-
-def _write(
-    source: SubsetSource,
-    choice: choose.Choice,
-    settings: ExportSettings,
-    result: ExportResult,
-    reporter: reporting.Reporter,
-) -> None:
-    """Write the subset aside, then put it in place."""
-    written: list[Path] = []
-    replaced = replacing_folder(result.out, overwrite=settings.overwrite, written=written)
-    with replaced as folder:
-        place = placement.Placement(source, folder, result.out, settings.media, written)
-        _write_items(choice, formats.FORMATS[settings.format](place), reporter)
-        manifest.write_manifest(folder, manifest.tabulate_choice(source, choice))
-        record = {
-            "scores": str(source.scores.path),
-            "dataset_root": str(source.root),
-            "settings": settings.to_json(),
-            "result": result.to_json(),
-            "provenance": source.scores.provenance,
-        }
-        manifest.write_record(folder, record)
-        written += [folder / manifest.MANIFEST_NAME, folder / manifest.RECORD_NAME]
-
-
-def _write_items(
-    choice: choose.Choice, subset: placement.Format, reporter: reporting.Reporter
-) -> None:
-    """Write the files of the selected images, or where they are."""
-    source, media = subset.placement.source, subset.placement.media
-    if subset.places_only and media == "none" and choice.mask_of is None:
-        return  # nothing to write: a million images need not be gone through
-    rows = choice.is_selected.nonzero()[0].tolist()
-    texts = source.list_texts(choice.is_selected, ("id", *PATHS))
-    reporter.start("export", len(rows))
-    for done, (row, names) in enumerate(zip(rows, texts, strict=True), start=1):
-        image_id, image_path, label_path = names
-        keep = None if choice.mask_of is None else choice.mask_of(row)
-        subset.add(placement.SubsetItem(image_id, image_path, label_path, keep))
-        reporter.advance(done)
-    subset.finish()
-    reporter.finish()
-
-
-def _check_out(out: Path, source: SubsetSource, *, overwrite: bool) -> None:
-    """Refuse to write where something else is."""
-    for what, path in (("the data set", source.root), ("the score file", source.scores.path)):
-        if path.is_relative_to(out):
-            msg = f"--out {out} contains {what} ({path}): name another folder."
-            raise errors.UsageError(msg)
-    check_writable(out.parent)
-    remove_stale(out)  # an earlier subset that a killed process had set aside comes back
-    if not out.exists():
-        return
-    is_empty = out.is_dir() and not any(out.iterdir())
-    problem = "" if is_empty else manifest.find_foreign(out)
-    if problem:
-        msg = (
-            f"--out {out} {problem}. It is not replaced: move what is yours, or all of it, away, "
-            "or name another folder."
-        )
-        raise errors.UsageError(msg)
-    if not overwrite and not is_empty:
-        msg = f"--out {out} exists already: replace it with --overwrite, or name another one."
-        raise errors.UsageError(msg)

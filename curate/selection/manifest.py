@@ -16,9 +16,12 @@ from curate.scores.arrow import text_scalar, to_arrow
 from curate.selection.cuts import rank
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from curate.selection.choose import Choice
+    from numpy.typing import NDArray
+
+    from curate.selection.choice import Choice
     from curate.selection.source import SubsetSource
 
 MANIFEST_NAME: Final = "manifest.csv"
@@ -29,25 +32,36 @@ RECORD_VERSION: Final = 1
 _BLOCK_ROWS: Final = 65_536
 
 
-def tabulate_choice(source: SubsetSource, choice: Choice) -> pa.Table:
-    """Tabulate why each image of the data set is in the subset, or is not.
+def tabulate_choices(sources: Sequence[SubsetSource], choices: Sequence[Choice]) -> pa.Table:
+    """Tabulate why each image of the data sets is in the subset, or is not.
+
+    Ranks are those among the images of all of them.
 
     Returns
     -------
     table : pyarrow.Table
         One row an image: ``score`` and ``rank`` are those of what ``rank_by`` names, ``rank`` is 1
         for the best and null where there is no score, and paths are those inside the data set.
-        ``reason`` is ``selected``, why not, or the status of an image that was not scored.
+        ``reason`` is ``selected``, why not, or the status of an image that was not scored. Of
+        several data sets, ids and paths begin with the name of theirs.
     """
+    ranks = rank(np.concatenate([source.image_scores for source in sources]))
+    ends = np.cumsum([source.num_images for source in sources])
+    each = zip(sources, choices, np.split(ranks, ends[:-1]), strict=True)
+    return pa.concat_tables([_tabulate(*those) for those in each])
+
+
+def _tabulate(source: SubsetSource, choice: Choice, ranks: NDArray[np.int64]) -> pa.Table:
+    """Tabulate the images of one data set."""
     scores = source.image_scores
-    ranks, has_no_score = rank(scores), np.isnan(scores)
+    has_no_score = np.isnan(scores)
     why_not = pc.if_else(
         to_arrow(has_no_score), text_scalar("not_scored"), text_scalar(choice.reason)
     )
     reasons = pc.if_else(to_arrow(source.is_ok), why_not, source.texts("status"))
     return pa.table(
         {
-            "id": source.texts("id"),
+            "id": _prefixed(source, "id"),
             "selected": to_arrow(choice.is_selected),
             "score": to_arrow(scores, is_null=has_no_score),
             "rank": to_arrow(ranks, is_null=ranks == 0),
@@ -55,10 +69,19 @@ def tabulate_choice(source: SubsetSource, choice: Choice) -> pa.Table:
             "kept_px": to_arrow(choice.kept_px),
             "valid_px": to_arrow(source.scores.image_column("valid_px")),
             "reason": pc.if_else(to_arrow(choice.is_selected), text_scalar("selected"), reasons),
-            "image_path": source.texts("image_path"),
-            "label_path": source.texts("label_path"),
+            "image_path": _prefixed(source, "image_path"),
+            "label_path": _prefixed(source, "label_path"),
         }
     )
+
+
+def _prefixed(source: SubsetSource, name: str) -> pa.LargeStringArray:
+    """Put the name of the data set before texts that are not empty, where there are several."""
+    texts = source.texts(name)
+    if not source.prefix:
+        return texts
+    longer = pc.binary_join_element_wise(text_scalar(source.prefix), texts, text_scalar(""))
+    return pc.if_else(pc.equal(pc.binary_length(texts), 0), texts, longer)
 
 
 def write_manifest(folder: Path, table: pa.Table) -> None:

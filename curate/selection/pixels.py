@@ -123,6 +123,40 @@ def cut_counts(histogram: NDArray[np.int64], counts: Sequence[int]) -> PixelCut:
     return PixelCut(np.array(levels, np.int64), np.array(quotas, np.int64))
 
 
+def count_classes(
+    levels: NDArray[np.uint8],
+    label_map: NDArray[np.uint8],
+    group_of: NDArray[np.int64],
+    level: NDArray[np.int64],
+    taken: NDArray[np.int64],
+    by_class: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Count what is kept of each class of an image.
+
+    Parameters
+    ----------
+    levels, label_map, group_of
+        As in `count_levels`.
+    level, taken : (K,) int64
+        Cut of each group, and how many pixels at this very level are kept: the first ones.
+    by_class : (256,) int64
+        From `group_per_class`.
+
+    Returns
+    -------
+    class_px : (C,) int64
+    """
+    histogram = count_levels(levels, label_map, by_class)
+    own_group = group_of[: len(histogram)]
+    own_level = level[own_group]
+    counts = np.where(np.arange(NUM_LEVELS) > own_level[:, None], histogram, 0).sum(axis=1)
+    for group in np.flatnonzero(taken).tolist():
+        at_level = (levels == level[group]) & (group_of == group)[label_map]
+        first = label_map[at_level][: taken[group]]
+        counts += np.bincount(first, minlength=256)[: len(histogram)]
+    return np.asarray(counts)
+
+
 class KeptPixels:
     """What a cut leaves of each image.
 
@@ -150,8 +184,14 @@ class KeptPixels:
         self._last_row = np.where(cut.quota > 0, num_images, -1)
         self._last_kept = np.zeros_like(cut.quota)
 
-    def add(self, row: int, histogram: NDArray[np.int64]) -> None:
-        """Take up the next image; `row` rises from call to call."""
+    def add(self, row: int, histogram: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Take up the next image; `row` rises from call to call.
+
+        Returns
+        -------
+        taken : (K,) int64
+            How many of the pixels at the cut's own level are kept of it.
+        """
         at_level = np.where(
             self._level < NUM_LEVELS,
             np.take_along_axis(histogram, np.minimum(self._level, NUM_LEVELS - 1)[:, None], axis=1)[
@@ -165,6 +205,7 @@ class KeptPixels:
         taken = np.minimum(self._left, at_level)
         self._left -= taken
         self.counts[row] = histogram[self._is_above].sum() + taken.sum()
+        return np.asarray(taken)
 
     @property
     def left(self) -> PixelCut:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -100,6 +100,7 @@ class SubsetItem:
     Attributes
     ----------
     id : str
+        Begins with `Placement.prefix`.
     image_path, label_path : str
         Paths inside the data set, ``/``-separated.
     keep : (H, W) bool, or None
@@ -128,6 +129,8 @@ class Placement:
         Key of `MEDIA`.
     written : list of Path
         Files whose content is new, unlike that of links to files that were there before.
+    prefix : str
+        Folder of the data set in a subset of several, ``gta5/``; empty in a subset of one.
     """
 
     source: SubsetSource
@@ -135,7 +138,16 @@ class Placement:
     final: Path
     media: str
     written: list[Path] = field(default_factory=list)
+    prefix: str = ""
     _folders: set[str] = field(default_factory=set)
+
+    def turn_to(self, source: SubsetSource, prefix: str) -> Placement:
+        """Go on with the images of another data set of the same subset."""
+        return replace(self, source=source, prefix=prefix)
+
+    def own_path(self, path: str) -> str:
+        """Return where a file has its own name: its path in the data set, below its folder."""
+        return f"{self.prefix}{path}"
 
     def original(self, path: str) -> str:
         """Return where a file of the data set is; `check_paths` made sure that it is inside."""
@@ -155,7 +167,7 @@ class Placement:
 
     def mask_label(self, path: str, keep: NDArray[np.bool_]) -> None:
         """Write a label of the data set with the other pixels ignored, under its own path."""
-        self.source.write_masked_label(path, self.new_file(path), keep)
+        self.source.write_masked_label(path, self.new_file(self.own_path(path)), keep)
 
     def new_file(self, relative: str) -> Path:
         """Return where a new file of the subset goes, and make the folders above it.
@@ -194,6 +206,8 @@ class Format(ABC):
     Parameters
     ----------
     placement : Placement
+        Of the first data set; where there are several, their images come one set after the other,
+        and `placement` is that of the set at hand.
     """
 
     needs_label_maps: ClassVar[bool] = False

@@ -15,7 +15,11 @@ from curate.selection.source import PATHS, SubsetSource
 if TYPE_CHECKING:
     from pathlib import Path
 
-RANKABLE: Final = {"image": records.SCORE_NAMES, "region": ("score",), "pixel": ("score",)}
+RANKABLE: Final = {
+    "image": (*records.SCORE_NAMES, *records.WEIGHT_NAMES),
+    "region": ("score", "weight"),
+    "pixel": ("score", "weight"),
+}
 """Columns that each unit can be ranked by; each stream of the score file is one more."""
 
 CONTROLS: Final = ("random",)
@@ -47,10 +51,11 @@ class ExportSettings:
         regions of each class are kept, with ``pixel`` the best pixels of each class. With
         ``image`` the images that show a class are ranked by their score of it, for each class;
         an image is kept if it is among the best for at least one class that it shows.
-    rank_by : str
-        What ranks: ``score``, or the name of one of the score file's streams (`ScoreFile.streams`);
-        with ``pixel`` that needs their maps. With ``image`` also ``image_score``,
-        ``region_score`` or ``pixel_score``; there `per_class` needs ``score``.
+    rank_by : str, optional
+        What ranks: ``score``, ``weight``, or the name of one of the score file's streams
+        (`ScoreFile.streams`); with ``pixel`` that needs their maps. With ``image`` also
+        ``image_score``, ``region_score`` and ``pixel_score``, and the same of weights; there
+        `per_class` needs ``score``. By default what the score file names as its ``rank_by``.
     control : str, optional
         ``random``: in place of what is selected, as many pixels of each class, drawn at random
         by the unit `by`; see `curate.selection.control`.
@@ -82,7 +87,7 @@ class ExportSettings:
     threshold: float | None = None
     pixels: int | None = None
     per_class: bool = False
-    rank_by: str = "score"
+    rank_by: str | None = None
     control: str | None = None
     seed: int = 0
     media: str = "symlink"
@@ -104,13 +109,6 @@ class ExportSettings:
                 raise errors.UsageError(msg)
         if self.control not in (None, *CONTROLS):
             msg = f"'{self.control}' is no control: use {', '.join(CONTROLS)}."
-            raise errors.UsageError(msg)
-        if self.per_class and self.by == "image" and self.rank_by != "score":
-            msg = (
-                f"--rank-by {self.rank_by} is not available for images --per-class: their scores "
-                "by class are those of the combined score alone. Leave one of them out, or use "
-                "--by region or --by pixel."
-            )
             raise errors.UsageError(msg)
         if self.per_class and self.cut.policy == "threshold" and self.by != "image":
             msg = (
@@ -189,7 +187,7 @@ def check_source(source: SubsetSource, settings: ExportSettings) -> None:
 
 def _check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
     """Refuse to rank by what the score file does not have for the unit."""
-    name, path = settings.rank_by, source.scores.path
+    name, path = source.rank_by, source.scores.path
     known = (*RANKABLE[settings.by], *source.scores.streams)
     if name not in known:
         msg = (
@@ -197,6 +195,19 @@ def _check_ranking(source: SubsetSource, settings: ExportSettings) -> None:
             f"use one of {', '.join(known)}. {errors.did_you_mean(name, known, cutoff=0.5)}"
         )
         raise errors.UsageError(msg.rstrip())
+    if settings.per_class and settings.by == "image" and name != "score":
+        msg = (
+            f"--rank-by {name} is not available for images --per-class: their scores by class are "
+            "those of the combined score alone. Leave one of them out, or use --by region or "
+            "--by pixel."
+        )
+        raise errors.UsageError(msg)
+    if name in records.WEIGHT_NAMES and settings.cut.policy == "threshold":
+        msg = (
+            f"--threshold {settings.cut.value} is a score, and weights have no fixed scale: use "
+            f"--top, --count or --pixels with --rank-by {name}."
+        )
+        raise errors.UsageError(msg)
     if source.stream is None:
         return
     if settings.by == "pixel" and not source.scores.has_stream_maps:

@@ -44,12 +44,23 @@ class SubsetSource:
     root : Path
         Where the data set is now.
     rank_by : str
-        What ranks: a column of scores, or the name of a stream.
+        What ranks: a column of scores or weights, or the name of a stream.
+    prefix : str
+        What stands before ids and paths in a subset of several data sets: ``gta5/``.
+    is_joined : bool
+        Whether it is cut as one with others, so that weights must be comparable between them.
     """
 
     scores: ScoreFile
     root: Path
     rank_by: str = "score"
+    prefix: str = ""
+    is_joined: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return what the data set is called."""
+        return self.provenance.dataset.name or self.scores.dataset_root.name
 
     @property
     def num_images(self) -> int:
@@ -74,8 +85,15 @@ class SubsetSource:
     @property
     def stream(self) -> str | None:
         """Name the stream that ranks, if one does."""
-        is_column = self.rank_by in records.SCORE_NAMES
+        is_column = self.rank_by in (*records.SCORE_NAMES, *records.WEIGHT_NAMES)
         return self.rank_by if self.rank_by in self.scores.streams and not is_column else None
+
+    @property
+    def _unit(self) -> float:
+        """What the ranking column is multiplied by: weights have mean 1 in each file by itself."""
+        if not self.is_joined or self.rank_by not in records.WEIGHT_NAMES:
+            return 1.0
+        return self.scores.header.weight_means[records.WEIGHT_NAMES.index(self.rank_by)]
 
     def texts(self, name: str) -> pa.LargeStringArray:
         """Return a column of strings of the image table."""
@@ -96,13 +114,15 @@ class SubsetSource:
     @cached_property
     def image_scores(self) -> NDArray[np.float64]:
         """Return the scores that rank images, (N,); NaN for images that were not scored."""
-        return np.where(self.is_ok, self.scores.image_column(self._column), np.nan)
+        values = self.scores.image_column(self._column) * self._unit
+        return np.where(self.is_ok, values, np.nan)
 
     @cached_property
     def region_scores(self) -> NDArray[np.float64]:
         """Return the scores that rank regions, (R,); NaN in images that were not scored."""
         is_ok = self.is_ok[self.scores.region_column("image")]
-        return np.where(is_ok, self.scores.region_column(self._column), np.nan)
+        values = self.scores.region_column(self._column) * self._unit
+        return np.where(is_ok, values, np.nan)
 
     @property
     def _column(self) -> str:
@@ -123,14 +143,14 @@ class SubsetSource:
         return cuts.expand_cells(cells, *self.size_of(row), self.provenance.stride)
 
     def read_pixels(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Read ranking score times 255 and class index of each pixel of an image, (H, W) both.
+        """Read level, 255 the highest, and class index of each pixel of an image, (H, W) both.
 
         Raises
         ------
         DataError
             If the label cannot be read, or has another size than when it was scored.
         """
-        cells = self.scores.pixel_scores(self.id_of(row), stream=self.stream)
+        cells = self.scores.pixel_levels(self.id_of(row), of=self.rank_by)
         label_map = self.read_labels(row)
         return self.to_pixels(cells, row).astype(np.uint8), label_map
 

@@ -117,7 +117,8 @@ def fit(
                 reporter.warn(f"{folder.path} is finished already; nothing was left to do.")
             else:
                 _fit_into(folder, config, num_folds, shared, reporter, world)
-            by_first_rank(state.note)(config.root, reporter, run=folder.path)
+            if run_record.gives_scores(config.fit.method):  # else it is of no use to others
+                by_first_rank(state.note)(config.root, reporter, run=folder.path)
             result = by_first_rank(run_record.read_finished)(folder.path).result
     return FitResult(run=folder.path, seconds=round(time.monotonic() - started, 2), **result)
 

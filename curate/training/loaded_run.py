@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,8 @@ def open_scoring_run(
     RunError
         If it is unfit, or its method gives no scores.
     """
-    path = Path(run) if run else state.latest_run(config.root)
+    runs = partial(run_record.find_finished, config.root / run_folder.RUNS_NAME)
+    path = Path(run) if run else state.latest_run(config.root, runs)
     loaded = load_run(path, config, trust_run=trust_run)
     if not loaded.networks.method.gives_scores:
         name = loaded.config.fit.method

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -134,6 +134,23 @@ def newest_run(folder: Path) -> Path | None:
     return max(found, key=lambda path: (len(path.name), path.name), default=None)
 
 
+def find_finished(folder: Path) -> list[Path]:
+    """List the finished runs in a folder whose methods give scores; what is damaged is none."""
+    found = []
+    for path in sorted(folder.glob(f"*/{RUN_NAME}")):
+        with suppress(errors.CurateError, KeyError, TypeError):
+            settings = read_json(path.parent / SETTINGS_NAME)
+            method = str(settings["fit"]["method"]) if "fit" in settings else ""
+            if read_run(path.parent).status == "finished" and gives_scores(method):
+                found.append(path.parent)
+    return found
+
+
+def gives_scores(method: str) -> bool:
+    """Tell whether a run of a method is one to score with; `uniform` and controls are none."""
+    return method in methods.METHODS and methods.METHODS[method].gives_scores
+
+
 def next_run_name(folder: Path) -> str:
     """Return the name after the highest one in use: ``run-0001``, ``run-0002``, ..."""
     numbers = []
@@ -169,6 +186,7 @@ def describe_source(source: DataSource) -> dict[str, Any]:
     """Describe a data set in plain values."""
     return {
         "key": source.key,
+        "name": source.name,
         "root": str(source.root),
         "layout": source.layout,
         "id_map": source.id_map.to_json(),

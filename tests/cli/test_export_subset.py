@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from curate.files.state import remember
+from curate.selection.choice import ClassShare
 from tests.cli.conftest import Result
 from tests.scores.making import STREAM_PROVENANCE, scored_image, write_scores
 
@@ -19,6 +20,8 @@ DONE = Result(
     pixels_kept=300,
     pixels_total=1000,
     dry_run=False,
+    sets={"gta5": {"selected": 144, "of": 479}},
+    classes=[ClassShare("road", 900, 290), ClassShare("sign", 100, 10), ClassShare("sky", 0, 0)],
 )
 
 
@@ -33,15 +36,31 @@ def test_result_is_told_to_people(run, calls):
     assert done.stdout.splitlines() == [
         "Subset: subset",
         "144 of 479 images selected, with 30.0% of the pixels",
+        "class  pixels before  kept  share",
+        "road             900   290  32.2%",
+        "sign             100    10  10.0%",
+        "Next: curate compare --out worth  (does it pay?)",
+    ]
+
+
+def test_each_set_of_several_is_told(run, workflow):
+    sets = {"gta5": {"selected": 100, "of": 300}, "carla": {"selected": 1, "of": 1}}
+    workflow("selection.export", "export_subset", Result(**(vars(DONE) | {"sets": sets})))
+    done = run("export-subset", "--scores", "a.h5", "--scores", "b.h5", "--top", "30%")
+    assert done.stdout.splitlines()[2:4] == [
+        "  gta5   100 of 300 images",
+        "  carla  1 of 1 image",
     ]
 
 
 def test_result_is_told_to_programs(run, calls):
     done = run("export-subset", "--scores", "weights.h5", "--top", "30%", "--json")
-    assert json.loads(done.stdout) == DONE.to_json() | {"out": "subset"}
+    assert json.loads(done.stdout) == json.loads(json.dumps(DONE.to_json(), default=str))
 
 
-def test_dry_run_says_so(run, calls):
+def test_dry_run_says_so(run, workflow):
+    dry = Result(**(vars(DONE) | {"dry_run": True}))
+    calls = workflow("selection.export", "export_subset", dry)
     done = run("export-subset", "--scores", "weights.h5", "--top", "30%", "--dry-run")
     assert done.stdout.startswith("Nothing was written (dry run).\n")
     assert calls[0][1]["dry_run"] is True
@@ -56,7 +75,7 @@ def test_pixels_are_counted_by_image(run, workflow):
 def test_defaults_are_passed_on(run, calls):
     run("export-subset", "--scores", "weights.h5", "--top", "30%")
     args, options = calls[0]
-    assert args == (Path("weights.h5"),)
+    assert args == ([Path("weights.h5")],)
     del options["reporter"]
     assert options == {
         "out": Path("subset"),
@@ -66,7 +85,7 @@ def test_defaults_are_passed_on(run, calls):
         "threshold": None,
         "pixels": None,
         "per_class": False,
-        "rank_by": "score",
+        "rank_by": None,
         "media": "symlink",
         "format": "original",
         "dataset": None,
@@ -102,18 +121,18 @@ def test_flags_are_passed_on(run, calls):
 
 def test_newest_score_file_is_the_default(run, calls, tmp_path):
     (tmp_path / "weights.h5").write_bytes(b"")
-    remember(tmp_path, scores=tmp_path / "weights.h5")
+    remember(tmp_path, scores=[tmp_path / "weights.h5"])
     assert run("export-subset", "--top", "30%").exit_code == 0
-    assert calls[0][0] == (tmp_path / "weights.h5",)
+    assert calls[0][0] == ([tmp_path / "weights.h5"],)
 
 
 def test_newest_score_file_is_that_of_the_named_settings(run, calls, tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "my.toml").write_text("")
     (tmp_path / "there" / "weights.h5").write_bytes(b"")
-    remember(tmp_path / "there", scores=tmp_path / "there" / "weights.h5")
+    remember(tmp_path / "there", scores=[tmp_path / "there" / "weights.h5"])
     assert run("export-subset", "--top", "30%", "--config", "there/my.toml").exit_code == 0
-    assert calls[0][0] == (tmp_path / "there" / "weights.h5",)
+    assert calls[0][0] == ([tmp_path / "there" / "weights.h5"],)
 
 
 def test_without_any_score_file_the_next_step_is_told(run, calls):

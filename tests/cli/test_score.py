@@ -11,6 +11,9 @@ from tests.cli.conftest import Result
 
 DONE = Result(
     out=Path("weights.h5"),
+    name="gta5",
+    run=Path("runs/a"),
+    statuses={"ok": 479, "unreadable_image": 3},
     scored=479,
     skipped=0,
     failed=3,
@@ -32,12 +35,14 @@ def test_result_is_told_to_people(run, calls):
     assert done.stdout.splitlines() == [
         "Scores: weights.h5",
         "479 images scored, 0 done before, 3 failed, 12,345 regions in 20 s (23.4 images/s)",
+        "Next: curate export-subset --top 30%",
     ]
 
 
 def test_result_is_told_to_programs(run, calls):
     done = run("score", "gta5", "--out", "weights.h5", "--json")
-    assert json.loads(done.stdout) == DONE.to_json() | {"out": "weights.h5"}
+    told = DONE.to_json() | {"out": "weights.h5", "run": "runs/a"}
+    assert json.loads(done.stdout) == told | {"sets": [told]}
 
 
 def test_without_flags_the_file_and_the_run_decide(run, calls):
@@ -99,3 +104,14 @@ def test_output_has_to_be_named(run, calls):
     done = run("score", "gta5")
     assert done.exit_code == 2
     assert "--out" in done.stderr
+
+
+def test_options_about_one_set_need_its_folder(run, calls):
+    done = run("score", "--out", "weights.h5", "--id-map", "gta5")
+    assert (done.exit_code, done.stdout, calls) == (2, "", [])
+    assert "--id-map says how one data set is read, but none is named" in done.stderr
+
+
+def test_part_is_followed_by_a_merge(run, calls):
+    done = run("score", "gta5", "--out", "part1.h5", "--shard", "1/8")
+    assert done.stdout.splitlines()[-1].endswith("curate merge PART.. --out weights.h5")

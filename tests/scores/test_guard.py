@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from curate.errors import UsageError
+from curate.files.state import remember
+from curate.scores.guard import choose_scores, find_scores
 from curate.scores.merge import merge
 from tests.scores.making import open_writer, scored_image, write_scores
 
@@ -110,3 +112,25 @@ def test_pieces_of_a_killed_process_are_curates_own(tmp_path):
     with open_writer(tmp_path / "w.h5", resume=True) as writer:
         assert writer.done == {"a"}
     shutil.rmtree(tmp_path / "w.h5.parts")
+
+
+def test_score_files_are_known_by_their_content(tmp_path):
+    write_scores(tmp_path / "one.h5", [scored_image("a")])
+    write_scores(tmp_path / "tables.parquet", [scored_image("a")])
+    write_scores(tmp_path / "shards", [scored_image("a")])
+    (tmp_path / "text.h5").write_text("no HDF5 file")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["format"] = "something else"
+    found = find_scores(tmp_path)
+    assert [path.name for path in found] == ["one.h5", "shards", "tables.parquet"]
+
+
+def test_named_ones_come_before_the_newest_and_that_before_the_only_one(tmp_path):
+    one = write_scores(tmp_path / "one.h5", [scored_image("a")])
+    assert choose_scores([], tmp_path) == [one]
+    two = write_scores(tmp_path / "two.h5", [scored_image("a")])
+    with pytest.raises(UsageError, match=r"one\.h5, two\.h5\. Name one with --scores"):
+        choose_scores([], tmp_path)
+    remember(tmp_path, scores=[two])
+    assert choose_scores([], tmp_path) == [two]
+    assert choose_scores([one], tmp_path) == [one]

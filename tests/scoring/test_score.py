@@ -136,7 +136,7 @@ def test_images_of_the_training_are_recognised_and_others_are_not(
 
 def test_the_newest_score_file_is_remembered(scored):
     config, _, out, _, _ = scored
-    assert latest_scores(config.root) == out
+    assert latest_scores(config.root) == [out]
 
 
 def test_existing_output_is_not_overwritten_unasked(scored):

@@ -32,11 +32,11 @@ from tests.selection.making import (
         ),
         (
             {"top": "50%", "rank_by": "imagescore"},
-            "region_score, pixel_score. Did you mean 'image_score'?",
+            "region_weight, pixel_weight. Did you mean 'image_score'?",
         ),
         (
             {"top": "50%", "by": "pixel", "rank_by": "image_score"},
-            r"rank-by image_score is not among .* for --by pixel: use one of score\.",
+            r"rank-by image_score is not among .* for --by pixel: use one of score, weight\.",
         ),
         ({"top": "50%", "format": "list", "media": "copy"}, "contradicts --media copy"),
         ({"top": "50%", "pixels": 3}, "--top and --pixels given"),
@@ -125,7 +125,7 @@ def test_threshold_is_that_of_the_stream(explained, out):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"rank_by": "corupt"}, r"pixel_score, corruption, idle\. Did you mean 'corruption'\?"),
+        ({"rank_by": "corupt"}, r"pixel_weight, corruption, idle\. Did you mean 'corruption'\?"),
         ({"rank_by": "stream_corruption"}, "Did you mean 'corruption'"),
         ({"rank_by": "idle"}, "stream is inactive in .*w.h5"),
         ({"rank_by": "idle", "by": "region"}, "stream is inactive"),

@@ -29,7 +29,7 @@ class ListFormat(Format):
         label = self.placement.original(item.label_path)
         if item.keep is not None:
             self.placement.mask_label(item.label_path, item.keep)
-            label = self.placement.final_path(item.label_path)
+            label = self.placement.final_path(self.placement.own_path(item.label_path))
         self._images.append(_line(self.placement.original(item.image_path)))
         self._labels.append(_line(label))
 

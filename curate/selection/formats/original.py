@@ -23,10 +23,11 @@ class OriginalFormat(Format):
                 "Write the subset with --format folder, or select by image."
             )
             raise DataError(msg, code="container")
-        self.placement.place(item.image_path, item.image_path)
+        own_path = self.placement.own_path
+        self.placement.place(item.image_path, own_path(item.image_path))
         if is_one_file:
             return
         if item.keep is None:
-            self.placement.place(item.label_path, item.label_path)
+            self.placement.place(item.label_path, own_path(item.label_path))
         else:
             self.placement.mask_label(item.label_path, item.keep)

@@ -1,0 +1,126 @@
+"""What is kept of a data set, and what a cut takes away unasked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from curate.records import IGNORE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from curate import reporting
+    from curate.selection.settings import ExportSettings
+    from curate.selection.source import SubsetSource
+
+LOST: Final = 0.5
+"""A class whose share of the pixels falls below so much of what it was is warned of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is kept of a data set of N images.
+
+    Attributes
+    ----------
+    is_selected : (N,) bool
+        Images of which something is kept.
+    kept_px : (N,) int64
+        Valid pixels that are kept of each.
+    class_px : (C,) int64
+        Valid pixels of each class that are kept.
+    selected, of : int
+        Units that are kept, and units that have a score.
+    pixels_total : int
+        Valid pixels of all scored images.
+    best : float
+        Highest score of a unit; NaN without any.
+    reason : str
+        Why a scored image is not selected.
+    mask_of : callable or None
+        Mark the kept pixels of the image in a row, (H, W) bool; None: whole images are kept.
+    """
+
+    is_selected: NDArray[np.bool_]
+    kept_px: NDArray[np.int64]
+    class_px: NDArray[np.int64]
+    selected: int
+    of: int
+    pixels_total: int
+    best: float
+    reason: str
+    mask_of: Callable[[int], NDArray[np.bool_]] | None = None
+
+
+def count_kept(source: SubsetSource, choice: Choice) -> NDArray[np.int64]:
+    """Count the pixels of each class, (C,), that are kept of a data set; reads their labels."""
+    num_classes = len(source.provenance.classes.names)
+    counts = np.zeros(num_classes, np.int64)
+    for row in np.flatnonzero(choice.is_selected).tolist():
+        label_map = source.read_labels(row)
+        kept = label_map if choice.mask_of is None else label_map[choice.mask_of(row)]
+        counts += np.bincount(kept.ravel(), minlength=IGNORE_INDEX + 1)[:num_classes]
+    return counts
+
+
+class ClassShare(NamedTuple):
+    """Pixels of a class.
+
+    Attributes
+    ----------
+    name : str
+    before, kept : int
+        Valid pixels in all scored images, and in the subset.
+    """
+
+    name: str
+    before: int
+    kept: int
+
+
+def compare_classes(sources: Sequence[SubsetSource], choices: Sequence[Choice]) -> list[ClassShare]:
+    """Count the pixels of each class before and after a cut, all data sets together."""
+    before = sum(source.scores.class_px[source.is_ok].sum(axis=0) for source in sources)
+    kept = sum(choice.class_px for choice in choices)
+    names = sources[0].provenance.classes.names
+    counts = zip(names, np.asarray(before).tolist(), np.asarray(kept).tolist(), strict=True)
+    return [ClassShare(*each) for each in counts]
+
+
+def find_losses(classes: Sequence[ClassShare]) -> list[ClassShare]:
+    """List the classes that lose more than half of their share of the pixels, worst first.
+
+    Examples
+    --------
+    Half of the pixels are kept, but only one in ten of those of signs.
+
+    >>> find_losses([ClassShare("road", 90, 49), ClassShare("sign", 10, 1)])
+    [ClassShare(name='sign', before=10, kept=1)]
+    """
+    before = sum(each.before for each in classes)
+    kept = sum(each.kept for each in classes)
+    lost = [each for each in classes if each.kept * before < LOST * each.before * kept]
+    return sorted(lost, key=lambda each: each.kept / each.before)
+
+
+def warn_of_losses(
+    classes: Sequence[ClassShare], settings: ExportSettings, reporter: reporting.Reporter
+) -> None:
+    """Warn of classes that a cut nearly removes."""
+    lost = find_losses(classes)
+    if not lost:
+        return
+    share = sum(each.kept for each in classes) / sum(each.before for each in classes)
+    told = ", ".join(f"{each.name} ({each.kept / each.before:.1%})" for each in lost)
+    advice = (
+        "" if settings.per_class else " --per-class, or --min-class-share 20%, keeps more of them."
+    )
+    reporter.warn(
+        f"these classes lose more than half of their share, {share:.1%} of all pixels being kept: "
+        f"{told}.{advice}"
+    )
