@@ -95,7 +95,7 @@ def audit(
             "Name a folder with more held-out real images with --real DIR."
         )
     where = trainer.choose_device(device, loaded.config.fit.precision)
-    networks = put_to_use(loaded.networks, where)
+    networks = put_to_use(loaded.networks, where, size)
     num_maps = 4 + len(networks.method.streams)  # of what weights follow from nothing is measured
     table = experiment.measure(
         chosen,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from curate import records, weighting
+from curate import models, records, weighting
 from curate.corruptions import Corrupted
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from curate.config import Strict
-    from curate.models import Segmenter
 
 Injected = tuple[int, Corrupted, bool]
 """Row of a real image; the image, corrupted or left as it is; whether it shows what a mismatch of
@@ -115,8 +114,8 @@ class MethodContext:
     feature_channels: Mapping[str, int]
     real_class_px: Sequence[int]
     splits: Mapping[str, Split]
-    build_segmenter: Callable[[], Segmenter]
-    build_encoder: Callable[[str], Segmenter]
+    build_segmenter: Callable[[], models.Segmenter]
+    build_encoder: Callable[[str], models.Segmenter]
 
 
 class Method(nn.Module, ABC):
@@ -233,6 +232,18 @@ class Method(nn.Module, ABC):
     def scores(self, evidence: records.Evidence) -> records.LevelScores:
         """Score images; see `LevelScores`."""
         raise NotImplementedError
+
+    def fold_frozen(self, size: tuple[int, int]) -> None:
+        """Fold the batch normalisation of segmenters: the method only scores from now on.
+
+        Parameters
+        ----------
+        size : (int, int)
+            Height and width of the images.
+        """
+        for module in self.modules():
+            if isinstance(module, models.Segmenter):
+                models.fold_in_place(module, size)
 
     def weight_rule(self) -> weighting.WeightRule:
         """Return how the weights of the joint training followed from the scores at its end."""

@@ -15,16 +15,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from curate import config, grid, records, seeding
+from curate import config, grid, models, records, seeding
 from curate.methods import protocol
 from curate.models.schedule import warmup_cosine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
-
-    from curate.models import Segmenter
 
 MIN_PROBABILITY: Final = 1e-6
 PASTED_SHARE: Final = 0.75
@@ -55,9 +53,13 @@ class ReferenceSettings(config.Strict):
 class References(nn.ModuleList):
     """Reference segmenters, one a fold; but for their own training they only predict."""
 
-    def segmenter(self, fold: int) -> Segmenter:
+    def __init__(self, segmenters: Iterable[models.Segmenter]) -> None:
+        super().__init__(segmenters)
+        self._copies = [models.FoldedCopy(self.segmenter(fold)) for fold in range(len(self))]
+
+    def segmenter(self, fold: int) -> models.Segmenter:
         """Return the one of a fold."""
-        return cast("Segmenter", self[fold])
+        return cast("models.Segmenter", self[fold])
 
     def train(self, mode: bool = True) -> References:  # noqa: ARG002
         """Stay in evaluation mode, whatever the method does."""
@@ -96,9 +98,15 @@ class References(nn.ModuleList):
             num_learned.fill_(fold + 1)
             yield protocol.Progress(fold + 1, total, is_safe=True)
 
+    def fold(self, size: tuple[int, int]) -> None:
+        """Fold the batch normalisation of all of them; they are never trained again."""
+        for segmenter in self:
+            models.fold_in_place(cast("models.Segmenter", segmenter), size)
+
     def predict(self, fold: int, images: Tensor) -> Tensor:
         """Predict images (N, 3, H, W) by the one of a fold: (N, C, h, w) float16 logarithms."""
-        return reference_log_probabilities(self.segmenter(fold), images)
+        predicting = self._copies[fold].get(images.shape[2:])
+        return reference_log_probabilities(predicting, images)
 
     def predict_all(self, images: Tensor) -> Tensor:
         """Predict images by each of the F segmenters, (F, N, C, h, w) float16.
@@ -134,7 +142,7 @@ def predict_by_fold(
     return logs
 
 
-def reference_log_probabilities(reference: Segmenter, images: Tensor) -> Tensor:
+def reference_log_probabilities(reference: models.Segmenter, images: Tensor) -> Tensor:
     """Predict images (N, 3, H, W) in [0, 1]: (N, C, h, w) float16 log-probabilities."""
     probabilities = reference(images).logits.float().softmax(dim=1)
     cells = grid.to_grid(probabilities, grid.grid_size(*images.shape[2:]))
@@ -142,7 +150,7 @@ def reference_log_probabilities(reference: Segmenter, images: Tensor) -> Tensor:
 
 
 def train_reference(
-    reference: Segmenter,
+    reference: models.Segmenter,
     preparation: protocol.Preparation,
     excluded: frozenset[str],
     *,
@@ -155,7 +163,7 @@ def train_reference(
 
     Parameters
     ----------
-    reference : Segmenter
+    reference : models.Segmenter
         On the device; ends in evaluation mode.
     preparation : Preparation
     excluded : frozenset of str

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
-from curate import errors, records
+from curate import errors, models, records
 from curate.data.workers import load_ahead
 from curate.scores.columns import ScoredImage
 from curate.scoring.cells import CellWeights
@@ -42,10 +42,12 @@ GPU_THREADS: Final = 4
 """Threads beside a GPU: while one waits for it, the others feed it and pool what it computed."""
 
 
-def put_to_use(networks: Networks, device: trainer.Device) -> Networks:
-    """Bring networks to a device, ready for `score_maps`."""
+def put_to_use(networks: Networks, device: trainer.Device, size: tuple[int, int]) -> Networks:
+    """Bring networks to a device, to be used for `score_maps` of images of a size alone."""
     networks.segmenter.to(device.device).eval()
     networks.method.to(device.device).eval()
+    models.fold_in_place(networks.segmenter, size, networks.stages)
+    networks.method.fold_frozen(size)
     return networks
 
 
@@ -129,7 +131,7 @@ class Scorer:
         self.plan, self.device, self.batch_size = plan, device, batch_size
         self.streams = run.networks.method.streams
         self.weights = CellWeights(run.networks.method.weight_rule())
-        self._networks = put_to_use(run.networks, device)
+        self._networks = put_to_use(run.networks, device, plan.size)
         self._of_thread = threading.local()
 
     def score(

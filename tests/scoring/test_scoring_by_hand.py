@@ -193,7 +193,7 @@ def test_short_batches_are_filled_up_with_the_last_image(source):
 
 
 def test_maps_are_stacked_in_the_order_of_the_columns(source):
-    networks = put_to_use(make_networks(), CPU)
+    networks = put_to_use(make_networks(), CPU, PLAN.size)
     scorer = Scorer(SimpleNamespace(networks=networks), PLAN, CPU, batch_size=1)
     maps = scorer.compute([prepare(source, source.pairs[0], PLAN)])
     assert maps.shape == (1, 6, 2, 4)
@@ -223,6 +223,6 @@ def test_networks_are_put_into_evaluation_mode():
     networks = make_networks()
     networks.segmenter.train()
     networks.method.train()
-    assert put_to_use(networks, CPU) is networks
+    assert put_to_use(networks, CPU, PLAN.size) is networks
     assert not networks.segmenter.training
     assert not networks.method.training

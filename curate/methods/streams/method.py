@@ -54,6 +54,7 @@ class Streams(protocol.Method):
         self.settings = settings
         self.splits = dict(context.splits)
         self.encoder = context.build_encoder(settings.encoder).requires_grad_(False)
+        self._folded_encoder = models.FoldedCopy(self.encoder)
         self.references = references.References(context.build_segmenter() for _ in self._folds)
         channels = self.encoder.feature_channels(settings.appearance, _ANY_SIZE)
         num_features = sum(channels.values())
@@ -182,6 +183,11 @@ class Streams(protocol.Method):
             worth=self.confidence(evidence, logs),
         )
 
+    def fold_frozen(self, size: tuple[int, int]) -> None:
+        """Fold the batch normalisation of segmenters, but not of the stages that are features."""
+        models.fold_in_place(self.encoder, _ANY_SIZE, self.settings.appearance)
+        self.references.fold(size)
+
     def weight_rule(self) -> WeightRule:
         """Return the rule of the last step."""
         return self.confidence.weight_rule()
@@ -211,8 +217,9 @@ class Streams(protocol.Method):
     def _encode(self, images: Tensor) -> Tensor:
         """Encode images: their appearance, the same for all folds."""
         settings = self.settings
+        encoder = self._folded_encoder.get(_ANY_SIZE, settings.appearance)
         return features.encode_appearance(
-            self.encoder, images, settings.appearance, enlarge=settings.enlarge
+            encoder, images, settings.appearance, enlarge=settings.enlarge
         )
 
     def _join(self, appearance: Tensor, logs: Tensor, labels: Tensor) -> features.StreamFeatures:
