@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-_HELD: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_HELD: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+_NOTED: Final = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 
 class InterruptFlag:
-    """Context in which the first SIGINT or SIGTERM only sets a flag; a second one interrupts.
+    """Context in which the first of `_NOTED` only sets a flag; a second one interrupts.
 
     Outside the main thread signals cannot be caught, and the flag is never set.
     """
@@ -26,7 +27,7 @@ class InterruptFlag:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (getattr(signal, name) for name in _NOTED if hasattr(signal, name)):
                 self._previous[number] = signal.signal(number, self._note)
         return self
 

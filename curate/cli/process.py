@@ -124,7 +124,10 @@ def _reports_for_job(process: job.World, *, is_interrupted: bool) -> bool:
 
 @contextmanager
 def _stop_signals_interrupt() -> Iterator[None]:
-    """Let SIGTERM, and SIGHUP unless it is ignored as under nohup, do what Ctrl-C does."""
+    """Let SIGTERM, SIGUSR1 and, unless it is ignored as under nohup, SIGHUP do what Ctrl-C does.
+
+    Schedulers send SIGUSR1 when the time of a job is nearly up, if they are asked to.
+    """
     owner = os.getpid()
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
@@ -135,7 +138,7 @@ def _stop_signals_interrupt() -> Iterator[None]:
 
     previous = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) == signal.SIG_DFL:
                 previous[number] = signal.signal(number, interrupt)

@@ -1,5 +1,6 @@
 """``curate score``."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,7 +54,11 @@ def score(
     ] = None,
     shard: Annotated[
         str,
-        typer.Option("--shard", metavar="I/N", help="Score part I of N, for 'curate merge'."),
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Score part I of N, for 'curate merge'; auto/N: this task's of a job array.",
+        ),
     ] = "1/1",
     workers: options.Workers = None,
     device: options.DeviceChoice = None,
@@ -80,6 +85,7 @@ def score(
             "resume": resume,
             "overwrite": overwrite,
             "fix_list": fix_list,
+            "command": ("curate", *sys.argv[1:]),
             "reporter": reporter,
         }
         if dataset is not None:
@@ -108,4 +114,11 @@ def _lines(found: "list[ScoreResult]", shard: str) -> list[str]:
         ]
     if shard == "1/1":
         return [*lines, results.next_command("export-subset", "--top", "30%")]
+    folders = [each.out.parent for each in found if each.out.parent.suffix == ".parts"]
+    lines += [
+        f"Next, once all parts are there: curate merge {folder} --out {folder.with_suffix('')}"
+        for folder in folders
+    ]
+    if folders:
+        return lines
     return [*lines, "Next, once all parts are there: curate merge PART.. --out weights.h5"]

@@ -56,7 +56,7 @@ def refuse_foreign(target: targets.Target) -> None:
     UsageError
         Naming what is in the way.
     """
-    _refuse_strange_names(target.parts, _PIECE)
+    _refuse_strange_names(target.pieces, _PIECE)
     if target.kind is targets.Kind.SHARDS:
         _refuse_strange_names(target.path, _SHARD)
         places = [path for path in _list(target.path) if _SHARD.fullmatch(path.name)]

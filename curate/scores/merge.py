@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate import errors, records
+from curate import errors, parts, records
 from curate.files import atomic, state
 from curate.reporting import LogReporter, Reporter
 from curate.scores import assembling, columns, guard, score_file, targets
-from curate.scores.provenance import Prefixes, join_headers, parse_provenance
+from curate.scores.provenance import PARTIAL, Header, Prefixes, join_headers, parse_provenance
 from curate.scores.sources import Merged, open_files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +25,28 @@ class MergeResult:
     Attributes
     ----------
     out : Path
-    files : int
+    parts : int
         Score files that were put together.
     images, scored, failed : int
         Images in the new file, those that have scores, and those that have none.
     missing : int
         Images of the data set that are in none of the files.
+    missing_parts : tuple of int
+        Numbers of the parts of a folder that are missing or damaged.
     regions : int
         Rows of the region table.
     seconds : float
     """
 
     out: Path
-    files: int
+    parts: int
     images: int
     scored: int
     failed: int
     missing: int
     regions: int
     seconds: float
+    missing_parts: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
@@ -56,6 +59,7 @@ def merge(
     *,
     root: Path | str | None = None,
     overwrite: bool = False,
+    partial: bool = False,
     reporter: Reporter | None = None,
 ) -> MergeResult:
     """Put score files together that ``score(.., shard="1/8")`` and its like wrote.
@@ -64,42 +68,51 @@ def merge(
     ----------
     scores : sequence of Path
         Score files of any kind, of different images, scored by one run with the same settings. Of
-        several data sets, the name of theirs is put in front of the ids: ``<name>/``.
+        several data sets, the name of theirs is put in front of the ids: ``<name>/``. Or folders
+        that ``score(.., shard="auto/8")`` filled, ``weights.h5.parts``: all parts in them.
     out : Path
         ``weights.h5``, ``weights.parquet`` (tables only) or a folder (shards).
     root : Path, optional
         Folder of curate.toml, where `out` is remembered as the newest score file.
     overwrite : bool
         Replace `out`.
+    partial : bool
+        Put together what is there, though parts or images are missing; the provenance of `out`
+        then says so, under ``partial``.
 
     Raises
     ------
     UsageError
         If there is nothing to merge, or `out` exists.
     StoreError
-        If a file is unfit, they come from different settings, or an image was scored in two.
+        If a file is unfit, they come from different settings, an image was scored in two, or
+        something is missing and `partial` was not asked for.
     """
     reporter = reporter or LogReporter()
     started = time.monotonic()
-    if not scores:
-        msg = "nothing to merge: name the score files of all parts."
-        raise errors.UsageError(msg)
-    target = _choose_target([Path(path) for path in scores], Path(out), overwrite=overwrite)
-    sources = _open_all(scores)
+    paths, missing_parts = _find_parts(map(Path, scores), reporter, partial=partial)
+    target = _choose_target(paths, Path(out), overwrite=overwrite)
+    sources = _open_all(paths)
     header, prefixes = join_headers([s.header for s in sources], [s.path for s in sources])
     provenance = parse_provenance(header.provenance, where=str(sources[0].path))
     _refuse_doubles(sources, prefixes)
     schema, num_classes = sources[0].schema, len(provenance.classes.names)
     merged = Merged(sources, schema, num_classes=num_classes, prefixes=prefixes)
+    num_images = columns.num_rows(merged.images)
+    missing = max(0, (provenance.dataset.images or num_images) - num_images)
+    if missing and not partial:
+        msg = (
+            f"{missing:,} images of the data set are in none of the files, which hold "
+            f"{num_images:,}. Name the files of all parts, or take what is there with --partial."
+        )
+        raise errors.StoreError(msg)
     try:
-        header = header._replace(weight_means=merged.means)
+        header = _describe(header, merged.means, missing, missing_parts)
         assembling.assemble(assembling.Assembly(merged, provenance, header, schema), target)
     finally:
         merged.close()
     state.note(Path(root or Path.cwd()), reporter, scores=[Path(out)])
-    num_images = columns.num_rows(merged.images)
     num_scored = int((merged.images["status"] == records.OK).sum())
-    missing = max(0, (provenance.dataset.images or num_images) - num_images)
     if missing:
         reporter.warn(
             f"{missing:,} images of the data set are in none of the files: the merged file holds "
@@ -107,14 +120,46 @@ def merge(
         )
     return MergeResult(
         out=Path(out),
-        files=len(scores),
+        parts=len(paths),
         images=num_images,
         scored=num_scored,
         failed=num_images - num_scored,
         missing=missing,
         regions=int(merged.region_count.sum()),
         seconds=round(time.monotonic() - started, 2),
+        missing_parts=missing_parts,
     )
+
+
+def _find_parts(
+    given: Iterable[Path], reporter: Reporter, *, partial: bool
+) -> tuple[list[Path], tuple[int, ...]]:
+    """List the score files to put together, and what is missing in folders of parts."""
+    paths, missing = list[Path](), list[int]()
+    for path in given:
+        if not parts.is_folder_of_parts(path):
+            paths.append(path)
+            continue
+        found = parts.survey(path, reporter)
+        paths += found.whole
+        missing += found.problems
+        if found.problems and not (partial and found.whole):
+            msg = f"{found.explain()}\nMake them and merge again, or add --partial."
+            raise errors.StoreError(msg)
+    if not paths:
+        msg = "nothing to merge: name the score files of all parts, or their folder."
+        raise errors.UsageError(msg)
+    return paths, tuple(missing)
+
+
+def _describe(
+    header: Header, means: tuple[float, ...], missing: int, missing_parts: Sequence[int]
+) -> Header:
+    """Say what the merged file is, and what it lacks."""
+    plain = {key: value for key, value in header.provenance.items() if key != PARTIAL}
+    lacks = {PARTIAL: {"images": missing, "parts": list(missing_parts)}}
+    is_partial = missing > 0 or len(missing_parts) > 0
+    return header._replace(weight_means=means, provenance=plain | (lacks if is_partial else {}))
 
 
 def _choose_target(scores: Sequence[Path], out: Path, *, overwrite: bool) -> targets.Target:

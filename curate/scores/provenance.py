@@ -13,6 +13,8 @@ from curate.scores.schema import NO_MEANS, Attr, Schema
 
 _MAX_MEAN: Final = 1e6
 _DATA: Final = ("dataset", "id_map")
+PARTIAL: Final = "partial"
+"""Key that says what a file lacks that was merged though parts were missing."""
 
 
 class _Record(BaseModel):
@@ -243,7 +245,8 @@ def join_headers(headers: Sequence[Header], paths: Sequence[Path]) -> tuple[Head
 
 def _without_data(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what may differ between files that are joined."""
-    return {key: value for key, value in provenance.items() if key not in {*_DATA, "versions"}}
+    may_differ = {*_DATA, "versions", PARTIAL}
+    return {key: value for key, value in provenance.items() if key not in may_differ}
 
 
 def _decode(text: str | None) -> Any:  # noqa: ANN401

@@ -59,9 +59,9 @@ class Target:
         return self._table(REGIONS)
 
     @property
-    def parts(self) -> Path:
+    def pieces(self) -> Path:
         """Return the folder that holds finished pieces until all are there."""
-        return self.path.with_name(f"{self.path.name}.parts")
+        return self.path.with_name(f"{self.path.name}.pieces")
 
     def h5_files(self) -> list[Path]:
         """List the HDF5 files that are there."""

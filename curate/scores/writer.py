@@ -30,7 +30,7 @@ _FRESH: Final = "overwrite"
 class ScoreWriter:
     """Writer of a score file.
 
-    Finished pieces wait in ``<out>.parts/`` until `finish` puts them together. Whatever happens
+    Finished pieces wait in ``<out>.pieces/`` until `finish` puts them together. Whatever happens
     in between, a new writer with ``resume=True`` goes on from there.
 
     Parameters
@@ -86,10 +86,10 @@ class ScoreWriter:
         self._shard_bytes = shard_bytes
         if rank == 0:
             atomic.check_writable(self._target.path.parent)
-            for path in (self._target.path, self._target.parts):
+            for path in (self._target.path, self._target.pieces):
                 atomic.remove_stale(path)
             _refuse_existing(self._target, overwrite=overwrite, resume=resume)
-        self._pieces = Pieces(self._target.parts, rank=rank)
+        self._pieces = Pieces(self._target.pieces, rank=rank)
         if rank == 0:
             self._begin(overwrite=overwrite)
 
@@ -132,7 +132,7 @@ class ScoreWriter:
         finally:
             merged.close()
         self.close()
-        atomic.remove_folder(self._target.parts)
+        atomic.remove_folder(self._target.pieces)
         return int(merged.region_count.sum())
 
     def close(self) -> None:
@@ -197,7 +197,7 @@ def _refuse_existing(target: targets.Target, *, overwrite: bool, resume: bool) -
     if overwrite and resume:
         msg = "--overwrite and --resume exclude each other: give one of them."
         raise errors.UsageError(msg)
-    seen = f"{target.parts} holds unfinished scores" if target.parts.exists() else ""
+    seen = f"{target.pieces} holds unfinished scores" if target.pieces.exists() else ""
     if target.exists():
         seen = f"{target.found()[0]} exists already"
     if seen and not (overwrite or resume):

@@ -63,7 +63,7 @@ def score_all(
                     reading=dataset,
                     is_noted=False,
                     reporter=reporter,
-                    **options,
+                    **options | {"command": (*options.get("command", ()), str(dataset.path))},
                 )
             )
             if is_begun and not results[-1].scored:

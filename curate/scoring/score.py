@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curate import distributed, errors, job, records, reporting
+from curate import distributed, errors, job, parts, records, reporting
 from curate.checking import judgement, leave_out
 from curate.data.workers import worker_errors
 from curate.files.state import note
-from curate.scores import checks, columns, packing
+from curate.scores import checks, packing
 from curate.scores.writer import ScoreWriter
 from curate.scoring import scored_image, writer_thread
 from curate.scoring.scorer import Scorer
+from curate.scoring.tally import Tally
 from curate.training import loaded_run, run_record, trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from curate.config import Config, ScoreConfig
     from curate.data.dataset import DataSource
@@ -70,59 +71,6 @@ class ScoreResult:
         return asdict(self) | {"out": str(self.out), "run": str(self.run)}
 
 
-@dataclass(slots=True)
-class Tally:
-    """Images by status.
-
-    Attributes
-    ----------
-    statuses : dict of str to int
-        Images of each status that occurred, ``ok`` included.
-    first_problem : str
-        In words; empty without any.
-    """
-
-    statuses: dict[str, int] = field(default_factory=dict)
-    first_problem: str = ""
-
-    @property
-    def scored(self) -> int:
-        """Images that were scored."""
-        return self.statuses.get(records.OK, 0)
-
-    @property
-    def failed(self) -> int:
-        """Images that were not."""
-        return sum(self.statuses.values()) - self.scored
-
-    def add(self, images: Iterable[columns.ScoredImage]) -> None:
-        """Count some images."""
-        for image in images:
-            self.statuses[image.status] = self.statuses.get(image.status, 0) + 1
-            self.first_problem = self.first_problem or image.message
-
-    def include(self, other: Tally) -> None:
-        """Count what another process counted."""
-        for status, count in other.statuses.items():
-            self.statuses[status] = self.statuses.get(status, 0) + count
-        self.first_problem = self.first_problem or other.first_problem
-
-    def problems(self) -> str:
-        """List the problems and how often they occurred: ``2 missing_label, 1 too_small``."""
-        failed = (
-            (n, status) for status, n in sorted(self.statuses.items()) if status != records.OK
-        )
-        return ", ".join(f"{n:,} {status}" for n, status in failed)
-
-    def warn(self, reporter: reporting.Reporter) -> None:
-        """Say how many images have no score, and why."""
-        if self.failed:
-            reporter.warn(
-                f"{self.failed:,} images have no score ({self.problems()}); they are in the table "
-                f"with their status, and --resume tries them again. First: {self.first_problem}"
-            )
-
-
 def score(
     dataset: Path | str,
     out: Path | str,
@@ -139,6 +87,7 @@ def score(
     fix_list: Path | str | None = None,
     trust_run: bool = False,
     is_noted: bool = True,
+    command: Sequence[str] = (),
     reporter: reporting.Reporter | None = None,
 ) -> ScoreResult:
     """Score every image of a data set into a score file.
@@ -161,7 +110,9 @@ def score(
     levels : tuple of str
         Which of ``image``, ``region``, ``pixel`` to keep in the file.
     shard : str
-        ``2/8`` scores the second of eight parts; `curate.merge` puts the files of all together.
+        ``2/8`` scores the second of eight parts into `out`; `curate.merge` puts the files of all
+        together. ``auto/8`` in a task of a job array scores its part, into a file of the folder
+        ``<out>.parts``; bare ``auto`` where the array is numbered from 1 to its size.
     workers : int, optional
         Processes that read images; by default none on a CPU, whose threads read as well as they
         compute, and 8 beside a GPU.
@@ -176,6 +127,8 @@ def score(
         Whether code that the run names may run, though `config` does not name it.
     is_noted : bool
         Whether `out` becomes the newest score file of the project.
+    command : sequence of str
+        The command line that this is, kept beside the parts for those that have to be made again.
 
     Raises
     ------
@@ -206,21 +159,23 @@ def score(
             trainer.choose_device(device, loaded.config.fit.precision),
             batch_size=config.score.batch_size,
         )
+        out = distributed.by_first_rank(parts.choose_path)(Path(out), shard, part, command)
         writing = {
             "provenance": describe_scores(loaded, described, config.score, levels),
             "dataset_root": source.root,
         }
         _check_stream_maps(loaded, config.score, levels)
         readers = _count_readers(workers, scorer)
-        with _open_writer(world, Path(out), writing, resume=resume, overwrite=overwrite) as writer:
-            todo = part.of(source.pairs)
-            outcome = _score_all(world, writer, scorer, source, todo, readers, reporter)
+        with _open_writer(world, out, writing, resume=resume, overwrite=overwrite) as writer:
+            distributed.by_first_rank(parts.unseal)(out)
+            outcome = _score_all(world, writer, scorer, source, part, readers, reporter)
+        distributed.by_first_rank(parts.seal)(out)
         if world.is_first and part.is_whole and is_noted:
-            note(config.root, reporter, scores=[Path(out)])
+            note(config.root, reporter, scores=[out])
     outcome.tally.warn(reporter)
     seconds = time.monotonic() - started
     return ScoreResult(
-        out=Path(out),
+        out=out,
         name=source.name,
         run=loaded.path,
         scored=outcome.tally.scored,
@@ -257,12 +212,15 @@ def _score_all(
     writer: ScoreWriter,
     scorer: Scorer,
     source: DataSource,
-    pairs: Sequence[records.Pair],
+    part: job.Shard,
     workers: int,
     reporter: reporting.Reporter,
 ) -> _Outcome:
-    """Score this process's share of what is left, wait for the others, and finish the file."""
-    done = distributed.broadcast_object(writer.done)
+    """Score this process's share of what is left, wait for the others, and finish the file.
+
+    Of a part, all images may be unfit: the others may have more.
+    """
+    pairs, done = part.of(source.pairs), distributed.broadcast_object(writer.done)
     todo = [pair for pair in pairs if pair.id not in done]
     skipped = len(pairs) - len(todo)
     mine = job.Shard(world.rank + 1, world.size).of(todo)
@@ -272,7 +230,7 @@ def _score_all(
     tally = Tally()
     for each in distributed.gather_objects(own):  # which waits until all are done
         tally.include(each)
-    if tally.scored + skipped == 0:
+    if tally.scored + skipped == 0 and part.is_whole:
         msg = (
             f"None of the {len(todo)} images of {source.root} could be scored "
             f"({tally.problems()}). First problem: {tally.first_problem}"

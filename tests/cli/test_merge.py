@@ -9,7 +9,7 @@ from curate.errors import StoreError
 from tests.cli.conftest import Result
 
 DONE = Result(
-    out=Path("w.h5"), files=2, images=9, scored=8, failed=1, missing=0, regions=30, seconds=1.5
+    out=Path("w.h5"), parts=2, images=9, scored=8, failed=1, missing=0, regions=30, seconds=1.5
 )
 
 
@@ -21,14 +21,14 @@ def here(tmp_path, monkeypatch):
 
 def test_files_are_passed_on_and_the_result_is_told(run, workflow, here):
     calls = workflow("scores.merge", "merge", DONE)
-    done = run("merge", "a.h5", "b.h5", "--out", "w.h5", "--overwrite")
+    done = run("merge", "a.h5", "b.h5", "--out", "w.h5", "--overwrite", "--partial")
     assert done.stdout.splitlines() == [
         "Scores: w.h5",
-        "8 images of 2 files, 1 failed, 30 regions in 2 s",
+        "8 images of 2 parts, 1 failed, 30 regions in 2 s",
     ]
     args, options = calls[0]
     assert args == ([Path("a.h5"), Path("b.h5")], Path("w.h5"))
-    assert (options["root"], options["overwrite"]) == (here, True)
+    assert (options["root"], options["overwrite"], options["partial"]) == (here, True, True)
 
 
 def test_result_is_told_to_programs(run, workflow, here):

@@ -109,7 +109,7 @@ def test_bug_keeps_its_traceback():
     assert told.rstrip().endswith("ZeroDivisionError: division by zero")
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
 def test_stop_signal_lets_the_work_be_saved_and_ends_with_130(name):
     process = start(SLEEPER, "fit")
     assert process.stdout.readline() == "ready\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
     args, options = calls[0]
     assert args == (Path("gta5"), Path("weights.h5"))
     assert options.pop("config").score == ScoreConfig()
+    assert options.pop("command") == ("curate", *sys.argv[1:])
     del options["reporter"]
     assert options == {
         "run": None,
@@ -79,7 +81,7 @@ def test_flags_are_passed_on(run, calls, tmp_path):
     assert options.pop("config").score == ScoreConfig(
         region_px=9, stride=8, regions="grid", compression="zstd", stream_maps=True
     )
-    del options["reporter"]
+    del options["reporter"], options["command"]
     assert options == {
         "run": Path("runs/a"),
         "reading": ReadingConfig(layout="gta5", id_map="ids.toml", split="val"),

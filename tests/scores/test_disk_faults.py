@@ -109,7 +109,7 @@ def test_parquet_tables_that_cannot_be_written_are_told(tmp_path, monkeypatch):
         monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", fail)
         with pytest.raises(StoreError, match=r"w\.images\.parquet: No space left"):
             writer.finish()
-    assert [path.name for path in tmp_path.iterdir()] == ["w.h5.parts"]  # all or nothing
+    assert [path.name for path in tmp_path.iterdir()] == ["w.h5.pieces"]  # all or nothing
 
 
 def test_sink_gives_back_what_the_disk_refused(tmp_path, monkeypatch):
@@ -149,7 +149,7 @@ KILLED = """
         setattr(os, name, count(getattr(os, name)))
     for name in ("replace", "rename", "unlink", "mkdir"):
         setattr(Path, name, count(getattr(Path, name)))
-    with open_writer(out, resume=out.exists() or Path(f"{out}.parts").exists()) as writer:
+    with open_writer(out, resume=out.exists() or Path(f"{out}.pieces").exists()) as writer:
         todo = [image for image in IMAGES if image.pair.id not in writer.done]
         for start in range(0, len(todo), 4):
             writer.append(todo[start : start + 4])

@@ -55,9 +55,9 @@ FOREIGN = {
     "named like a shard": ("w", "w/part-00001.h5", put_h5),
     "file in the place of a folder": ("w", "w", put_text),
     "folder in folder": ("w", "w/part-00001.h5/x", put_text),
-    "notes among pieces": ("w.h5", "w.h5.parts/notes.txt", put_text),
-    "strange piece": ("w.h5", "w.h5.parts/piece-old.h5", put_h5),
-    "file in the place of pieces": ("w.h5", "w.h5.parts", put_text),
+    "notes among pieces": ("w.h5", "w.h5.pieces/notes.txt", put_text),
+    "strange piece": ("w.h5", "w.h5.pieces/piece-old.h5", put_h5),
+    "file in the place of pieces": ("w.h5", "w.h5.pieces", put_text),
 }
 
 
@@ -96,8 +96,8 @@ def test_tables_of_scores_need_overwrite_like_the_file_itself(tmp_path, source, 
 
 
 def test_links_among_pieces_lead_nowhere(tmp_path):
-    (tmp_path / "w.h5.parts").mkdir()
-    (tmp_path / "w.h5.parts" / "lock").symlink_to(tmp_path / "victim")
+    (tmp_path / "w.h5.pieces").mkdir()
+    (tmp_path / "w.h5.pieces" / "lock").symlink_to(tmp_path / "victim")
     for flag in ("overwrite", "resume"):
         with pytest.raises(UsageError, match="holds 'lock'"):
             open_writer(tmp_path / "w.h5", **{flag: True})
@@ -107,11 +107,11 @@ def test_links_among_pieces_lead_nowhere(tmp_path):
 def test_pieces_of_a_killed_process_are_curates_own(tmp_path):
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append([scored_image("a")])
-    left = tmp_path / "w.h5.parts" / ".piece-00000002-0000.h5.partial-1-00000000-00000000"
+    left = tmp_path / "w.h5.pieces" / ".piece-00000002-0000.h5.partial-1-00000000-00000000"
     left.write_bytes(b"half")
     with open_writer(tmp_path / "w.h5", resume=True) as writer:
         assert writer.done == {"a"}
-    shutil.rmtree(tmp_path / "w.h5.parts")
+    shutil.rmtree(tmp_path / "w.h5.pieces")
 
 
 def test_score_files_are_known_by_their_content(tmp_path):

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import h5py
 import pytest
 
+from curate import parts as part_files
 from curate.errors import StoreError, UsageError
+from curate.job import Shard
 from curate.scores.merge import merge
 from curate.scores.score_file import ScoreFile
 from tests.scores.making import PROVENANCE, failed_image, scored_image, write_scores
@@ -34,7 +38,7 @@ def test_parts_become_the_file_that_one_scorer_writes(parts, tmp_path, suffix):
     paths, whole = parts(suffix)
     result = merge(paths, tmp_path / f"all{suffix}")
     assert (result.images, result.scored, result.failed, result.missing) == (6, 6, 0, 0)
-    assert (result.files, result.regions) == (2, 12)
+    assert (result.parts, result.regions) == (2, 12)
     joined, expected = ScoreFile(tmp_path / f"all{suffix}"), ScoreFile(whole)
     assert joined.images.equals(expected.images)
     assert joined.regions.equals(expected.regions)
@@ -59,7 +63,11 @@ def test_maps_are_not_packed_again(parts, tmp_path):
 
 def test_images_in_no_part_are_counted(parts, tmp_path):
     paths, _ = parts(".h5", num_images=9)
-    assert merge(paths, tmp_path / "all.h5").missing == 3
+    with pytest.raises(StoreError, match=r"^3 images .* in none of the files, which hold 6\."):
+        merge(paths, tmp_path / "all.h5")
+    assert not (tmp_path / "all.h5").exists()
+    assert merge(paths, tmp_path / "all.h5", partial=True).missing == 3
+    assert ScoreFile(tmp_path / "all.h5").provenance["partial"] == {"images": 3, "parts": []}
 
 
 def test_tables_alone_make_no_maps(parts, tmp_path):
@@ -136,3 +144,55 @@ def test_existing_output_is_replaced_only_on_demand(parts, tmp_path):
 def test_missing_part_is_named(tmp_path):
     with pytest.raises(StoreError, match=r"gone\.h5 does not exist"):
         merge([tmp_path / "gone.h5"], tmp_path / "all.h5")
+
+
+@pytest.fixture
+def array(tmp_path, monkeypatch):
+    """Three parts of an array, the second without an image; 6 images in all."""
+    monkeypatch.chdir(tmp_path)
+    for number, images in enumerate((IMAGES[:2], [], IMAGES[2:]), start=1):
+        command = ("curate", "score", "gta5")
+        path = part_files.choose_path(Path("all.h5"), "auto/3", Shard(number, 3), command)
+        write_scores(path, images, provenance=provenance_of(6))
+        part_files.seal(path)
+    return Path("all.h5.parts")
+
+
+def test_folder_of_parts_is_merged_as_a_whole(array, tmp_path):
+    result = merge([array], tmp_path / "all.h5")
+    assert (result.parts, result.images, result.missing, result.missing_parts) == (3, 6, 0, ())
+    assert len(ScoreFile(tmp_path / "all.h5").images) == 6
+
+
+def test_folder_that_lacks_parts_is_merged_on_demand_only(array, tmp_path):
+    first, second = (array / f"part-000{number}-of-0003.h5" for number in (1, 2))
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
+    second.unlink()
+    with pytest.raises(StoreError) as error:
+        merge([array], tmp_path / "all.h5")
+    told = str(error.value).splitlines()
+    assert told[0] == "all.h5.parts holds 1 of 3 parts, without 1-2:"
+    assert told[1] == "  1: damaged: not what was written"
+    assert told[4] == f"    curate score gta5 --out {second} --shard 2/3 --resume"
+    assert told[5] == "Make them and merge again, or add --partial."
+    result = merge([array], tmp_path / "all.h5", partial=True)
+    assert (result.images, result.missing, result.missing_parts) == (4, 2, (1, 2))
+    about = ScoreFile(tmp_path / "all.h5").provenance
+    assert about["partial"] == {"images": 2, "parts": [1, 2]}
+
+
+def test_folder_without_a_sound_part_is_never_merged(array, tmp_path):
+    for path in array.glob("*.sha256"):
+        path.unlink()
+    with pytest.raises(StoreError, match="holds 0 of 3 parts, without 1-3"):
+        merge([array], tmp_path / "all.h5", partial=True)
+
+
+def test_what_was_partial_is_whole_once_the_rest_is_there(tmp_path):
+    first = write_scores(tmp_path / "a.h5", IMAGES[:2], provenance=provenance_of(6))
+    rest = write_scores(tmp_path / "b.h5", IMAGES[2:], provenance=provenance_of(6))
+    merge([first], tmp_path / "some.h5", partial=True)
+    merge([tmp_path / "some.h5", rest], tmp_path / "all.h5")
+    assert "partial" not in ScoreFile(tmp_path / "all.h5").provenance

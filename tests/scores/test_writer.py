@@ -38,7 +38,7 @@ def test_interrupted_writing_resumes_to_the_same_result(tmp_path, out):
     assert resumed.images.equals(whole.images)
     assert resumed.regions.equals(whole.regions)
     assert resumed.dataset_root == whole.dataset_root
-    assert not (tmp_path / "part" / f"{out}.parts").exists()
+    assert not (tmp_path / "part" / f"{out}.pieces").exists()
 
 
 @pytest.mark.parametrize("out", OUTS)
@@ -96,7 +96,7 @@ def test_existing_file_needs_a_flag(tmp_path, out):
 def test_unfinished_file_needs_a_flag(tmp_path):
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append([scored_image("a")])
-    with pytest.raises(UsageError, match=r"w\.h5\.parts holds unfinished scores"):
+    with pytest.raises(UsageError, match=r"w\.h5\.pieces holds unfinished scores"):
         open_writer(tmp_path / "w.h5")
 
 
@@ -180,7 +180,7 @@ def test_map_that_does_not_fit_is_refused(tmp_path):
 def test_damaged_piece_is_named(tmp_path):
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append([scored_image("a")])
-    piece = next((tmp_path / "w.h5.parts").glob("piece-*"))
+    piece = next((tmp_path / "w.h5.pieces").glob("piece-*"))
     piece.write_bytes(piece.read_bytes()[:100])
     with pytest.raises(StoreError, match=rf"{piece.name} cannot be read"):
         open_writer(tmp_path / "w.h5", resume=True)
@@ -212,7 +212,7 @@ def test_folder_in_the_place_of_a_file_makes_shards(tmp_path):
 def test_maps_are_copied_without_being_packed_again(tmp_path):
     with open_writer(tmp_path / "w.h5") as writer:
         writer.append([scored_image("a", size=(64, 64))])
-        piece = next((tmp_path / "w.h5.parts").glob("piece-*"))
+        piece = next((tmp_path / "w.h5.pieces").glob("piece-*"))
         with h5py.File(piece) as file:
             before = file["pixel_scores/32x32"].id.read_direct_chunk((0, 0, 0))
         writer.finish()
@@ -237,7 +237,7 @@ def test_regions_are_read_in_blocks_of_a_bounded_size(tmp_path, monkeypatch):
 
 
 def test_work_folder_that_a_killed_process_was_removing_disappears(tmp_path):
-    (tmp_path / ".w.h5.parts.partial-1-00000000-00000000").mkdir()
+    (tmp_path / ".w.h5.pieces.partial-1-00000000-00000000").mkdir()
     write_scores(tmp_path / "w.h5", [scored_image("a")])
     assert names(tmp_path) == ["w.h5", "w.images.parquet", "w.regions.parquet"]
 

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from curate.errors import StoreError
 from curate.files.state import latest_scores
 from curate.scores.merge import merge
 from curate.scores.score_file import ScoreFile
 from curate.scoring.score import score
-from tests.tiny import write_dataset
+from tests.tiny import RecordingReporter, write_dataset
 from tests.torchrun import assert_says_once_that_a_process_died, run_job
 
 KILLED_AT = "TEST_KILL_RANK_AT_IMAGE"
@@ -18,7 +19,7 @@ KILLED_AT = "TEST_KILL_RANK_AT_IMAGE"
 CODE = """
 import os, signal, sys
 from curate.cli import main
-from curate.scoring.score import Tally
+from curate.scoring.tally import Tally
 
 def count(self, images, add=Tally.add):
     add(self, images)
@@ -72,7 +73,7 @@ def test_two_processes_score_what_one_does_and_a_dead_one_is_made_up_for(pool, f
     assert result["skipped"] + result["scored"] == 20
     assert result["failed"] == 1
     assert_same_scores(pool / "alone.h5", pool / "two.h5")
-    assert not [path.name for path in pool.iterdir() if "part" in path.name]
+    assert not [path.name for path in pool.iterdir() if "part" in path.name or "piece" in path.name]
 
 
 def test_parts_of_a_job_array_are_merged_to_the_whole(pool, finished_run, tmp_path):
@@ -86,6 +87,38 @@ def test_parts_of_a_job_array_are_merged_to_the_whole(pool, finished_run, tmp_pa
     assert latest_scores(tmp_path) == [tmp_path / "whole.h5"]
     assert (result.scored, result.failed, result.missing) == (20, 1, 0)
     assert_same_scores(pool / "alone.h5", tmp_path / "whole.h5")
+
+
+def test_tasks_of_an_array_fill_a_folder_that_becomes_the_whole(
+    pool, finished_run, tmp_path, monkeypatch
+):
+    config, _ = finished_run
+    out = tmp_path / "whole.h5"
+    for number in range(1, 31):  # more parts than images; that of the damaged one scores nothing
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(number))
+        result = score(pool / "pool", out, config=config, shard="auto/30")
+        assert result.out == tmp_path / f"whole.h5.parts/part-{number:04d}-of-0030.h5"
+    assert merge([f"{out}.parts"], out, root=tmp_path).parts == 30
+    assert_same_scores(pool / "alone.h5", out)
+
+
+def test_a_part_that_is_made_again_is_not_taken_for_finished(pool, finished_run, tmp_path):
+    config, _ = finished_run
+    part = tmp_path / "w.h5.parts/part-0001-of-0002.h5"
+
+    class Stop(RecordingReporter):
+        def advance(self, done, values=None):
+            raise KeyboardInterrupt
+
+    score(pool / "pool", part, config=config, shard="1/2")
+    again = {"config": config, "shard": "1/2", "overwrite": True}
+    with pytest.raises(KeyboardInterrupt):
+        score(pool / "pool", part, reporter=Stop(), **again)
+    with pytest.raises(StoreError, match="1: unfinished"):
+        merge([part.parent], tmp_path / "w.h5")
+    score(pool / "pool", part, resume=True, config=config, shard="1/2")
+    with pytest.raises(StoreError, match=r"holds 1 of 2 parts, without 2:"):
+        merge([part.parent], tmp_path / "w.h5")
 
 
 @pytest.mark.slow

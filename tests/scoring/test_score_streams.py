@@ -118,7 +118,7 @@ def test_parts_and_resumed_files_have_the_same_streams(
     monkeypatch.setattr(writing, "PIECE_IMAGES", 2)
     with pytest.raises(KeyboardInterrupt):
         score(pool, tmp_path / "1.h5", shard="1/2", reporter=Stop(), **options)
-    assert list((tmp_path / "1.h5.parts").glob("piece-*.h5"))
+    assert list((tmp_path / "1.h5.pieces").glob("piece-*.h5"))
     assert score(pool, tmp_path / "1.h5", shard="1/2", resume=True, **options).skipped > 0
     score(pool, tmp_path / "2.h5", shard="2/2", **options)
     merge([tmp_path / "1.h5", tmp_path / "2.h5"], tmp_path / "all.h5", root=tmp_path)
@@ -140,4 +140,4 @@ def test_a_method_without_streams_keeps_its_file_as_it_was(finished_run, pool, t
     assert not [name for name in file.images if name.startswith("stream_")]
     with pytest.raises(UsageError, match=r"'hierarchical' of .* has no streams: leave out --str"):
         score(pool, tmp_path / "x.h5", config=config.with_score(stream_maps=True), run=run)
-    assert not (tmp_path / "x.h5.parts").exists()
+    assert not (tmp_path / "x.h5.pieces").exists()
