@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from curate.scoring.every_set import score_all
     from curate.scoring.score import score
     from curate.selection.export import export_subset
+    from curate.showing.report import report
+    from curate.showing.show import show
     from curate.template import init
     from curate.training.evaluation import evaluate
     from curate.training.fit import fit
@@ -56,8 +58,10 @@ __all__ = [
     "init",
     "load_config",
     "merge",
+    "report",
     "score",
     "score_all",
+    "show",
     "weights_from_scores",
 ]
 
@@ -81,8 +85,10 @@ _MODULES: Final = {
     "init": "curate.template",
     "load_config": "curate.config",
     "merge": "curate.scores.merge",
+    "report": "curate.showing.report",
     "score": "curate.scoring.score",
     "score_all": "curate.scoring.every_set",
+    "show": "curate.showing.show",
     "weights_from_scores": "curate.downstream.weights",
 }
 

@@ -30,6 +30,12 @@ GRID_STRIDE: Final = 4
 SUBSET_RECORD: Final = "subset.json"
 """File that marks a folder as a subset that was exported."""
 
+RUN_RECORD: Final = "run.json"
+"""File that marks a folder as a run."""
+
+AUDIT_RECORD: Final = "audit.json"
+"""File in the folder of a run that says what its newest audit found."""
+
 OK: Final = "ok"
 """Status of an image that could be read and scored."""
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 64 * 2**20
 _MAX_SHOWN: Final = 200
+_SPACES: Final = "\N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}"
+"""Not printable to Python, but harmless."""
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -113,3 +115,18 @@ def shown(value: object) -> str:
     except (ValueError, RecursionError):  # a number of thousands of digits, or a deep list
         return f"a {type(value).__name__} too long to show"
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}.."
+
+
+def printable(text: str) -> str:
+    r"""Spell out what a name could make a terminal or page do: escapes, line breaks, directions.
+
+    Examples
+    --------
+    >>> print(printable(chr(27) + "[2J.png"))
+    \x1b[2J.png
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in _SPACES else c.encode("unicode_escape").decode() for c in text
+    )

@@ -69,3 +69,15 @@ def test_long_values_are_cut_off():
     assert texts.shown("ab") == "'ab'"
     assert texts.shown("a" * 500) == "'" + "a" * 199 + ".."
     assert texts.shown([int("f" * 6_000, 16)]) == "a list too long to show"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Straße 写　真.png", "Straße 写　真.png"),
+        ("a\tb\nc", "a\\tb\\nc"),
+        ("\x1b[31m\x7f\x9b\u2028\u202e\ud800", "\\x1b[31m\\x7f\\x9b\\u2028\\u202e\\ud800"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_spelled_out(text, shown):
+    assert texts.printable(text) == shown

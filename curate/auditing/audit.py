@@ -39,7 +39,8 @@ def audit(
     """Measure how well the scores of a run find corrupted pixels, regions and images.
 
     Every corruption is injected, at every strength, into every image, at the size that the run's
-    networks get.
+    networks get. What was found is also kept in the run's folder, in place of what an earlier
+    audit found, for whoever looks at scores of the run.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def audit(
     )
     if target:
         result.write_table(table, target)
-    return result.AuditResult(
+    found = result.AuditResult(
         run=loaded.path,
         images=len(chosen),
         corruptions=tuple(injected),
@@ -118,3 +119,5 @@ def audit(
         seconds=round(time.monotonic() - started, 2),
         out=target,
     )
+    result.keep_record(found, reporter)
+    return found

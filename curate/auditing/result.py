@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from curate import errors, records
 from curate.auditing.measures import FOUND
-from curate.files.atomic import check_writable, replacing
+from curate.files.atomic import check_writable, replacing, write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+    from curate import reporting
 
 ALL: Final = "all"
 """Stands for every corruption, or every strength, in the table."""
@@ -217,3 +221,21 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             table.to_csv(partial, index=False)
         else:
             table.to_parquet(partial, index=False)
+
+
+def keep_record(found: AuditResult, reporter: reporting.Reporter) -> None:
+    """Keep what an audit found in the run's folder; one that cannot be written to is no error."""
+    content = json.dumps(_without_nan(found.to_json()), indent=2, allow_nan=False)
+    try:
+        write_bytes(found.run / records.AUDIT_RECORD, f"{content}\n".encode())
+    except errors.StoreError as error:
+        reporter.warn(f"Reports of this run's scores will not show the audit: {error}")
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401
+    """Put None in place of NaN, at any depth."""
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -197,3 +197,29 @@ def _neighbour_bits(own: dict[int, int], others: dict[int, int]) -> list[int]:
         nearest = int(numbers[np.abs(numbers - number).argmin()])
         bits.append((own[nearest] ^ other).bit_count())
     return bits
+
+
+def group_repeats(survey: Survey) -> list[list[str]]:
+    """Put images that are equal or nearly so into groups, through others if need be.
+
+    Returns
+    -------
+    groups : list of list of str
+        Paths of at least two images each, in the order of the survey.
+    """
+    hashed = _gather([survey])
+    first = list(range(len(hashed.rows)))
+
+    def find(row: int) -> int:
+        while first[row] != row:
+            first[row] = first[first[row]]
+            row = first[row]
+        return row
+
+    for one, other in _like_pairs(hashed):
+        low, high = sorted((find(one), find(other)))
+        first[high] = low
+    groups: dict[int, list[str]] = defaultdict(list)
+    for row, (_, facts) in enumerate(hashed.rows):
+        groups[find(row)].append(facts.image_path)
+    return [paths for paths in groups.values() if len(paths) > 1]

@@ -18,7 +18,9 @@ from curate.cli import (
     merge,
     options,
     process,
+    report,
     score,
+    show,
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -31,6 +33,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export-subset": export_subset.export_subset,
     "audit": audit.audit,
     "compare": compare.compare,
+    "report": report.report,
+    "show": show.show,
 }
 
 

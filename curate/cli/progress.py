@@ -12,8 +12,9 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.text import Text
 
-from curate.cli.results import discard, duration, printable
+from curate.cli.results import discard, duration
 from curate.job import this_process
+from curate.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

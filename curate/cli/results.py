@@ -7,18 +7,15 @@ import math
 import os
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from curate import errors, job
+from curate.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-
-_SPACES: Final = "\N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}"
-"""Not printable to Python, but harmless."""
 
 
 def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
@@ -44,21 +41,6 @@ def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> N
         discard(sys.stdout)
         msg = f"The result could not be written to stdout: {error}. The work itself is done."
         raise errors.StoreError(msg) from error
-
-
-def printable(text: str) -> str:
-    r"""Spell out what a file name could make a terminal do: escapes, line breaks, directions.
-
-    Examples
-    --------
-    >>> print(printable(chr(27) + "[2J.png"))
-    \x1b[2J.png
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c in _SPACES else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 def next_command(*words: object) -> str:

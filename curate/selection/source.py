@@ -129,6 +129,19 @@ class SubsetSource:
         """Name the column that ranks, in both tables."""
         return schema.stream_column(self.stream) if self.stream else self.rank_by
 
+    def list_scored(self) -> dataset.DataSource:
+        """List the images that were scored as a data set, to be looked at."""
+        rows = self.list_texts(self.is_ok, ("id", *PATHS))
+        about = self.provenance
+        return dataset.DataSource(
+            root=self.root,
+            layout=about.dataset.layout,
+            id_map=self.id_map,
+            classes=records.ClassSet(about.classes.name, about.classes.names),
+            pairs=tuple(records.Pair(*texts) for texts in rows),
+            key="d0",
+        )
+
     def id_of(self, row: int) -> str:
         """Return the id of an image."""
         return str(self.texts("id")[row].as_py())

@@ -6,6 +6,7 @@ import uuid
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from curate import records
 from curate.distributed import by_first_rank
 from curate.errors import DataError, RunError, StoreError, UsageError
 from curate.files import atomic, checkpoint
@@ -29,7 +30,7 @@ METHOD_NAME: Final = "method.safetensors"
 _OWN: Final = {
     *(CHECKPOINT_NAME, SEGMENTER_NAME, METHOD_NAME, run_record.RUN_NAME, run_record.SETTINGS_NAME),
     *(run_record.PROVENANCE_NAME, run_record.SPLITS_NAME, run_record.METRICS_NAME),
-    run_record.EVENTS_NAME,
+    *(run_record.EVENTS_NAME, records.AUDIT_RECORD),
 }
 """What curate writes into a run folder."""
 
@@ -39,7 +40,8 @@ class RunFolder:
 
     Files: ``run.json`` (status), ``config.json``, ``provenance.json``, ``splits.parquet``,
     ``metrics.parquet``; ``checkpoint.safetensors`` while it is running;
-    ``segmenter.safetensors`` and ``method.safetensors`` once it is finished.
+    ``segmenter.safetensors`` and ``method.safetensors`` once it is finished; ``audit.json`` once
+    it was audited.
     """
 
     def __init__(

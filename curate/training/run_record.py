@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from curate import errors, methods, texts
+from curate import errors, methods, records, texts
 from curate.files.atomic import disk_errors, replacing, write_bytes
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RUN_FORMAT: Final = "curate-run"
 RUN_FORMAT_VERSION: Final = 1
-RUN_NAME: Final = "run.json"
+RUN_NAME: Final = records.RUN_RECORD
 SETTINGS_NAME: Final = "config.json"
 PROVENANCE_NAME: Final = "provenance.json"
 SPLITS_NAME: Final = "splits.parquet"

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from curate.auditing.audited_images import held_out_candidates, read_images
 from curate.corruptions import CORRUPTIONS
 from curate.errors import DataError, RunError, UsageError
 from curate.records import SCORE_NAMES
+from curate.showing.trust import read_audit
 from curate.training.fit import fit
 from curate.training.loaded_run import load_run
 from curate.training.run_record import read_splits
@@ -35,6 +37,9 @@ def test_default_audit_injects_every_corruption_into_the_held_out_images(finishe
         assert set(told[level]["by_corruption"]) == set(CORRUPTIONS)
         assert 0 <= told[level]["auroc"] <= 1
     assert reporter.tasks[0][1] == len(held_out) * (1 + 2 * len(CORRUPTIONS))
+    kept = json.loads((run / "audit.json").read_text())
+    assert kept["pixel"]["auroc"] == told["pixel"]["auroc"]
+    assert read_audit(kept).levels["image"][0] == told["image"]["auroc"]
 
 
 def test_only_held_out_images_are_corrupted(finished_run, monkeypatch):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from curate.checking import likeness
+from curate.checking.facts import Facts, Stamp
 
 
 def random_hashes(count, seed=0):
@@ -44,3 +45,25 @@ def test_thumbnails_are_like_up_to_light_and_half_a_grey_level(change, is_like):
 def test_numbers_of_frames_and_names_of_drives_are_told_apart():
     match = likeness._NUMBER.search("0016E5_00390_L")
     assert (match[0], match.start()) == ("00390", 7)
+
+
+def test_images_alike_through_others_are_one_group(monkeypatch):
+    class Survey:
+        @staticmethod
+        def readable():
+            thumbnail = bytes(range(256)).hex()
+            return [
+                Facts(
+                    f"{name}.png",
+                    "",
+                    Stamp(0, 0, 0, 0),
+                    phash="0" * 16,
+                    thumbnail=thumbnail,
+                    spread=9,
+                )
+                for name in "abcdef"
+            ]
+
+    monkeypatch.setattr(likeness, "_like_pairs", lambda _: iter([(1, 4), (0, 4), (2, 3)]))
+    groups = likeness.group_repeats(Survey())
+    assert groups == [["a.png", "b.png", "e.png"], ["c.png", "d.png"]]

@@ -30,6 +30,8 @@ OPTIONS = {
     "--label-pattern --split --corruptions --images --seed --device --out --overwrite --json",
     "compare": "--out --config --arms --reference --seeds --num-real --draws --curve --workers "
     "--resume --overwrite --json",
+    "report": "--config --dataset --out --overwrite --json",
+    "show": "--out --dataset --overwrite --json",
 }
 HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
 

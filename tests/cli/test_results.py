@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.cli.results import count, duration, measure, printable, show
+from curate.cli.results import count, duration, measure, show
 from curate.job import World
 
 SHOW = "from curate.cli.results import show; show({'a': 1}, ['a line'], as_json=True)"
@@ -87,18 +87,6 @@ def test_of_a_job_only_the_first_process_prints(capsys, monkeypatch):
     monkeypatch.setattr("curate.job.this_process", lambda: World(0, 2, 0))
     show({"a": 1}, [], as_json=True)
     assert capsys.readouterr().out == '{"a": 1}\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Straße 写　真.png", "Straße 写　真.png"),
-        ("a\tb\nc", "a\\tb\\nc"),
-        ("\x1b[31m\x7f\x9b\u2028\u202e\ud800", "\\x1b[31m\\x7f\\x9b\\u2028\\u202e\\ud800"),
-    ],
-)
-def test_what_a_terminal_would_obey_is_spelled_out(text, shown):
-    assert printable(text) == shown
 
 
 def test_lines_of_a_result_stay_lines(capsys):

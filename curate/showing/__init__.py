@@ -1,0 +1,1 @@
+"""Score files made visible: the report in one HTML file, and the picture of one image."""

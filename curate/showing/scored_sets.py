@@ -1,0 +1,243 @@
+"""Score files of one run, seen together: columns of all images, and what each image shows."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate import errors, records
+from curate.data import containers, images
+from curate.scores import provenance, schema, score_file
+from curate.selection import placement, source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ScoredSets:
+    """One or several score files of one run; rows count the images of all, set after set.
+
+    Attributes
+    ----------
+    sources : tuple of SubsetSource
+        A score file and the folder of its data set, each.
+    names : tuple of str
+        Of the sets, all different.
+    """
+
+    sources: tuple[source.SubsetSource, ...]
+    names: tuple[str, ...]
+
+    @property
+    def about(self) -> provenance.Provenance:
+        """Return what the first score file says of its making; the others agree."""
+        return self.sources[0].provenance
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name the classes."""
+        return self.about.classes.names
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Name the streams, the inactive ones, too."""
+        return self.sources[0].scores.streams
+
+    @cached_property
+    def active_streams(self) -> tuple[str, ...]:
+        """Name the streams that say something of at least one image."""
+        columns = {name: self.column(schema.stream_column(name)) for name in self.streams}
+        return tuple(name for name, values in columns.items() if not np.isnan(values).all())
+
+    @cached_property
+    def firsts(self) -> NDArray[np.int64]:
+        """Return the row of each set's first image, and the number of all images, (sets + 1,)."""
+        return np.cumsum([0, *(each.num_images for each in self.sources)])
+
+    @property
+    def num_images(self) -> int:
+        """Return the number of images of all sets."""
+        return int(self.firsts[-1])
+
+    @cached_property
+    def set_of(self) -> NDArray[np.int64]:
+        """Return the index of each image's set, (N,)."""
+        return np.repeat(np.arange(len(self.sources)), np.diff(self.firsts))
+
+    @cached_property
+    def is_ok(self) -> NDArray[np.bool_]:
+        """Tell which images were scored, (N,)."""
+        return np.concatenate([each.is_ok for each in self.sources])
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column of numbers of the image tables, (N,) or (N, C)."""
+        return np.concatenate([each.scores.image_column(name) for each in self.sources])
+
+    def texts(self, name: str) -> list[str]:
+        """Return a column of strings of the image tables."""
+        return [text for each in self.sources for text in each.texts(name).to_pylist()]
+
+    def region_column(self, name: str) -> NDArray[Any]:
+        """Return a column of numbers of the region tables; ``image`` counts rows of all sets."""
+        if name not in self._regions:
+            blocks = [each.scores.region_column(name) for each in self.sources]
+            if name == "image":
+                blocks = [b + first for b, first in zip(blocks, self.firsts, strict=False)]
+            self._regions[name] = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        return self._regions[name]
+
+    @cached_property
+    def _regions(self) -> dict[str, NDArray[Any]]:
+        """Keep columns of the regions, of which there may be millions."""
+        return {}
+
+    @cached_property
+    def region_ends(self) -> NDArray[np.int64]:
+        """Return where the regions of each image begin, and the last ones end, (N + 1,)."""
+        return np.searchsorted(self.region_column("image"), np.arange(self.num_images + 1))
+
+    def place(self, row: int) -> tuple[source.SubsetSource, int]:
+        """Find the set of an image, and its row there."""
+        index = int(self.set_of[row])
+        return self.sources[index], row - int(self.firsts[index])
+
+    def read_image(self, row: int) -> NDArray[np.uint8]:
+        """Read an image, (H, W, 3) uint8, upright.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read, or has another size than when it was scored.
+        """
+        own, local = self.place(row)
+        text = own.texts("image_path")[local].as_py()
+        path = Path(placement.join_inside(own.root, text))
+        if containers.is_container(path):
+            pixels = containers.read_image(path)
+        else:
+            opened = images.open_image(images.read_file(path, "image"), path)
+            pixels = images.decode_image(opened, path, _range_of(own))
+        if pixels.shape[:2] != own.size_of(local):
+            msg = (
+                f"{path} has {'x'.join(map(str, pixels.shape[:2]))} pixels, but had "
+                f"{'x'.join(map(str, own.size_of(local)))} when it was scored. Score it again."
+            )
+            raise errors.DataError(msg, code="size_mismatch")
+        return pixels
+
+    def read_labels(self, row: int) -> NDArray[np.uint8]:
+        """Read the class index of each pixel of an image, (H, W), 255 = ignore."""
+        own, local = self.place(row)
+        return own.read_labels(local)
+
+    def score_cells(self, row: int) -> NDArray[np.uint8]:
+        """Return the score times 255 of each cell of an image, (h, w)."""
+        own, local = self.place(row)
+        return own.scores.pixel_scores(own.id_of(local))
+
+    def weight_cells(self, row: int) -> NDArray[np.float32]:
+        """Return the weight of each cell of an image, (h, w)."""
+        own, local = self.place(row)
+        return own.scores.pixel_weights(own.id_of(local))
+
+    def region_cells(self, row: int, column: str) -> NDArray[Any]:
+        """Spread a column of the region table over the cells of an image, (h, w)."""
+        own, local = self.place(row)
+        region_ids = own.scores.region_ids(own.id_of(local))
+        values: NDArray[Any] = self.region_column(column)[
+            self.region_ends[row] : self.region_ends[row + 1]
+        ]
+        if region_ids.size and int(region_ids.max()) >= len(values):
+            msg = f"{own.scores.path} has no row for a region of '{own.id_of(local)}'. Score again."
+            raise errors.StoreError(msg)
+        return np.asarray(values[region_ids])
+
+    def stream_cells(self, row: int, stream: str) -> NDArray[np.uint8] | None:
+        """Return what a stream holds of each cell times 255, (h, w).
+
+        Where no maps of streams were kept, each cell has the mean of its region. None where
+        neither is known.
+        """
+        own, local = self.place(row)
+        if own.scores.has_stream_maps:
+            return own.scores.pixel_scores(own.id_of(local), stream=stream)
+        if not self.has_maps("region"):
+            return None
+        means = self.region_cells(row, schema.stream_column(stream))
+        return np.asarray((np.nan_to_num(means) * 255).round(), np.uint8)
+
+    def has_maps(self, level: str) -> bool:
+        """Tell whether there are maps of ``pixel`` scores, or of ``region`` ids."""
+        return level in self.about.levels and all(each.scores.has_maps for each in self.sources)
+
+
+def _range_of(own: source.SubsetSource) -> tuple[float, float] | None:
+    """Return what becomes black and white in images of more than 8 bits."""
+    match (own.scores.provenance.get("dataset") or {}).get("range"):
+        case [int() | float() as low, int() | float() as high] if low < high:
+            return float(low), float(high)
+    return None
+
+
+def open_sets(files: Sequence[score_file.ScoreFile], dataset: Path | None = None) -> ScoredSets:
+    """Put score files of one run together.
+
+    Parameters
+    ----------
+    dataset : Path, optional
+        Where the data set of the only file is now, if it was moved.
+
+    Raises
+    ------
+    StoreError
+        If the files are not of one run, or a path in them leads out of its data set.
+    UsageError
+        If `dataset` is given for several files, or one file is named twice.
+    """
+    paths = [file.path for file in files]
+    if dataset is not None and len(files) > 1:
+        msg = (
+            f"--dataset {dataset} says where one data set is, and there are {len(files)} score "
+            "files. Leave it out, or name one file."
+        )
+        raise errors.UsageError(msg)
+    if len(set(paths)) < len(paths):
+        msg = f"{Counter(paths).most_common(1)[0][0]} is named twice. Name each score file once."
+        raise errors.UsageError(msg)
+    provenance.refuse_other_runs([file.provenance for file in files], paths, "Show together")
+    found = []
+    for file in files:
+        root = Path(os.path.realpath(dataset or file.dataset_root))
+        found.append(source.SubsetSource(file, root))
+        source.check_paths(found[-1])
+    return ScoredSets(tuple(found), _tell_apart([_name_of(file) for file in files]))
+
+
+def _name_of(file: score_file.ScoreFile) -> str:
+    """Name a data set by its provenance, its folder or its file."""
+    said = (file.provenance.get("dataset") or {}).get("name")
+    return said if isinstance(said, str) and said else file.dataset_root.name or file.path.stem
+
+
+def _tell_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Put numbers behind names that occur more than once."""
+    counts, seen = Counter(names), Counter[str]()
+    told = []
+    for name in names:
+        seen[name] += 1
+        told.append(f"{name} ({seen[name]})" if counts[name] > 1 else name)
+    return tuple(told)
+
+
+def is_valid(cell_classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which cells have a class."""
+    return np.asarray(cell_classes != records.IGNORE_INDEX)

@@ -1,0 +1,147 @@
+"""One image, its labels and its scores as a picture."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from curate import errors, texts
+from curate.files import atomic
+from curate.scores import score_file
+from curate.selection.cuts import expand_cells
+from curate.showing import grid_picture, inks, report, scored_sets, sheet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
+MIN_WIDTH_PX: Final = 320
+MAX_WIDTH_PX: Final = 720
+
+
+@dataclass(frozen=True, slots=True)
+class ShowResult:
+    """What `show` drew."""
+
+    out: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return {"out": str(self.out)}
+
+
+def show(
+    scores: Path | str,
+    image_id: str,
+    *,
+    out: Path | str,
+    dataset: Path | str | None = None,
+    overwrite: bool = False,
+) -> ShowResult:
+    """Draw an image, its labels, its score and the stream that pulled it down side by side.
+
+    Parameters
+    ----------
+    scores : Path
+        Score file with maps.
+    image_id : str
+        As in its column ``id``.
+    out : Path
+        A new picture: ``.png``, ``.jpg`` or ``.webp``.
+    dataset : Path, optional
+        Where the data set is now, if it was moved.
+
+    Raises
+    ------
+    UsageError
+        If there is no such image, or `out` exists and is not to be overwritten.
+    DataError
+        If image or label cannot be read.
+    StoreError
+        If the image has no score or no map, or the disk does not let us write.
+    """
+    target = Path(out)
+    report.check_out(target, SUFFIXES, overwrite=overwrite)
+    with score_file.ScoreFile(Path(scores)) as file:
+        sets = scored_sets.open_sets([file], Path(dataset) if dataset else None)
+        row = find_row(sets, image_id)
+        heads, panels = draw_panels(sets, row)
+        label_map = sets.read_labels(row)
+    shown = np.unique(label_map)
+    colours = inks.class_colours(sets.classes)
+    key = [(n, colours[i]) for i, n in enumerate(sets.classes) if i in shown]
+    width = min(max(label_map.shape[1], MIN_WIDTH_PX), MAX_WIDTH_PX)
+    picture = grid_picture.draw_grid(
+        heads, [grid_picture.GridRow(image_id, panels)], width=width, key=key
+    )
+    with atomic.replacing(target) as partial, partial.open("wb") as stream:
+        kind = {".jpg": "jpeg"}.get(target.suffix.lower(), target.suffix.lower()[1:])
+        picture.save(stream, kind)
+    return ShowResult(target)
+
+
+def find_row(sets: scored_sets.ScoredSets, image_id: str) -> int:
+    """Find an image by its id.
+
+    Raises
+    ------
+    UsageError
+        If there is none; ids that are spelled alike are named.
+    StoreError
+        If it has no score.
+    """
+    ids = sets.texts("id")
+    where = sets.sources[0].scores.path
+    if image_id not in ids:
+        alike = difflib.get_close_matches(image_id, ids, 3) or ids[:3]
+        msg = (
+            f"{where} knows no image '{image_id}'. Name one of its {len(ids):,} ids, such as "
+            f"{', '.join(alike)}."
+        )
+        raise errors.UsageError(msg)
+    row = ids.index(image_id)
+    if not sets.is_ok[row]:
+        why = f"{sets.texts('status')[row]}: {texts.printable(sets.texts('message')[row])}"
+        msg = f"'{image_id}' has no score in {where} ({why}). Mend it and score again."
+        raise errors.StoreError(msg)
+    return row
+
+
+def draw_panels(
+    sets: scored_sets.ScoredSets, row: int
+) -> tuple[list[str], list[NDArray[np.uint8]]]:
+    """Draw what is shown of an image, each (H, W, 3), and what each is called.
+
+    Raises
+    ------
+    StoreError
+        If the score file has no maps.
+    """
+    valid = sheet.valid_cells(sets, row)
+    pull = sheet.Ranks(sets).pull(row)
+    labels = inks.class_palette(sets.classes)[sets.read_labels(row)]
+    found = {"image": sets.read_image(row), "labels": labels}
+    size = labels.shape[:2]
+    found[f"score {sets.column('score')[row]:.2f}"] = colour_cells(
+        sets.score_cells(row), valid, size, sets.about.stride
+    )
+    cells = sets.stream_cells(row, pull.stream) if pull else None
+    if pull is not None and cells is not None:
+        name = f"stream {pull.stream} {pull.value:.2f}"
+        found[name] = colour_cells(cells, valid, size, sets.about.stride)
+    return list(found), list(found.values())
+
+
+def colour_cells(
+    cells: NDArray[np.uint8],
+    valid: NDArray[np.bool_] | None,
+    size: tuple[int, ...],
+    stride: int,
+) -> NDArray[np.uint8]:
+    """Draw scores times 255 of cells over the pixels of an image, (H, W, 3)."""
+    inked = expand_cells(inks.as_ink(cells, valid), size[0], size[1], stride)
+    return np.asarray(inks.score_palette()[inked])
