@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from curate.data.idmaps import IdMap
     from curate.selection.source import SubsetSource
 
 _LEADS_OUT: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0" + ("" if os.sep == "/" else r"|[:\\]"))
@@ -165,9 +166,13 @@ class Placement:
         if self.media == "copy":
             self.written.append(Path(target))
 
-    def mask_label(self, path: str, keep: NDArray[np.bool_]) -> None:
-        """Write a label of the data set with the other pixels ignored, under its own path."""
-        self.source.write_masked_label(path, self.new_file(self.own_path(path)), keep)
+    def mask_label(self, path: str, keep: NDArray[np.bool_], id_map: IdMap | None = None) -> None:
+        """Write a label of the data set with the other pixels ignored, under its own path.
+
+        It is read with the data set's id map, or with another one.
+        """
+        id_map = id_map or self.source.id_map
+        self.source.write_masked_label(path, self.new_file(self.own_path(path)), keep, id_map)
 
     def new_file(self, relative: str) -> Path:
         """Return where a new file of the subset goes, and make the folders above it.

@@ -184,10 +184,12 @@ class SubsetSource:
         ids = labels.read_label_ids(Path(placement.join_inside(self.root, label_path)), self.id_map)
         return self.id_map.apply(ids)
 
-    def write_masked_label(self, label_path: str, target: Path, keep: NDArray[np.bool_]) -> None:
+    def write_masked_label(
+        self, label_path: str, target: Path, keep: NDArray[np.bool_], id_map: IdMap
+    ) -> None:
         """Copy a label file in its own format with the other pixels ignored."""
         label = Path(placement.join_inside(self.root, label_path))
-        labels.write_masked_label(label, target, keep, id_map=self.id_map)
+        labels.write_masked_label(label, target, keep, id_map=id_map)
 
 
 def check_paths(source: SubsetSource) -> None:

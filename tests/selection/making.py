@@ -113,10 +113,10 @@ def placement(tmp_path, root, media="symlink"):
 
     class Source:
         def __init__(self):
-            self.root = root
+            self.root, self.id_map = root, ID_MAP
 
-        def write_masked_label(self, path, target, keep):
-            target.write_text(f"{path} {keep}")
+        def write_masked_label(self, path, target, keep, id_map):
+            target.write_text(f"{path} {keep} {id_map.name}")
 
         def read_label_map(self, path):
             return np.array([[0, 1, 255]], np.uint8)

@@ -174,6 +174,16 @@ def test_masked_label_is_never_written_through_a_planted_link(
     assert (root / "labels" / "a.png").stat().st_size > 0
 
 
+def test_train_ids_are_masked_as_the_label_beside_them(root, scores, out):
+    train_ids = root / "labels/a_labelTrainIds.png"
+    Image.fromarray(np.full((8, 16), 13, np.uint8)).save(train_ids)
+    export_subset(scores, out=out, top="100%", by="region")
+    export_subset(scores, out=out, threshold=0.5, by="region", overwrite=True)
+    label, made = label_ids(out, "a"), label_ids(out, "a_labelTrainIds")
+    assert label == [[7, 7, 255, 255], [7, 7, 255, 255]]
+    assert made == [[13, 13, 255, 255], [13, 13, 255, 255]]
+
+
 def test_names_as_long_as_the_disk_takes_are_exported(tmp_path, root, scores, out):
     name = "a" * 251 + ".png"
     for folder in ("images", "labels"):

@@ -25,8 +25,19 @@ def test_original_format_writes_masked_labels(tmp_path, data):
     place = placement(tmp_path, data)
     FORMATS["original"](place).add(item(keep=[[True]]))
     assert not (place.folder / "y/a.png").is_symlink()
-    assert (place.folder / "y/a.png").read_text() == "y/a.png [[ True]]"
+    assert (place.folder / "y/a.png").read_text() == "y/a.png [[ True]] toy"
     assert (data / "y/a.png").read_text() == "y/a.png"
+
+
+@pytest.mark.parametrize("keep", [None, [[True]]])
+def test_original_format_carries_train_ids_along(tmp_path, data, keep):
+    (data / "y/a_labelTrainIds.png").write_text("ids")
+    (data / "y/b_labelTrainIds.png").write_text("of another")
+    place = placement(tmp_path, data)
+    FORMATS["original"](place).add(item(keep))
+    assert files(place.folder) == ["x/a.jpg", "y/a.png", "y/a_labelTrainIds.png"]
+    text = "ids" if keep is None else "y/a_labelTrainIds.png [[ True]] train ids"
+    assert (place.folder / "y/a_labelTrainIds.png").read_text() == text
 
 
 def test_folder_format_writes_class_indices(tmp_path, data):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from curate import errors, records
-from curate.data.layouts import patterns
+from curate.data.layouts import companions, patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -138,7 +138,7 @@ class _Image(NamedTuple):
 
 
 def _find_labels(paths: list[str], pattern: patterns.Pattern) -> dict[str, str]:
-    """Find the label files of a pattern: path without suffix, as NFC -> path."""
+    """Find the label files of a pattern, no companions: path without suffix, as NFC -> path."""
     found: dict[str, str] = {}
     suffixes, start, match = pattern.own_suffixes, pattern.start, pattern.match
     for path in paths:
@@ -150,6 +150,9 @@ def _find_labels(paths: list[str], pattern: patterns.Pattern) -> dict[str, str]:
             if key in found:
                 path = min(path, found[key], key=_preference)
             found[key] = path
+    made = [key for key in found if companions.is_companion(key, found)]
+    for key in made:
+        del found[key]
     return found
 
 

@@ -141,6 +141,14 @@ def test_label_of_another_sequence_is_never_taken(tmp_path):
     assert listed(tmp_path).lone_labels == ("labels/b/2.png",)
 
 
+def test_train_ids_beside_a_label_are_no_labels(tmp_path):
+    touch(tmp_path, "images/1.png", "labels/1.png", "labels/1_labelTrainIds.png")
+    touch(tmp_path, "images/2.png", "labels/2_labelTrainIds.png")
+    found = listed(tmp_path)
+    assert found.lone_labels == ("labels/2_labelTrainIds.png",)  # made from no label that is there
+    assert found.num_labels == 2
+
+
 def test_names_match_however_their_characters_are_composed(tmp_path):
     composed = unicodedata.normalize("NFC", "Münster")
     apart = unicodedata.normalize("NFD", "Münster")
