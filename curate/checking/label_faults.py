@@ -9,6 +9,8 @@ from curate import records
 from curate.checking import meaning
 from curate.checking.problems import Problem, make_problem
 from curate.data.id_tables import PUBLISHED_IDS, known_ids, versions
+from curate.data.id_tables.cityscapes import CITYSCAPES_CLASSES
+from curate.data.idmap_files import CLASS_INDICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,8 @@ LEAST_CODE: Final = 40
 """A value of red above all published ids: codes for classes have such, ids with instances not."""
 MOST_BLENDED: Final = 0.25
 """Share of a label's pixels that blended edges may take."""
+LEAST_LOW: Final = 0.2
+"""Share of pixels of low ids without a class that tells of train ids, or of class indices."""
 _NUM_LISTED: Final = 10
 
 
@@ -42,7 +46,7 @@ def find_label_faults(survey: Survey) -> Iterator[Problem]:
         yield masks
         return
     yield from _unknown_ids(survey, usable)
-    yield from _train_ids(survey)
+    yield from _ignored_ids(survey)
 
 
 def how_to_map(survey: Survey) -> str:
@@ -191,6 +195,10 @@ def _unknown_ids(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
         unknown.update(found)
     ids = sorted(raw for raw in unknown if isinstance(raw, int))
     if not ids:
+        grey = _grey_for_colours(survey, usable, unknown, num_files)
+        if grey is not None:
+            yield grey
+            return
         yield from _blended_edges(survey, usable, unknown, num_files)
         return
     seen = set(meaning.count_raw(survey))
@@ -198,7 +206,7 @@ def _unknown_ids(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
     if not reading and num_files <= max(1, MAX_STRAY * len(usable)):
         return  # some files are odd, which are left out
     is_bare = source.is_map_assumed
-    listed = ", ".join(map(str, ids[:_NUM_LISTED])) + (" .." if len(ids) > _NUM_LISTED else "")
+    first = next(f for f in usable if meaning.interpret(f, source.id_map).unmapped)
     what = (
         f"no id map is given, and the {len(source.classes)} classes have ids 0 .. "
         f"{len(source.classes) - 1}"
@@ -208,8 +216,18 @@ def _unknown_ids(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
     yield _set_problem(
         survey,
         "ids_without_map" if is_bare else "wrong_id_map",
-        f"The labels of {survey.name} hold ids {listed} in {num_files:,} of {len(usable):,} files: "
-        f"{what}, so none of the set's ids can be trusted. {reading}{how_to_map(survey)}.",
+        f"The labels of {survey.name} hold ids {_list_ids(ids)} in {num_files:,} of "
+        f"{len(usable):,} files (the first: {first.label_path}): {what}, so none of the set's ids "
+        f"can be trusted. {reading or _how_to_write(ids[0], source.classes.names)}"
+        f"{how_to_map(survey)}.",
+    )
+
+
+def _how_to_write(raw: int, names: tuple[str, ...]) -> str:
+    """Say what an id map of the user's own looks like."""
+    return (
+        f'Write a TOML file that gives all ids their class, {raw} = "{names[-1]}" and so on under '
+        f"[ids], those without one in ignore = [{raw}, ..]. "
     )
 
 
@@ -261,20 +279,56 @@ def _blended_edges(
     )
 
 
-def _train_ids(survey: Survey) -> Iterator[Problem]:
-    """Find train ids that are read as ids: most pixels are then ignored, or of other classes."""
+def _ignored_ids(survey: Survey) -> Iterator[Problem]:
+    """Find train ids, or class indices, that the map takes for ids and mostly ignores."""
     source = survey.source
     published = PUBLISHED_IDS.get(source.id_map.name)
     seen = meaning.count_raw(survey)
     kept = [raw for raw in seen if raw != records.IGNORE_INDEX]
-    if published is None or published.num_ids < 30 or not kept or max(kept) > 18:
+    if published is None or len(kept) < 3 or min(kept) > 0:
         return
-    low = sum(seen[raw] for raw in kept if raw < 7)
-    if min(kept) == 0 and len(kept) >= 3 and low > 0.2 * seen.total():
-        yield _set_problem(
-            survey,
-            "wrong_id_map",
-            f"The labels of {survey.name} hold ids 0 .. {max(kept)} only, {low / seen.total():.0%} "
-            f"of the pixels 0 .. 6, which id map '{source.id_map.name}' ignores: they look like "
-            f"train ids. If they are, the id map is 'cityscapes-trainids'. {how_to_map(survey)}.",
-        )
+    has_train_ids = published.num_ids >= 30 and published.vocabularies[0] == "cityscapes"
+    readings = []
+    if has_train_ids and max(kept) < len(CITYSCAPES_CLASSES):
+        readings.append("train ids (then the id map is 'cityscapes-trainids')")
+    if max(kept) < len(source.classes) <= published.num_ids / 2:
+        readings.append(f"indices of the classes in use (then it is '{CLASS_INDICES}')")
+    ignored = [raw for raw in kept if raw in source.id_map.ignored]
+    share = sum(seen[raw] for raw in ignored) / seen.total()
+    if not readings or share <= LEAST_LOW:
+        return
+    yield _set_problem(
+        survey,
+        "wrong_id_map",
+        f"The labels of {survey.name} hold ids 0 .. {max(kept)} only, and id map "
+        f"'{source.id_map.name}' ignores {share:.0%} of their pixels (ids "
+        f"{', '.join(map(str, sorted(ignored)))}): they look like {', or like '.join(readings)}. "
+        f"{how_to_map(survey)}.",
+    )
+
+
+def _grey_for_colours(
+    survey: Survey, usable: list[Facts], unknown: Counter[int | str], num_files: int
+) -> Problem | None:
+    """Find ids in grey labels, of which a map of colours knows none."""
+    source = survey.source
+    grey = [f for f in usable if f.label_kind == "grey"]
+    is_grey = unknown and all(text[1:3] == text[3:5] == text[5:] for text in map(str, unknown))
+    if source.id_map.ids or not is_grey or min(len(grey), num_files) * 2 <= len(usable):
+        return None
+    ids = sorted(set().union(*(f.ids for f in grey)) - {records.IGNORE_INDEX})
+    names = source.classes.names
+    indices = f"If they are the indices of the classes in use, the id map is '{CLASS_INDICES}'. "
+    lines = f'[ids], {ids[0]} = "{names[0]}" and so on'
+    return _set_problem(
+        survey,
+        "wrong_id_map",
+        f"The labels of {survey.name} are grey (ids {_list_ids(ids)}), and id map "
+        f"'{source.id_map.name}' maps colours. {indices if max(ids) < len(names) else ''}"
+        f"Else write a TOML file with the lines {lines}. {how_to_map(survey)}.",
+    )
+
+
+def _list_ids(ids: list[int]) -> str:
+    """Name ids, at most ten."""
+    return ", ".join(map(str, ids[:_NUM_LISTED])) + (" .." if len(ids) > _NUM_LISTED else "")

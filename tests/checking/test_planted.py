@@ -1,5 +1,6 @@
 """Defects planted into a sound project are found, each by its code; the sound project has none."""
 
+import os
 import shutil
 
 import numpy as np
@@ -152,6 +153,12 @@ def header_of_a_giant(p):
     path.write_bytes(data)
 
 
+@defect("bad_name", "images/\ufffd.png")
+def name_in_latin_1(p):
+    for kind in ("images", "labels"):
+        (p / f"synth/{kind}/003.png").rename(p / f"synth/{kind}" / os.fsdecode(b"\xfc.png"))
+
+
 @defect("duplicate_id", "images/003.png")
 def two_suffixes(p):
     image, _ = making.scene(998)
@@ -176,6 +183,16 @@ def train_ids_with_cityscapes_map(p):
     names = '["sky", "road", "building", "car"]'
     (p / "curate.toml").write_text(text.replace(names, '"cityscapes19"'))
     making.edit_all(p / "synth", lambda a: np.array([10, 0, 2, 13], np.uint8)[a])
+
+
+@defect("wrong_id_map")
+def class_indices_with_the_map_of_kitti(p):
+    making.write_toml(p, synthetic='id_map = "kitti"')
+
+
+@defect("wrong_id_map")
+def class_indices_with_a_map_of_colours(p):
+    making.write_toml(p, synthetic='id_map = "vkitti2"')
 
 
 @defect("wrong_id_map")
@@ -440,5 +457,23 @@ def test_every_code_is_planted():
 
     listed = {*problems.FILE_ERRORS, *problems.SET_ERRORS, *problems.WARNINGS}
     planted = {code for _, code, _ in DEFECTS.values()}
-    assert listed - planted <= {"bad_name"}
+    assert listed == planted
     assert len(DEFECTS) >= 40
+
+
+@pytest.mark.parametrize(
+    ("id_map", "advice"),
+    [
+        ("kitti", "like train ids (then the id map is 'cityscapes-trainids'), or like indices of"),
+        ("camvid32", "like indices of the classes in use (then it is 'classes')"),
+        ("vkitti2", "If they are the indices of the classes in use, the id map is 'classes'"),
+    ],
+)
+def test_class_indices_read_by_a_published_map_are_told_what_they_look_like(
+    project, id_map, advice
+):
+    making.write_toml(project, synthetic=f'id_map = "{id_map}"')
+    messages = [p.message for p in curate.check(project / "curate.toml").problems]
+    assert any(advice in message for message in messages), messages
+    making.write_toml(project, synthetic='id_map = "classes"', test=True)
+    assert curate.check(project / "curate.toml").problems == []
