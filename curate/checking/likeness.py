@@ -59,9 +59,9 @@ class Hashed(NamedTuple):
 
 def find_repeats(survey: Survey) -> Iterator[Problem]:
     """Yield every image that is like an earlier one of its set."""
-    hashed = _gather([survey])
+    hashed = gather_hashed([survey])
     earlier: dict[int, int] = {}
-    for one, other in _like_pairs(hashed):
+    for one, other in like_pairs(hashed):
         earlier.setdefault(max(one, other), min(one, other))
     root = survey.source.root
     for row, first in sorted(earlier.items()):
@@ -74,9 +74,9 @@ def find_repeats(survey: Survey) -> Iterator[Problem]:
 
 def find_leakage(surveys: Sequence[Survey]) -> Iterator[Problem]:
     """Yield images that sets of different sides share, and drives that were cut between them."""
-    hashed = _gather(surveys)
+    hashed = gather_hashed(surveys)
     told = set()
-    for one, other in _like_pairs(hashed):
+    for one, other in like_pairs(hashed):
         (a, facts_a), (b, facts_b) = hashed.rows[one], hashed.rows[other]
         if a.side == b.side or a is b:
             continue
@@ -98,7 +98,7 @@ def find_leakage(surveys: Sequence[Survey]) -> Iterator[Problem]:
                 yield from _cut_drives(one_set, other_set)
 
 
-def _gather(surveys: Sequence[Survey]) -> Hashed:
+def gather_hashed(surveys: Sequence[Survey]) -> Hashed:
     """Put the hashed images of some sets into arrays; blank ones are alike without meaning it."""
     rows = [(s, f) for s in surveys for f in s.readable() if f.phash and f.spread >= 1]
     return Hashed(
@@ -109,7 +109,7 @@ def _gather(surveys: Sequence[Survey]) -> Hashed:
     )
 
 
-def _like_pairs(hashed: Hashed) -> Iterator[tuple[int, int]]:
+def like_pairs(hashed: Hashed) -> Iterator[tuple[int, int]]:
     """Yield pairs of rows, the smaller first, of images that are equal or nearly so."""
     num = len(hashed.rows)
     near = _near_in_all if num <= _EXHAUSTIVE else _near_in_parts
@@ -207,7 +207,7 @@ def group_repeats(survey: Survey) -> list[list[str]]:
     groups : list of list of str
         Paths of at least two images each, in the order of the survey.
     """
-    hashed = _gather([survey])
+    hashed = gather_hashed([survey])
     first = list(range(len(hashed.rows)))
 
     def find(row: int) -> int:
@@ -216,7 +216,7 @@ def group_repeats(survey: Survey) -> list[list[str]]:
             row = first[row]
         return row
 
-    for one, other in _like_pairs(hashed):
+    for one, other in like_pairs(hashed):
         low, high = sorted((find(one), find(other)))
         first[high] = low
     groups: dict[int, list[str]] = defaultdict(list)

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from curate.selection.export import ExportResult
 
 
+_AMOUNT = "How much to keep (one of these)"
+_WHICH = "Which to keep"
+_BALANCE = "Balance"
+_CONTROL = "Chance and control"
+_FILES = "Files"
+
+
 def export_subset(
     scores: Annotated[
         list[Path] | None,
@@ -24,28 +31,42 @@ def export_subset(
     ] = None,
     config_file: options.ConfigFile = None,
     top: Annotated[
-        str | None, typer.Option("--top", metavar="SHARE", help="Share to keep: 30% or 0.3.")
+        str | None,
+        typer.Option(
+            "--top", metavar="SHARE", help="Share to keep: 30% or 0.3.", rich_help_panel=_AMOUNT
+        ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", help="Number of images, regions or pixels to keep.")
+        int | None,
+        typer.Option(
+            "--count",
+            metavar="N",
+            help="Number of images, regions or pixels.",
+            rich_help_panel=_AMOUNT,
+        ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="Smallest score to keep, from 0 to 1.")
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="SCORE",
+            help="Smallest score, from 0 to 1.",
+            rich_help_panel=_AMOUNT,
+        ),
     ] = None,
     pixels: Annotated[
         int | None,
-        typer.Option("--pixels", help="Number of valid pixels to reach with the best."),
-    ] = None,
-    per_class: Annotated[
-        bool,
         typer.Option(
-            "--per-class",
-            help="Take share, count or pixels within each class: the best regions or pixels of "
-            "each; by image, those among the best for at least one class that they show, of the "
-            "images that show it.",
+            "--pixels",
+            metavar="N",
+            help="Number of valid pixels to reach with the best.",
+            rich_help_panel=_AMOUNT,
         ),
-    ] = False,
-    by: Annotated[options.Level, typer.Option("--by", help="What to keep or leave out.")] = "image",
+    ] = None,
+    by: Annotated[
+        options.Level,
+        typer.Option("--by", help="What to keep or leave out.", rich_help_panel=_WHICH),
+    ] = "image",
     rank_by: Annotated[
         str | None,
         typer.Option(
@@ -54,20 +75,113 @@ def export_subset(
             help="What ranks: score, weight, or a stream's name (appearance, ..); for images "
             "also image_score, region_score, pixel_score and the same of weights. By default "
             "what the score file names.",
+            rich_help_panel=_WHICH,
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the subset.")] = Path(
-        "subset"
-    ),
+    drop_near_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--drop-near-duplicates",
+            help="Of images that are nearly equal, take the best only.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = False,
+    diverse: Annotated[
+        bool,
+        typer.Option(
+            "--diverse",
+            help="Of twice as many of the best images, keep those that differ most.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = False,
+    per_class: Annotated[
+        bool,
+        typer.Option(
+            "--per-class",
+            help="Take share, count or pixels within each class: the best regions or pixels of "
+            "each; by image, those among the best for at least one class that they show, of the "
+            "images that show it.",
+            rich_help_panel=_BALANCE,
+        ),
+    ] = False,
+    per_set: Annotated[
+        bool,
+        typer.Option(
+            "--per-set",
+            help="Take share, count or pixels within each data set.",
+            rich_help_panel=_BALANCE,
+        ),
+    ] = False,
+    min_class_share: Annotated[
+        str | None,
+        typer.Option(
+            "--min-class-share",
+            metavar="SHARE",
+            help="Keep at least so much of the pixels of every class: 20%.",
+            rich_help_panel=_BALANCE,
+        ),
+    ] = None,
+    floors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--floor",
+            metavar="CLASS=SHARE",
+            help="Keep at least so much of a class: sign=40%; may be repeated.",
+            rich_help_panel=_BALANCE,
+        ),
+    ] = None,
+    quotas: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quota",
+            metavar="CLASS=SHARE",
+            help="Keep at most so much of a class: road=20%; may be repeated.",
+            rich_help_panel=_BALANCE,
+        ),
+    ] = None,
+    draw: Annotated[
+        bool,
+        typer.Option(
+            "--draw",
+            help="Draw at random in proportion to what ranks, in place of the best.",
+            rich_help_panel=_CONTROL,
+        ),
+    ] = False,
+    control: Annotated[
+        options.Control | None,
+        typer.Option(
+            "--control",
+            help="Write beside it, as OUT-random, as many pixels of each class at random: train "
+            "on both to see what the scores are worth.",
+            rich_help_panel=_CONTROL,
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", min=0, help="Start of all random numbers.", rich_help_panel=_CONTROL
+        ),
+    ] = 0,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder of the subset.", rich_help_panel=_FILES),
+    ] = Path("subset"),
     media: Annotated[
-        options.Media, typer.Option("--media", help="How the original files get there.")
+        options.Media,
+        typer.Option("--media", help="How the original files get there.", rich_help_panel=_FILES),
     ] = "symlink",
     layout_format: Annotated[
-        options.Format, typer.Option("--format", help="How the subset is laid out.")
+        options.Format,
+        typer.Option("--format", help="How the subset is laid out.", rich_help_panel=_FILES),
     ] = "original",
     dataset: Annotated[
         Path | None,
-        typer.Option("--dataset", metavar="DIR", help="Where the data set is, if it was moved."),
+        typer.Option(
+            "--dataset",
+            metavar="DIR",
+            help="Where the data set is, if it was moved.",
+            rich_help_panel=_FILES,
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
     dry_run: Annotated[
@@ -75,19 +189,35 @@ def export_subset(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels."""
+    """Turn scores into a training subset; give one of --top, --count, --threshold, --pixels.
+
+    Ends with what is kept of each class. manifest.csv in the subset says why each image is in it
+    or is not.
+    """
     with process.command_errors() as reporter:
         from curate.scores.guard import choose_scores
 
+        root = curate.load_config(config_file).root
         result = curate.export_subset(
-            choose_scores(scores or (), curate.load_config(config_file).root),
+            choose_scores(scores or (), root),
             out=out,
+            control_out=control and out.with_name(f"{out.name}-{control}"),
+            project=root,
             by=by,
             top=top,
             count=count,
             threshold=threshold,
             pixels=pixels,
             per_class=per_class,
+            per_set=per_set,
+            min_class_share=min_class_share,
+            floors=tuple(floors or ()),
+            quotas=tuple(quotas or ()),
+            drop_near_duplicates=drop_near_duplicates,
+            diverse=diverse,
+            draw=draw,
+            control=control,
+            seed=seed,
             rank_by=rank_by,
             media=media,
             format=layout_format,
@@ -108,6 +238,8 @@ def _lines(result: "ExportResult") -> list[str]:
         f"{result.selected:,} of {results.count(result.of, unit)} selected, with {share:.1%} of "
         "the pixels",
     ]
+    if result.control:
+        lines.insert(1, f"Control: {result.control}")
     if len(result.sets) > 1:
         width = max(map(len, result.sets))
         lines += [

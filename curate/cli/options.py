@@ -15,6 +15,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Regions = Literal["label_tiles", "components", "grid", "slic"]
 Compression = Literal["deflate", "zstd"]
 Level = Literal["image", "region", "pixel"]
+Control = Literal["random"]
 Media = Literal["symlink", "hardlink", "copy", "none"]
 Format = Literal["original", "folder", "list"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -42,6 +42,8 @@ class Choice:
         Highest score of a unit; NaN without any.
     reason : str
         Why a scored image is not selected.
+    notes : dict of int to (str, str)
+        Of the images of which there is more to say: a code, and why in words.
     mask_of : callable or None
         Mark the kept pixels of the image in a row, (H, W) bool; None: whole images are kept.
     """
@@ -55,6 +57,7 @@ class Choice:
     best: float
     reason: str
     mask_of: Callable[[int], NDArray[np.bool_]] | None = None
+    notes: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
 def count_kept(source: SubsetSource, choice: Choice) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from curate import errors, reporting
-from curate.selection import cuts, pixels
+from curate.selection import bounds, cuts, pixels
 from curate.selection.choice import Choice, count_kept
 from curate.selection.levels import keep_levels
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from curate.selection.source import SubsetSource
 
     Sources = Sequence[SubsetSource]
-    Chooser = Callable[[Sources, cuts.Cut, reporting.Reporter], list[Choice]]
+    Chooser = Callable[[Sources, ExportSettings, reporting.Reporter], list[Choice]]
 
 T = TypeVar("T", bound="np.generic")
 
@@ -30,59 +30,89 @@ _ONE_CLASS: Final = ("label_tiles", "components")
 """Kinds of regions that show one class each."""
 
 
-def choose_images(sources: Sources, cut: cuts.Cut, _: reporting.Reporter) -> list[Choice]:
+def choose_images(
+    sources: Sources, settings: ExportSettings, _: reporting.Reporter
+) -> list[Choice]:
     """Keep whole images."""
-    scores, px = _join(s.image_scores for s in sources), _join(s.valid_px for s in sources)
-    return _divide(sources, cuts.select(scores, cut, px), "image_scores", _keep_images)
+    keys, px = _join(s.image_keys for s in sources), _join(s.valid_px for s in sources)
+    limits = _find_bounds(sources, settings)
+    if limits is None:
+        is_selected = cuts.select(keys, settings.cut, px)
+        return _divide(sources, is_selected, "image_scores", _keep_images)
+    class_px = _join(s.scores.class_px for s in sources)
+    found = bounds.select_mixed(keys, settings.cut, px, class_px, limits)
+    choices = _divide(sources, found.is_selected, "image_scores", _keep_images)
+    return _explain_bounds(sources, choices, found)
 
 
-def choose_images_per_class(sources: Sources, cut: cuts.Cut, _: reporting.Reporter) -> list[Choice]:
+def choose_images_per_class(
+    sources: Sources, settings: ExportSettings, _: reporting.Reporter
+) -> list[Choice]:
     """Keep the best images of each class.
 
     Of each class, the images that show it are ranked by their score of that class (the column
     ``class_score``), and the best of them are kept. So an image is kept if it is among the best
     for at least one class that it shows.
     """
+    cut = settings.cut
     class_score = _join(s.scores.class_score for s in sources)
     class_px = _join(s.scores.class_px for s in sources) if cut.policy == "pixels" else None
-    is_ok = _join(s.is_ok for s in sources)
+    is_candidate = _join(s.is_candidate for s in sources)
     is_selected = np.zeros(len(class_score), np.bool_)
     for index in range(class_score.shape[1]):
-        scores = np.where(is_ok, class_score[:, index], np.nan)
+        scores = np.where(is_candidate, class_score[:, index], np.nan)
         is_selected |= cuts.select(scores, cut, None if class_px is None else class_px[:, index])
     return _divide(sources, is_selected, "image_scores", _keep_images)
 
 
-def choose_regions(sources: Sources, cut: cuts.Cut, _: reporting.Reporter) -> list[Choice]:
-    """Keep regions, whatever image they are in."""
-    scores = _join(s.region_scores for s in sources)
-    px = _join(s.scores.region_column("valid_px") for s in sources)
-    return _divide(sources, cuts.select(scores, cut, px), "region_scores", _keep_regions)
-
-
-def choose_regions_per_class(
-    sources: Sources, cut: cuts.Cut, _: reporting.Reporter
+def choose_regions(
+    sources: Sources, settings: ExportSettings, _: reporting.Reporter
 ) -> list[Choice]:
-    """Keep the best regions of each class, whatever image they are in."""
-    scores = _join(s.region_scores for s in sources)
-    class_id, px = (
-        _join(s.scores.region_column(name) for s in sources) for name in ("class_id", "valid_px")
-    )
-    is_kept = cuts.select_per_class(scores, class_id, cut, px)
+    """Keep regions, whatever image they are in."""
+    keys = _join(s.region_keys for s in sources)
+    class_id, px = _class_and_px(sources)
+    limits = _find_bounds(sources, settings)
+    if limits is None:
+        is_kept = cuts.select(keys, settings.cut, px)
+    else:
+        found = bounds.select_pure(keys, settings.cut, px, class_id, limits)
+        is_kept = found.is_selected
     return _divide(sources, is_kept, "region_scores", _keep_regions)
 
 
-def choose_pixels(sources: Sources, cut: cuts.Cut, reporter: reporting.Reporter) -> list[Choice]:
+def choose_regions_per_class(
+    sources: Sources, settings: ExportSettings, _: reporting.Reporter
+) -> list[Choice]:
+    """Keep the best regions of each class, whatever image they are in."""
+    keys = _join(s.region_keys for s in sources)
+    class_id, px = _class_and_px(sources)
+    is_kept = cuts.select_per_class(keys, class_id, settings.cut, px)
+    return _divide(sources, is_kept, "region_scores", _keep_regions)
+
+
+def choose_pixels(
+    sources: Sources, settings: ExportSettings, reporter: reporting.Reporter
+) -> list[Choice]:
     """Keep pixels, whatever image they are in; reads all labels twice, one at a time."""
-    return keep_levels(sources, partial(pixels.cut_pixels, cut=cut), pixels.one_group(), reporter)
+    limits = _find_bounds(sources, settings)
+    if limits is None:
+        find_cut = partial(pixels.cut_pixels, cut=settings.cut)
+        return keep_levels(sources, find_cut, pixels.one_group(), reporter)
+
+    def find_bounded_cut(histogram: NDArray[np.int64]) -> pixels.PixelCut:
+        counts = bounds.bound_counts(histogram, settings.cut, limits)
+        return pixels.cut_counts(histogram, counts)
+
+    groups = pixels.group_per_class(len(sources[0].provenance.classes.names))
+    return keep_levels(sources, find_bounded_cut, groups, reporter)
 
 
 def choose_pixels_per_class(
-    sources: Sources, cut: cuts.Cut, reporter: reporting.Reporter
+    sources: Sources, settings: ExportSettings, reporter: reporting.Reporter
 ) -> list[Choice]:
     """Keep the best pixels of each class, whatever image they are in; reads all labels twice."""
     groups = pixels.group_per_class(len(sources[0].provenance.classes.names))
-    return keep_levels(sources, partial(pixels.cut_pixels, cut=cut), groups, reporter)
+    return keep_levels(sources, partial(pixels.cut_pixels, cut=settings.cut), groups, reporter)
 
 
 CHOOSERS: Final[dict[str, Chooser]] = {
@@ -114,7 +144,9 @@ def make_choices(
     """
     choosers = CLASS_CHOOSERS if settings.per_class else CHOOSERS
     cut = settings.cut
-    choices = choosers[settings.by](sources, cut, reporter)
+    together = [[source] for source in sources] if settings.per_set else [sources]
+    choose = choosers[settings.by]
+    choices = [choice for each in together for choice in choose(each, settings, reporter)]
     if not (num_units := sum(choice.of for choice in choices)):
         msg = f"no {settings.by} has a score to select by. Score with --levels including it."
         raise errors.UsageError(msg)
@@ -138,6 +170,37 @@ def make_choices(
 def _join(arrays: Iterable[NDArray[T]]) -> NDArray[T]:
     """Put the rows of all data sets into one array."""
     return np.concatenate(list(arrays))
+
+
+def _class_and_px(sources: Sources) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    """Return class and valid pixels of each region, (R,) both."""
+    class_id = _join(s.scores.region_column("class_id") for s in sources)
+    return class_id, _join(s.scores.region_column("valid_px") for s in sources)
+
+
+def _find_bounds(sources: Sources, settings: ExportSettings) -> bounds.Bounds | None:
+    """Turn shares of classes into pixels of all data sets that are cut as one."""
+    names = sources[0].provenance.classes.names
+    class_px = [source.scores.class_px[source.is_ok].sum(axis=0) for source in sources]
+    return bounds.find_bounds(settings, names, np.sum(class_px, axis=0))
+
+
+def _explain_bounds(
+    sources: Sources, choices: Sequence[Choice], found: bounds.Bounded
+) -> list[Choice]:
+    """Note which images were taken, or passed over, because of a class."""
+    names, explained, start = sources[0].provenance.classes.names, [], 0
+    for source, choice in zip(sources, choices, strict=True):
+        rows = slice(start, start := start + source.num_images)
+        notes = {
+            row: ("floor", f"for the floor of {names[index]}")
+            for row, index in enumerate(found.floor_of[rows].tolist())
+            if index != bounds.NO_CLASS
+        }
+        over = np.flatnonzero(found.is_over[rows]).tolist()
+        notes |= dict.fromkeys(over, ("over_quota", "a class would exceed its quota"))
+        explained.append(replace(choice, notes=notes))
+    return explained
 
 
 def _divide(

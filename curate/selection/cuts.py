@@ -189,11 +189,22 @@ def rank(scores: NDArray[np.floating]) -> NDArray[np.int64]:
     >>> rank(np.array([0.5, np.nan, 0.9, 0.5])).tolist()
     [2, 0, 1, 3]
     """
-    order = np.argsort(-scores, kind="stable")  # NaN comes last
+    order = order_of(scores)
     ranks = np.zeros(len(scores), np.int64)
-    num_scored = int(np.count_nonzero(~np.isnan(scores)))
-    ranks[order[:num_scored]] = np.arange(1, num_scored + 1)
+    ranks[order] = np.arange(1, len(order) + 1)
     return ranks
+
+
+def order_of(scores: NDArray[np.floating]) -> NDArray[np.int64]:
+    """List the rows that have a score, best first, of equal ones the one further up first.
+
+    Examples
+    --------
+    >>> order_of(np.array([0.5, np.nan, 0.9, 0.5])).tolist()
+    [2, 0, 3]
+    """
+    num_scored = int(np.count_nonzero(~np.isnan(scores)))
+    return np.argsort(-scores, kind="stable")[:num_scored]  # NaN comes last
 
 
 def select(

@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curate import errors, reporting
 from curate.scores.provenance import refuse_other_runs
@@ -46,6 +46,8 @@ class ExportResult:
         The score files that were cut.
     classes : list of ClassShare
         Pixels of each class before and after.
+    control : str or None
+        Folder of the control that was written beside it.
     sets : dict of str to dict
         ``selected, of, pixels_kept, pixels_total`` of each data set, by its name.
     """
@@ -64,6 +66,7 @@ class ExportResult:
     scores: tuple[str, ...] = ()
     classes: list[chosen.ClassShare] = field(default_factory=list)
     sets: dict[str, dict[str, int]] = field(default_factory=dict)
+    control: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
@@ -75,6 +78,8 @@ def export_subset(
     scores: Path | str | Sequence[Path | str],
     *,
     out: Path | str,
+    control_out: Path | str | None = None,
+    project: Path | None = None,
     reporter: reporting.Reporter | None = None,
     **options: Any,  # noqa: ANN401
 ) -> ExportResult:
@@ -88,6 +93,11 @@ def export_subset(
     out : Path
         New folder: it is there complete, or not at all. Beside the subset it holds
         ``manifest.csv``, one row an image of the data sets, and ``subset.json``.
+    control_out : Path, optional
+        With ``control``: another new folder, for the control, `out` being what it stands beside.
+        Without it, the control is what is written to `out`.
+    project : Path, optional
+        Folder of curate.toml, where what was seen of images is kept; by default the current one.
     **options
         Fields of `curate.selection.settings.ExportSettings`: exactly one of ``top="30%"``,
         ``count``, ``threshold`` and ``pixels``, and whatever else differs from the defaults.
@@ -105,23 +115,52 @@ def export_subset(
     settings, reporter = ExportSettings(**options), reporter or reporting.LogReporter()
     paths = [Path(scores)] if isinstance(scores, str | Path) else [Path(each) for each in scores]
     folder = Path(os.path.realpath(out))
+    beside = settings.control and control_out and Path(os.path.realpath(control_out))
     with ExitStack() as stack:
         sources = _open_sources(stack, paths, settings, is_one_folder=True)
-        if not settings.dry_run:
-            subset_folder.check_out(folder, sources, overwrite=settings.overwrite)
+        for place in (folder, beside):
+            if place and not settings.dry_run:
+                subset_folder.check_out(place, sources, overwrite=settings.overwrite)
         _tell_sources(sources, reporter)
-        choices = _choose(sources, settings, reporter)
-        sizes = [
-            _measure(source, choice, settings, reporter)
-            for source, choice in zip(sources, choices, strict=True)
-        ]
-        result = _describe(sources, choices, folder, settings, sizes)
-        chosen.warn_of_losses(result.classes, settings, reporter)
-        if not settings.dry_run:
-            subset_folder.write_subset(
-                folder, sources, choices, settings, result.to_json(), reporter
-            )
-    return result
+        sources, choices = _choose(sources, settings, project or Path.cwd(), reporter)
+        drawn = choices
+        if settings.control:
+            drawn = control.match_at_random(sources, choices, settings, reporter)
+        subsets = [_Subset(folder, sources, drawn, settings)]
+        if beside:
+            plain = replace(settings, control=None)
+            subsets = [_Subset(folder, sources, choices, plain), subsets[0]._replace(out=beside)]
+        results = _write_all(subsets, reporter)
+        chosen.warn_of_losses(results[0].classes, settings, reporter)
+    return replace(results[0], control=str(beside) if beside else None)
+
+
+class _Subset(NamedTuple):
+    """What is to be written into a folder."""
+
+    out: Path
+    sources: Sequence[SubsetSource]
+    choices: Sequence[chosen.Choice]
+    settings: ExportSettings
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is anything to write."""
+        is_any = any(choice.is_selected.any() for choice in self.choices)
+        return is_any and not self.settings.dry_run
+
+
+def _write_all(subsets: Sequence[_Subset], reporter: reporting.Reporter) -> list[ExportResult]:
+    """Make sure that all files are there, then write the subsets."""
+    results = []
+    for each in subsets:
+        pairs = zip(each.sources, each.choices, strict=True)
+        sizes = [_measure(*pair, each.settings, reporter) for pair in pairs]
+        results.append(_describe(each, sizes))
+    for each, result in zip(subsets, results, strict=True):
+        if each.is_written:
+            subset_folder.write_subset(*each, result.to_json(), reporter)
+    return results
 
 
 def export_jointly(
@@ -155,17 +194,14 @@ def export_jointly(
         for source, folder in zip(sources, folders, strict=True):
             if not settings.dry_run:
                 subset_folder.check_out(folder, [source], overwrite=settings.overwrite)
-        choices = _choose(sources, settings, reporter)
-        found = [([s], [c], f) for s, c, f in zip(sources, choices, folders, strict=True)]
-        sizes = [_measure(source, choice, settings, reporter) for [source], [choice], _ in found]
-        results = [
-            _describe(*each, settings, [size]) for each, size in zip(found, sizes, strict=True)
+        sources, choices = _choose(sources, settings, Path.cwd(), reporter)
+        if settings.control:
+            choices = control.match_at_random(sources, choices, settings, reporter)
+        subsets = [
+            _Subset(folder, [source], [choice], settings)
+            for source, choice, folder in zip(sources, choices, folders, strict=True)
         ]
-        for (own, choice, folder), result in zip(found, results, strict=True):
-            if not settings.dry_run and choice[0].is_selected.any():
-                told = result.to_json()
-                subset_folder.write_subset(folder, own, choice, settings, told, reporter)
-    return results
+        return _write_all(subsets, reporter)
 
 
 def _open_sources(
@@ -220,14 +256,9 @@ def _tell_sources(sources: Sequence[SubsetSource], reporter: reporting.Reporter)
         )
 
 
-def _describe(
-    sources: Sequence[SubsetSource],
-    choices: Sequence[chosen.Choice],
-    out: Path,
-    settings: ExportSettings,
-    sizes: Sequence[int | None],
-) -> ExportResult:
+def _describe(subset: _Subset, sizes: Sequence[int | None]) -> ExportResult:
     """Say what is, or would be, exported."""
+    out, sources, choices, settings = subset
     pairs = list(zip(sources, choices, strict=True))
     sets = {
         source.name: {
@@ -243,7 +274,10 @@ def _describe(
     return ExportResult(
         out=out,
         by=settings.by,
-        **sums,
+        selected=sums["selected"],
+        of=sums["of"],
+        pixels_kept=sums["pixels_kept"],
+        pixels_total=sums["pixels_total"],
         rank_by=sources[0].rank_by,
         images_selected=sum(int(choice.is_selected.sum()) for choice in choices),
         images_of=sum(source.num_images for source in sources),
@@ -256,17 +290,22 @@ def _describe(
 
 
 def _choose(
-    sources: Sequence[SubsetSource], settings: ExportSettings, reporter: reporting.Reporter
-) -> list[chosen.Choice]:
-    """Choose what to keep."""
+    sources: Sequence[SubsetSource],
+    settings: ExportSettings,
+    project: Path,
+    reporter: reporting.Reporter,
+) -> tuple[list[SubsetSource], list[chosen.Choice]]:
+    """Choose what to keep; return the data sets, too, as they were chosen from."""
     for source in sources:
         check_paths(source)
         if settings.reads_all_labels:
             check_files(source, source.is_ok, settings.files_needed)
-    choices = choose.make_choices(sources, settings, reporter)
-    if settings.control is None:
-        return choices
-    return control.match_at_random(sources, choices, settings, reporter)
+    ordered = list(sources)
+    if settings.drop_near_duplicates or settings.draw or settings.diverse:
+        from curate.selection import candidates  # here: it looks at images, which takes more
+
+        ordered = candidates.prepare_candidates(sources, settings, project, reporter)
+    return ordered, choose.make_choices(ordered, settings, reporter)
 
 
 def _measure(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.records import SUBSET_RECORD
-from curate.scores.arrow import text_scalar, to_arrow
+from curate.scores.arrow import text_scalar, texts_to_arrow, to_arrow
 from curate.selection.cuts import rank
 
 if TYPE_CHECKING:
@@ -42,16 +42,20 @@ def tabulate_choices(sources: Sequence[SubsetSource], choices: Sequence[Choice])
     table : pyarrow.Table
         One row an image: ``score`` and ``rank`` are those of what ``rank_by`` names, ``rank`` is 1
         for the best and null where there is no score, and paths are those inside the data set.
-        ``reason`` is ``selected``, why not, or the status of an image that was not scored. Of
-        several data sets, ids and paths begin with the name of theirs.
+        ``reason`` is ``selected``, why not, or the status of an image that was not scored, and
+        ``why`` says it in words: ``kept: 12th of 479``. Of several data sets, ids and paths begin
+        with the name of theirs.
     """
     ranks = rank(np.concatenate([source.image_scores for source in sources]))
     ends = np.cumsum([source.num_images for source in sources])
     each = zip(sources, choices, np.split(ranks, ends[:-1]), strict=True)
-    return pa.concat_tables([_tabulate(*those) for those in each])
+    num_ranked = int(ranks.max(initial=0))
+    return pa.concat_tables([_tabulate(*those, num_ranked) for those in each])
 
 
-def _tabulate(source: SubsetSource, choice: Choice, ranks: NDArray[np.int64]) -> pa.Table:
+def _tabulate(
+    source: SubsetSource, choice: Choice, ranks: NDArray[np.int64], num_ranked: int
+) -> pa.Table:
     """Tabulate the images of one data set."""
     scores = source.image_scores
     has_no_score = np.isnan(scores)
@@ -59,6 +63,14 @@ def _tabulate(source: SubsetSource, choice: Choice, ranks: NDArray[np.int64]) ->
         to_arrow(has_no_score), text_scalar("not_scored"), text_scalar(choice.reason)
     )
     reasons = pc.if_else(to_arrow(source.is_ok), why_not, source.texts("status"))
+    reasons = pc.if_else(to_arrow(choice.is_selected), text_scalar("selected"), reasons)
+    codes = dict.fromkeys(source.left_out, "near_duplicate")
+    codes |= {r: code for r, (code, _) in choice.notes.items() if not choice.is_selected[r]}
+    if codes:
+        coded = reasons.to_pylist()
+        for row, code in codes.items():
+            coded[row] = code
+        reasons = texts_to_arrow(coded)
     return pa.table(
         {
             "id": _prefixed(source, "id"),
@@ -68,11 +80,42 @@ def _tabulate(source: SubsetSource, choice: Choice, ranks: NDArray[np.int64]) ->
             "rank_by": pa.repeat(text_scalar(source.rank_by), source.num_images),
             "kept_px": to_arrow(choice.kept_px),
             "valid_px": to_arrow(source.scores.image_column("valid_px")),
-            "reason": pc.if_else(to_arrow(choice.is_selected), text_scalar("selected"), reasons),
+            "reason": reasons,
+            "why": texts_to_arrow(_explain(source, choice, ranks, num_ranked)),
             "image_path": _prefixed(source, "image_path"),
             "label_path": _prefixed(source, "label_path"),
         }
     )
+
+
+def _explain(
+    source: SubsetSource, choice: Choice, ranks: NDArray[np.int64], num_ranked: int
+) -> list[str]:
+    """Say in words why each image is in the subset, or is not."""
+    valid_px = source.valid_px
+    texts = []
+    for row, (is_kept, rank_of) in enumerate(
+        zip(choice.is_selected.tolist(), ranks.tolist(), strict=True)
+    ):
+        parts = [f"{_ordinal(rank_of)} of {num_ranked:,}"] if rank_of else []
+        if row in source.left_out:
+            parts.append(source.left_out[row])
+        elif row in choice.notes:
+            parts.append(choice.notes[row][1])
+        elif not rank_of:
+            parts.append("not scored")
+        elif not is_kept:
+            parts.append(choice.reason.replace("_", " "))
+        if is_kept and choice.kept_px[row] < valid_px[row]:
+            parts.append(f"{choice.kept_px[row] / valid_px[row]:.1%} of its pixels")
+        texts.append(f"{'kept' if is_kept else 'dropped'}: {', '.join(parts)}")
+    return texts
+
+
+def _ordinal(number: int) -> str:
+    """Write a place: ``1st``, ``12th``, ``23rd``."""
+    last = 0 if number // 10 % 10 == 1 else number % 10
+    return f"{number:,}" + {1: "st", 2: "nd", 3: "rd"}.get(last, "th")
 
 
 def _prefixed(source: SubsetSource, name: str) -> pa.LargeStringArray:

@@ -13,6 +13,7 @@ from curate.selection import cuts, formats, placement
 from curate.selection.source import PATHS, SubsetSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 RANKABLE: Final = {
@@ -56,11 +57,27 @@ class ExportSettings:
         (`ScoreFile.streams`); with ``pixel`` that needs their maps. With ``image`` also
         ``image_score``, ``region_score`` and ``pixel_score``, and the same of weights; there
         `per_class` needs ``score``. By default what the score file names as its ``rank_by``.
+    per_set : bool
+        Whether share, count or pixels are taken within each data set, where there are several.
+    min_class_share : str or float, optional
+        Share of the pixels of each class that is kept at least: ``20%``.
+    floors, quotas : sequence of str
+        The same for single classes, and the share that is kept at most: ``sign=40%``. Floors are
+        reached first, then the best of what is left are taken within the quotas until as much is
+        kept as was asked for. Not with `per_class`.
+    drop_near_duplicates : bool
+        Whether of images that are equal or nearly so only the best is kept.
+    diverse : bool
+        Whether, of twice as many of the best images, those are kept that differ most from each
+        other, by k-centre on frozen features. Only with ``image``.
+    draw : bool
+        Whether images, regions or pixels are drawn at random, in proportion to what ranks them,
+        and not the best taken.
     control : str, optional
         ``random``: in place of what is selected, as many pixels of each class, drawn at random
         by the unit `by`; see `curate.selection.control`.
     seed : int
-        What the control is drawn by.
+        What is drawn at random, is drawn by it.
     media : str
         ``symlink``, ``hardlink``, ``copy`` or ``none``: how original files get there. With
         ``none`` they are not even looked at, so that they need not be there; labels are read
@@ -88,6 +105,13 @@ class ExportSettings:
     pixels: int | None = None
     per_class: bool = False
     rank_by: str | None = None
+    per_set: bool = False
+    min_class_share: str | float | None = None
+    floors: Sequence[str] = ()
+    quotas: Sequence[str] = ()
+    drop_near_duplicates: bool = False
+    diverse: bool = False
+    draw: bool = False
     control: str | None = None
     seed: int = 0
     media: str = "symlink"
@@ -116,6 +140,7 @@ class ExportSettings:
                 "--per-class: leave one of them out."
             )
             raise errors.UsageError(msg)
+        self._check_ways()
         usable = formats.FORMATS[self.format].media
         if self.media not in usable:
             msg = (
@@ -123,6 +148,43 @@ class ExportSettings:
                 f"contradicts --media {self.media}: use --media {' or '.join(usable)}."
             )
             raise errors.UsageError(msg)
+
+    def _check_ways(self) -> None:
+        """Refuse ways of choosing that contradict each other."""
+        policy = self.cut.policy
+        by_class = self.per_class and self.by == "image"
+        for is_asked, is_wrong, message in (
+            (
+                self.is_bounded,
+                self.per_class,
+                "--min-class-share, --floor and --quota bound what one cut keeps of each class, "
+                "--per-class cuts each class by itself: use one of them.",
+            ),
+            (
+                self.draw or self.diverse,
+                policy == "threshold",
+                f"--threshold {self.threshold} keeps all above it, so that nothing is left to "
+                "--draw or --diverse: use --top, --count or --pixels.",
+            ),
+            (
+                self.draw or self.diverse,
+                by_class,
+                "--draw and --diverse need one order of all images, and --per-class has one for "
+                "each class: leave it out, or use --floor and --quota.",
+            ),
+            (
+                self.diverse,
+                self.by != "image",
+                f"--diverse compares whole images, and contradicts --by {self.by}.",
+            ),
+        ):
+            if is_asked and is_wrong:
+                raise errors.UsageError(message)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Tell whether classes have a floor or a quota."""
+        return bool(self.min_class_share is not None or self.floors or self.quotas)
 
     @cached_property
     def cut(self) -> cuts.Cut:
@@ -155,7 +217,9 @@ class ExportSettings:
     def to_json(self) -> dict[str, Any]:
         """Return what the record of a subset says about how it was selected."""
         names = ["per_class", "rank_by", "media", "format"]
-        names += ["control", "seed"] if self.control else []
+        ways = ("per_set", "min_class_share", "floors", "quotas", "drop_near_duplicates", "diverse")
+        names += [name for name in (*ways, "draw", "control") if getattr(self, name)]
+        names += ["seed"] if self.control or self.draw else []
         return {"by": self.by, self.cut.policy: self.cut.value} | {
             name: getattr(self, name) for name in names
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate import errors, records
+from curate import errors, records, seeding
 from curate.data import dataset, idmap_files, labels
 from curate.scores import arrow, schema
 from curate.scores.provenance import Provenance, parse_provenance
 from curate.selection import cuts, placement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +31,8 @@ PATHS: Final = ("image_path", "label_path")
 """Columns of the image table that name files of the data set."""
 
 _NUM_NAMED: Final = 3
+_LEAST_CHANCE: Final = 1e-3
+"""What a score of 0 counts as where it is drawn by: never quite impossible."""
 _LEADS_OUT: Final = r"^$|(^|/)\.{0,2}(/|$)|\x00"
 
 
@@ -49,6 +51,12 @@ class SubsetSource:
         What stands before ids and paths in a subset of several data sets: ``gta5/``.
     is_joined : bool
         Whether it is cut as one with others, so that weights must be comparable between them.
+    left_out : mapping of int to str
+        Rows of images that are no candidates though they were scored, and why.
+    image_order : (N,) float64, optional
+        What images are chosen by in place of their scores.
+    draw_seed : int, optional
+        What units are drawn by, in proportion to their scores; by default the best are taken.
     """
 
     scores: ScoreFile
@@ -56,6 +64,9 @@ class SubsetSource:
     rank_by: str = "score"
     prefix: str = ""
     is_joined: bool = False
+    left_out: Mapping[int, str] = field(default_factory=dict)
+    image_order: NDArray[np.float64] | None = None
+    draw_seed: int | None = None
 
     @property
     def name(self) -> str:
@@ -71,6 +82,13 @@ class SubsetSource:
     def is_ok(self) -> NDArray[np.bool_]:
         """Tell which images were scored, (N,)."""
         return self.scores.is_ok
+
+    @cached_property
+    def is_candidate(self) -> NDArray[np.bool_]:
+        """Tell which images can be chosen, (N,)."""
+        is_candidate = self.is_ok.copy()
+        is_candidate[list(self.left_out)] = False
+        return is_candidate
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -113,14 +131,38 @@ class SubsetSource:
 
     @cached_property
     def image_scores(self) -> NDArray[np.float64]:
-        """Return the scores that rank images, (N,); NaN for images that were not scored."""
+        """Return the scores that rank images, (N,); NaN for images that are no candidates."""
         values = self.scores.image_column(self._column) * self._unit
-        return np.where(self.is_ok, values, np.nan)
+        return np.where(self.is_candidate, values, np.nan)
+
+    @property
+    def image_keys(self) -> NDArray[np.float64]:
+        """Return what images are chosen by, highest first, (N,); NaN as in `image_scores`."""
+        if self.image_order is not None:
+            return self.image_order
+        return self._draw_keys(self.image_scores, "image")
+
+    @property
+    def region_keys(self) -> NDArray[np.float64]:
+        """Return what regions are chosen by, highest first, (R,); NaN as in `region_scores`."""
+        return self._draw_keys(self.region_scores, "region")
+
+    def _draw_keys(self, scores: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+        """Draw a key for each unit; in their order, units are drawn in proportion to their scores.
+
+        Keys ``log(u) / score``, u uniform in (0, 1): Efraimidis and Spirakis, doi
+        10.1016/j.ipl.2005.11.003.
+        """
+        if self.draw_seed is None:
+            return scores
+        rng = seeding.stable_rng(self.draw_seed, "draw", unit, self.name)
+        drawn = np.log1p(-rng.random(len(scores)))
+        return np.asarray(drawn / np.maximum(scores, _LEAST_CHANCE))
 
     @cached_property
     def region_scores(self) -> NDArray[np.float64]:
-        """Return the scores that rank regions, (R,); NaN in images that were not scored."""
-        is_ok = self.is_ok[self.scores.region_column("image")]
+        """Return the scores that rank regions, (R,); NaN in images that are no candidates."""
+        is_ok = self.is_candidate[self.scores.region_column("image")]
         values = self.scores.region_column(self._column) * self._unit
         return np.where(is_ok, values, np.nan)
 
@@ -164,6 +206,10 @@ class SubsetSource:
             If the label cannot be read, or has another size than when it was scored.
         """
         cells = self.scores.pixel_levels(self.id_of(row), of=self.rank_by)
+        if self.draw_seed is not None:
+            rng = seeding.stable_rng(self.draw_seed, "draw", "pixel", self.name, self.id_of(row))
+            chances = np.maximum(cells / 255, _LEAST_CHANCE)
+            cells = np.rint(255 * rng.random(cells.shape) ** (1 / chances)).astype(np.uint8)
         label_map = self.read_labels(row)
         return self.to_pixels(cells, row).astype(np.uint8), label_map
 

@@ -64,6 +64,6 @@ def test_images_alike_through_others_are_one_group(monkeypatch):
                 for name in "abcdef"
             ]
 
-    monkeypatch.setattr(likeness, "_like_pairs", lambda _: iter([(1, 4), (0, 4), (2, 3)]))
+    monkeypatch.setattr(likeness, "like_pairs", lambda _: iter([(1, 4), (0, 4), (2, 3)]))
     groups = likeness.group_repeats(Survey())
     assert groups == [["a.png", "b.png", "e.png"], ["c.png", "d.png"]]

@@ -9,7 +9,16 @@ import pytest
 from typer.main import get_command
 
 from curate.cli.app import COMMANDS, app
-from curate.cli.options import Compression, Device, Format, Level, Media, Precision, Regions
+from curate.cli.options import (
+    Compression,
+    Control,
+    Device,
+    Format,
+    Level,
+    Media,
+    Precision,
+    Regions,
+)
 from curate.config import FitConfig, ScoreConfig
 from curate.records import LEVELS
 
@@ -23,9 +32,10 @@ OPTIONS = {
     "score": "--out --run --trust-run --config --layout --id-map --image-pattern --label-pattern "
     "--split --levels --stride --regions --compression --stream-maps --shard --workers "
     "--device --fix-list --resume --overwrite --json",
-    "merge": "--out --config --overwrite --json",
-    "export-subset": "--scores --config --top --count --threshold --pixels --per-class --by "
-    "--rank-by --out --media --format --dataset --overwrite --dry-run --json",
+    "merge": "--partial --out --config --overwrite --json",
+    "export-subset": "--scores --config --top --count --threshold --pixels --per-class --per-set "
+    "--min-class-share --floor --quota --drop-near-duplicates --diverse --draw --control --seed "
+    "--by --rank-by --out --media --format --dataset --overwrite --dry-run --json",
     "audit": "--run --trust-run --config --real --layout --id-map --image-pattern "
     "--label-pattern --split --corruptions --images --seed --device --out --overwrite --json",
     "compare": "--out --config --arms --reference --seeds --num-real --draws --curve --workers "
@@ -97,11 +107,13 @@ def test_choices_are_those_of_the_library():
     from curate.scoring.regions import REGION_KINDS
     from curate.selection.formats import FORMATS
     from curate.selection.placement import MEDIA
+    from curate.selection.settings import CONTROLS
 
     assert get_args(Level) == LEVELS
     assert get_args(Regions) == tuple(REGION_KINDS)
     assert get_args(Compression) == tuple(COMPRESSIONS)
     assert get_args(Media) == tuple(MEDIA)
+    assert get_args(Control) == CONTROLS
     assert get_args(Format) == tuple(FORMATS)
 
 

@@ -20,9 +20,37 @@ DONE = Result(
     pixels_kept=300,
     pixels_total=1000,
     dry_run=False,
+    control=None,
     sets={"gta5": {"selected": 144, "of": 479}},
     classes=[ClassShare("road", 900, 290), ClassShare("sign", 100, 10), ClassShare("sky", 0, 0)],
 )
+
+
+PLAIN = {
+    "out": Path("subset"),
+    "control_out": None,
+    "by": "image",
+    "top": None,
+    "count": None,
+    "threshold": None,
+    "pixels": None,
+    "per_class": False,
+    "per_set": False,
+    "min_class_share": None,
+    "floors": (),
+    "quotas": (),
+    "drop_near_duplicates": False,
+    "diverse": False,
+    "draw": False,
+    "control": None,
+    "seed": 0,
+    "rank_by": None,
+    "media": "symlink",
+    "format": "original",
+    "dataset": None,
+    "overwrite": False,
+    "dry_run": False,
+}
 
 
 @pytest.fixture
@@ -72,37 +100,26 @@ def test_pixels_are_counted_by_image(run, workflow):
     assert "144 of 479 images selected" in done.stdout
 
 
-def test_defaults_are_passed_on(run, calls):
+def test_defaults_are_passed_on(run, calls, tmp_path):
     run("export-subset", "--scores", "weights.h5", "--top", "30%")
     args, options = calls[0]
     assert args == ([Path("weights.h5")],)
     del options["reporter"]
-    assert options == {
-        "out": Path("subset"),
-        "by": "image",
-        "top": "30%",
-        "count": None,
-        "threshold": None,
-        "pixels": None,
-        "per_class": False,
-        "rank_by": None,
-        "media": "symlink",
-        "format": "original",
-        "dataset": None,
-        "overwrite": False,
-        "dry_run": False,
-    }
+    assert options.pop("project") == tmp_path
+    assert options == PLAIN | {"top": "30%"}
 
 
 def test_flags_are_passed_on(run, calls):
     flags = (
         "--scores w.h5 --count 5 --threshold 0.5 --pixels 9 --per-class --by region "
-        "--rank-by pixel_score --out o --media copy --format folder --dataset moved --overwrite"
+        "--rank-by pixel_score --out o --media copy --format folder --dataset moved --overwrite "
+        "--per-set --min-class-share 20% --floor sign=40% --floor pole=0.5 --quota road=20% "
+        "--drop-near-duplicates --diverse --draw --control random --seed 3"
     )
     assert run("export-subset", *flags.split()).exit_code == 0
     _, options = calls[0]
-    del options["reporter"]
-    assert options == {
+    del options["reporter"], options["project"]
+    assert options == PLAIN | {
         "out": Path("o"),
         "by": "region",
         "top": None,
@@ -115,6 +132,16 @@ def test_flags_are_passed_on(run, calls):
         "format": "folder",
         "dataset": Path("moved"),
         "overwrite": True,
+        "control_out": Path("o-random"),
+        "per_set": True,
+        "min_class_share": "20%",
+        "floors": ("sign=40%", "pole=0.5"),
+        "quotas": ("road=20%",),
+        "drop_near_duplicates": True,
+        "diverse": True,
+        "draw": True,
+        "control": "random",
+        "seed": 3,
         "dry_run": False,
     }
 

@@ -176,5 +176,15 @@ def manifest(out):
         return {row["id"].removeprefix("images/"): row for row in csv.DictReader(file)}
 
 
+def class_px(*folders):
+    """Pixels of each id in all labels of subsets."""
+    found = {7: 0, 8: 0}
+    for path in (path for folder in folders for path in folder.rglob("labels/*.png")):
+        with Image.open(path) as label:
+            ids = np.asarray(label)
+        found = {each: count + int((ids == each).sum()) for each, count in found.items()}
+    return found
+
+
 def left_beside(out):
     return [path.name for path in out.parent.iterdir() if "partial" in path.name]

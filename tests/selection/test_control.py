@@ -2,23 +2,11 @@
 
 from itertools import chain
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from curate.errors import StoreError, UsageError
 from curate.selection.export import export_jointly, export_subset
-from tests.selection.making import LABELS, Warnings, label_ids, manifest, write_scores
-
-
-def class_px(*folders):
-    """Pixels of each id in all labels of subsets."""
-    found = {7: 0, 8: 0}
-    for path in (path for folder in folders for path in folder.rglob("labels/*.png")):
-        with Image.open(path) as label:
-            ids = np.asarray(label)
-        found = {each: count + int((ids == each).sum()) for each, count in found.items()}
-    return found
+from tests.selection.making import LABELS, Warnings, class_px, label_ids, manifest, write_scores
 
 
 @pytest.fixture
