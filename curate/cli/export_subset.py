@@ -174,6 +174,17 @@ def export_subset(
         options.Format,
         typer.Option("--format", help="How the subset is laid out.", rich_help_panel=_FILES),
     ] = "original",
+    label_ids: Annotated[
+        options.LabelIds | None,
+        typer.Option(
+            "--label-ids",
+            help="What labels hold: the data set's ids (for original and adaptsegnet the default), "
+            "the index of each class (for others), or Cityscapes' train ids.",
+        ),
+    ] = None,
+    weight_maps: Annotated[
+        bool, typer.Option("--weight-maps", help="Write the weight of each pixel, too, as images.")
+    ] = False,
     dataset: Annotated[
         Path | None,
         typer.Option(
@@ -221,6 +232,8 @@ def export_subset(
             rank_by=rank_by,
             media=media,
             format=layout_format,
+            label_ids=label_ids,
+            weight_maps=weight_maps,
             dataset=dataset,
             overwrite=overwrite,
             dry_run=dry_run,

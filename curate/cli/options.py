@@ -17,7 +17,8 @@ Compression = Literal["deflate", "zstd"]
 Level = Literal["image", "region", "pixel"]
 Control = Literal["random"]
 Media = Literal["symlink", "hardlink", "copy", "none"]
-Format = Literal["original", "folder", "list"]
+Format = Literal["original", "folder", "list", "mmseg", "daformer", "adaptsegnet"]
+LabelIds = Literal["raw", "classes", "train"]
 
 RENAMED = {"--kinds": "--corruptions", "--labels": "--id-map"}
 """Options that earlier versions had, and what they are called now."""

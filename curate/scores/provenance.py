@@ -24,11 +24,12 @@ class _Record(BaseModel):
 
 
 class DatasetProvenance(_Record):
-    """The data set that was scored, and how many images it has."""
+    """The data set that was scored, how many images it has, and what is black and white in it."""
 
     layout: str
     name: str = ""
     images: int | None = None
+    range: tuple[float, float] | None = None
 
 
 class ClassesProvenance(_Record):

@@ -6,22 +6,16 @@ import errno
 import os
 import re
 import shutil
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from curate.errors import StoreError
+from curate.files import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from curate.data.idmaps import IdMap
-    from curate.selection.source import SubsetSource
 
 _LEADS_OUT: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0" + ("" if os.sep == "/" else r"|[:\\]"))
 
@@ -51,9 +45,10 @@ def join_inside(folder: Path | str, relative: str) -> str:
 
 
 def symlink(source: str, target: str) -> None:
-    """Link to the absolute path of the original."""
+    """Link to the original by the way from here to there, so that both can be moved together."""
+    folder, name = _find_original(source)
     try:
-        os.symlink(_original(source), target)  # noqa: PTH211
+        os.symlink(f"{_way(folder, target.rpartition('/')[0])}/{name}", target)  # noqa: PTH211
     except OSError as error:
         _explain(error, "symlink", source, target, "copy")
         raise
@@ -95,33 +90,11 @@ Where something is already, they raise `FileExistsError`.
 
 
 @dataclass(frozen=True, slots=True)
-class SubsetItem:
-    """One selected image.
-
-    Attributes
-    ----------
-    id : str
-        Begins with `Placement.prefix`.
-    image_path, label_path : str
-        Paths inside the data set, ``/``-separated.
-    keep : (H, W) bool, or None
-        Pixels that keep their label; None = all, so that the label stays as it is.
-    """
-
-    id: str
-    image_path: str
-    label_path: str
-    keep: NDArray[np.bool_] | None
-
-
-@dataclass(frozen=True, slots=True)
 class Placement:
     """Puts the files of a subset in place.
 
     Attributes
     ----------
-    source : SubsetSource
-        The data set that original files and labels are taken from.
     folder : Path
         Where to write now.
     final : Path
@@ -130,49 +103,33 @@ class Placement:
         Key of `MEDIA`.
     written : list of Path
         Files whose content is new, unlike that of links to files that were there before.
-    prefix : str
-        Folder of the data set in a subset of several, ``gta5/``; empty in a subset of one.
     """
 
-    source: SubsetSource
     folder: Path
     final: Path
     media: str
     written: list[Path] = field(default_factory=list)
-    prefix: str = ""
     _folders: set[str] = field(default_factory=set)
 
-    def turn_to(self, source: SubsetSource, prefix: str) -> Placement:
-        """Go on with the images of another data set of the same subset."""
-        return replace(self, source=source, prefix=prefix)
-
-    def own_path(self, path: str) -> str:
-        """Return where a file has its own name: its path in the data set, below its folder."""
-        return f"{self.prefix}{path}"
-
-    def original(self, path: str) -> str:
-        """Return where a file of the data set is; `check_paths` made sure that it is inside."""
-        return f"{self.source.root}/{path}"
-
-    def place(self, path: str, relative: str) -> None:
-        """Link or copy a file of the data set into the subset."""
+    def place(self, original: str, relative: str) -> None:
+        """Link or copy a file, named by its absolute path, into the subset."""
         if self.media == "none":
             return
         target = self._make_room(relative)
         try:
-            MEDIA[self.media](self.original(path), target)
+            MEDIA[self.media](original, target)
         except FileExistsError:
             raise _taken(relative) from None
         if self.media == "copy":
             self.written.append(Path(target))
 
-    def mask_label(self, path: str, keep: NDArray[np.bool_], id_map: IdMap | None = None) -> None:
-        """Write a label of the data set with the other pixels ignored, under its own path.
+    def write(self, relative: str, content: bytes) -> None:
+        """Write a new file of the subset; errors as `new_file`."""
+        atomic.create_file(self.new_file(relative), content)
 
-        It is read with the data set's id map, or with another one.
-        """
-        id_map = id_map or self.source.id_map
-        self.source.write_masked_label(path, self.new_file(self.own_path(path)), keep, id_map)
+    def open(self, relative: str) -> BinaryIO:
+        """Open a new file of the subset for writing, which the caller closes."""
+        return self.new_file(relative).open("xb")
 
     def new_file(self, relative: str) -> Path:
         """Return where a new file of the subset goes, and make the folders above it.
@@ -188,9 +145,10 @@ class Placement:
         self.written.append(target)
         return target
 
-    def final_path(self, relative: str) -> str:
-        """Return the path that a file of the subset will have."""
-        return join_inside(self.final, relative)
+    def way_to(self, original: str) -> str:
+        """Return the relative path that leads from the subset to a file outside of it."""
+        folder, name = _find_original(original)
+        return f"{_way(folder, str(self.final))}/{name}"
 
     def _make_room(self, relative: str) -> str:
         """Make the folders above a path of the subset."""
@@ -205,37 +163,6 @@ class Placement:
         return target
 
 
-class Format(ABC):
-    """An export format: writes the selected images one after the other.
-
-    Parameters
-    ----------
-    placement : Placement
-        Of the first data set; where there are several, their images come one set after the other,
-        and `placement` is that of the set at hand.
-    """
-
-    needs_label_maps: ClassVar[bool] = False
-    """Whether labels are rewritten as class indices."""
-
-    places_only: ClassVar[bool] = False
-    """Whether, where no label is rewritten, original files are placed and nothing else is done."""
-
-    media: ClassVar[tuple[str, ...]] = tuple(MEDIA)
-    """Keys of `MEDIA` that make sense."""
-
-    def __init__(self, placement: Placement) -> None:
-        self.placement = placement
-
-    @abstractmethod
-    def add(self, item: SubsetItem) -> None:
-        """Write one image and its label."""
-
-    def finish(self) -> None:
-        """Write what can be written only once all images are known."""
-        return
-
-
 def _taken(relative: str) -> StoreError:
     """Say that two files of a subset need the same path."""
     return StoreError(
@@ -246,9 +173,23 @@ def _taken(relative: str) -> StoreError:
 
 def _original(source: str) -> str:
     """Return the absolute path of the file itself, which links in the data set may lead to."""
+    return "/".join(_find_original(source))
+
+
+def _find_original(source: str) -> tuple[str, str]:
+    """Return the real folder and the name of the file itself."""
     folder, _, name = source.rpartition("/")
     path = f"{_real_folder(folder)}/{name}"
-    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
+    if os.path.islink(path):  # noqa: PTH114
+        path = os.path.realpath(path)
+    folder, _, name = path.rpartition("/")
+    return folder, name
+
+
+@lru_cache(maxsize=1024)
+def _way(folder: str, start: str) -> str:
+    """Return the relative path from one folder to another."""
+    return os.path.relpath(folder, _real_folder(start))
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ import numpy as np
 
 from curate import errors, records
 from curate.selection import cuts, formats, placement
+from curate.selection.dialect import make_label_ids
 from curate.selection.source import PATHS, SubsetSource
 
 if TYPE_CHECKING:
@@ -83,8 +84,15 @@ class ExportSettings:
         ``none`` they are not even looked at, so that they need not be there; labels are read
         only where they are rewritten.
     format : str
-        ``original`` keeps names and layout; ``folder`` is images/ and labels/ with class
-        indices; ``list`` is two lists of paths.
+        A key of `curate.selection.formats.FORMATS`: ``original`` keeps names and layout,
+        ``folder`` is images/ and labels/, ``list`` is two lists of paths, others are what the
+        trainers that they are named after read.
+    label_ids : str, optional
+        What labels hold: ``raw``, the ids of the data set; ``classes``, the index of each class;
+        ``train``, Cityscapes' train ids. By default ``raw`` for ``original`` and ``adaptsegnet``,
+        else ``classes``.
+    weight_maps : bool
+        Whether the weight of each pixel is written, too, as 8-bit images beside the labels.
     dataset : Path, optional
         Where the data set is now, if it was moved.
     overwrite : bool
@@ -116,6 +124,8 @@ class ExportSettings:
     seed: int = 0
     media: str = "symlink"
     format: str = "original"
+    label_ids: str | None = None
+    weight_maps: bool = False
     dataset: Path | str | None = None
     overwrite: bool = False
     dry_run: bool = False
@@ -141,11 +151,18 @@ class ExportSettings:
             )
             raise errors.UsageError(msg)
         self._check_ways()
+        written = formats.FORMATS[self.format].label_ids
+        if self.label_ids not in (None, *written):
+            msg = (
+                f"--label-ids {self.label_ids} is not available for --format {self.format}: use "
+                f"{' or '.join(written)}."
+            )
+            raise errors.UsageError(msg)
         usable = formats.FORMATS[self.format].media
         if self.media not in usable:
             msg = (
-                f"--format {self.format} names the original files and places none, which "
-                f"contradicts --media {self.media}: use --media {' or '.join(usable)}."
+                f"--format {self.format} does not go with --media {self.media}: use --media "
+                f"{' or '.join(usable)}."
             )
             raise errors.UsageError(msg)
 
@@ -194,10 +211,15 @@ class ExportSettings:
         )
 
     @property
+    def written_ids(self) -> str:
+        """Return what labels hold: `label_ids`, or the format's default."""
+        return self.label_ids or formats.FORMATS[self.format].label_ids[0]
+
+    @property
     def rewrites_labels(self) -> bool:
         """Tell whether labels are read and written anew."""
         is_masked = self.by != "image" or self.control is not None
-        return is_masked or formats.FORMATS[self.format].needs_label_maps
+        return is_masked or self.written_ids != "raw"
 
     @property
     def reads_all_labels(self) -> bool:
@@ -220,7 +242,8 @@ class ExportSettings:
         ways = ("per_set", "min_class_share", "floors", "quotas", "drop_near_duplicates", "diverse")
         names += [name for name in (*ways, "draw", "control") if getattr(self, name)]
         names += ["seed"] if self.control or self.draw else []
-        return {"by": self.by, self.cut.policy: self.cut.value} | {
+        written = {"label_ids": self.written_ids, "weight_maps": self.weight_maps}
+        return {"by": self.by, self.cut.policy: self.cut.value, **written} | {
             name: getattr(self, name) for name in names
         }
 
@@ -244,6 +267,16 @@ def check_source(source: SubsetSource, settings: ExportSettings) -> None:
                 "into an .h5 file, or use --by image."
             )
             raise errors.UsageError(msg)
+    if settings.weight_maps and not (
+        "pixel" in source.provenance.levels and source.scores.has_maps
+    ):
+        msg = (
+            f"{source.scores.path} has no maps of weights, which --weight-maps writes: score again "
+            "with --levels image,region,pixel into an .h5 file."
+        )
+        raise errors.UsageError(msg)
+    if settings.written_ids == "train":
+        make_label_ids("train", source.provenance.classes.names)  # raises if it cannot
     if settings.rewrites_labels:
         _ = source.id_map  # raises if labels cannot be read
     _check_ranking(source, settings)

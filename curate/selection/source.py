@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import errors, records, seeding
-from curate.data import dataset, idmap_files, labels
+from curate.data import containers, dataset, idmap_files, images, labels
 from curate.scores import arrow, schema
 from curate.scores.provenance import Provenance, parse_provenance
 from curate.selection import cuts, placement
@@ -188,6 +189,23 @@ class SubsetSource:
         """Return the id of an image."""
         return str(self.texts("id")[row].as_py())
 
+    @cached_property
+    def id_folder(self) -> str:
+        """Return the folders that all ids begin with, up to the last slash, as ``images/``."""
+        ends = pc.min_max(self.texts("id"))  # what the first and the last share, all of them do
+        folders = [(end.as_py() or "").split("/")[:-1] for end in ends.values()]
+        shared = takewhile(lambda pair: pair[0] == pair[1], zip(*folders, strict=False))
+        return "".join(f"{folder}/" for folder, _ in shared)
+
+    def orientation_of(self, row: int) -> int:
+        """Return the EXIF orientation of an image, 1 = upright."""
+        return int(self.scores.image_column("orientation")[row])
+
+    @property
+    def weight_mean(self) -> float:
+        """Return what weights were divided by, so that their mean over the data set is 1."""
+        return self.scores.header.weight_means[0]
+
     def size_of(self, row: int) -> tuple[int, int]:
         """Return the original height and width of an image."""
         height, width = (self.scores.image_column(name)[row] for name in ("height", "width"))
@@ -224,6 +242,20 @@ class SubsetSource:
             )
             raise errors.DataError(msg, code="size_mismatch")
         return label_map
+
+    def read_image(self, image_path: str) -> NDArray[np.uint8]:
+        """Read an image as its scores were computed of it: (H, W, 3) uint8, upright.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read.
+        """
+        path = Path(placement.join_inside(self.root, image_path))
+        if containers.is_container(path):
+            return containers.read_image(path)
+        opened = images.open_image(images.read_file(path, "image"), path)
+        return images.decode_image(opened, path, self.provenance.dataset.range)
 
     def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
         """Read a label file as class indices, (H, W) uint8, 255 = ignore."""

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate import errors
 from curate.files.atomic import check_writable, remove_stale, replacing_folder
-from curate.selection import formats, manifest, placement
-from curate.selection.source import PATHS
+from curate.selection import manifest, placement, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,10 +68,8 @@ def write_subset(
     written: list[Path] = []
     replaced = replacing_folder(out, overwrite=settings.overwrite, written=written)
     with replaced as folder:
-        place = placement.Placement(
-            sources[0], folder, out, settings.media, written, sources[0].prefix
-        )
-        _write_items(sources, choices, formats.FORMATS[settings.format](place), reporter)
+        place = placement.Placement(folder, out, settings.media, written)
+        writing.write_images(sources, choices, settings, place, reporter)
         manifest.write_manifest(folder, manifest.tabulate_choices(sources, choices))
         record: dict[str, Any] = {"settings": settings.to_json(), "result": result}
         origins = [_describe(source) for source in sources]
@@ -89,29 +86,3 @@ def _describe(source: SubsetSource) -> dict[str, Any]:
         "dataset_root": str(source.root),
         "provenance": source.scores.provenance,
     }
-
-
-def _write_items(
-    sources: Sequence[SubsetSource],
-    choices: Sequence[Choice],
-    subset: placement.Format,
-    reporter: reporting.Reporter,
-) -> None:
-    """Write the files of the selected images, or where they are; one set after the other."""
-    is_masked = any(choice.mask_of is not None for choice in choices)
-    if subset.places_only and subset.placement.media == "none" and not is_masked:
-        return  # nothing to write: a million images need not be gone through
-    reporter.start("export", sum(int(choice.is_selected.sum()) for choice in choices))
-    done = 0
-    for source, choice in zip(sources, choices, strict=True):
-        subset.placement = subset.placement.turn_to(source, source.prefix)
-        rows = choice.is_selected.nonzero()[0].tolist()
-        texts = source.list_texts(choice.is_selected, ("id", *PATHS))
-        for row, (image_id, image_path, label_path) in zip(rows, texts, strict=True):
-            keep = None if choice.mask_of is None else choice.mask_of(row)
-            image_id = f"{source.prefix}{image_id}"
-            subset.add(placement.SubsetItem(image_id, image_path, label_path, keep))
-            done += 1
-            reporter.advance(done)
-    subset.finish()
-    reporter.finish()

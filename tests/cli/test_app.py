@@ -35,7 +35,8 @@ OPTIONS = {
     "merge": "--partial --out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --per-set "
     "--min-class-share --floor --quota --drop-near-duplicates --diverse --draw --control --seed "
-    "--by --rank-by --out --media --format --dataset --overwrite --dry-run --json",
+    "--by --rank-by --out --media --format --label-ids --weight-maps --dataset --overwrite "
+    "--dry-run --json",
     "audit": "--run --trust-run --config --real --layout --id-map --image-pattern "
     "--label-pattern --split --corruptions --images --seed --device --out --overwrite --json",
     "compare": "--out --config --arms --reference --seeds --num-real --draws --curve --workers "

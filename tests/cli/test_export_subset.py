@@ -47,6 +47,8 @@ PLAIN = {
     "rank_by": None,
     "media": "symlink",
     "format": "original",
+    "label_ids": None,
+    "weight_maps": False,
     "dataset": None,
     "overwrite": False,
     "dry_run": False,
@@ -112,7 +114,8 @@ def test_defaults_are_passed_on(run, calls, tmp_path):
 def test_flags_are_passed_on(run, calls):
     flags = (
         "--scores w.h5 --count 5 --threshold 0.5 --pixels 9 --per-class --by region "
-        "--rank-by pixel_score --out o --media copy --format folder --dataset moved --overwrite "
+        "--rank-by pixel_score --out o --media copy --format folder --label-ids train "
+        "--weight-maps --dataset moved --overwrite "
         "--per-set --min-class-share 20% --floor sign=40% --floor pole=0.5 --quota road=20% "
         "--drop-near-duplicates --diverse --draw --control random --seed 3"
     )
@@ -130,6 +133,8 @@ def test_flags_are_passed_on(run, calls):
         "rank_by": "pixel_score",
         "media": "copy",
         "format": "folder",
+        "label_ids": "train",
+        "weight_maps": True,
         "dataset": Path("moved"),
         "overwrite": True,
         "control_out": Path("o-random"),

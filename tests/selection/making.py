@@ -108,22 +108,11 @@ def write_scores(out, root, images=None, **changes):
     return out
 
 
-def placement(tmp_path, root, media="symlink"):
-    """Where a subset of a data set with simple labels goes."""
-
-    class Source:
-        def __init__(self):
-            self.root, self.id_map = root, ID_MAP
-
-        def write_masked_label(self, path, target, keep, id_map):
-            target.write_text(f"{path} {keep} {id_map.name}")
-
-        def read_label_map(self, path):
-            return np.array([[0, 1, 255]], np.uint8)
-
+def placement(tmp_path, media="symlink"):
+    """Where a subset goes."""
     folder = tmp_path / "aside"
     folder.mkdir(parents=True, exist_ok=True)
-    return Placement(Source(), folder, tmp_path / "out", media)
+    return Placement(folder, tmp_path / "out", media)
 
 
 def edit(path, column, row, value):

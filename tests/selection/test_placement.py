@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ def test_media_put_the_original_in_place(tmp_path, data):
         MEDIA[media](str(data / "x/a.jpg"), str(target))
         assert target.exists() == (media != "none")
         assert target.is_symlink() == (media == "symlink")
-    assert (tmp_path / "symlink").readlink() == data / "x/a.jpg"
+    assert (tmp_path / "symlink").readlink() == Path("data/x/a.jpg")
     assert (tmp_path / "hardlink").samefile(data / "x/a.jpg")
     assert (tmp_path / "copy").read_text() == "x/a.jpg"
     (tmp_path / "copy").write_text("changed")
@@ -55,24 +56,35 @@ def test_links_lead_to_the_file_itself_and_not_to_another_link(tmp_path, data, m
     MEDIA[media](f"{tmp_path}/door/a.jpg", f"{tmp_path}/t")
     assert (tmp_path / "t").samefile(data / "x/a.jpg")
     if media == "symlink":
-        assert (tmp_path / "t").readlink() == data / "x/a.jpg"
+        assert (tmp_path / "t").readlink() == Path("data/x/a.jpg")
     else:
         assert not (tmp_path / "t").is_symlink()
 
 
 @pytest.mark.parametrize("media", ["symlink", "hardlink", "copy"])
 def test_only_new_content_is_noted_for_the_disk(tmp_path, data, media):
-    place = placement(tmp_path, data, media)
-    place.place("x/a.jpg", "x/a.jpg")
+    place = placement(tmp_path, media)
+    place.place(str(data / "x/a.jpg"), "x/a.jpg")
     assert place.written == ([place.folder / "x/a.jpg"] if media == "copy" else [])
     assert place.new_file("y/b.png") in place.written
     with pytest.raises(StoreError, match="would both be"):
-        place.place("y/a.png", "x/a.jpg")
+        place.place(str(data / "y/a.png"), "x/a.jpg")
     assert (place.folder / "x/a.jpg").read_text() == "x/a.jpg"
 
 
 def test_nothing_is_written_through_a_link_into_the_data_set(tmp_path, data):
-    place = placement(tmp_path, data)
-    place.place("x/a.jpg", "x")
+    place = placement(tmp_path)
+    place.place(str(data / "x/a.jpg"), "x")
     with pytest.raises(StoreError, match="would both be"):
         place.new_file("x/evil.png")
+
+
+def test_links_hold_where_subset_and_data_set_are_moved_together(tmp_path, data):
+    place = placement(tmp_path)
+    place.place(str(data / "x/a.jpg"), "deep/er/a.jpg")
+    moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
+    assert (moved / "aside/deep/er/a.jpg").read_text() == "x/a.jpg"
+
+
+def test_way_to_an_original_starts_where_the_subset_will_be(tmp_path, data):
+    assert placement(tmp_path).way_to(str(data / "x/a.jpg")) == "../data/x/a.jpg"

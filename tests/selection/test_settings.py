@@ -25,7 +25,7 @@ from tests.selection.making import (
         ({"top": "30"}, "write 30% or 0.3"),
         ({"top": "50%", "by": "class"}, "--by class is not known: use one of image, region, pixel"),
         ({"top": "50%", "media": "move"}, "--media move is not known"),
-        ({"top": "50%", "format": "coco"}, "--format coco is not known: use one of original"),
+        ({"top": "50%", "format": "dali"}, "--format dali is not known: use one of original"),
         (
             {"top": "50%", "rank_by": "height"},
             r"--rank-by height is not among .* for --by image: use one of score, image_score, reg",
@@ -38,7 +38,7 @@ from tests.selection.making import (
             {"top": "50%", "by": "pixel", "rank_by": "image_score"},
             r"rank-by image_score is not among .* for --by pixel: use one of score, weight\.",
         ),
-        ({"top": "50%", "format": "list", "media": "copy"}, "contradicts --media copy"),
+        ({"top": "50%", "format": "list", "media": "copy"}, "does not go with --media copy"),
         ({"top": "50%", "pixels": 3}, "--top and --pixels given"),
         (
             {"top": "50%", "per_class": True, "rank_by": "image_score"},

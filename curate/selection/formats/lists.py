@@ -1,49 +1,71 @@
-"""Two text files with one absolute path a line, for trainers that read lists."""
+"""Two text files with one path a line, for trainers that read lists."""
 
 from __future__ import annotations
 
-import os
+from typing import TYPE_CHECKING
 
-from curate.errors import StoreError
-from curate.selection.placement import Format, Placement, SubsetItem
+from curate import errors
+from curate.selection import dialect
+
+if TYPE_CHECKING:
+    from curate.selection.placement import Placement
 
 IMAGE_LIST = "images.txt"
 LABEL_LIST = "labels.txt"
 
 
-class ListFormat(Format):
+class ListFormat(dialect.Format):
     """``images.txt`` and ``labels.txt``; line n of both is the same image.
 
-    They name the original files. Labels are written only where pixels were left out.
+    Paths are relative to the folder of the lists. They name the original images; labels are those
+    that were written, and the original ones where they stay as they are.
     """
 
     media = ("symlink", "none")
 
-    def __init__(self, placement: Placement) -> None:
-        super().__init__(placement)
-        self._images: list[str] = []
-        self._labels: list[str] = []
+    def __init__(self, place: Placement, plan: dialect.Plan) -> None:
+        super().__init__(place, plan)
+        self._images = Lines()
+        self._labels = Lines()
 
-    def add(self, item: SubsetItem) -> None:
+    def add(self, item: dialect.SubsetItem) -> None:
         """Note one image, and write its label if it changes."""
-        label = self.placement.original(item.label_path)
-        if item.keep is not None:
-            self.placement.mask_label(item.label_path, item.keep)
-            label = self.placement.final_path(self.placement.own_path(item.label_path))
-        self._images.append(_line(self.placement.original(item.image_path)))
-        self._labels.append(_line(label))
+        if self.plan.label_ids.kind == "raw" and item.keep is None:
+            label = self.place.way_to(item.original(item.label_path))
+        else:
+            label = self.write_label(item, f"labels/{item.name}")
+        self._images.add(self.place.way_to(item.original(item.image_path)))
+        self._labels.add(label)
+        self.write_weights(item)
 
     def finish(self) -> None:
         """Write both lists."""
-        for name, lines in ((IMAGE_LIST, self._images), (LABEL_LIST, self._labels)):
-            text = "".join(f"{line}\n" for line in lines)
-            self.placement.new_file(name).write_bytes(text.encode("utf-8", "surrogateescape"))
+        self.place.write(IMAGE_LIST, self._images.encode())
+        self.place.write(LABEL_LIST, self._labels.encode())
 
 
-def _line(path: str) -> str:
-    """Refuse a path that a list of lines cannot hold."""
-    text = os.path.abspath(path)  # noqa: PTH100
-    if len(text.splitlines()) != 1:
-        msg = f"{text!a} holds a line break, which a list cannot. Rename it, or use another format."
-        raise StoreError(msg)
-    return text
+class Lines:
+    """A text of one line for each image."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        """Append a line.
+
+        Raises
+        ------
+        StoreError
+            If it would be more than one.
+        """
+        if len(line.splitlines()) != 1:
+            msg = (
+                f"{line!a} holds a line break, which a list cannot. Rename it, or use another "
+                "format."
+            )
+            raise errors.StoreError(msg)
+        self._lines.append(line)
+
+    def encode(self) -> bytes:
+        """Return the text in UTF-8."""
+        return "".join(f"{line}\n" for line in self._lines).encode("utf-8", "surrogateescape")
