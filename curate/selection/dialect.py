@@ -215,12 +215,17 @@ class Format(ABC):
         self.place = place
         self.plan = plan
         self.open_files = ExitStack()
+        self.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.open_files.close()
+
+    def start(self) -> None:
+        """Prepare for the first image."""
+        return
 
     @abstractmethod
     def add(self, item: SubsetItem) -> None:

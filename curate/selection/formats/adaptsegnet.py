@@ -8,14 +8,10 @@ into train ids themselves, so ids stay as they are by default.
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from curate import errors
 from curate.selection import dialect
 from curate.selection.formats.lists import Lines
-
-if TYPE_CHECKING:
-    from curate.selection.placement import Placement
 
 LIST_NAME = "train.txt"
 
@@ -25,8 +21,8 @@ class AdaptSegNetFormat(dialect.Format):
 
     label_ids = ("raw", "classes", "train")
 
-    def __init__(self, place: Placement, plan: dialect.Plan) -> None:
-        super().__init__(place, plan)
+    def start(self) -> None:
+        """Begin with nothing."""
         self._names = Lines()
 
     def add(self, item: dialect.SubsetItem) -> None:

@@ -8,15 +8,12 @@ names have no folders).
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from curate.data import png
 from curate.selection import dialect
-
-if TYPE_CHECKING:
-    from curate.selection.placement import Placement
 
 
 class DaformerFormat(dialect.Format):
@@ -24,8 +21,8 @@ class DaformerFormat(dialect.Format):
 
     label_ids = ("classes", "train")
 
-    def __init__(self, place: Placement, plan: dialect.Plan) -> None:
-        super().__init__(place, plan)
+    def start(self) -> None:
+        """Begin with nothing."""
         self._pixels: dict[str, dict[str, int]] = {}
 
     def add(self, item: dialect.SubsetItem) -> None:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from curate import errors
 from curate.selection import dialect
-
-if TYPE_CHECKING:
-    from curate.selection.placement import Placement
 
 IMAGE_LIST = "images.txt"
 LABEL_LIST = "labels.txt"
@@ -23,8 +18,8 @@ class ListFormat(dialect.Format):
 
     media = ("symlink", "none")
 
-    def __init__(self, place: Placement, plan: dialect.Plan) -> None:
-        super().__init__(place, plan)
+    def start(self) -> None:
+        """Begin with nothing."""
         self._images = Lines()
         self._labels = Lines()
 

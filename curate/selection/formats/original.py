@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from curate.selection import dialect, variants
-
-if TYPE_CHECKING:
-    from curate.selection.placement import Placement
 
 
 class OriginalFormat(dialect.Format):
@@ -20,8 +16,8 @@ class OriginalFormat(dialect.Format):
     label_ids = ("raw", "classes", "train")
     places_only = True
 
-    def __init__(self, place: Placement, plan: dialect.Plan) -> None:
-        super().__init__(place, plan)
+    def start(self) -> None:
+        """Begin with nothing."""
         self._variants = variants.Variants()
 
     def add(self, item: dialect.SubsetItem) -> None:
