@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from curate.checking import meaning
+from curate.checking import meaning, versions
 from curate.checking.problems import Problem, make_problem
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def measure_coverage(title: str, surveys: Sequence[Survey]) -> Coverage:
 
 def find_one_sided(real: Sequence[Survey], synthetic: Sequence[Survey]) -> Iterator[Problem]:
     """Yield the classes that one side never shows, or that no class is shared."""
-    sides = [measure_coverage("", surveys).shares > 0 for surveys in (real, synthetic)]
+    measured = [measure_coverage("", surveys).shares for surveys in (real, synthetic)]
+    sides = [shares > 0 for shares in measured]
     if not (sides[0].any() and sides[1].any()):
         return
     classes = real[0].source.classes
@@ -73,9 +74,11 @@ def find_one_sided(real: Sequence[Survey], synthetic: Sequence[Survey]) -> Itera
             f"The synthetic labels share no class with the real ones: they show "
             f"{_list(names[sides[1]])}; the real ones show {_list(names[sides[0]])}. Check both "
             "id maps (id_map = .. in curate.toml)."
+            + "".join(versions.suggest_version(measured[0], survey) for survey in synthetic)
         )
         yield make_problem("no_shared_class", message)
         return
+    hint = "".join(versions.suggest_version(measured[0], survey) for survey in synthetic)
     for side, other, own in (("real", "synthetic", 0), ("synthetic", "real", 1)):
         alone = sides[own] & ~sides[1 - own]
         if alone.any():
@@ -85,7 +88,7 @@ def find_one_sided(real: Sequence[Survey], synthetic: Sequence[Survey]) -> Itera
                     " The synthetic ids begin with 1: if they are counted from 1, give the set an "
                     "id map (id_map = ..)."
                 )
-            yield make_problem(f"class_only_{side}", message)
+            yield make_problem(f"class_only_{side}", message + hint)
 
 
 def _starts_at_one(surveys: Sequence[Survey]) -> bool:

@@ -33,9 +33,15 @@ def find_file_faults(survey: Survey) -> Iterator[Problem]:
     num_images = len(survey.facts)
     if len(unfit) > MAX_UNFIT * num_images:
         counts = ", ".join(f"{n:,} {code}" for code, n in Counter(p.code for p in unfit).items())
+        empty = sum(p.code == "all_ignored" for p in unfit)
+        why = (
+            "Where no pixel has a class, the labels are the dummies of a test split, or the id map "
+            "is not theirs. "
+        )
         message = (
             f"{len(unfit):,} of {num_images:,} images of {survey.name} cannot be used ({counts}); "
-            f"at most half may be unfit. First: {unfit[0].message}"
+            f"at most half may be unfit. {why if empty * 2 > len(unfit) else ''}"
+            f"First: {unfit[0].message}"
         )
         yield make_problem("mostly_unfit", message, dataset=survey.source.root)
 
@@ -221,10 +227,13 @@ def _deep(survey: Survey) -> Iterator[Problem]:
     """Yield one warning about images of more than 8 bits."""
     deep = [f for f in survey.readable() if f.image_bits > 8]
     if deep:
+        span = survey.source.value_range
+        ends = f"black is {span[0]:g}, white {span[1]:g}" if span else "all that the bits can hold"
         message = (
             f"{len(deep):,} of {len(survey.facts):,} images of {survey.name} have "
             f"{max(f.image_bits for f in deep)} bits and are reduced to 8 by the set's range "
-            f"(first: {deep[0].image_path}). range = .. under its table in curate.toml sets it."
+            f"({ends}; first: {deep[0].image_path}). range = .. under its table in curate.toml "
+            "sets it."
         )
         yield make_problem("high_bit_depth", message, dataset=survey.source.root)
 

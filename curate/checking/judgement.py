@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from curate import errors, reporting
-from curate.checking import coverage, file_faults, folder_faults, label_faults, likeness, survey
+from curate.checking import (
+    coverage,
+    file_faults,
+    folder_faults,
+    label_faults,
+    likeness,
+    survey,
+    versions,
+)
 from curate.checking.problems import Problem, group, refusals
 
 if TYPE_CHECKING:
@@ -15,6 +23,9 @@ if TYPE_CHECKING:
 
     from curate.checking.facts import Survey
     from curate.data.dataset import DataSource
+
+MISREAD: Final = ("wrong_id_map", "ids_without_map", "binary_255", "colour_coded")
+"""Errors by which a set does not show the classes that it seems to."""
 
 
 def judge(surveys: Sequence[Survey], *, size: tuple[int, int] | None = None) -> list[Problem]:
@@ -36,8 +47,12 @@ def judge(surveys: Sequence[Survey], *, size: tuple[int, int] | None = None) -> 
         for each in surveys:
             is_other = each.side == "synthetic" and any(are_fit)
             problems += file_faults.find_distortion(each, size, others_fit=is_other)
-    if real and synthetic:
-        problems += coverage.find_one_sided(real, synthetic)
+    problems += label_faults.find_swapped_palettes(surveys)
+    is_misread = any(p.code in MISREAD for p in problems)  # then all sides would seem to differ
+    if real and synthetic and not is_misread:
+        shares = coverage.measure_coverage("", real).shares
+        wrong = list(versions.find_wrong_versions(shares, synthetic))
+        problems += wrong or coverage.find_one_sided(real, synthetic)
     if len({each.side for each in surveys}) > 1:
         problems += likeness.find_leakage(surveys)
     return problems

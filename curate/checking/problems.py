@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from curate.checking.facts import Survey
+
 Severity = Literal["error", "warning"]
 
 FILE_ERRORS: Final = (
@@ -70,6 +72,18 @@ def make_problem(
     """Make a problem of the severity that its code has."""
     severity: Severity = "warning" if code in WARNINGS else "error"
     return Problem(file, code, message, str(dataset), severity)
+
+
+def set_problem(survey: Survey, code: str, message: str) -> Problem:
+    """Make a problem of a whole set."""
+    return make_problem(code, message, dataset=survey.source.root)
+
+
+def how_to_map(survey: Survey) -> str:
+    """Say where the id map of a set is named: in curate.toml, or by an option."""
+    if survey.side:
+        return f'Name it with id_map = ".." under the set\'s [[{survey.side}]] table in curate.toml'
+    return "Name it with --id-map of check, score and audit"
 
 
 def refusals(problems: Iterable[Problem]) -> list[Problem]:

@@ -103,6 +103,11 @@ def _check_sizes(
             "shows it, and the label is not: turn the label as well, or draw it on the image as "
             "it is shown."
         )
+    elif size == label_size[::-1]:
+        msg += (
+            "One of the two is turned: turn it back (an image may have lost the EXIF tag by which "
+            "viewers turned it), or leave the image out."
+        )
     else:
         msg += "Both must have the same size; resize one of them, or leave the image out."
     raise errors.DataError(msg, code="size_mismatch")

@@ -121,6 +121,20 @@ def turned_label(p):
     making.edit_label(p / "synth/labels/003.png", lambda a: np.ascontiguousarray(a.T))
 
 
+@defect("colour_coded", "images/003.png")
+def one_label_in_colour(p):
+    for number in range(30, 60):
+        image, label = making.scene(700 + number)
+        making.save(image, p / f"synth/images/{number:03d}.png")
+        making.save(label, p / f"synth/labels/{number:03d}.png")
+    making.edit_label(p / "synth/labels/003.png", lambda a: making.COLOURS.astype(np.uint8)[a])
+
+
+@defect("size_mismatch", "images/003.png")
+def image_turned_without_a_tag(p):
+    making.edit_label(p / "synth/images/003.png", lambda a: np.ascontiguousarray(np.rot90(a)))
+
+
 @defect("unmapped_ids", "images/003.png")
 def stray_id(p):
     def change(label):
@@ -204,6 +218,33 @@ def newer_carla_ids_in_few_files(p):
         making.edit_label(p / f"synth/labels/{number:03d}.png", lambda a, lut=lut: lut[a])
 
 
+def with_cityscapes(p, synthetic):
+    """Give the project the classes of Cityscapes, real sets train ids, the synthetic one a map."""
+    ours = 'id_map = "cityscapes-trainids"'
+    making.write_toml(p, real=ours, synthetic=f'id_map = "{synthetic}"')
+    path = p / "curate.toml"
+    names = '["sky", "road", "building", "car"]'
+    path.write_text(path.read_text().replace(names, '"cityscapes19"'))
+    making.edit_all(p / "real", lambda a: np.array([10, 0, 2, 13], np.uint8)[a])
+
+
+@defect("wrong_id_map")
+def newer_carla_ids_that_older_ones_have_too(p):
+    with_cityscapes(p, "carla-legacy")
+    making.edit_all(p / "synth", lambda a: np.array([11, 1, 3, 1], np.uint8)[a])
+
+
+@defect("wrong_id_map")
+def synthia_sequences_with_the_map_of_rand_cityscapes(p):
+    with_cityscapes(p, "synthia")
+    making.edit_all(p / "synth", lambda a: np.array([1, 3, 2, 8], np.uint8)[a])
+    for number in range(16):
+        making.edit_label(
+            p / f"synth/labels/{number:03d}.png",
+            lambda a: np.where((a == 3) & (np.arange(64) % 9 == 0), 12, a).astype(np.uint8),
+        )
+
+
 @defect("ids_without_map")
 def ids_from_one(p):
     making.edit_all(p / "synth", lambda a: a + 1)
@@ -234,6 +275,15 @@ def masks_of_white(p):
     making.edit_all(p / "synth", lambda a: np.dstack([(a == 3).astype(np.uint8) * 255] * 3))
 
 
+@defect("binary_255")
+def masks_of_255_beside_masks_of_1(p):
+    making.write_toml(p, classes=("rest", "car"))
+    making.edit_all(p / "real", lambda a: (a == 3).astype(np.uint8))
+    making.edit_all(p / "synth", lambda a: (a == 3).astype(np.uint8))
+    for number in range(10):
+        making.edit_label(p / f"synth/labels/{number:03d}.png", lambda a: a * 255)
+
+
 @defect("mixed_bit_depth")
 def one_bit_beside_eight(p):
     making.write_toml(p, classes=("rest", "car"))
@@ -261,6 +311,14 @@ def renumbered_greys(p):
         path = p / f"synth/labels/{number:03d}.png"
         label = np.array(Image.open(path))
         making.save_palette(3 - label, path, [[i] * 3 for i in (3, 2, 1, 0)])
+
+
+@defect("permuted_palette")
+def palettes_swapped_between_sides(p):
+    for name, order in (("real", [0, 1, 2, 3]), ("synth", [0, 2, 1, 3])):
+        for path in (p / name / "labels").glob("*.png"):
+            label = np.array(order, np.uint8)[np.array(Image.open(path))]
+            making.save_palette(label, path, np.array(VOC)[order])
 
 
 @defect("mixed_palettes")

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from curate import check
+from tests.checking import making
+
+
+@pytest.fixture
+def project(tmp_path):
+    making.write_set(tmp_path / "real", 4, seed=0)
+    making.write_set(tmp_path / "synth", 4, seed=50)
+    making.write_toml(tmp_path)
+    return tmp_path
+
+
+def advice(project):
+    problems = check(project / "curate.toml").problems
+    return [p.message for p in problems if p.severity == "error" and p.file is None]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda a: a.astype(np.uint16) * 1000 + 7, "like ids of instances (1007 = 1 and a number)"),
+        (lambda a: (np.arange(64) + 3 * a).astype(np.uint8), "So many ids may be blends"),
+        (lambda a: a + 60, 'gives all ids their class, 60 = "car" and so on under [ids]'),
+        (lambda a: a * 7, "All are multiples of 7: they may be 7 times the class"),
+    ],
+)
+def test_unknown_ids_are_told_what_they_may_come_of(project, change, text):
+    making.edit_all(project / "synth", change)
+    (message,) = advice(project)
+    assert text in message
+    assert "(the first: labels/000.png)" in message
+
+
+def test_colours_changed_by_jpeg_are_blends_of_known_ones(project):
+    making.write_toml(project, synthetic='id_map = "colours.toml"')
+    lines = [
+        f'"{",".join(map(str, colour.astype(int)))}" = "{name}"'
+        for colour, name in zip(making.COLOURS, making.CLASSES, strict=True)
+    ]
+    (project / "colours.toml").write_text("\n".join(["[colours]", *lines]))
+    noise = np.random.default_rng(0).integers(-9, 10, (48, 64, 3))
+    making.edit_all(project / "synth", lambda a: (making.COLOURS[a] + noise).astype(np.uint8))
+    (message,) = advice(project)
+    assert 'stored as JPEG. Make them anew without interpolation, or set unmapped = "nearest"' in (
+        message
+    )
