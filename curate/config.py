@@ -160,10 +160,14 @@ class FitConfig(Strict):
     """Where to compute; ``auto`` takes a GPU if there is one."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Numbers that training computes with; ``auto`` is bfloat16 on a GPU, float32 on a CPU."""
+    """Numbers that training computes with; ``auto`` is bfloat16 on GPUs that have it (compute
+    capability 8.0), else float32, which convolutions on such a GPU round to TF32.
+    """
 
     workers: int | None = Field(None, ge=0)
-    """Processes that read images for one that trains; by default 0 on a CPU, 8 for a GPU."""
+    """Processes that read images for one that trains; by default 0 on a CPU, and one a core, at
+    most 16, beside a GPU.
+    """
 
     keep_mib: int = Field(0, ge=0)
     """MiB of decoded training images that each process that reads keeps in memory."""

@@ -32,7 +32,14 @@ TIMEOUT: Final = timedelta(days=30)
 """How long to wait for the others, which may read for hours; one that dies is noticed at once."""
 
 STORE_TIMEOUT: Final = timedelta(seconds=10)
-_BROKEN_LINK: Final = ("gloo", "nccl", "connection closed by peer", "connection reset by peer")
+_BROKEN_LINK: Final = (
+    "gloo",
+    "remote process exited",  # what NCCL says; its other errors are of this machine or its set-up
+    "ncclremoteerror",
+    "connection closed by peer",
+    "connection reset by peer",
+    "broken pipe",
+)
 
 
 @dataclass
@@ -66,7 +73,7 @@ def init_distributed(device: str) -> Iterator[job.World]:
     ConfigError
         If this machine has fewer GPUs than processes.
     RunError
-        If another process ends while it is waited for.
+        If another process ends while it is waited for, or NCCL fails.
     """
     process = job.this_process()
     if process.is_alone or not _job.world.is_alone:
@@ -82,7 +89,15 @@ def init_distributed(device: str) -> Iterator[job.World]:
         has_ended_well = True
     except RuntimeError as error:
         if not _is_broken_link(error):
-            raise
+            if "nccl" not in str(error).lower():
+                raise
+            claim_failure()
+            msg = (
+                f"NCCL, by which GPUs exchange gradients, failed in process {process.rank} of "
+                f"{process.size}: {_first_line(error)} Each process needs a GPU of its own with "
+                "memory to spare; NCCL_DEBUG=INFO tells more. Go on with --resume."
+            )
+            raise errors.RunError(msg) from error
         claim_failure()
         msg = (
             f"Another process of this job ended while process {process.rank} of {process.size} "
@@ -254,4 +269,10 @@ def _broadcast_from(rank: int, value: T) -> T:
 def _is_broken_link(error: RuntimeError) -> bool:
     """Tell whether an error comes from the connection to another process."""
     text = str(error).lower()
-    return isinstance(error, dist.DistError) or any(sign in text for sign in _BROKEN_LINK)
+    is_lost = isinstance(error, dist.DistError) and "nccl" not in text
+    return is_lost or any(sign in text for sign in _BROKEN_LINK)
+
+
+def _first_line(error: Exception) -> str:
+    """Cut an error off after its first line, and end it as a sentence."""
+    return f"{str(error).strip().splitlines()[0].rstrip('. ')}."

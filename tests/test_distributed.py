@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from curate import distributed, job
 from curate.distributed import (
     _is_broken_link,
     alone,
@@ -19,7 +20,7 @@ from curate.distributed import (
     sum_gradients,
     sum_over_ranks,
 )
-from curate.errors import ConfigError
+from curate.errors import ConfigError, RunError
 from tests.ranks import Ranks
 from tests.torchrun import run_job
 
@@ -113,11 +114,29 @@ def test_without_torchrun_nothing_is_opened_and_everything_is_given_back():
     [
         ("[gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:27535", True),
         ("NCCL error: remote process exited or there was a network error", True),
+        ("ncclRemoteError: A call failed possibly due to a network error", True),
+        ("NCCL error: unhandled cuda error 'out of memory'", False),
+        ("Duplicate GPU detected : rank 1 and rank 0 both on CUDA device 4000 (NCCL)", False),
         ("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)", False),
     ],
 )
 def test_a_lost_connection_is_told_from_a_bug(text, is_broken):
     assert _is_broken_link(RuntimeError(text)) == is_broken
+    assert _is_broken_link(dist.DistError(text)) == (is_broken or "mat1" in text)
+
+
+def test_what_nccl_says_is_passed_on(monkeypatch):
+    monkeypatch.setattr(job, "this_process", lambda: job.World(1, 2, 1))
+    monkeypatch.setattr(distributed, "_connect", lambda *_: None)
+    monkeypatch.setattr(distributed, "claim_failure", lambda: True)
+    text = "NCCL error in: x.cpp:42, invalid usage.\nLast error:\nDuplicate GPU detected"
+    with (
+        pytest.raises(
+            RunError, match=r"process 1 of 2: NCCL error in: x\.cpp:42, invalid usage\. E"
+        ),
+        init_distributed("cpu"),
+    ):
+        raise dist.DistBackendError(text)
 
 
 def test_what_one_does_alone_is_not_shared(monkeypatch):

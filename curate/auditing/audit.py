@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from curate import errors, reporting
 from curate.auditing import audited_images, experiment, result
 from curate.corruptions import CORRUPTIONS, STRENGTHS, choose_corruptions
+from curate.models import devices
 from curate.scoring.scorer import put_to_use, score_maps
-from curate.training import loaded_run, trainer
+from curate.training import loaded_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +96,7 @@ def audit(
             f"The audit has {len(chosen)} of {FEW_IMAGES} images that intervals need to be of use. "
             "Name a folder with more held-out real images with --real DIR."
         )
-    where = trainer.choose_device(device, loaded.config.fit.precision)
+    where = devices.choose_device(device, loaded.config.fit.precision)
     networks = put_to_use(loaded.networks, where, size)
     num_maps = 4 + len(networks.method.streams)  # of what weights follow from nothing is measured
     table = experiment.measure(

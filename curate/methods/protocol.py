@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from curate.config import Strict
+    from curate.models.devices import Device
 
 Injected = tuple[int, Corrupted, bool]
 """Row of a real image; the image, corrupted or left as it is; whether it shows what a mismatch of
@@ -232,6 +233,13 @@ class Method(nn.Module, ABC):
     def scores(self, evidence: records.Evidence) -> records.LevelScores:
         """Score images; see `LevelScores`."""
         raise NotImplementedError
+
+    def compute_on(self, device: Device) -> None:
+        """Move to a device; segmenters predict as precisely there as the one that is trained."""
+        self.to(device.device)
+        for module in self.modules():
+            if isinstance(module, models.Segmenter):
+                module.autocast = device.autocast
 
     def fold_frozen(self, size: tuple[int, int]) -> None:
         """Fold the batch normalisation of segmenters: the method only scores from now on.

@@ -42,10 +42,10 @@ class RunningWeights(nn.Module):
             Effective sample size of the synthetic weights of the step, those of all processes,
             as a share, in (0, 1]; NaN where there is no valid synthetic cell.
         """
-        self.histogram.mul_(DECAY).add_(sum_over_ranks(_count(scores[synthetic])))
+        self.histogram.mul_(DECAY).add_(sum_over_ranks(_count(scores, synthetic)))
         rule = self.rule()
         weights = rule(scores.detach())
-        chosen = weights[synthetic]
+        chosen = torch.where(synthetic, weights, 0.0)
         sums = torch.stack([chosen.sum(), (chosen**2).sum(), synthetic.sum().to(chosen)])
         total, squares, count = sum_over_ranks(sums)
         return weights, total**2 / (count * squares)
@@ -64,16 +64,19 @@ class RunningWeights(nn.Module):
         )
 
 
-def _count(scores: Tensor) -> Tensor:
-    """Count scores in a histogram of `NUM_BINS` bins, (n,) to (256,) float64.
+def _count(scores: Tensor, counted: Tensor) -> Tensor:
+    """Count the scores of some cells in `NUM_BINS` bins, (N, h, w) to (256,) float64.
 
     A score between two bins counts for both in part. To round it would make a jump at 0.5, where
-    every network starts, by which rounding errors change the weights.
+    every network starts, by which rounding errors change the weights. No shape depends on how many
+    cells are counted: a GPU would have to be waited for.
     """
-    positions = scores.detach().double() * (NUM_BINS - 1)
+    known = torch.where(counted, scores.detach(), 0.0)
+    positions = known.double().flatten() * (NUM_BINS - 1)
     below = positions.floor()
     upper = positions - below
-    bins = below.long()
-    lower = torch.bincount(bins, 1 - upper, minlength=NUM_BINS)
+    bins, counts = below.long(), counted.flatten().double()
+    empty = positions.new_zeros(NUM_BINS + 1)
+    lower = empty.scatter_add(0, bins, (1 - upper) * counts)
     # what counts for a bin above the last one is 0
-    return lower + torch.bincount(bins + 1, upper, minlength=NUM_BINS + 1)[:NUM_BINS]
+    return (lower + empty.scatter_add(0, bins + 1, upper * counts))[:NUM_BINS]

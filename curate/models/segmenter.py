@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ from curate.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
@@ -68,6 +69,8 @@ class Segmenter(nn.Module):
 
     mean: Tensor
     std: Tensor
+    autocast: Callable[[], AbstractContextManager[object]]
+    """Context in which the network computes; by default that in which the segmenter is called."""
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class Segmenter(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
+        self.autocast = nullcontext
         self.num_classes = num_classes
         self.stages = dict(stages)
         self.backbone_prefixes = tuple(backbone_prefixes)
@@ -114,7 +118,7 @@ class Segmenter(nn.Module):
         modules, taken_before = self._find_modules(stages)
         size = images.shape[-2:]
         inputs = self._prepare(images)
-        with capture_outputs(modules, inputs_of=taken_before) as captured:
+        with self.autocast(), capture_outputs(modules, inputs_of=taken_before) as captured:
             output = self.network(inputs)
         logits = self._read_logits(output, num_images=len(images))
         padded = inputs.shape[-2:]
@@ -127,7 +131,8 @@ class Segmenter(nn.Module):
         """Return the outputs of `stages`, as `forward` does, and run the network no further."""
         modules, taken_before = self._find_modules(stages)
         inputs = self._prepare(images)
-        with capture_outputs(modules, inputs_of=taken_before, stops=True) as captured:
+        watched = capture_outputs(modules, inputs_of=taken_before, stops=True)
+        with self.autocast(), watched as captured:
             self.network(inputs)
         size, padded = images.shape[-2:], inputs.shape[-2:]
         return {name: _crop(captured[name], size, padded) for name in modules}

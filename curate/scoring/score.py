@@ -12,12 +12,13 @@ from curate import distributed, errors, job, parts, records, reporting
 from curate.checking import judgement, leave_out
 from curate.data.workers import worker_errors
 from curate.files.state import note
+from curate.models import devices
 from curate.scores import checks, packing
 from curate.scores.writer import ScoreWriter
 from curate.scoring import scored_image, writer_thread
 from curate.scoring.scorer import Scorer
 from curate.scoring.tally import Tally
-from curate.training import loaded_run, run_record, trainer
+from curate.training import loaded_run, run_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from curate.data.dataset import DataSource
     from curate.dataset_config import ReadingConfig
 
-READERS_BESIDE_A_GPU = 8
 MAX_OTHERS = 64
 """About how many images of other parts are looked at before a part is scored."""
 
@@ -115,7 +115,7 @@ def score(
         ``<out>.parts``; bare ``auto`` where the array is numbered from 1 to its size.
     workers : int, optional
         Processes that read images; by default none on a CPU, whose threads read as well as they
-        compute, and 8 beside a GPU.
+        compute, and one a core beside a GPU.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     resume, overwrite : bool
@@ -156,7 +156,7 @@ def score(
         scorer = Scorer(
             loaded,
             scored_image.CellPlan(loaded.config.fit.size, config.score),
-            trainer.choose_device(device, loaded.config.fit.precision),
+            devices.choose_device(device, loaded.config.fit.precision),
             batch_size=config.score.batch_size,
         )
         out = distributed.by_first_rank(parts.choose_path)(Path(out), shard, part, command)
@@ -278,10 +278,8 @@ def _open_writer(
 
 
 def _count_readers(workers: int | None, scorer: Scorer) -> int:
-    """Choose how many processes read: none on a CPU, which is busy computing."""
-    if workers is not None:
-        return workers
-    return READERS_BESIDE_A_GPU if scorer.device.device.type == "cuda" else 0
+    """Count the processes that read."""
+    return devices.count_readers(scorer.device.device) if workers is None else workers
 
 
 def _check_levels(levels: tuple[str, ...]) -> None:

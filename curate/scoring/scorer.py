@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
-from curate import errors, models, records
+from curate import models, records
 from curate.data.workers import load_ahead
+from curate.models.devices import Device, memory_errors
 from curate.scores.columns import ScoredImage
 from curate.scoring.cells import CellWeights
 from curate.scoring.scored_image import CellPlan, PreparedImage, prepare, score_cells, to_cells
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from curate.data.dataset import DataSource
-    from curate.training import loaded_run, trainer
+    from curate.training import loaded_run
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -42,17 +43,18 @@ GPU_THREADS: Final = 4
 """Threads beside a GPU: while one waits for it, the others feed it and pool what it computed."""
 
 
-def put_to_use(networks: Networks, device: trainer.Device, size: tuple[int, int]) -> Networks:
+def put_to_use(networks: Networks, device: Device, size: tuple[int, int]) -> Networks:
     """Bring networks to a device, to be used for `score_maps` of images of a size alone."""
     networks.segmenter.to(device.device).eval()
-    networks.method.to(device.device).eval()
+    networks.method.compute_on(device)
+    networks.method.eval()
     models.fold_in_place(networks.segmenter, size, networks.stages)
     networks.method.fold_frozen(size)
     return networks
 
 
 @torch.no_grad()
-def score_maps(networks: Networks, device: trainer.Device, batch: records.Batch) -> torch.Tensor:
+def score_maps(networks: Networks, device: Device, batch: records.Batch) -> torch.Tensor:
     """Run a segmenter and its method over a batch of images of the training size.
 
     Returns
@@ -67,7 +69,8 @@ def score_maps(networks: Networks, device: trainer.Device, batch: records.Batch)
     RunError
         If the memory of the device is too small.
     """
-    try:
+    advice = "Lower batch_size in [score]; a score that was interrupted goes on with --resume."
+    with memory_errors(device.device, f"with batches of {len(batch.keys)}", advice):
         batch = batch.to(device.device)
         images = to_unit_range(batch.images)
         with device.autocast():
@@ -79,12 +82,6 @@ def score_maps(networks: Networks, device: trainer.Device, batch: records.Batch)
         maps += [levels.streams.get(name, inactive) for name in networks.method.streams]
         maps += _stack_levels(levels.worth) if levels.worth else []
         return torch.stack(maps, dim=1).float().cpu()
-    except torch.OutOfMemoryError as error:
-        msg = (
-            f"{device.device} ran out of memory with batches of {len(batch.keys)}. Lower "
-            "batch_size in [score]; a score that was interrupted goes on with --resume."
-        )
-        raise errors.RunError(msg) from error
 
 
 def _stack_levels(levels: records.LevelScores) -> list[torch.Tensor]:
@@ -126,7 +123,7 @@ class Scorer:
     """
 
     def __init__(
-        self, run: loaded_run.LoadedRun, plan: CellPlan, device: trainer.Device, *, batch_size: int
+        self, run: loaded_run.LoadedRun, plan: CellPlan, device: Device, *, batch_size: int
     ) -> None:
         self.plan, self.device, self.batch_size = plan, device, batch_size
         self.streams = run.networks.method.streams
@@ -213,7 +210,7 @@ def share_weights(networks: Networks) -> Networks:
 
 
 @contextmanager
-def computing_threads(device: trainer.Device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+def computing_threads(device: Device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
     """Yield a pool of threads that compute on one core each, and their number.
 
     As many as PyTorch may use (``OMP_NUM_THREADS``), at most `MAX_CPU_THREADS`.
@@ -221,7 +218,7 @@ def computing_threads(device: trainer.Device) -> Iterator[tuple[ThreadPoolExecut
     before = torch.get_num_threads()
     count = min(before, MAX_CPU_THREADS) if device.device.type == "cpu" else GPU_THREADS
     # the setting is the calling thread's own, and what threads to come begin with
-    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(count, initializer=device.enter_thread)
     try:
         torch.set_num_threads(1)
         yield pool, count

@@ -15,7 +15,8 @@ from curate import errors, metrics, records
 from curate.data import augmentation, pairs
 from curate.data.dataset import DataSource, open_dataset
 from curate.dataset_config import DatasetConfig, ReadingConfig
-from curate.training import loaded_run, networks, trainer
+from curate.models import devices
+from curate.training import loaded_run, networks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,7 @@ def evaluate(
         If `run` is no finished run.
     """
     loaded = loaded_run.load_run(Path(run), config, trust_run=trust_run)
-    chosen = trainer.choose_device(device, loaded.config.fit.precision)
+    chosen = devices.choose_device(device, loaded.config.fit.precision)
     segmenter = loaded.networks.segmenter.to(chosen.device).eval()
     source = open_dataset(
         DatasetConfig(path=Path(dataset)).read_as(reading or ReadingConfig()),
@@ -100,7 +101,10 @@ def evaluate(
             if not usable:
                 continue
             images = networks.to_unit_range(torch.stack([image for image, _ in usable]))
-            with chosen.autocast():
+            memory = devices.memory_errors(
+                chosen.device, f"with batches of {BATCH}", "Evaluate on the CPU: --device cpu."
+            )
+            with memory, chosen.autocast():
                 logits = segmenter(images.to(chosen.device)).logits.float()
             for row, (_, label_map) in zip(logits, usable, strict=True):
                 pixels = F.interpolate(row[None], size=list(label_map.shape), mode="bilinear")

@@ -9,21 +9,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from curate import errors, job, records, reporting
 from curate.data.batches import evaluation_batches, training_batches
 from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
+from curate.models import devices
 from curate.training import loaded_run, preparation, run_provenance, run_record, sharing
 from curate.training.networks import build_networks, check_method
 from curate.training.run_folder import RunFolder
 from curate.training.task import Task, open_task
-from curate.training.trainer import Trainer, choose_device
+from curate.training.trainer import Trainer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from curate import methods
     from curate.config import Config
 
 COLLAPSED_ESS = 0.2
@@ -40,7 +42,8 @@ class FitResult:
     steps : int
     seconds : float
         Wall time of this call; earlier calls of a resumed run are not in it.
-    device : str
+    device, precision : str
+        ``cpu`` or ``cuda``, and what segmenters computed with there.
     num_real, num_synthetic : int
         Images trained on.
     images_per_second : float
@@ -59,6 +62,7 @@ class FitResult:
     num_synthetic: int
     images_per_second: float
     trained_seconds: float = 0.0
+    precision: str = "float32"
     measured: dict[str, float | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -149,7 +153,7 @@ def _fit_into(
 ) -> None:
     """Train from the folder's checkpoint, or from the start, to the finished run."""
     started = time.monotonic()
-    device = choose_device(config.fit.device, config.fit.precision)
+    device = devices.choose_device(config.fit.device, config.fit.precision)
     task = by_first_rank(open_task)(config, num_folds=num_folds, reporter=reporter)
     folder.begin(config, task)
     networks = build_networks(
@@ -180,7 +184,7 @@ def _fit_into(
     is_evaluated = trainer.method.gives_scores and world.is_first
     held_out = _read_held_out(task, config) if is_evaluated else []
     _train(trainer, task, config, folder, log, held_out, first_step, reporter, shared)
-    measured = trainer.evaluate(held_out, is_last=True)
+    measured = _evaluate(trainer, held_out, is_last=True)
     log.add(config.fit.steps, measured)
     if warning := trainer.method.warning(measured):
         reporter.warn(warning)
@@ -194,7 +198,8 @@ def _fit_into(
     seconds = time.monotonic() - started
     result = {
         "steps": config.fit.steps,
-        "device": str(device.device),
+        "device": device.device.type,
+        "precision": device.precision,
         "num_real": task.num_real,
         "num_synthetic": task.num_synthetic,
         "images_per_second": round(num_images / seconds, 2),
@@ -226,7 +231,8 @@ def _prepare(
         folder.save(trainer, log, 0)
         return seconds
     with InterruptFlag() as interrupt:
-        for progress in trainer.method.prepare(preparation.gather_preparation(task, config)):
+        gathered = preparation.gather_preparation(task, config)
+        for progress in _guarded(trainer.method.prepare(gathered), trainer):
             if not is_begun:
                 reporter.start("prepare", progress.total, progress.done, unit="parts")
                 is_begun = True
@@ -287,7 +293,7 @@ def _train(
             metrics["images_per_second"] = seen / (time.monotonic() - clock)
             is_last = done == settings.steps
             if done % settings.evaluate_every == 0 and not is_last:
-                metrics |= trainer.evaluate(held_out, is_last=False)
+                metrics |= _evaluate(trainer, held_out, is_last=False)
             log.add(done, {k: v for k, v in metrics.items() if k != "images_per_second"})
             reporter.advance(done, metrics)
             is_stopped = any_rank(interrupt.is_set)
@@ -300,18 +306,32 @@ def _train(
     reporter.finish()
 
 
+def _guarded(parts: Iterator[methods.Progress], trainer: Trainer) -> Iterator[methods.Progress]:
+    """Say plainly why a preparation cannot go on where the memory is too small."""
+    advice = (
+        "Lower size or batch_size in [fit]. Finished parts are saved: where the memory was taken "
+        "by others, go on with curate fit --resume"
+    )
+    with devices.memory_errors(trainer.device.device, "in the preparation", advice):
+        yield from parts
+
+
+def _evaluate(
+    trainer: Trainer, held_out: Sequence[records.Batch], *, is_last: bool
+) -> dict[str, float]:
+    """Measure on held-out images; say plainly where the memory is too small for them."""
+    advice = "Lower size or batch_size in [fit], or held_out, the share of images to measure on."
+    with devices.memory_errors(trainer.device.device, "in an evaluation", advice):
+        return trainer.evaluate(held_out, is_last=is_last)
+
+
 def _step(trainer: Trainer, number: int, batch: records.Batch) -> dict[str, float]:
     """Train one step; say plainly why training cannot go on where it cannot."""
-    try:
+    settings, size = trainer.settings, "x".join(map(str, trainer.settings.size))
+    task = f"with batch_size = {settings.batch_size} at {size} pixels"
+    advice = "Lower one of them, or use a smaller segmenter."
+    with devices.memory_errors(trainer.device.device, task, advice):
         metrics = trainer.step(number, batch)
-    except torch.OutOfMemoryError as error:
-        size = "x".join(map(str, trainer.settings.size))
-        msg = (
-            f"{trainer.device.device} ran out of memory with batch_size = "
-            f"{trainer.settings.batch_size} at {size} pixels. Lower one of them, or use a smaller "
-            "segmenter."
-        )
-        raise errors.RunError(msg) from error
     losses = metrics["loss_real"], metrics["loss_synthetic"]
     if not all(map(math.isfinite, losses)):
         msg = (
@@ -335,10 +355,10 @@ def _read_held_out(task: Task, config: Config) -> list[records.Batch]:
 
 
 def _count_workers(config: Config, trainer: Trainer) -> int:
-    """Readers beside the training: by default none on a CPU, which they would slow, 8 for a GPU."""
+    """Count the readers beside the training."""
     if config.fit.workers is not None:
         return config.fit.workers
-    return 8 if trainer.device.device.type == "cuda" else 0
+    return devices.count_readers(trainer.device.device)
 
 
 def _warn_of_unreadable(batch: records.Batch, reporter: reporting.Reporter) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curate import distributed, errors, grid, job, records, seeding
+from curate import distributed, grid, job, records, seeding
 from curate.files.checkpoint import pack, unpack
-from curate.models import Prediction, Segmenter, schedule
+from curate.models import Prediction, Segmenter, devices, schedule
 from curate.training.networks import gather_evidence, to_unit_range, uncropped_evidence
 
 if TYPE_CHECKING:
@@ -23,20 +22,6 @@ if TYPE_CHECKING:
 
 ADAM_EPS: Final = 1e-6
 """Gradients far below this are rounding errors, and must not become steps of full length."""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """Where and how precisely to compute."""
-
-    device: torch.device
-    use_bfloat16: bool
-
-    def autocast(self) -> torch.autocast:
-        """Context in which the segmenter runs."""
-        return torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=self.use_bfloat16, cache_enabled=True
-        )
 
 
 def segmentation_loss(
@@ -93,12 +78,13 @@ class Trainer:
         *,
         stages: tuple[str, ...],
         settings: FitConfig,
-        device: Device,
+        device: devices.Device,
         world: job.World = job.ALONE,
     ) -> None:
         self.segmenter = segmenter.to(device.device)
         self.predict = replicate(self.segmenter, device.device, world)
-        self.method = method.to(device.device)
+        self.method = method
+        method.compute_on(device)
         self.settings = settings
         self.device = device
         self.world = world
@@ -229,16 +215,6 @@ class Trainer:
         """Take over the method's part of `state`."""
         self.method.load_state_dict(state["method"])
         self.method.load_training_state(state["method_training"])
-
-
-def choose_device(name: str, precision: str) -> Device:
-    """Resolve ``auto``: CUDA where there is one, with bfloat16; else the CPU with float32."""
-    if name == "cuda" and not torch.cuda.is_available():
-        msg = "device = 'cuda' was asked for, but torch sees no CUDA device. Use 'auto' or 'cpu'."
-        raise errors.ConfigError(msg)
-    use_cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
-    use_bfloat16 = precision == "bfloat16" or (precision == "auto" and use_cuda)
-    return Device(torch.device("cuda" if use_cuda else "cpu"), use_bfloat16)
 
 
 def replicate(

@@ -46,10 +46,11 @@ from curate.methods.running_weights import RunningWeights
 from curate.methods.uniform import Uniform
 from curate.metrics import confusion_matrix, mean_iou
 from curate.models import build_segmenter
+from curate.models.devices import choose_device
 from curate.records import GRID_STRIDE, IGNORE_INDEX, Batch, Evidence
 from curate.seeding import stable_seed
 from curate.training.networks import build_networks
-from curate.training.trainer import Trainer, choose_device
+from curate.training.trainer import Trainer
 from tests.benchmarks.gap import describe_closed
 from tests.benchmarks.marked import shrink, store, unmark
 from tests.benchmarks.real_data import WELL_COVERED, describe

@@ -19,10 +19,11 @@ import torch
 
 from curate.config import Config, DatasetConfig
 from curate.data.batches import training_batches
+from curate.models.devices import choose_device
 from curate.reporting import SilentReporter
 from curate.training.networks import build_networks
 from curate.training.task import open_task
-from curate.training.trainer import Trainer, choose_device
+from curate.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

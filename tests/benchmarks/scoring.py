@@ -37,12 +37,12 @@ from curate.data.dataset import DataSource, open_dataset
 from curate.data.pairs import read_pair
 from curate.data.workers import load_ahead
 from curate.demonstration.world import CLASS_NAMES, draw_world
+from curate.models.devices import choose_device
 from curate.scoring.score import score
 from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead
 from curate.training.fit import fit
 from curate.training.loaded_run import load_run
-from curate.training.trainer import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,9 +16,10 @@ import torch
 
 from curate.config import Config
 from curate.methods import Split
+from curate.models.devices import choose_device
 from curate.records import Batch
 from curate.training.networks import build_networks
-from curate.training.trainer import Trainer, choose_device
+from curate.training.trainer import Trainer
 
 NUM_CLASSES = 11
 METHODS = {

@@ -8,11 +8,11 @@ import torch
 from curate.config import ScoreConfig
 from curate.data.dataset import open_dataset
 from curate.errors import RunError
+from curate.models.devices import choose_device
 from curate.scores.columns import ScoredImage
 from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead, share_weights
 from curate.training.loaded_run import load_run
-from curate.training.trainer import choose_device
 from tests.tiny import write_dataset
 
 PLAN = CellPlan((32, 48), ScoreConfig(stride=4, regions="label_tiles", region_px=16))

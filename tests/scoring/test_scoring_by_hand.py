@@ -21,13 +21,13 @@ from torch import nn
 from curate.config import ScoreConfig
 from curate.data.dataset import open_dataset
 from curate.methods.uniform import Uniform
+from curate.models.devices import choose_device
 from curate.models.segmenter import Segmenter
 from curate.records import ClassSet, LevelScores
 from curate.scores.packing import pack
 from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, put_to_use
 from curate.training.networks import Networks
-from curate.training.trainer import choose_device
 from curate.weighting import WeightRule
 
 CPU = choose_device("cpu", "float32")

@@ -4,21 +4,22 @@ import pytest
 import torch
 
 from curate.config import ScoreConfig
+from curate.models.devices import Device, choose_device
 from curate.scoring import scorer as scorer_module
 from curate.scoring.scored_image import CellPlan
 from curate.scoring.scorer import Scorer, computing_threads
-from curate.training.trainer import Device, choose_device
 
 SETTINGS = ScoreConfig(stride=4, regions="grid", region_px=8)
 CPU = choose_device("cpu", "float32")
-GPU = Device(torch.device("cuda"), use_bfloat16=False)
+GPU = Device(torch.device("cuda", 1), use_bfloat16=False)
 
 
 @pytest.mark.parametrize(
     ("device", "allowed", "count"), [(CPU, 3, 3), (CPU, 16, 16), (CPU, 40, 16), (GPU, 40, 4)]
 )
 def test_threads_are_as_many_as_the_device_can_use(monkeypatch, device, allowed, count):
-    settings = []
+    settings, entered = [], []
+    monkeypatch.setattr(torch.cuda, "set_device", entered.append)
     monkeypatch.setattr(torch, "get_num_threads", lambda: allowed)
     monkeypatch.setattr(torch, "set_num_threads", settings.append)
     with computing_threads(device) as (pool, num_threads):
@@ -27,6 +28,7 @@ def test_threads_are_as_many_as_the_device_can_use(monkeypatch, device, allowed,
         assert pool._max_workers == count
         pool.submit(int).result()
         assert settings == [1, 1]  # of the thread that was started
+        assert entered == ([GPU.device] if device is GPU else [])
     assert settings == [1, 1, allowed]
     with pytest.raises(RuntimeError, match="after shutdown"):
         pool.submit(int)

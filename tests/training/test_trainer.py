@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from curate.config import FitConfig
-from curate.errors import ConfigError
 from curate.grid import spread_to_pixels
 from curate.methods.uniform import Uniform
 from curate.models import build_segmenter
+from curate.models.devices import choose_device
 from curate.records import Batch, Uncropped
 from curate.training.networks import gather_evidence, to_unit_range
-from curate.training.trainer import Trainer, choose_device, segmentation_loss
+from curate.training.trainer import Trainer, segmentation_loss
 from tests.ranks import Ranks
 
 REAL_AND_SYNTHETIC = torch.tensor([True, False])
@@ -65,17 +65,6 @@ def test_losses_of_shares_add_up_to_that_of_the_whole_batch(monkeypatch):
 def test_weights_are_repeated_over_their_pixels():
     pixels = spread_to_pixels(torch.tensor([[[1.0, 2.0]]]), 3, 6)
     assert pixels.tolist() == [[[1, 1, 1, 1, 2, 2]] * 3]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_cuda_is_refused_where_there_is_none():
-    with pytest.raises(ConfigError, match="sees no CUDA device"):
-        choose_device("cuda", "auto")
-
-
-def test_precision_follows_the_device():
-    assert not choose_device("cpu", "auto").use_bfloat16
-    assert choose_device("cpu", "bfloat16").use_bfloat16
 
 
 class LeftHalf(Uniform):

@@ -11,9 +11,10 @@ from curate import distributed
 from curate.config import FitConfig
 from curate.job import World
 from curate.methods.uniform import Uniform
+from curate.models.devices import choose_device
 from curate.models.segmenter import Segmenter
 from curate.records import Batch
-from curate.training.trainer import Trainer, choose_device, segmentation_loss
+from curate.training.trainer import Trainer, segmentation_loss
 
 
 class Counting(Uniform):
@@ -152,26 +153,6 @@ def test_restored_trainer_goes_on_with_everything():
     for each in (trainer, restored):
         each.step(4, make_batch(4))
     torch.testing.assert_close(restored.state(), trainer.state(), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize(
-    ("name", "precision", "has_gpu", "device", "use_bfloat16"),
-    [
-        ("auto", "auto", False, "cpu", False),
-        ("auto", "auto", True, "cuda", True),
-        ("auto", "float32", True, "cuda", False),
-        ("cuda", "auto", True, "cuda", True),
-        ("cpu", "auto", True, "cpu", False),
-        ("cpu", "bfloat16", False, "cpu", True),
-        ("cpu", "float32", True, "cpu", False),
-    ],
-)
-def test_device_and_precision_are_chosen(
-    monkeypatch, name, precision, has_gpu, device, use_bfloat16
-):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
-    chosen = choose_device(name, precision)
-    assert (chosen.device.type, chosen.use_bfloat16) == (device, use_bfloat16)
 
 
 @pytest.mark.parametrize("use_bfloat16", [False, True])

@@ -22,9 +22,10 @@ from torch import nn
 from curate.config import FitConfig
 from curate.job import World
 from curate.methods.uniform import Uniform
+from curate.models.devices import choose_device
 from curate.models.segmenter import Segmenter
 from curate.records import Batch
-from curate.training.trainer import Trainer, choose_device
+from curate.training.trainer import Trainer
 
 STEPS = 40
 LAMBDA = 0.5

@@ -19,6 +19,7 @@ follow from it, but from how probable the given label is; see `curate.methods.la
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -36,6 +37,7 @@ from curate.methods.streams.streams import STREAMS, StreamTraining
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from curate.models.devices import Device
     from curate.weighting import WeightRule
 
 _ANY_SIZE: Final = (64, 64)
@@ -182,6 +184,11 @@ class Streams(protocol.Method):
             streams=posteriors,
             worth=self.confidence(evidence, logs),
         )
+
+    def compute_on(self, device: Device) -> None:
+        """Move to a device; the encoder's features of fine textures are never rounded."""
+        super().compute_on(device)
+        self.encoder.autocast = nullcontext
 
     def fold_frozen(self, size: tuple[int, int]) -> None:
         """Fold the batch normalisation of segmenters, but not of the stages that are features."""

@@ -19,12 +19,12 @@ from curate.data.augmentation import fit_to_size
 from curate.data.dataset import open_dataset
 from curate.data.pairs import read_pair
 from curate.files.checkpoint import load_state
+from curate.models.devices import choose_device
 from curate.records import Batch
 from curate.scoring.scorer import put_to_use, score_maps
 from curate.training.evaluation import evaluate
 from curate.training.fit import fit
 from curate.training.loaded_run import load_run
-from curate.training.trainer import choose_device
 from tests.benchmarks.gpu.drawn import make_config
 from tests.benchmarks.gpu.recorder import Recorder
 

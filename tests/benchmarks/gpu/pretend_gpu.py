@@ -4,7 +4,9 @@ Its tensors lie on the CPU but say that they are on a device ``gpu``. They refus
 tensors of the CPU, as those of a GPU do, and what would make the host wait for a GPU, or copy to
 it, is counted by the line of curate that does it::
 
-    python -m tests.benchmarks.gpu.pretend_gpu [uniform hierarchical streams]
+    python -m tests.benchmarks.gpu.pretend_gpu [uniform hierarchical streams confidence]
+
+At the end it goes the whole way on it: a preparation, a step, an evaluation, and scores.
 
 It changes torch for the whole process (`torch.tensor`, the name of a backend), so import it in a
 process of its own only.
@@ -241,24 +243,60 @@ def forget():
 
 def count_step(method, num_steps=2):
     """Count what the steps of a method after the warm-up do, `num_steps` of them."""
-    from curate.training.trainer import Device
+    from curate.models.devices import Device
     from tests.benchmarks.gpu.steps import make_batches, make_trainer
 
     size = (32, 64)
     with Pretending():
         trainer = make_trainer(method, size, Device(GPU, use_bfloat16=False))
         batches = make_batches(num_steps + 1, size)
-        trainer.step(0, batches[0])
+        trainer.step(0, batches[0])  # which folds what only predicts
         forget()
         for number, batch in enumerate(batches[1:], 1):
             trainer.step(number, batch)
     return WAITS.copy(), COPIES.copy(), OPERATIONS.copy()
 
 
+def run_whole():
+    """Prepare, train, evaluate and score by a tiny `Streams` on the device; return its scores."""
+    from curate.config import Config
+    from curate.models.devices import Device
+    from curate.scoring.scorer import put_to_use, score_maps, share_weights
+    from curate.training.networks import Networks
+    from curate.training.trainer import Trainer
+    from tests.methods.streams import making
+
+    device = Device(GPU, use_bfloat16=False)
+    clean = making.draw_images(8, "s0", is_real=False, seed=2)
+    synthetic = making.corrupt(clean, appearance=True)
+    preparation = making.make_preparation(synthetic)
+    method = making.make_method(preparation, reference_steps=2, epochs=1, corruptions=["blur"])
+    segmenter = making.build_segmenter(making.SEGMENTER, 2)
+    settings = Config().with_fit(size=making.SIZE, batch_size=4, steps=4, warmup=0.0).fit
+    with Pretending():
+        trainer = Trainer(segmenter, method, stages=(), settings=settings, device=device)
+        for _ in method.prepare(preparation):
+            pass
+        method.fusion.is_active.fill_(value=True)
+        real = preparation.real
+        both = making.Batch(
+            torch.cat([real.images[:2], synthetic.images[:2]]),
+            torch.cat([real.label_map[:2], synthetic.label_map[:2]]),
+            torch.tensor([True, True, False, False]),
+            (*real.keys[:2], *synthetic.keys[:2]),
+        )
+        trainer.step(2, both)
+        trainer.evaluate([both], is_last=True)
+        networks = put_to_use(Networks(segmenter, method, ()), device, making.SIZE)
+        return score_maps(share_weights(networks), device, synthetic)
+
+
 def main():
     """Print the counts a step of each method."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("methods", nargs="*", default=["uniform", "hierarchical", "streams"])
+    parser.add_argument(
+        "methods", nargs="*", default=["uniform", "hierarchical", "streams", "confidence"]
+    )
     num_steps = 2
     for method in parser.parse_args().methods:
         waits, copies, operations = count_step(method, num_steps)
@@ -271,6 +309,7 @@ def main():
             for (kind, line), number in counts.most_common():
                 if number:
                     print(f"  {number / num_steps:6.1f}  {name}: {kind}  {line}")
+    print(f"the whole way with streams: scores of shape {tuple(run_whole().shape)}")
 
 
 if __name__ == "__main__":

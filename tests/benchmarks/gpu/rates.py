@@ -10,11 +10,11 @@ from torch.utils.data import Dataset
 from curate.data.dataset import open_dataset
 from curate.data.pairs import read_pair
 from curate.data.workers import load_ahead
+from curate.models.devices import choose_device
 from curate.scoring.score import score
 from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead
 from curate.training.loaded_run import load_run
-from curate.training.trainer import choose_device
 from tests.benchmarks.gpu.drawn import make_config
 from tests.benchmarks.gpu.recorder import Recorder
 

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 
 from curate.config import Config
 from curate.methods import Split
+from curate.models.devices import choose_device
 from curate.records import Batch
 from curate.training.networks import build_networks
-from curate.training.trainer import Trainer, choose_device
+from curate.training.trainer import Trainer
 
 BATCH, NUM_CLASSES = 8, 8
 WARM_STEPS = 4
