@@ -37,7 +37,8 @@ def demo(
 def _table(result: "DemoResult") -> list[str]:
     """Lay the measurements and the places of the files out in two columns."""
     found = result.audit_on_real
-    files = [(name, str(getattr(result, name))) for name in ("run", "scores", "subset")]
+    names = ("run", "scores", "subset", "report", "sheet")
+    files = [(name, str(getattr(result, name))) for name in names]
     sections = {
         f"{result.corrupted_share:.0%} of the synthetic pixels were corrupted. "
         "AUROC of finding them (.5 = chance)": [

@@ -13,6 +13,7 @@ from PIL import Image
 import curate
 from curate import errors, metrics, reporting
 from curate.config import CONFIG_NAME, DatasetConfig
+from curate.demonstration.truth_sheet import draw_truth_sheet
 from curate.demonstration.world import CLASS_NAMES, draw_world
 from curate.files.atomic import check_writable
 from curate.selection.cuts import expand_cells
@@ -31,6 +32,8 @@ NUM_AUDITED: Final = 16
 SIZE: Final = (96, 128)
 KEPT: Final = "60%"
 AUDIT_NAME: Final = "audit.csv"
+SHEET_NAME: Final = "sheet.png"
+REPORT_NAME: Final = "report.html"
 
 CURATE_TOML: Final = """\
 # The settings of 'curate demo'; the three product lines work in this folder, too.
@@ -69,8 +72,8 @@ class DemoResult:
 
     Attributes
     ----------
-    run, scores, subset : Path
-        Run folder, score file and exported subset.
+    run, scores, subset, report, sheet : Path
+        Run folder, score file, exported subset, report, and the picture of scores beside the truth.
     audit : dict of str to float
         AUROC of the pixel, region and image scores of sound against corrupted ones.
     audit_on_real : AuditResult
@@ -85,6 +88,8 @@ class DemoResult:
     run: Path
     scores: Path
     subset: Path
+    report: Path
+    sheet: Path
     audit: dict[str, float]
     audit_on_real: AuditResult
     miou: dict[str, float]
@@ -97,6 +102,8 @@ class DemoResult:
             "run": str(self.run),
             "scores": str(self.scores),
             "subset": str(self.subset),
+            "report": str(self.report),
+            "sheet": str(self.sheet),
             "audit": self.audit,
             "audit_on_real": self.audit_on_real.to_json(),
             "miou": self.miou,
@@ -106,7 +113,7 @@ class DemoResult:
 
 
 def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None) -> DemoResult:
-    """Draw a world into `out`, then fit, score, audit and export there, and compare with the truth.
+    """Draw a world into `out`, fit, score, audit and export there, compare with the truth.
 
     Raises
     ------
@@ -149,11 +156,16 @@ def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None
         "weighted": run,
         f"best {KEPT}": curate.fit(kept, out=out / "runs" / "subset", reporter=reporter).run,
     }
-    areas, corrupted = compare_with_truth(curate.ScoreFile(scores), world.truth)
+    opened = curate.ScoreFile(scores)
+    areas, corrupted = compare_with_truth(opened, world.truth)
+    draw_truth_sheet(opened, world.truth, out / SHEET_NAME)
+    page = curate.report([scores], out=out / REPORT_NAME, project=out, reporter=reporter).out
     return DemoResult(
         run=run,
         scores=scores,
         subset=subset,
+        report=page,
+        sheet=out / SHEET_NAME,
         audit=areas,
         audit_on_real=found,
         miou={

@@ -112,7 +112,7 @@ def _lay_out(
     """Place names of colours in lines, each (x, y)."""
     places, x, y = [], GAP_PX, 0
     for name, _ in key:
-        needed = TEXT_PX + 3 + round(font.getlength(shorten(name))) + 2 * GAP_PX
+        needed = TEXT_PX + 3 + round(font.getlength(shorten(name))) + GAP_PX * 3 // 2
         if x > GAP_PX and x + needed > full:
             x, y = GAP_PX, y + _LINE_PX
         places.append((x, y))

@@ -12,6 +12,8 @@ DONE = Result(
     run=Path("d/runs/curated"),
     scores=Path("d/weights.h5"),
     subset=Path("d/subset"),
+    report=Path("d/report.html"),
+    sheet=Path("d/sheet.png"),
     audit={"pixel": 0.9312, "region": 0.9, "image": 0.875},
     audit_on_real=make_result(out=Path("d/audit.csv")),
     miou={"all synthetic": 0.5, "weighted": 0.6125},
@@ -46,6 +48,8 @@ def test_table_tells_what_was_found_and_where_everything_is(run, calls):
         "  run             d/runs/curated",
         "  scores          d/weights.h5",
         "  subset          d/subset",
+        "  report          d/report.html",
+        "  sheet           d/sheet.png",
         "  audit           d/audit.csv",
     ]
 

@@ -44,6 +44,9 @@ def test_small_demo_runs_every_step(tmp_path, monkeypatch):
     told = result.to_json()
     assert set(told) >= {"run", "scores", "subset", "audit", "seconds"}
     assert told["audit"] == result.audit
+    with Image.open(result.sheet) as picture:
+        assert picture.width > 4 * 200
+    assert "held-out real images" in result.report.read_text()  # it knows of the audit
     assert told["audit_on_real"]["pixel"]["auroc"] == round(found.value("auroc", "pixel"), 4)
 
 
