@@ -23,7 +23,7 @@ MAX_THUMBNAILS: Final = 1500
 """Of more images, only those that are shown elsewhere have a picture in the table."""
 THUMBNAIL_PX: Final = 96
 NUM_GROUPS: Final = 24
-NUM_IN_GROUP: Final = 6
+NUM_IN_GROUP: Final = 5
 HEADINGS: Final = {
     "lowest": ("Lowest", "The lowest scores"),
     "random": ("At random", "Images at random, lowest first"),
