@@ -102,6 +102,30 @@ def align_scores(
     return RESIZES[resize](cells, scale, rows, columns, hflip)
 
 
+def align_labels(
+    label_map: NDArray[np.uint8],
+    *,
+    size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    hflip: bool = False,
+) -> NDArray[np.uint8]:
+    """Read the label of each pixel of a crop of an image that was resized, then flipped.
+
+    Each output pixel takes the label at its centre, as `align_scores` does with ``nearest``.
+
+    Examples
+    --------
+    >>> align_labels(np.array([[1, 2, 255]], np.uint8), crop=(0, 1, 1, 2), hflip=True).tolist()
+    [[255, 2]]
+    """
+    height, width = label_map.shape
+    top, left, crop_height, crop_width = _checked_crop(crop, height, width)
+    out_height, out_width = (crop_height, crop_width) if size is None else size
+    y = _cells_at(Axis(height, 1, top, crop_height, out_height))
+    x = _cells_at(Axis(width, 1, left, crop_width, out_width))
+    return label_map[np.ix_(y, x[::-1] if hflip else x)]
+
+
 def _checked_crop(
     crop: tuple[int, int, int, int] | None, height: int, width: int
 ) -> tuple[int, int, int, int]:

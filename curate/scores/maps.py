@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from curate.errors import StoreError
+from curate.data import idmap_files, labels
+from curate.errors import DataError, StoreError
 from curate.scores.schema import PIXEL_WEIGHTS, Schema, image_map_size, stream_column
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class MapReader:
 
     def _find(self, group: str, image_id: str) -> _Place:
         """Find a map by the tables, with all checks."""
-        row = self._scored_row(image_id)
+        row = self.scored_row(image_id)
         stream = self._schema.stream_groups.get(group)
         if stream is not None and np.isnan(self._tables.images(stream_column(stream))[row]):
             msg = f"{self._where}: stream '{stream}' is inactive, it has no map of '{image_id}'."
@@ -125,7 +127,7 @@ class MapReader:
             raise StoreError(msg)
         return _Place(maps, map_row, height, width, scale)
 
-    def _scored_row(self, image_id: str) -> int:
+    def scored_row(self, image_id: str) -> int:
         """Return the row of an image that has scores."""
         row = self._tables.row_of(image_id)
         if row is None:
@@ -166,3 +168,44 @@ def find_maps(part: Part, group: str, size: str) -> Maps:
         )
         raise StoreError(msg)
     return maps
+
+
+def read_label_map(
+    folder: Path,
+    relative: str,
+    size: tuple[int, ...],
+    id_map: dict[str, Any] | None,
+    *,
+    where: str,
+) -> NDArray[np.uint8]:
+    """Read the class index of each pixel of a label of a scored data set.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width that it had when it was scored.
+    id_map : dict
+        How labels were read then, from the provenance.
+    where : str
+        Names the score file in errors.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or has another size.
+    StoreError
+        If the path leads out of the data set, or the id map is not what it should be.
+    """
+    if Path(relative).is_absolute() or ".." in Path(relative).parts:
+        msg = f"{where} holds the path {relative!a}, which leads out of the data set."
+        raise StoreError(msg)
+    restored = idmap_files.restore_id_map(id_map, where=where)
+    found = restored.apply(labels.read_label_ids(folder / relative, restored))
+    if found.shape != size:
+        seen, before = ("x".join(map(str, each)) for each in (found.shape, size))
+        msg = (
+            f"{folder / relative} has {seen} pixels, but had {before} when it was scored. Score "
+            "it again."
+        )
+        raise DataError(msg, code="size_mismatch")
+    return found

@@ -45,6 +45,8 @@ class ScoreFile:
         Of the first of them.
     schema : Schema
         What it holds.
+    class_names : tuple of str
+        The index of a name is its class index.
 
     Raises
     ------
@@ -79,7 +81,7 @@ class ScoreFile:
             if "region" in about.levels and not part.has_regions():
                 msg = f"{part.path} lacks its table of regions. Score the data set again."
                 raise StoreError(msg)
-        self._num_classes = len(about.classes.names)
+        self.class_names = about.classes.names
         self._pid = os.getpid()
 
     @property
@@ -113,7 +115,7 @@ class ScoreFile:
     @cached_property
     def tables(self) -> Tables:
         """Return both tables, column by column, unread."""
-        return Tables(self.parts, str(self.path), num_classes=self._num_classes)
+        return Tables(self.parts, str(self.path), num_classes=len(self.class_names))
 
     @cached_property
     def images(self) -> pd.DataFrame:
@@ -293,6 +295,46 @@ class ScoreFile:
         Options are those of `score_map` but for `stream`.
         """
         return alignment.align_scores(*self._maps.read(schema.PIXEL_WEIGHTS, image_id), **options)
+
+    def label_map(self, image_id: str, *, root: Path | None = None, **how: Any) -> Any:  # noqa: ANN401
+        """Return the class index of each pixel of an image, 255 where it is ignored.
+
+        Parameters
+        ----------
+        root : Path, optional
+            Where the data set is now, if it was moved.
+        **how
+            ``size``, ``crop`` and ``hflip`` as of `score_map`; labels are never interpolated.
+
+        Returns
+        -------
+        label_map : size, uint8
+
+        Raises
+        ------
+        DataError
+            If the label cannot be read, or has another size than when it was scored.
+        StoreError
+            As `score_map`; also if the file does not say how labels are read.
+        """
+        row, about = self._maps.scored_row(image_id), self.provenance.get("id_map")
+        size = tuple(int(self.image_column(name)[row]) for name in ("height", "width"))
+        relative = self.image_column("label_path")[row].as_py()
+        folder = Path(root or self.dataset_root)
+        found = maps.read_label_map(folder, relative, size, about, where=str(self.path))
+        return alignment.align_labels(found, **how)
+
+    def __len__(self) -> int:
+        """Return the number of images, those without a score included."""
+        return self.num_images
+
+    def __repr__(self) -> str:
+        about = self.provenance
+        data = about["dataset"].get("name") or self.dataset_root.name
+        return (
+            f"<ScoreFile {self.path}: {len(self):,} images of {data}, "
+            f"{len(self.class_names)} classes, {about.get('method', 'unknown method')}>"
+        )
 
     def close(self) -> None:
         """Close the file and forget what was read; it opens again when needed."""

@@ -15,8 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from curate.errors import StoreError, UsageError
+from curate.data.idmaps import IdMap
+from curate.errors import DataError, StoreError, UsageError
+from curate.scores.maps import read_label_map
 from curate.scores.packing import pack
 from curate.scores.schema import IMAGE_COLUMNS
 from curate.scores.score_file import ScoreFile
@@ -516,3 +519,52 @@ def test_maps_in_another_compression_need_no_plugin(tmp_path):
         | {"HDF5_PLUGIN_PATH": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
     ).stdout
     assert told == "[[102, 102], [102, 102]] [[51, 51], [51, 51]]\n"
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """Scores of an image of 8x8 pixels in blocks of 4x4; ids 7 and 8 are the classes a and b."""
+    id_map = IdMap("toy", {7: 0, 8: 1}, frozenset({0}))
+    provenance = PROVENANCE | {"id_map": id_map.to_json(), "method": "streams"}
+    (tmp_path / "labels").mkdir()
+    ids = np.array([[7, 8], [0, 8]], np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    Image.fromarray(ids).save(tmp_path / "labels/a.png")
+    images = [scored_image("a", size=(8, 8))]
+    return ScoreFile(write_scores(tmp_path / "w.h5", images, provenance=provenance))
+
+
+def test_labels_come_as_class_indices_in_the_pixels_of_a_trainer(labelled):
+    whole = labelled.label_map("a")
+    assert (whole.dtype, whole.shape) == (np.uint8, (8, 8))
+    assert whole[::4, ::4].tolist() == [[0, 1], [255, 1]]
+    found = labelled.label_map("a", crop=(3, 2, 2, 3), hflip=True)
+    assert found.tolist() == [[1, 0, 0], [1, 255, 255]]
+    assert labelled.label_map("a", size=(2, 2)).tolist() == [[0, 1], [255, 1]]
+    how = {"crop": (0, 1, 2, 3), "size": (5, 7), "hflip": True}
+    assert labelled.label_map("a", **how).shape == labelled.weight_map("a", **how).shape
+    assert labelled.class_names == ("a", "b")
+
+
+def test_labels_of_a_moved_data_set_are_found_where_it_is(labelled, tmp_path):
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "labels").rename(tmp_path / "moved/labels")
+    with pytest.raises(DataError, match=r"labels/a\.png"):
+        labelled.label_map("a")
+    assert labelled.label_map("a", root=tmp_path / "moved").shape == (8, 8)
+
+
+def test_labels_that_changed_or_lead_elsewhere_are_refused(labelled, tmp_path):
+    Image.fromarray(np.full((9, 8), 7, np.uint8)).save(tmp_path / "labels/a.png")
+    with pytest.raises(DataError, match="has 9x8 pixels, but had 8x8 when it was scored"):
+        labelled.label_map("a")
+    with pytest.raises(StoreError, match="leads out of the data set"):
+        read_label_map(tmp_path, "../x.png", (3, 4), {}, where="w.h5")
+    with pytest.raises(StoreError, match="no image 'd'"):
+        labelled.label_map("d")
+
+
+def test_a_score_file_says_what_it_is(labelled, tmp_path):
+    assert len(labelled) == 1
+    assert repr(labelled) == (
+        f"<ScoreFile {tmp_path / 'w.h5'}: 1 images of {tmp_path.name}, 2 classes, streams>"
+    )
