@@ -11,7 +11,7 @@ from PIL import Image
 
 from curate import errors, records
 from curate.checking.facts import MAX_COLOURS, Facts, Stamp
-from curate.data import containers, images, labels, pairs, png
+from curate.data import containers, images, labels, pairs, png, shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +107,7 @@ def _explain(source: DataSource, pair: records.Pair, found: dict[str, Any]) -> F
 def _stat(root: Path, path: str) -> tuple[int, int]:
     """Return size and time of change of a file, -1 for a missing one."""
     try:
-        status = os.stat(root / path) if path else None  # noqa: PTH116
+        status = os.stat(shards.file_of(root / path)) if path else None  # noqa: PTH116
     except OSError:
         status = None
     return (-1, -1) if status is None else (status.st_size, status.st_mtime_ns)

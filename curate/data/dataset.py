@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from curate import errors, records
-from curate.data import idmap_files, legends, ranges
+from curate.data import idmap_files, legends, ranges, shards
 from curate.data.classes import resolve_classes
 from curate.data.layouts import detection, listing, patterns, splits, suggestions
 from curate.data.layouts.layout import Layout
@@ -86,7 +86,7 @@ class DataSource:
             64 hexadecimal digits; a file that is missing counts as size -1.
         """
         paths = {path for pair in self.pairs for path in (pair.image_path, pair.label_path) if path}
-        return hash_files(paths, lambda path: _size(self.root / path))
+        return hash_files(paths, lambda path: shards.size_of(self.root / path))
 
 
 def hash_files(paths: Collection[str], size_of: Callable[[str], int]) -> str:
@@ -260,11 +260,3 @@ def _check_folder(path: Path) -> None:
     if is_empty:
         msg = f"{path} is empty. Give the folder of a data set, with images and labels."
         raise errors.DataError(msg, code="no_images")
-
-
-def _size(path: Path) -> int:
-    """Return the size of a file in bytes, -1 if it is missing."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from curate.data import pictures, png
+from curate.data import pictures, png, shards
 from curate.errors import DataError, LabelError
 
 if TYPE_CHECKING:
@@ -185,6 +185,8 @@ def read_file(path: Path, kind: FileKind) -> bytearray:
         With code ``missing_..``, ``unreadable_..`` or ``too_large``.
     """
     try:
+        if shards.is_inside(path.as_posix()) and (found := shards.find(path)):
+            return _read_member(path, found, kind)
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise unreadable_file(path, kind, "it is no ordinary file")
@@ -200,6 +202,17 @@ def read_file(path: Path, kind: FileKind) -> bytearray:
     if not data:
         raise unreadable_file(path, kind, "it is empty")
     return data
+
+
+def _read_member(path: Path, found: tuple[Path, str], kind: FileKind) -> bytearray:
+    """Read a member of a shard into memory."""
+    data = shards.read(*found)
+    if len(data) > MAX_BYTES:
+        msg = f"{path} has {len(data):,} bytes, more than {MAX_BYTES:,}. Leave it out."
+        raise _error_class(kind)(msg, code="too_large")
+    if not data:
+        raise unreadable_file(path, kind, "it is empty")
+    return bytearray(data)
 
 
 def check_size(path: Path, height: int, width: int, pixel_bytes: int = 1) -> None:

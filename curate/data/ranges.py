@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from curate import errors, records
-from curate.data import containers, images, png
+from curate.data import containers, images, png, shards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def _is_deep(path: Path) -> bool:
     suffix = path.suffix.lower().removeprefix(".")
     if suffix not in _DEEP_SUFFIXES or containers.is_container(path):
         return False
-    return suffix != "png" or png.peek_bit_depth(path) == 16
+    return suffix != "png" or shards.is_inside(path.as_posix()) or png.peek_bit_depth(path) == 16
 
 
 def _sample(path: Path) -> NDArray[Any] | None:

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate import errors, parts, records
+from curate import errors, parts, records, reporting
 from curate.files import atomic, state
-from curate.reporting import LogReporter, Reporter
 from curate.scores import assembling, columns, guard, score_file, targets
 from curate.scores.provenance import PARTIAL, Header, Prefixes, join_headers, parse_provenance
 from curate.scores.sources import Merged, open_files
@@ -60,7 +59,7 @@ def merge(
     root: Path | str | None = None,
     overwrite: bool = False,
     partial: bool = False,
-    reporter: Reporter | None = None,
+    reporter: reporting.Reporter | None = None,
 ) -> MergeResult:
     """Put score files together that ``score(.., shard="1/8")`` and its like wrote.
 
@@ -88,7 +87,7 @@ def merge(
         If a file is unfit, they come from different settings, an image was scored in two, or
         something is missing and `partial` was not asked for.
     """
-    reporter = reporter or LogReporter()
+    reporter = reporter or reporting.LogReporter()
     started = time.monotonic()
     paths, missing_parts = _find_parts(map(Path, scores), reporter, partial=partial)
     target = _choose_target(paths, Path(out), overwrite=overwrite)
@@ -132,7 +131,7 @@ def merge(
 
 
 def _find_parts(
-    given: Iterable[Path], reporter: Reporter, *, partial: bool
+    given: Iterable[Path], reporter: reporting.Reporter, *, partial: bool
 ) -> tuple[list[Path], tuple[int, ...]]:
     """List the score files to put together, and what is missing in folders of parts."""
     paths, missing = list[Path](), list[int]()

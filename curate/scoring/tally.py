@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from curate import records
+from curate import records, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from curate.reporting import Reporter
     from curate.scores.columns import ScoredImage
 
 
@@ -58,7 +57,7 @@ class Tally:
         )
         return ", ".join(f"{n:,} {status}" for n, status in failed)
 
-    def warn(self, reporter: Reporter) -> None:
+    def warn(self, reporter: reporting.Reporter) -> None:
         """Say how many images have no score, and why."""
         if self.failed:
             reporter.warn(

@@ -8,6 +8,17 @@ from curate.data.layouts.layout import Layout
 
 _LISTS: Final = "ImageSets/Segmentation"
 
+_SHARD_LABELS: Final = (
+    "label", "labels", "seg", "mask", "annotation", "segmentation_mask", "semantic_segmentation",
+)  # fmt: skip
+"""What labels in shards are called, beside their image."""
+
+
+def _of_shards(key: str) -> dict[str, None]:
+    """List the patterns of labels in shards."""
+    return dict.fromkeys(f"{key}.{name}" for name in _SHARD_LABELS)
+
+
 LAYOUTS: Final = {
     "folder": Layout("images/{}", {"labels/{}": None}, is_specific=False),
     "masks": Layout("images/{}", {"masks/{}": None}, is_specific=False),
@@ -116,6 +127,10 @@ LAYOUTS: Final = {
     ),
     "blenderproc": Layout("{}.hdf5", {"{}.hdf5": None}),
     "airsim": Layout("images/img_{vehicle}_0_{n}", {"images/img_{vehicle}_5_{n}": None}),
+    "webdataset": Layout("{shard}.tar/{key}", _of_shards("{shard}.tar/{key}")),
+    "webdataset-image": Layout("{shard}.tar/{key}.image", _of_shards("{shard}.tar/{key}")),
+    "parquet": Layout("{shard}.parquet/{key}.image", _of_shards("{shard}.parquet/{key}")),
+    "mds": Layout("{shard}.mds/{key}.image", _of_shards("{shard}.mds/{key}")),
     "fiftyone": Layout("data/{}", {"labels/{}": None}, is_specific=False),
 }  # fmt: skip
 """Name, as ``--layout`` takes it, to layout."""

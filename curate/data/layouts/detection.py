@@ -6,6 +6,7 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from curate.data import shards
 from curate.data.layouts import LAYOUTS, listing, suggestions
 from curate.errors import ConfigError, DataError, did_you_mean
 
@@ -97,7 +98,8 @@ def detect_layout(root: Path) -> str:
 
 def take_sample(root: Path) -> list[str]:
     """List files below `root`, but of a large folder only some; sorted."""
-    return sorted(islice(listing.walk(root, _read_some), MAX_FILES))
+    found = listing.walk(root, _read_some, max_members=MAX_FOLDER_FILES)
+    return sorted(islice(found, MAX_FILES))
 
 
 def match(root: Path, layout: Layout, sample: list[str]) -> Match:
@@ -107,6 +109,8 @@ def match(root: Path, layout: Layout, sample: list[str]) -> Match:
         return Match()
     fitting = []
     for path in sample:
+        if shards.is_inside(path) != layout.is_sharded:
+            continue
         stem, _, suffix = path.rpartition(".")
         suffix = suffix.lower()
         is_label = any(
@@ -138,7 +142,9 @@ def _has_pair(root: Path, layout: Layout, path: str) -> bool:
         for stem in (label.fill(names, value) for value in tries):
             for suffix in label.own_suffixes:
                 files = (f"{stem}.{suffix}", f"{stem}.{suffix.upper()}")
-                if any((root / f).exists() and layout.admits(root, path, f) for f in files):
+                if any(
+                    shards.size_of(root / f) >= 0 and layout.admits(root, path, f) for f in files
+                ):
                     return True
     return False
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from curate.data import shards
 from curate.data.layouts import patterns
 from curate.data.png import COLOUR_TYPE_PALETTE, peek_colour_type
 
@@ -60,6 +61,11 @@ class Layout:
     def is_container(self) -> bool:
         """Whether one file holds an image and its label."""
         return self.image in self.labels
+
+    @cached_property
+    def is_sharded(self) -> bool:
+        """Whether images and labels are members of larger files; ids are the values, joined."""
+        return shards.is_inside(self.image)
 
     @cached_property
     def image_pattern(self) -> patterns.Pattern:

@@ -7,9 +7,11 @@ import random
 import unicodedata
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from curate import errors, records
+from curate.data import shards
 from curate.data.layouts import companions, patterns
 
 if TYPE_CHECKING:
@@ -82,10 +84,19 @@ def list_pairs(root: Path, layout: Layout, id_map: str | None = None) -> Listing
     """
     image, labels = layout.image_pattern, layout.label_patterns
     paths = list(_scan_all(root, [image.folder, *(label.folder for label in labels)]))
+    if layout.is_sharded:
+        paths = [
+            f"{path}/{name}"
+            for path in paths
+            if shards.is_shard(path)
+            for name in shards.names(root / path)
+        ]
     by_label = [_find_labels(paths, label) for label in labels]
     chosen = _choose_labels(layout, by_label, id_map)
     taken = set() if layout.is_container else {p for found in by_label for p in found.values()}
     images, others = _find_images(paths, image, taken)
+    if layout.is_sharded and not layout.is_given:  # a key ends at its first dot
+        images = [each for each in images if "." not in each.values[-1]]
     label_paths = _match(images, by_label[chosen], image, labels[chosen], layout)
     lone = set(by_label[chosen].values()).difference(label_paths)
     pairs = _name_pairs(images, label_paths, layout)
@@ -103,15 +114,25 @@ def list_pairs(root: Path, layout: Layout, id_map: str | None = None) -> Listing
     )
 
 
-def walk(root: Path, read_entries: Callable[[Path], Sequence[os.DirEntry[str]]]) -> Iterator[str]:
+def walk(
+    root: Path,
+    read_entries: Callable[[Path], Sequence[os.DirEntry[str]]],
+    *,
+    max_members: int = 0,
+) -> Iterator[str]:
     """Yield the paths of all files below `root`, folders in a mixed order.
 
     Parameters
     ----------
     read_entries : callable
         Returns the entries of a folder, or some of them.
+    max_members : int
+        How many members of each shard to yield.
     """
-    yield from _scan(root, "", read_entries, random.Random(0).randrange)
+    for path in _scan(root, "", read_entries, random.Random(0).randrange):
+        yield path
+        if shards.is_shard(path):
+            yield from islice(shards.members_of(root, path), max_members)
 
 
 def read_folder(folder: Path) -> list[os.DirEntry[str]]:
@@ -244,7 +265,7 @@ def _name_pairs(images: list[_Image], label_paths: list[str], layout: Layout) ->
             status = "bad_name"
         split = layout.split_of(image.values)
         pair_id = paths[0].rpartition(".")[0]
-        if layout.is_given:
+        if layout.is_given or layout.is_sharded:
             pair_id = _repair_utf8(patterns.join_values(image.values))
         if pair_id in taken:
             repeated.append((paths, split))
