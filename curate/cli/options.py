@@ -17,7 +17,11 @@ Compression = Literal["deflate", "zstd"]
 Level = Literal["image", "region", "pixel"]
 Control = Literal["random"]
 Media = Literal["symlink", "hardlink", "copy", "none"]
-Format = Literal["original", "folder", "list", "mmseg", "daformer", "adaptsegnet"]
+Format = Literal[
+    "original", "folder", "list", "mmseg", "daformer", "adaptsegnet", "cityscapes", "huggingface",
+    "parquet", "coco", "coco-panoptic", "voc", "ultralytics", "nnunet", "fiftyone", "datumaro",
+    "webdataset", "mds",
+]  # fmt: skip
 LabelIds = Literal["raw", "classes", "train"]
 
 RENAMED = {"--kinds": "--corruptions", "--labels": "--id-map"}

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import numpy as np
 from PIL import Image
 
 from curate import errors
-from curate.data import containers, png
+from curate.data import containers, images, png
 from curate.data.id_tables import cityscapes
 from curate.records import IGNORE_INDEX
 from curate.selection import placement
@@ -31,6 +31,7 @@ LABEL_IDS: Final = ("raw", "classes", "train")
 
 WEIGHTS_RECORD: Final = "weights.json"
 
+_DESCRIBED: Final = ("score", "weight")
 _SUFFIXES: Final = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg"}
 
 
@@ -181,6 +182,19 @@ class SubsetItem:
             label_map[~self.keep] = IGNORE_INDEX
         return label_map
 
+    def read_file(self) -> tuple[str, bytes]:
+        """Read the image as a file that every trainer reads alike: its suffix and its content."""
+        if self.is_plain:
+            path = Path(self.original(self.image_path))
+            return self.suffix, bytes(images.read_file(path, "image"))
+        return ".png", encode_image(self.read_image())
+
+    def describe(self) -> dict[str, str | float | None]:
+        """Return id, score and weight of the image; None where there is none."""
+        values = {name: self.source.scores.image_column(name)[self.row] for name in _DESCRIBED}
+        known = {name: None if value != value else float(value) for name, value in values.items()}
+        return {"id": f"{self.source.prefix}{self.id}", **known}
+
     def read_weights(self) -> NDArray[np.uint8]:
         """Read the weight of each pixel, (H, W), as the cells of the score file hold it."""
         unit = self.source.weight_mean / self.source.provenance.largest_weight
@@ -240,6 +254,12 @@ class Format(ABC):
         ids: NDArray[np.uint8] = self.plan.label_ids.table.take(item.read_labels())
         return ids
 
+    def write_png(
+        self, path: str, samples: NDArray[np.uint8], palette: NDArray[np.uint8] | None = None
+    ) -> None:
+        """Write ids, or colours, as a PNG of the subset."""
+        self.place.write(path, png.encode_png(samples, palette=palette))
+
     def write_image(self, item: SubsetItem, stem: str, *, suffix: str = "") -> str:
         """Place an image, or write it as an upright PNG where a trainer would read it otherwise.
 
@@ -267,11 +287,15 @@ class Format(ABC):
     def write_label(self, item: SubsetItem, stem: str) -> str:
         """Write a label, or place it where it stays as it is; return its path in the subset."""
         if self.plan.label_ids.kind != "raw":
-            self.place.write(f"{stem}.png", png.encode_png(self.read_ids(item)))
+            self.place.write(f"{stem}.png", self.encode_label(item))
             return f"{stem}.png"
         path = f"{stem}{PurePosixPath(item.label_path).suffix.lower()}"
         place_label(self.place, item, path)
         return path
+
+    def encode_label(self, item: SubsetItem) -> bytes:
+        """Return a label as a PNG."""
+        return png.encode_png(self.read_ids(item))
 
     def write_weights(self, item: SubsetItem, name: str = "") -> None:
         """Write the weights of an image beside its label, if they are wanted."""

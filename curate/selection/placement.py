@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -119,13 +120,17 @@ class Placement:
         try:
             MEDIA[self.media](original, target)
         except FileExistsError:
-            raise _taken(relative) from None
+            raise taken(relative) from None
         if self.media == "copy":
             self.written.append(Path(target))
 
     def write(self, relative: str, content: bytes) -> None:
         """Write a new file of the subset; errors as `new_file`."""
         atomic.create_file(self.new_file(relative), content)
+
+    def write_json(self, relative: str, value: object) -> None:
+        """Write a new JSON file of the subset; errors as `new_file`."""
+        self.write(relative, f"{json.dumps(value, indent=2)}\n".encode())
 
     def open(self, relative: str) -> BinaryIO:
         """Open a new file of the subset for writing, which the caller closes."""
@@ -141,7 +146,7 @@ class Placement:
         """
         target = Path(self._make_room(relative))
         if os.path.lexists(target):
-            raise _taken(relative)
+            raise taken(relative)
         self.written.append(target)
         return target
 
@@ -158,12 +163,12 @@ class Placement:
             try:
                 Path(folder).mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError):
-                raise _taken(relative) from None
+                raise taken(relative) from None
             self._folders.add(folder)
         return target
 
 
-def _taken(relative: str) -> StoreError:
+def taken(relative: str) -> StoreError:
     """Say that two files of a subset need the same path."""
     return StoreError(
         f"two files of the subset would both be {relative!a}. Rename one of the images, and score "

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from curate import errors
 from curate.files.atomic import check_writable, remove_stale, replacing_folder
-from curate.selection import manifest, placement, writing
+from curate.selection import dialect, formats, manifest, placement
+from curate.selection.source import PATHS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from curate import reporting
@@ -69,7 +72,7 @@ def write_subset(
     replaced = replacing_folder(out, overwrite=settings.overwrite, written=written)
     with replaced as folder:
         place = placement.Placement(folder, out, settings.media, written)
-        writing.write_images(sources, choices, settings, place, reporter)
+        write_images(sources, choices, settings, place, reporter)
         manifest.write_manifest(folder, manifest.tabulate_choices(sources, choices))
         record: dict[str, Any] = {"settings": settings.to_json(), "result": result}
         origins = [_describe(source) for source in sources]
@@ -86,3 +89,66 @@ def _describe(source: SubsetSource) -> dict[str, Any]:
         "dataset_root": str(source.root),
         "provenance": source.scores.provenance,
     }
+
+
+def write_images(
+    sources: Sequence[SubsetSource],
+    choices: Sequence[Choice],
+    settings: ExportSettings,
+    place: placement.Placement,
+    reporter: reporting.Reporter,
+) -> None:
+    """Write the files of the selected images, or where they are; one set after the other."""
+    kind = formats.FORMATS[settings.format]
+    is_placed = kind.places_only and not (settings.rewrites_labels or settings.weight_maps)
+    if is_placed and place.media == "none":
+        return  # nothing to write: a million images need not be gone through
+    plan = make_plan(sources, choices, settings)
+    reporter.start("export", sum(int(choice.is_selected.sum()) for choice in choices))
+    with kind(place, plan) as subset:
+        for done, item in enumerate(list_items(sources, choices), start=1):
+            subset.add(item)
+            reporter.advance(done)
+        subset.finish()
+        if plan.weight_of_255 is not None:
+            place.write_json(dialect.WEIGHTS_RECORD, {"weight_of_255": plan.weight_of_255})
+    reporter.finish()
+
+
+def make_plan(
+    sources: Sequence[SubsetSource], choices: Sequence[Choice], settings: ExportSettings
+) -> dialect.Plan:
+    """Find out what holds for all images of a subset."""
+    classes = sources[0].provenance.classes.names  # the same in all files of a run
+    label_ids = dialect.make_label_ids(settings.written_ids, classes)
+    kinds = set()
+    if not formats.FORMATS[settings.format].places_only:
+        kinds = {
+            (item.suffix, item.is_plain) for item in list_items(sources, choices, with_masks=False)
+        }
+    return dialect.Plan(
+        label_ids,
+        ".jpg" if kinds == {(".jpg", True)} else ".png",
+        find_largest_weight(sources) if settings.weight_maps else None,
+    )
+
+
+def list_items(
+    sources: Sequence[SubsetSource], choices: Sequence[Choice], *, with_masks: bool = True
+) -> Iterator[dialect.SubsetItem]:
+    """Yield the selected images, one after the other."""
+    for source, choice in zip(sources, choices, strict=True):
+        rows = choice.is_selected.nonzero()[0].tolist()
+        texts = source.list_texts(choice.is_selected, ("id", *PATHS))
+        mask_of = choice.mask_of if with_masks else None
+        for row, (image_id, *paths) in zip(rows, texts, strict=True):
+            keep = None if mask_of is None else mask_of(row)
+            yield dialect.SubsetItem(source, row, image_id, paths[0], paths[1], keep)
+
+
+def find_largest_weight(sources: Sequence[SubsetSource]) -> float:
+    """Return the largest weight that a map can hold, if all data sets together have mean 1."""
+    px = [float(source.valid_px.sum()) for source in sources]
+    means = [source.weight_mean for source in sources]
+    mean = np.average(means, weights=px) if sum(px) else 1.0
+    return float(sources[0].provenance.largest_weight / mean)

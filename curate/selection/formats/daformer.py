@@ -7,12 +7,8 @@ names have no folders).
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import numpy as np
 
-from curate.data import png
 from curate.selection import dialect
 
 
@@ -30,7 +26,7 @@ class DaformerFormat(dialect.Format):
         name, ids = item.flat_name, self.read_ids(item)
         label = f"labels/{name}_labelTrainIds.png"
         self.write_image(item, f"images/{name}", suffix=".png")
-        self.place.write(label, png.encode_png(ids))
+        self.write_png(label, ids)
         self.write_weights(item, name)
         counts = np.bincount(ids.ravel(), minlength=256)
         self._pixels[label] = {
@@ -45,12 +41,9 @@ class DaformerFormat(dialect.Format):
         for label, pixels in self._pixels.items():
             for index, count in pixels.items():
                 with_class[index].append((label, count))
-        self._write(
+        self.place.write_json(
             "sample_class_stats.json",
             [pixels | {"file": label} for label, pixels in self._pixels.items()],
         )
-        self._write("sample_class_stats_dict.json", self._pixels)
-        self._write("samples_with_class.json", {k: v for k, v in with_class.items() if v})
-
-    def _write(self, name: str, content: Any) -> None:  # noqa: ANN401
-        self.place.write(name, json.dumps(content, indent=2).encode())
+        self.place.write_json("sample_class_stats_dict.json", self._pixels)
+        self.place.write_json("samples_with_class.json", {k: v for k, v in with_class.items() if v})
