@@ -1,44 +1,41 @@
 """The command ``curate``: its list of commands, and its entry point."""
 
+import functools
+import importlib
+import inspect
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-from curate.cli import (
-    audit,
-    check,
-    compare,
-    demo,
-    export_subset,
-    fit,
-    init,
-    merge,
-    options,
-    process,
-    report,
-    score,
-    show,
+from curate.cli import options, process
+
+COMMANDS: Final = (
+    *("demo", "init", "check", "fit", "score", "merge"),
+    *("export-subset", "audit", "compare", "report", "show"),
 )
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": demo.demo,
-    "init": init.init,
-    "check": check.check,
-    "fit": fit.fit,
-    "score": score.score,
-    "merge": merge.merge,
-    "export-subset": export_subset.export_subset,
-    "audit": audit.audit,
-    "compare": compare.compare,
-    "report": report.report,
-    "show": show.show,
-}
+"""Each is the function of this name in the file of this name."""
 
 
-class Command(TyperCommand):
+class _PlainFlags:
+    """Shows no type of a flag in help texts: it takes no value."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:
+        """List the parameters."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
+
+
+class Commands(_PlainFlags, TyperGroup):  # type: ignore[misc]
+    """The command ``curate`` itself."""
+
+
+class Command(_PlainFlags, TyperCommand):  # type: ignore[misc]
     """Command that knows what its options were called before."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
@@ -50,9 +47,37 @@ class Command(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(name="curate", no_args_is_help=True, pretty_exceptions_enable=False)
-for name, command in COMMANDS.items():
-    app.command(name, cls=Command)(command)
+def _find(name: str) -> Callable[..., None]:
+    """Return the function of a command, with the options that all commands have."""
+    stem = name.replace("-", "_")
+    command = getattr(importlib.import_module(f"curate.cli.{stem}"), stem)
+
+    @functools.wraps(command)
+    def run(*, quiet: bool, verbose: bool, **given: Any) -> None:  # noqa: ANN401
+        resumable = name if "resume" in given else ""
+        process.set_talk(quiet=quiet, verbose=verbose, resumable=resumable)
+        command(**given)
+
+    signature, kind = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
+    own = {"quiet": options.Quiet, "verbose": options.Verbose}
+    added = [
+        inspect.Parameter(key, kind, default=False, annotation=each) for key, each in own.items()
+    ]
+    parameters = [*signature.parameters.values(), *added]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = command.__annotations__ | own
+    return run
+
+
+app = typer.Typer(
+    name="curate",
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for each in COMMANDS:
+    app.command(each, cls=Command)(_find(each))
 
 
 def main() -> None:
@@ -77,7 +102,11 @@ def _curate(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+            "--version",
+            "-V",
+            callback=_show_version,
+            is_eager=True,
+            help="Print the version and exit.",
         ),
     ] = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import curate
-from curate.cli import options, process, results
+from curate.cli import completion, options, process, results
 
 if TYPE_CHECKING:
     from curate.auditing.result import AuditResult
@@ -35,11 +35,15 @@ def audit(
     corruptions: Annotated[
         str | None,
         typer.Option(
-            "--corruptions", metavar="LIST", help="What to inject: style,blur,..; by default all."
+            "--corruptions",
+            metavar="LIST",
+            help="What to inject: style,blur,..; by default all.",
+            autocompletion=completion.complete_corruptions,
         ),
     ] = None,
     images: Annotated[
-        int, typer.Option("--images", min=1, help="At most so many images, evenly spaced.")
+        int,
+        typer.Option("--images", metavar="N", min=1, help="At most so many images, evenly spaced."),
     ] = 48,
     seed: options.Seed = 0,
     device: options.DeviceChoice = None,
@@ -87,7 +91,7 @@ def _lines(result: "AuditResult") -> list[str]:
         f"{results.count(result.images, 'real image')}",
         "(AUROC of the score, .5 = chance, with 95% intervals over images)",
         *("  ".join(map(str.ljust, row, widths)).rstrip() for row in table),
-        *_findings(result),
+        *(part for line in _findings(result) for part in results.wrap(line)),
     ]
     if result.out:
         lines.append(f"Table: {result.out}")

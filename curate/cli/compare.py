@@ -17,20 +17,26 @@ def compare(
     arms: Annotated[
         str | None,
         typer.Option(
-            "--arms", metavar="LIST", help="real,joint,constant,default,default:permuted,.."
+            "--arms",
+            metavar="LIST",
+            help="As real,joint,default,top30 without spaces; the names are above.",
         ),
     ] = None,
     references: Annotated[
         list[str] | None,
         typer.Option("--reference", metavar="ARM", help="Compare with it; may be repeated."),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each draw.")] = 2,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="N", min=1, help="Trainings of each draw.")
+    ] = 2,
     num_real: Annotated[
         int | None,
-        typer.Option("--num-real", min=2, help="Real images of a draw; by default all."),
+        typer.Option(
+            "--num-real", metavar="N", min=2, help="Real images of a draw; by default all."
+        ),
     ] = None,
     draws: Annotated[
-        int, typer.Option("--draws", min=1, help="Random draws of the real images.")
+        int, typer.Option("--draws", metavar="N", min=1, help="Random draws of the real images.")
     ] = 1,
     curve: Annotated[
         str | None,
@@ -42,7 +48,8 @@ def compare(
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Trainings at a time, a thread each.")
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Trainings at a time, a thread each."),
     ] = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import curate
-from curate.cli import options, process, results
+from curate.cli import completion, options, process, results
 
 if TYPE_CHECKING:
     from curate.selection.export import ExportResult
@@ -27,6 +27,7 @@ def export_subset(
             metavar="FILE",
             help="A score file; by default the newest. May be repeated: files of one run are cut "
             "as one.",
+            autocompletion=completion.complete_scores,
         ),
     ] = None,
     config_file: options.ConfigFile = None,
@@ -75,6 +76,7 @@ def export_subset(
             help="What ranks: score, weight, or a stream's name (appearance, ..); for images "
             "also image_score, region_score, pixel_score and the same of weights. By default "
             "what the score file names.",
+            autocompletion=completion.complete_column,
             rich_help_panel=_WHICH,
         ),
     ] = None,
@@ -159,7 +161,11 @@ def export_subset(
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", min=0, help="Start of all random numbers.", rich_help_panel=_CONTROL
+            "--seed",
+            metavar="N",
+            min=0,
+            help="Start of all random numbers.",
+            rich_help_panel=_CONTROL,
         ),
     ] = 0,
     out: Annotated[
@@ -196,7 +202,12 @@ def export_subset(
     ] = None,
     overwrite: options.Overwrite = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what would be selected.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only tell what would be selected.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:

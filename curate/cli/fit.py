@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import curate
-from curate.cli import options, process, results
+from curate.cli import completion, options, process, results
 
 _REPLACES = "may be repeated; replaces the list in the file."
 
@@ -26,26 +26,45 @@ def fit(
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option("--method", metavar="NAME", help="streams, hierarchical or uniform."),
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="How pixels are weighed: streams, confidence, hierarchical, uniform, ..",
+            autocompletion=completion.complete_method,
+        ),
     ] = None,
     segmenter: Annotated[
         str | None,
-        typer.Option("--segmenter", metavar="NAME", help="A built-in one, or package.module:name."),
+        typer.Option(
+            "--segmenter",
+            metavar="NAME",
+            help="A built-in one, or package.module:name.",
+            autocompletion=completion.complete_segmenter,
+        ),
     ] = None,
     size: Annotated[
         str | None,
         typer.Option("--size", metavar="HxW", help="Height and width that images are resized to."),
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Steps of training.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", metavar="N", help="Steps of training.")
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Images a step, half of them real.")
+        int | None,
+        typer.Option("--batch-size", metavar="N", help="Images a step, half of them real."),
     ] = None,
     device: options.DeviceChoice = None,
     precision: Annotated[
         options.Precision | None,
-        typer.Option("--precision", help="Numbers that training computes with."),
+        typer.Option(
+            "--precision",
+            help="Numbers that training computes with.",
+            rich_help_panel=options.MACHINE,
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Start of all random numbers.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Start of all random numbers.")
+    ] = None,
     workers: options.Workers = None,
     fix_list: options.FixList = None,
     resume: options.Resume = False,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from curate.cli import completion
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +25,17 @@ Format = Literal[
 ]  # fmt: skip
 LabelIds = Literal["raw", "classes", "train"]
 
+READING = "How the data set is read"
+MACHINE = "Machine"
+OUTPUT = "Output and progress"
+"""Groups of options in help texts."""
+
 RENAMED = {"--kinds": "--corruptions", "--labels": "--id-map"}
 """Options that earlier versions had, and what they are called now."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object to stdout.", rich_help_panel=OUTPUT)
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -35,7 +43,12 @@ ConfigFile = Annotated[
     ),
 ]
 DeviceChoice = Annotated[
-    Device | None, typer.Option("--device", help="Where to compute; auto takes a GPU if it can.")
+    Device | None,
+    typer.Option(
+        "--device",
+        help="Where to compute; auto takes a GPU if it can.",
+        rich_help_panel=MACHINE,
+    ),
 ]
 FixList = Annotated[
     Path | None,
@@ -44,12 +57,22 @@ FixList = Annotated[
 IdMap = Annotated[
     str | None,
     typer.Option(
-        "--id-map", metavar="NAME|FILE", help="Map of the label ids; by default the layout's."
+        "--id-map",
+        metavar="NAME|FILE",
+        help="Map of the label ids; by default the layout's.",
+        autocompletion=completion.complete_id_map,
+        rich_help_panel=READING,
     ),
 ]
 Layout = Annotated[
     str | None,
-    typer.Option("--layout", metavar="NAME", help="How the folder is laid out; by default seen."),
+    typer.Option(
+        "--layout",
+        metavar="NAME",
+        help="How the folder is laid out; by default seen.",
+        autocompletion=completion.complete_layout,
+        rich_help_panel=READING,
+    ),
 ]
 ImagePattern = Annotated[
     str | None,
@@ -57,23 +80,51 @@ ImagePattern = Annotated[
         "--image-pattern",
         metavar="PATTERN",
         help="Where images are, as {scene}/rgb/{n}.jpg, in place of a layout.",
+        rich_help_panel=READING,
     ),
 ]
 LabelPattern = Annotated[
     str | None,
     typer.Option(
-        "--label-pattern", metavar="PATTERN", help="Where labels are, as {scene}/classes/{n}.png."
+        "--label-pattern",
+        metavar="PATTERN",
+        help="Where labels are, as {scene}/classes/{n}.png.",
+        rich_help_panel=READING,
     ),
 ]
 Split = Annotated[
     str | None,
-    typer.Option("--split", metavar="NAME", help="Take this split only: train, val, .."),
+    typer.Option(
+        "--split",
+        metavar="NAME",
+        help="Take this split only: train, val, ..",
+        rich_help_panel=READING,
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what is there already.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Tell no progress, only warnings and the result.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on where an earlier call stopped.", rich_help_panel=OUTPUT),
+]
 Run = Annotated[
     Path | None,
-    typer.Option("--run", metavar="RUN", help="Folder of a run; by default the newest finished."),
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Folder of a run; by default the newest that gives scores.",
+        autocompletion=completion.complete_run,
+    ),
 ]
 ScoresOut = Annotated[
     Path,
@@ -81,12 +132,30 @@ ScoresOut = Annotated[
         "--out", metavar="FILE", help="weights.h5, weights.parquet (tables only) or a folder."
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Start of all random numbers.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="Start of all random numbers.")
+]
 TrustRun = Annotated[
     bool, typer.Option("--trust-run", help="Let code run that the run's settings name.")
 ]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Tell more, and of an error where it was raised.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=0, help="Readers of images beside the computation.")
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=0,
+        help="Readers of images beside the computation.",
+        rich_help_panel=MACHINE,
+    ),
 ]
 
 

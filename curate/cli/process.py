@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
+import traceback
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import typer
 
@@ -28,6 +31,37 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 """Numbers of the parameters in glibc's malloc.h."""
 
 _NEVER = 2**31 - 1
+
+
+class Talk(NamedTuple):
+    """How much a command tells on stderr, and whether it is one that can be resumed."""
+
+    quiet: bool = False
+    verbose: bool = False
+    resumable: str = ""
+
+
+_talk = [Talk()]
+"""That of the command at hand, the only one of this process."""
+
+
+def set_talk(*, quiet: bool, verbose: bool, resumable: str = "") -> None:
+    """Say how much the command that follows tells.
+
+    Parameters
+    ----------
+    resumable : str
+        Its name, if it has ``--resume``.
+
+    Raises
+    ------
+    BadParameter
+        If it is to tell less and more.
+    """
+    if quiet and verbose:
+        msg = "--quiet and --verbose exclude each other: give one of them."
+        raise typer.BadParameter(msg)
+    _talk[0] = Talk(quiet, verbose, resumable)
 
 
 def run(app: Callable[[], None]) -> None:
@@ -52,7 +86,11 @@ def command_errors() -> Iterator[TerminalReporter]:
     """
     from curate.cli.progress import open_reporter
 
-    with open_reporter() as reporter, _stop_signals_interrupt():
+    talk = _talk[0]
+    with (
+        open_reporter(is_quiet=talk.quiet, is_verbose=talk.verbose) as reporter,
+        _stop_signals_interrupt(),
+    ):
         try:
             yield reporter
         except (errors.UsageError, errors.ConfigError) as error:
@@ -60,7 +98,7 @@ def command_errors() -> Iterator[TerminalReporter]:
         except errors.CurateError as error:
             _leave(reporter, str(error), EXIT_FAILED)
         except KeyboardInterrupt:
-            _leave(reporter, "interrupted.", EXIT_INTERRUPTED)
+            _leave(reporter, f"interrupted.{_how_to_go_on()}", EXIT_INTERRUPTED)
         except (OSError, MemoryError, UnicodeEncodeError) as error:
             if message := _explain_system(error):
                 _leave(reporter, message, EXIT_FAILED)
@@ -103,8 +141,23 @@ def _explain_system(error: Exception) -> str:
     return describe(error)
 
 
+def _how_to_go_on() -> str:
+    """Write the command that goes on from here, to be pasted as it is."""
+    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
+    if _talk[0].resumable not in words:  # cannot be resumed, or a program's command line, not ours
+        return ""
+    return f" Go on with:\n{_program()} {shlex.join([*words, '--resume'])}"
+
+
+def _program() -> str:
+    """Write how this program was started."""
+    return "python -m curate" if Path(sys.argv[0]).name == "__main__.py" else "curate"
+
+
 def _leave(reporter: TerminalReporter, message: str, code: int) -> NoReturn:
     """Say why, and exit: the only way out of a command that failed."""
+    if _talk[0].verbose and code != EXIT_INTERRUPTED:
+        message = f"{message}\n{traceback.format_exc()}"
     process = job.this_process()
     if process.is_alone or _reports_for_job(process, is_interrupted=code == EXIT_INTERRUPTED):
         reporter.fail(message)

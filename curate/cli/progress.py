@@ -109,6 +109,16 @@ class TerminalReporter:
         self.console.print(Text.assemble((tag, style), text), soft_wrap=True)
 
 
+class QuietReporter(TerminalReporter):
+    """Reporter that tells only warnings, and why it fails."""
+
+    def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
+        """Ignore the task."""
+
+    def note(self, message: str) -> None:
+        """Ignore the note."""
+
+
 class MuteReporter(TerminalReporter):
     """Reporter of a process that leaves reporting to another one: it tells only why it fails."""
 
@@ -157,8 +167,12 @@ class _ProgressText(rich_progress.ProgressColumn):
 
 
 @contextmanager
-def open_reporter() -> Iterator[TerminalReporter]:
+def open_reporter(
+    *, is_quiet: bool = False, is_verbose: bool = False
+) -> Iterator[TerminalReporter]:
     """Give a reporter that suits stderr; the library's log warnings go to it, too.
+
+    `is_verbose` passes on what else it logs.
 
     Of the processes of a job, all but the first get a `MuteReporter`.
     """
@@ -166,14 +180,20 @@ def open_reporter() -> Iterator[TerminalReporter]:
         stderr=True, file=None if sys.stderr is None else cast("TextIO", _PatientStream(sys.stderr))
     )
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and not console.is_dumb_terminal
-    kind = TerminalReporter if this_process().is_first else MuteReporter
+    kind = QuietReporter if is_quiet else TerminalReporter
+    kind = kind if this_process().is_first else MuteReporter
     reporter = kind(console, is_live=is_terminal)
-    handler = _WarningHandler(reporter)
+    handler = _LogHandler(reporter)
     logger = logging.getLogger("curate")
     logger.addHandler(handler)
+    level = logger.level
+    if is_verbose:
+        handler.setLevel(logging.DEBUG)
+        logger.setLevel(logging.DEBUG)
     try:
         yield reporter
     finally:
+        logger.setLevel(level)
         logger.removeHandler(handler)
         reporter.finish()
 
@@ -203,15 +223,16 @@ class _PatientStream:
             return
 
 
-class _WarningHandler(logging.Handler):
-    """Passes log records from WARNING upwards to a reporter."""
+class _LogHandler(logging.Handler):
+    """Passes log records from WARNING upwards to a reporter, others as notes if asked to."""
 
     def __init__(self, reporter: TerminalReporter) -> None:
         super().__init__(logging.WARNING)
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reporter.warn(record.getMessage())
+        is_warning = record.levelno >= logging.WARNING
+        (self._reporter.warn if is_warning else self._reporter.note)(record.getMessage())
 
 
 def progress_of(task: rich_progress.Task) -> str:

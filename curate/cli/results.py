@@ -7,6 +7,7 @@ import math
 import os
 import shlex
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -52,6 +53,13 @@ def next_command(*words: object) -> str:
     "Next: curate score 'my set' --out weights.h5"
     """
     return f"Next: curate {shlex.join(map(str, words))}"
+
+
+def wrap(text: str) -> list[str]:
+    """Break a sentence into lines of at most 80 columns; the later ones are indented."""
+    return textwrap.wrap(
+        text, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

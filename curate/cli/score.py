@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from curate.scoring.score import ScoreResult
 
 
+_KEPT = "What is kept"
+
+
 def score(
     dataset: Annotated[
         Path | None,
@@ -33,23 +36,38 @@ def score(
     label_pattern: options.LabelPattern = None,
     split: options.Split = None,
     levels: Annotated[
-        str, typer.Option("--levels", metavar="LIST", help="Levels to keep in the file.")
+        str,
+        typer.Option(
+            "--levels", metavar="LIST", help="Levels to keep in the file.", rich_help_panel=_KEPT
+        ),
     ] = "image,region,pixel",
     stride: Annotated[
-        int | None, typer.Option("--stride", min=1, max=64, help="Pixels per cell of the maps.")
+        int | None,
+        typer.Option(
+            "--stride",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Pixels per cell of the maps.",
+            rich_help_panel=_KEPT,
+        ),
     ] = None,
     regions: Annotated[
-        options.Regions | None, typer.Option("--regions", help="What a region of an image is.")
+        options.Regions | None,
+        typer.Option("--regions", help="What a region of an image is.", rich_help_panel=_KEPT),
     ] = None,
     compression: Annotated[
         options.Compression | None,
-        typer.Option("--compression", help="Of the maps; all programs read deflate."),
+        typer.Option(
+            "--compression", help="Of the maps; all programs read deflate.", rich_help_panel=_KEPT
+        ),
     ] = None,
     stream_maps: Annotated[
         bool | None,
         typer.Option(
             "--stream-maps/--no-stream-maps",
             help="Keep a map of each stream, too: why a pixel scored low.",
+            rich_help_panel=_KEPT,
         ),
     ] = None,
     shard: Annotated[

@@ -243,7 +243,7 @@ def _prepare(
                 reporter.finish()
                 reporter.warn(
                     f"Interrupted; {progress.done} of {progress.total} parts of the preparation "
-                    "are saved. Go on with: curate fit --resume"
+                    f"are saved in {folder.path}."
                 )
                 raise KeyboardInterrupt
     if is_begun:
@@ -301,7 +301,7 @@ def _train(
                 folder.save(trainer, log, done)
             if is_stopped:
                 reporter.finish()
-                reporter.warn(f"Interrupted. {folder.how_to_go_on()}")
+                reporter.warn(f"Interrupted. {folder.what_is_saved()}")
                 raise KeyboardInterrupt
     reporter.finish()
 

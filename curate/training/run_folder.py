@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -164,11 +165,14 @@ class RunFolder:
             path.unlink(missing_ok=True)
         atomic.remove_stale(path)
 
+    def what_is_saved(self) -> str:
+        """Say what is saved, and where."""
+        return f"Step {self._saved_step} is saved in {self.path}."
+
     def how_to_go_on(self) -> str:
         """Say what is saved, and how to go on from there."""
-        return (
-            f"Step {self._saved_step} is saved. Go on with: curate fit --resume --out {self.path}"
-        )
+        path = shlex.quote(str(self.path))
+        return f"{self.what_is_saved()} Go on with: curate fit --resume --out {path}"
 
     def close(self) -> None:
         """Let other jobs in."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import re
+import shlex
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -123,7 +124,8 @@ def read_finished(folder: Path) -> RunRecord:
     """Read ``run.json`` of a finished run; any other state of it is a `RunError`."""
     record = read_run(folder)
     if record.status != "finished":
-        msg = f"{folder} is not finished. Finish it with: curate fit --resume --out {folder}"
+        quoted = shlex.quote(str(folder))
+        msg = f"{folder} is not finished. Finish it with: curate fit --resume --out {quoted}"
         raise errors.RunError(msg)
     return record
 

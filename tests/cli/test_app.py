@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -20,7 +21,9 @@ from curate.cli.options import (
     Regions,
 )
 from curate.config import FitConfig, ScoreConfig
+from curate.errors import DataError
 from curate.records import LEVELS
+from tests.cli.conftest import Result
 
 OPTIONS = {
     "demo": "--out --seed --json",
@@ -66,8 +69,52 @@ def test_commands_have_the_options_of_the_contract():
     for command, names in OPTIONS.items():
         params = get_command(app).commands[command].params
         options = {name for param in params for name in param.opts if name.startswith("--")}
-        assert options - {"--help"} == set(names.split()), command
+        assert options - {"--help"} == {*names.split(), "--quiet", "--verbose"}, command
         assert all(param.help for param in params if param.name != "help"), command
+
+
+@pytest.mark.parametrize("command", ["", *OPTIONS])
+def test_help_fits_80_columns_and_names_no_type_of_a_flag(run, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = run(*command.split(), "-h")
+    assert done.exit_code == 0
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "<bool>" not in done.stdout
+    assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout  # nothing is cut off
+
+
+def test_choices_and_methods_are_completed_in_the_shell():
+    line = {"COMP_WORDS": "curate fit --method conf", "COMP_CWORD": "3"}
+    code = "import sys; from curate.cli.app import app; app(prog_name='curate')"
+    done = python("-c", code, _CURATE_COMPLETE="complete_bash", **line)
+    assert done.stdout.split() == ["confidence"]
+
+
+def test_quiet_command_tells_warnings_and_its_result_only(run, workflow, tmp_path, monkeypatch):
+    def talk(*_, reporter, **__):
+        reporter.note("a note")
+        reporter.start("work", 3)
+        reporter.warn("a warning")
+        logging.getLogger("curate.x").info("a detail")
+        return Result(run=tmp_path, steps=1, seconds=1, device="cpu", num_real=1, num_synthetic=1,
+                      measured={})  # fmt: skip
+
+    monkeypatch.chdir(tmp_path)
+    workflow("training.fit", "fit", talk)
+    assert run("fit", "-q").stderr == "warning: a warning\n"
+    told = run("fit").stderr
+    assert ("a note" in told, "work: 0/3" in told, "a detail" in told) == (True, True, False)
+    assert "a detail" in run("fit", "--verbose").stderr
+    assert "a detail" not in run("fit").stderr
+    done = run("fit", "-q", "-v")
+    assert (done.exit_code, "exclude each other" in done.stderr) == (2, True)
+
+
+def test_verbose_command_tells_where_an_error_was_raised(run, workflow):
+    workflow("training.fit", "fit", DataError("gone"))
+    assert run("fit").stderr == "error: gone\n"
+    told = run("fit", "-v").stderr
+    assert told.startswith("error: gone\n  Traceback (most recent call last):\n")
 
 
 def test_help_imports_nothing_heavy():
@@ -120,8 +167,9 @@ def test_choices_are_those_of_the_library():
 
 def test_version_is_printed(run, monkeypatch):
     monkeypatch.setattr("importlib.metadata.version", lambda name: f"1.2 of {name}")
-    done = run("--version")
-    assert (done.exit_code, done.stdout) == (0, "curate 1.2 of curate-seg\n")
+    for flag in ("--version", "-V"):
+        done = run(flag)
+        assert (done.exit_code, done.stdout) == (0, "curate 1.2 of curate-seg\n")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,8 @@ def test_stop_signal_lets_the_work_be_saved_and_ends_with_130(name):
     assert process.stdout.readline() == "ready\n"
     process.send_signal(getattr(signal, name))
     out, told = process.communicate(timeout=30)
-    assert (process.returncode, out, told) == (130, "saved\n", "error: interrupted.\n")
+    hint = "error: interrupted. Go on with:\n  curate fit --resume\n"
+    assert (process.returncode, out, told) == (130, "saved\n", hint)
 
 
 def test_hangup_is_ignored_under_nohup():

@@ -41,7 +41,7 @@ class Notes(SimpleNamespace):
         assert trainer is self
         self.done.append(("save", done))
 
-    def how_to_go_on(self):
+    def what_is_saved(self):
         return "Go on."
 
 

@@ -164,9 +164,9 @@ def test_job_stopped_while_it_prepares_is_saved_and_goes_on_in_one_process(alone
     stopped = launch(config, **{STOPPED_IN: "4"})
     assert stopped.stdout == ""
     assert told(stopped)[1:] == [
-        f"warning: Interrupted; 3 of {PARTS} parts of the preparation are saved. Go on with: "
-        "curate fit --resume",
-        "error: interrupted.",
+        f"warning: Interrupted; 3 of {PARTS} parts of the preparation are saved in "
+        f"{config.root / 'runs' / 'run-0001'}.",
+        "error: interrupted. Go on with:",
     ]
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
