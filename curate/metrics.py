@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+_SIDES: Final[tuple[Literal["left"], Literal["right"]]] = ("left", "right")
 
 
 def auroc(scores: ArrayLike, is_positive: ArrayLike) -> float:
@@ -30,18 +32,19 @@ def auroc(scores: ArrayLike, is_positive: ArrayLike) -> float:
 
     Notes
     -----
-    Mann-Whitney: ``(sum of positive ranks - P (P + 1) / 2) / (P N)`` with mid-ranks for ties.
+    Mann-Whitney: ``(sum of positive ranks - P (P + 1) / 2) / (P N)`` with mid-ranks for ties. Each
+    group is sorted by itself, in its own precision, which is many times faster than ranking all.
     """
-    values = np.asarray(scores, dtype=np.float64).ravel()
+    values = np.asarray(scores).ravel()
+    values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
     positive = np.asarray(is_positive, dtype=bool).ravel()
     known = ~np.isnan(values)
     values, positive = values[known], positive[known]
-    num_positive = int(positive.sum())
-    num_negative = positive.size - num_positive
-    if num_positive == 0 or num_negative == 0:
+    above, below = np.sort(values[positive]), np.sort(values[~positive])
+    if above.size == 0 or below.size == 0:
         return float("nan")
-    rank_sum = float(mid_ranks(values)[positive].sum())
-    return (rank_sum - num_positive * (num_positive + 1) / 2) / (num_positive * num_negative)
+    lower, not_higher = (np.searchsorted(below, above, side).sum() for side in _SIDES)
+    return float(lower + not_higher) / 2 / (above.size * below.size)
 
 
 def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

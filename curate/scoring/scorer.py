@@ -39,6 +39,9 @@ U = TypeVar("U")
 MAX_CPU_THREADS: Final = 16
 """Batches that are computed at a time on a CPU; each takes memory of its own."""
 
+MAX_CPU_PX: Final = 2**20
+"""Pixels of a batch on a CPU, at most: larger ones take gigabytes, and are no faster."""
+
 GPU_THREADS: Final = 4
 """Threads beside a GPU: while one waits for it, the others feed it and pool what it computed."""
 
@@ -112,7 +115,8 @@ class Scorer:
         How images are cut.
     device : Device
     batch_size : int
-        Images of every batch; shorter ones are filled up.
+        Images of every batch; shorter ones are filled up. Fewer, the same for all, on a CPU where
+        images are large.
 
     Attributes
     ----------
@@ -125,7 +129,10 @@ class Scorer:
     def __init__(
         self, run: loaded_run.LoadedRun, plan: CellPlan, device: Device, *, batch_size: int
     ) -> None:
-        self.plan, self.device, self.batch_size = plan, device, batch_size
+        most = MAX_CPU_PX // (plan.size[0] * plan.size[1])
+        is_bounded = device.device.type == "cpu"
+        self.batch_size = max(1, min(batch_size, most)) if is_bounded else batch_size
+        self.plan, self.device = plan, device
         self.streams = run.networks.method.streams
         self.weights = CellWeights(run.networks.method.weight_rule())
         self._networks = put_to_use(run.networks, device, plan.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from curate import corruptions, errors, methods, records, seeding
+from curate import corruptions, errors, grid, methods, records, seeding
 from curate.data.batches import evaluation_batches, training_batches
 from curate.training.task import Task, pick_evenly
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 MAX_REAL: Final = 120
 MAX_SYNTHETIC: Final = 300
 """Images of each domain that a method learns from; evenly spaced where there are more."""
+MAX_CELLS: Final = 12_000_000
+"""Cells of them together, whose features take some 200 bytes each: large images are fewer."""
+FEWEST: Final = 20
+"""Images of each domain that are used, however large they are."""
 
 SHARES: Final = (0.2, 0.7)
 """Range of the share of an image's superpixels or objects that is corrupted."""
@@ -83,6 +88,20 @@ def choose_superpixels(
     return torch.from_numpy(corruptions.LabelledImage(*own, *own).choose_superpixels(rng, share))
 
 
+def most_images(size: tuple[int, int]) -> tuple[int, int]:
+    """Count the real and the synthetic images of a size that a method learns from at most.
+
+    Examples
+    --------
+    >>> most_images((180, 240)), most_images((1024, 2048))
+    ((120, 300), (26, 65))
+    """
+    fitting = MAX_CELLS // math.prod(grid.grid_size(*size))
+    share = min(1.0, fitting / (MAX_REAL + MAX_SYNTHETIC))
+    real, synthetic = (max(FEWEST, round(share * most)) for most in (MAX_REAL, MAX_SYNTHETIC))
+    return real, synthetic
+
+
 def _read(task: Task, config: Config, *, real: bool) -> records.Batch:
     """Read the usable images of a domain, or as many as are needed, into one batch."""
     sources = task.real if real else task.synthetic
@@ -92,7 +111,7 @@ def _read(task: Task, config: Config, *, real: bool) -> records.Batch:
         for pair in source.pairs
         if source.key_of(pair) in task.splits
     ]
-    chosen = pick_evenly(usable, MAX_REAL if real else MAX_SYNTHETIC)
+    chosen = pick_evenly(usable, most_images(config.fit.size)[0 if real else 1])
     batches = list(
         evaluation_batches(
             chosen, size=config.fit.size, batch_size=config.fit.batch_size, is_real=real

@@ -1,27 +1,32 @@
 """What limits `score`: its rate beside reading alone and computing alone, and how it grows.
 
     python -m tests.benchmarks.scoring --out WORK [--device cpu|cuda] [--rounds 5]
+        [--method hierarchical|streams] [--cpu-time]
         [--sizes 180x240,512x1024] [--suffixes png,jpg] [--growth 500,5000]
 
 Everything is drawn first: scenes of the street world of the demo, linked under as many names as
-are needed, and a short training. Then, for each size and file type, three take turns:
+are needed, and a short training. Then, for each size and file type, four take turns:
 
 - *score*: `curate.score` as a whole, opening and finishing the file included;
 - *read*: decoding images and labels, with the same workers and batches, and nothing else;
-- *compute*: the networks on batches that lie in memory, with the same threads, and nothing else.
+- *compute*: the networks on batches that lie in memory, with the same threads, and nothing else;
+- *plain*: reading, and a forward pass of the segmenter as it was trained, and nothing else.
 
-The figure is the rate of *score* over the smaller of the other two. ``--growth`` runs the command
-line on data sets of two sizes, and compares peak memory and time per image.
+The figures are the rate of *score* over the smaller of *read* and *compute*, and over *plain*. On a
+machine that others use, ``--cpu-time`` counts the time of the processor. ``--growth`` runs the
+command line on data sets of two sizes, and compares peak memory and time per image.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +38,7 @@ from torch.utils.data import Dataset
 
 from curate.cli.process import keep_memory
 from curate.config import Config, DatasetConfig
+from curate.data.augmentation import fit_to_size
 from curate.data.dataset import DataSource, open_dataset
 from curate.data.pairs import read_pair
 from curate.data.workers import load_ahead
@@ -43,6 +49,7 @@ from curate.scoring.scored_image import CellPlan, prepare
 from curate.scoring.scorer import Scorer, chunks, computing_threads, map_ahead
 from curate.training.fit import fit
 from curate.training.loaded_run import load_run
+from curate.training.networks import to_unit_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +93,13 @@ def multiply(scenes: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def train(folder: Path, size: tuple[int, int], device: str) -> tuple[Config, Path]:
+SETTINGS = {"streams": {"reference_steps": 60, "epochs": 4, "injections": 1}}
+"""Of methods whose preparation would take long."""
+
+
+def train(
+    folder: Path, size: tuple[int, int], device: str, method: str = "hierarchical"
+) -> tuple[Config, Path]:
     """Train for a moment on small scenes; the networks then take images of any size."""
     if not (folder / "world").exists():
         draw_world(folder / "world", num_real=24, num_synthetic=48, num_test=0, seed=1)
@@ -95,7 +108,8 @@ def train(folder: Path, size: tuple[int, int], device: str) -> tuple[Config, Pat
         classes=CLASS_NAMES,
         real=(DatasetConfig(path=folder / "world/real"),),
         synthetic=(DatasetConfig(path=folder / "world/synthetic"),),
-    ).with_fit(method="hierarchical", size=(96, 128), steps=60, evaluate_every=20, device=device)
+        method=SETTINGS.get(method, {}),
+    ).with_fit(method=method, size=(96, 128), steps=60, evaluate_every=20, device=device)
     run = fit(config).run
     path = run / "config.json"
     settings = json.loads(path.read_text())
@@ -104,11 +118,14 @@ def train(folder: Path, size: tuple[int, int], device: str) -> tuple[Config, Pat
     return config, run
 
 
+clock: Callable[[], float] = time.perf_counter
+
+
 def rate_of(count: int, task: Callable[[], None]) -> float:
     """Images per second."""
-    start = time.perf_counter()
+    start = clock()
     task()
-    return count / (time.perf_counter() - start)
+    return count / (clock() - start)
 
 
 def read_all(source: DataSource, scorer: Scorer, workers: int) -> None:
@@ -132,21 +149,45 @@ def compute_all(scorer: Scorer, batch: list, count: int) -> None:
             pass
 
 
+@torch.no_grad()
+def forward_all(source: DataSource, scorer: Scorer, plain: torch.nn.Module) -> None:
+    """Read everything, and run a segmenter over it."""
+    own, size = threading.local(), scorer.plan.size
+
+    def predict(group: list[Pair]) -> None:
+        if not hasattr(own, "network"):
+            shared = {id(t): t for t in (*plain.parameters(), *plain.buffers())}
+            own.network = copy.deepcopy(plain, shared)
+        read = [read_pair(source, pair) for pair in group]
+        images = [fit_to_size(each.image, each.label_map, size)[0] for each in read]
+        with torch.no_grad(), scorer.device.autocast():
+            own.network(to_unit_range(torch.stack(images).to(scorer.device.device)))
+
+    with computing_threads(scorer.device) as (pool, num_threads):
+        groups = chunks(source.pairs, scorer.batch_size)
+        for _ in map_ahead(pool, predict, groups, num_threads + 1):
+            pass
+
+
 def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> None:
     """Let the three take turns on one data set, and print a line."""
     name = f"{size[0]}x{size[1]}"
     scenes = draw_scenes(options.out / f"scenes-{name}-{suffix}", size, suffix)
     count = options.images or round(8e7 / (size[0] * size[1]) / 8) * 8
     data = multiply(scenes, options.out / f"data-{name}-{suffix}-{count}", count)
-    config, run = train(options.out / f"run-{name}", size, options.device)
+    config, run = train(
+        options.out / f"run-{name}-{options.method}", size, options.device, options.method
+    )
     loaded = load_run(run)
+    plain = copy.deepcopy(loaded.networks.segmenter).eval()
     device = choose_device(options.device, "auto")
     plan = CellPlan(size, config.score)
+    plain.to(device.device)
     scorer = Scorer(loaded, plan, device, batch_size=config.score.batch_size)
     source = open_dataset(data, layout="auto", id_map=None, classes=loaded.classes, key="new")
     workers = options.workers if options.workers is not None else 8 * (device.device.type == "cuda")
     batch = [prepare(source, pair, plan) for pair in source.pairs[: scorer.batch_size]]
-    out, shares, ratios, rates = options.out / "scores.h5", [], [], []
+    out, shares, ratios, rates, of_plain = options.out / "scores.h5", [], [], [], []
     last = None
 
     def score_all() -> None:
@@ -162,17 +203,26 @@ def compare(options: argparse.Namespace, size: tuple[int, int], suffix: str) -> 
             rate_of(count, score_all),
             rate_of(count, lambda: read_all(source, scorer, workers)),
             rate_of(count, lambda: compute_all(scorer, batch, count)),
+            rate_of(count, lambda: forward_all(source, scorer, plain)),
         )
         rates.append(rate)
-        ratios.append(rate[0] / min(rate[1:]))
+        ratios.append(rate[0] / min(rate[1:3]))
+        of_plain.append(rate[0] / rate[3])
         shares.append(last.writing_seconds / last.seconds)
     medians = [statistics.median(column) for column in zip(*rates, strict=True)]
-    inactive = [bool(flag) for flag in loaded.networks.method.is_inactive]
+    method = loaded.networks.method
+    told = (
+        f"active streams {', '.join(method.fusion.active_streams)}"
+        if method.streams
+        else f"inactive levels {[bool(flag) for flag in method.is_inactive]}"
+    )
     print(
         f"{name} {suffix}, {count} images, {workers} readers: score {medians[0]:.1f}, read "
         f"{medians[1]:.1f}, compute {medians[2]:.1f} images/s; score / smaller = "
-        f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); writing "
-        f"{statistics.median(shares):.1%} of the time; inactive levels {inactive}; "
+        f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); plain forward "
+        f"{medians[3]:.1f} images/s, score / plain = {statistics.median(of_plain):.3f} "
+        f"({min(of_plain):.3f} to {max(of_plain):.3f}); writing {statistics.median(shares):.1%} of "
+        f"the time; {told}; "
         f"pixel maps take {bytes_per_pixel(out):.4f} bytes per pixel",
         flush=True,
     )
@@ -233,6 +283,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--method", choices=("hierarchical", "streams"), default="hierarchical")
+    parser.add_argument("--cpu-time", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int)
     parser.add_argument("--workers", type=int)
@@ -243,6 +295,8 @@ def main() -> None:
     options = parser.parse_args()
     options.out = options.out.resolve()
     keep_memory()  # as the command does
+    if options.cpu_time:
+        globals()["clock"] = time.process_time
     print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads")
     for text in filter(None, options.sizes.split(",")):
         height, width = map(int, text.split("x"))

@@ -1,5 +1,6 @@
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -82,6 +83,13 @@ def test_broken_images_come_out_in_their_place(scorer, source):
     assert [image.status for image in images] == ["ok", "missing_image", "ok"]
     images = all_scores(scorer, source, [missing])
     assert [image.status for image in images] == ["missing_image"]
+
+
+def test_batches_of_large_images_are_small_on_a_cpu(scorer):
+    run = SimpleNamespace(networks=scorer._networks)
+    for size, expected in (((32, 48), 8), ((512, 1024), 2), ((1024, 2048), 1)):
+        plan = replace(scorer.plan, size=size)
+        assert Scorer(run, plan, CPU, batch_size=8).batch_size == expected
 
 
 def test_twins_share_weights_but_no_hooks(scorer):

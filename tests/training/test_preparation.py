@@ -10,10 +10,12 @@ from curate.errors import StoreError
 from curate.files.checkpoint import load_state
 from curate.methods.streams.streams import STREAMS
 from curate.scoring.score import score
+from curate.training import preparation
 from curate.training.fit import fit
 from curate.training.loaded_run import load_run
 from curate.training.preparation import inject_corruptions
 from curate.training.run_folder import RunFolder
+from curate.training.task import open_task
 from tests.methods.streams.making import draw_images
 from tests.tiny import STREAMS_METHOD, RecordingReporter, tiny_config, write_dataset
 
@@ -61,6 +63,19 @@ def test_that_no_stream_is_active_is_warned_of(tmp_path):
     assert "no stream finds" in told
     assert "Scores are uniform" in told
     assert "level" not in told
+
+
+def test_of_large_images_fewer_are_read(config, monkeypatch):
+    task = open_task(config, num_folds=2, reporter=RecordingReporter())
+    gathered = preparation.gather_preparation(task, config)
+    assert (len(gathered.real.keys), len(gathered.synthetic.keys)) == (6, 9)
+    # 120 and 300 images of 8 x 12 cells, divided by 60
+    monkeypatch.setattr(preparation, "MAX_CELLS", 420 * 96 // 60)
+    monkeypatch.setattr(preparation, "FEWEST", 1)
+    gathered = preparation.gather_preparation(task, config)
+    assert (len(gathered.real.keys), len(gathered.synthetic.keys)) == (2, 5)
+    monkeypatch.setattr(preparation, "FEWEST", 4)
+    assert preparation.most_images((32, 48)) == (4, 5)
 
 
 @pytest.mark.parametrize(

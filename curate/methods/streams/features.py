@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
     from curate.models import Segmenter
 
-MAX_ENLARGED_PX: Final = 2**24
-"""Enlarged pixels that a GPU encodes at a time; their early features take some gigabytes."""
+MAX_ENLARGED_PX: Final = {"cpu": 2**22, "cuda": 2**24}
+"""Enlarged pixels that are encoded at a time: early features take a hundred bytes and more each."""
+MARGIN_PX: Final = 32
+"""Rows that are encoded above and below a strip of a large image, and forgotten."""
+CHUNK_IMAGES: Final = 32
+CHUNK_CELLS: Final = 2**17
+"""Most images, and cells, that are computed at a time where nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,11 @@ class StreamFeatures:
         """Cells with a label, (N, h, w) bool."""
         return self.label_map != records.IGNORE_INDEX
 
+    @property
+    def num_together(self) -> int:
+        """Images that are computed at a time where nothing is learned."""
+        return count_together(self.label_map[0].numel())
+
     def take(self, rows: Sequence[int] | Tensor) -> StreamFeatures:
         """Keep some of the images, in the given order."""
         index = torch.as_tensor(rows, dtype=torch.int64, device=self.label_map.device)
@@ -54,13 +64,37 @@ class StreamFeatures:
         )
 
 
-def join_features(parts: Sequence[StreamFeatures]) -> StreamFeatures:
-    """Join the images of several."""
-    return StreamFeatures(
-        torch.cat([part.appearance for part in parts]),
-        torch.cat([part.log_predictions for part in parts]),
-        torch.cat([part.label_map for part in parts]),
-    )
+def join_features(parts: list[StreamFeatures], rows: Sequence[int] | None = None) -> StreamFeatures:
+    """Join the images of several, which are taken out of the list: nothing is kept twice.
+
+    Parameters
+    ----------
+    parts : list of StreamFeatures
+        At least one; empty afterwards.
+    rows : sequence of int, optional
+        Row of each image in the result, in the order of the parts; by default this order.
+    """
+    total, first = sum(map(len, parts)), parts[0]
+    places = torch.arange(total) if rows is None else torch.as_tensor(rows)
+    made = [maps.new_empty(total, *maps.shape[1:]) for maps in _maps(first)]
+    start = 0
+    while parts:
+        part = parts.pop(0)
+        here = places[start : start + len(part)].to(part.label_map.device)
+        start += len(part)
+        for whole, piece in zip(made, _maps(part), strict=True):
+            whole[here] = piece
+    return StreamFeatures(*made)
+
+
+def _maps(features: StreamFeatures) -> tuple[Tensor, Tensor, Tensor]:
+    """List the tensors."""
+    return features.appearance, features.log_predictions, features.label_map
+
+
+def count_together(num_cells: int) -> int:
+    """Count the images of so many cells that are computed at a time."""
+    return max(1, min(CHUNK_IMAGES, CHUNK_CELLS // num_cells))
 
 
 def encode_appearance(
@@ -71,15 +105,31 @@ def encode_appearance(
     Enlarging brings the features of an early stage down to the few pixels about a cell: else
     corrupted neighbours would lower the score of a sound cell.
     """
-    cells, parts = grid.grid_size(*images.shape[2:]), []
-    enlarged_px = images.shape[2] * images.shape[3] * enlarge**2
-    together = max(1, MAX_ENLARGED_PX // enlarged_px) if images.is_cuda else 1
+    height, row_px = images.shape[2], images.shape[3] * enlarge**2
+    most_px = MAX_ENLARGED_PX["cuda" if images.is_cuda else "cpu"]
+    together = max(1, most_px // (height * row_px)) if images.is_cuda else 1
+    strip = max(1, most_px // row_px // MARGIN_PX) * MARGIN_PX
+    strip = height if strip + 2 * MARGIN_PX >= height else strip
     # On a CPU one by one, up to three times as fast: glibc gives tensors above 32 MiB back to the
     # system after every layer, and each page of the next one has to be fetched anew.
+    found = []
     for part in images.split(together):  # type: ignore[no-untyped-call]
-        large = F.interpolate(part, scale_factor=float(enlarge), mode="bilinear")
-        features = encoder.encode(large, stages)
-        parts.append(
-            torch.cat([grid.to_grid(features[name], cells) for name in stages], dim=1).half()
-        )
-    return torch.cat(parts)
+        strips = [
+            _encode_strip(encoder, part, top, strip, stages, enlarge)
+            for top in range(0, height, strip)
+        ]
+        found.append(torch.cat(strips, dim=2))
+    return torch.cat(found)
+
+
+def _encode_strip(
+    encoder: Segmenter, images: Tensor, top: int, rows: int, stages: Sequence[str], enlarge: int
+) -> Tensor:
+    """Encode some rows of images, with a margin, to their cells."""
+    start, end = max(0, top - MARGIN_PX), min(images.shape[2], top + rows + MARGIN_PX)
+    strip = images[:, :, start:end]
+    large = F.interpolate(strip, scale_factor=float(enlarge), mode="bilinear")
+    features, cells = encoder.encode(large, stages), grid.grid_size(*strip.shape[2:])
+    encoded = torch.cat([grid.to_grid(features[name], cells) for name in stages], dim=1).half()
+    first, count = ((top - start) // records.GRID_STRIDE, -(-rows // records.GRID_STRIDE))
+    return encoded[:, :, first : first + count]

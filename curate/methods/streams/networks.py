@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from curate.methods.streams.settings import StreamsSettings
 
 BATCH_SIZE: Final = 8
-CHUNK_SIZE: Final = 32
-"""Images that are computed at a time where nothing is learned."""
 _LOG_SCALE: Final = 3.0
 """Log-probabilities are divided by this, which brings them to about unit spread."""
 
@@ -196,10 +194,9 @@ def fit_network(
 @torch.no_grad()
 def stopping_loss(network: StreamNetwork, training_set: TrainingSet) -> float:
     """Mean loss on the stopping images; infinite where they have no cell that counts."""
-    rows = list(training_set.stop)
+    rows, together = list(training_set.stop), training_set.features.num_together
     sums = [
-        training_set.loss(network, rows[i : i + CHUNK_SIZE])
-        for i in range(0, len(rows), CHUNK_SIZE)
+        training_set.loss(network, rows[i : i + together]) for i in range(0, len(rows), together)
     ]
     if not sums:
         return math.inf
@@ -210,9 +207,9 @@ def stopping_loss(network: StreamNetwork, training_set: TrainingSet) -> float:
 @torch.no_grad()
 def compute_logits(network: StreamNetwork, features: StreamFeatures) -> Tensor:
     """Return logits of many images, (N, h, w), some at a time."""
-    rows = range(0, len(features), CHUNK_SIZE)
+    together = features.num_together
     parts = [
-        network(features.take(range(start, min(start + CHUNK_SIZE, len(features)))))
-        for start in rows
+        network(features.take(range(start, min(start + together, len(features)))))
+        for start in range(0, len(features), together)
     ]
     return torch.cat(parts)

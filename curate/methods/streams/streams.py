@@ -13,8 +13,8 @@ from torch import Tensor
 
 from curate.grid import centres, grid_size
 from curate.methods.streams import networks
-from curate.methods.streams.features import StreamFeatures, join_features
-from curate.methods.streams.networks import APPEARANCE, CHUNK_SIZE, LAYOUT, SEMANTICS
+from curate.methods.streams.features import StreamFeatures, count_together, join_features
+from curate.methods.streams.networks import APPEARANCE, LAYOUT, SEMANTICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,8 +91,8 @@ class StreamTraining:
     @cached_property
     def features(self) -> StreamFeatures:
         """Features of all images, real ones first."""
-        images = torch.cat([self._real.images, self._synthetic.images])
-        labels = centres(torch.cat([self._real.label_map, self._synthetic.label_map]))
+        images = [*self._real.images, *self._synthetic.images]
+        labels = [*self._real.label_map, *self._synthetic.label_map]
         return self._extract_all(images, labels, self.folds)
 
     def domain_training_set(self, fold: int) -> networks.TrainingSet:
@@ -149,14 +149,14 @@ class StreamTraining:
         parts, is_sound = [], []
         sources: list[int] = []
         is_mismatch: list[bool] = []
-        while group := list(islice(injected, CHUNK_SIZE)):
+        while group := list(islice(injected, count_together(cells_each))):
             rows, images, is_mismatch_here = zip(*group, strict=True)
             image, label_map, is_corrupted = (
                 torch.from_numpy(np.stack([getattr(each, name) for each in images]))
                 for name in ("image", "label_map", "is_corrupted")
             )
             folds = [self.folds[row] for row in rows]
-            parts.append(self._extract_all(image, centres(label_map), folds))
+            parts.append(self._extract_all([*image], [*label_map], folds))
             is_sound.append(~centres(is_corrupted))
             sources += rows
             is_mismatch += is_mismatch_here
@@ -166,19 +166,21 @@ class StreamTraining:
         )
 
     @torch.no_grad()
-    def _extract_all(self, images: Tensor, labels: Tensor, folds: Sequence[int]) -> StreamFeatures:
-        """Extract features, each image's for its own fold."""
+    def _extract_all(
+        self, images: Sequence[Tensor], label_maps: Sequence[Tensor], folds: Sequence[int]
+    ) -> StreamFeatures:
+        """Extract features of images and their label maps, each one's for its own fold."""
         parts, order = [], []
+        together = count_together(math.prod(grid_size(*label_maps[0].shape)))
         for fold in sorted(set(folds)):
             rows = [row for row, own in enumerate(folds) if own == fold]
-            for start in range(0, len(rows), CHUNK_SIZE):
-                some = rows[start : start + CHUNK_SIZE]
-                moved = images[some].to(self._device).float() / 255
-                parts.append(self._extract(fold, moved, labels[some].to(self._device)))
+            for start in range(0, len(rows), together):
+                some = rows[start : start + together]
+                moved = torch.stack([images[row] for row in some]).to(self._device).float() / 255
+                labels = centres(torch.stack([label_maps[row] for row in some]))
+                parts.append(self._extract(fold, moved, labels.to(self._device)))
                 order += some
-        back = torch.empty(len(order), dtype=torch.int64)
-        back[torch.tensor(order)] = torch.arange(len(order))
-        return join_features(parts).take(back)
+        return join_features(parts, order)
 
     def _is_for(self, fold: int, source: int, *, held_out: bool) -> bool:
         """Whether a source is in another fold, and held out or not."""

@@ -8,6 +8,7 @@ from torch import nn
 from curate.corruptions import Corrupted
 from curate.methods import Split
 from curate.methods.protocol import Preparation
+from curate.methods.streams import features as features_module
 from curate.methods.streams import streams
 from curate.methods.streams.features import StreamFeatures
 from curate.methods.streams.settings import StreamsSettings
@@ -67,7 +68,7 @@ class Shift(nn.Module):
 
 
 def test_features_come_from_the_images_own_fold(monkeypatch):
-    monkeypatch.setattr(streams, "CHUNK_SIZE", 1)
+    monkeypatch.setattr(features_module, "CHUNK_IMAGES", 1)
     training = make_training()
     features = training.features
     assert features.appearance[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]

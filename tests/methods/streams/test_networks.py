@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from curate.methods.streams import features as features_module
 from curate.methods.streams import networks
 from curate.methods.streams.features import StreamFeatures
 from curate.methods.streams.networks import (
@@ -144,7 +145,7 @@ def test_loss_by_hand():
 
 
 def test_held_out_loss_is_the_mean_over_the_weights_of_all_chunks(monkeypatch):
-    monkeypatch.setattr(networks, "CHUNK_SIZE", 2)
+    monkeypatch.setattr(features_module, "CHUNK_IMAGES", 2)
     network = make_network(weight=1.0)
     logit = math.log(3)
     training_set = make_training_set(
@@ -244,7 +245,7 @@ def test_network_sees_what_it_is_told_to_and_no_more():
 
 
 def test_logits_of_many_images_are_those_of_each(monkeypatch):
-    monkeypatch.setattr(networks, "CHUNK_SIZE", 2)
+    monkeypatch.setattr(features_module, "CHUNK_IMAGES", 2)
     training_set = make_training_set([1.0, 2.0, 3.0, 4.0, 5.0], [1.0] * 5)
     assert compute_logits(make_network(weight=2.0), training_set.features).flatten().tolist() == [
         2,

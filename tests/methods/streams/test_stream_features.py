@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from curate.methods.references import reference_log_probabilities
+from curate.methods.streams import features
 from curate.methods.streams.features import StreamFeatures, encode_appearance, join_features
+from curate.models import build_segmenter
 from tests.methods.streams.making import draw_images, make_method, make_preparation
 
 
@@ -44,6 +46,31 @@ def test_features_of_an_enlarged_image_come_from_few_pixels():
     # Enlarged twice, columns 7 and 8 are 1/4 and 3/4; of the even columns 0, 2, 4, 6 nothing is
     # bright, and of 8, 10, 12, 14 the first is 3/4: (3/4 + 3) / 4
     assert encode_appearance(encoder, images, ("fine",), enlarge=2).tolist() == [[[[0, 15 / 16]]]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("enlarge", [2, 3])
+def test_large_images_are_encoded_in_strips_to_the_same_features(monkeypatch, enlarge):
+    torch.manual_seed(0)
+    encoder = build_segmenter("efficientnet_lite0_fpn", 2, "auto").eval()
+    image, stages = torch.rand(1, 3, 136, 40), ("stride2", "stride4", "stride8")
+    whole = encode_appearance(encoder, image, stages, enlarge=enlarge)
+    heights = []
+    encode = encoder.encode
+    monkeypatch.setattr(
+        encoder, "encode", lambda i, stages: (heights.append(i.shape[2]), encode(i, stages))[1]
+    )
+    monkeypatch.setitem(features.MAX_ENLARGED_PX, "cpu", 40 * 40 * enlarge**2)
+    strips = encode_appearance(encoder, image, stages, enlarge=enlarge)
+    assert heights == [rows * enlarge for rows in (64, 96, 96, 72, 40)]
+    assert strips.shape == whole.shape == (1, 80, 34, 10)
+    assert torch.allclose(strips, whole, rtol=2e-3, atol=2e-2)
+
+
+def test_fewer_images_are_computed_together_where_they_are_large():
+    assert [features.count_together(cells) for cells in (1, 2700, 2**15, 2**17, 2**20)] == [
+        *(32, 32, 4, 1, 1)
+    ]
 
 
 def test_method_enlarges_as_it_was_set(monkeypatch):
@@ -85,8 +112,13 @@ def make_features(*values):
 
 
 def test_features_of_several_are_put_together_and_picked_in_order():
-    joined = join_features([make_features(1.0, 2.0), make_features(255.0)])
+    parts = [make_features(1.0, 2.0), make_features(255.0)]
+    joined = join_features(parts)
+    assert parts == []  # nothing is kept twice
     assert len(joined) == 3
+    turned = join_features([make_features(1.0, 2.0), make_features(255.0)], [2, 0, 1])
+    assert turned.appearance.flatten().tolist() == [2, 255, 1]
+    assert turned.label_map.flatten().tolist() == [2, 255, 1]
     picked = joined.take([2, 0])
     for part in (picked.appearance, -picked.log_predictions, picked.label_map):
         assert part.flatten().tolist() == [255, 1]
