@@ -11,7 +11,7 @@ from PIL import Image
 
 from curate import errors, records
 from curate.checking.facts import MAX_COLOURS, Facts, Stamp
-from curate.data import containers, images, labels, pairs, png, shards
+from curate.data import containers, images, labels, png, shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +97,8 @@ def _describe_container(image_path: Path, label_path: Path, *, is_deep: bool) ->
 
 def _explain(source: DataSource, pair: records.Pair, found: dict[str, Any]) -> Facts:
     """Let the reader of pairs say what is wrong with one."""
+    from curate.data import pairs  # here: it needs torch, which takes seconds and 400 MiB
+
     try:
         pairs.read_pair(source, pair)
     except errors.DataError as error:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from curate import errors, texts
 from curate.checking import likeness, survey
-from curate.scoring.scorer import map_ahead
 from curate.showing import crops, histograms, image_table, inks, kept, sheet, trust
 
 if TYPE_CHECKING:
@@ -19,9 +18,11 @@ if TYPE_CHECKING:
     from curate import reporting
     from curate.showing.scored_sets import ScoredSets
 
-MAX_THUMBNAILS: Final = 1500
+MAX_THUMBNAILS: Final = 1250
 """Of more images, only those that are shown elsewhere have a picture in the table."""
-THUMBNAIL_PX: Final = 96
+THUMBNAIL_PX: Final = 88
+THUMBNAIL_CHARACTERS: Final = 6_000_000
+"""Of all small pictures together; what comes after that has none."""
 NUM_GROUPS: Final = 24
 NUM_IN_GROUP: Final = 5
 HEADINGS: Final = {
@@ -36,7 +37,7 @@ def gather(sets: ScoredSets, project: Path, reporter: reporting.Reporter) -> dic
     has_files = any(own.root.is_dir() for own in sets.sources)
     groups = find_groups(sets, project=project, reporter=reporter) if has_files else None
     counted = histograms.count_cells(sets, reporter)
-    ranks = sheet.Ranks(sets)
+    ranks = sheet.Ranks(sets, histograms.find_span(counted))
     chosen = ranks.choose()
     rows = _draw_rows(ranks, [row for kind in chosen.values() for row in kind], reporter)
     shown_groups = (groups or [])[:NUM_GROUPS]
@@ -61,6 +62,7 @@ def gather(sets: ScoredSets, project: Path, reporter: reporting.Reporter) -> dic
         ],
         "ids": ids,
         "crops": _cut_crops(sets, reporter),
+        "span": ranks.span,
         "min_px": crops.MIN_PX,
         "by_region": not sets.sources[0].scores.has_stream_maps,
         "charts": histograms.draw_levels(sets, counted),
@@ -185,14 +187,18 @@ def _draw_thumbnails(
             pixels = sets.read_image(row)
         except errors.DataError:
             return ""
-        return inks.jpeg(inks.shrink(pixels, THUMBNAIL_PX), quality=68)
+        return inks.jpeg(inks.shrink(pixels, THUMBNAIL_PX), quality=66)
 
     reporter.start("draw thumbnails", len(rows))
-    found = {}
-    with ThreadPoolExecutor(count := survey.num_threads()) as pool:
-        for row, picture in zip(rows, map_ahead(pool, draw, rows, 4 * count), strict=True):
-            found[row] = picture
+    found, size = dict[int, str](), 0
+    pool = ThreadPoolExecutor(survey.num_threads())
+    try:
+        for row, picture in zip(rows, pool.map(draw, rows), strict=True):
+            size += len(picture)
+            found[row] = picture if size <= THUMBNAIL_CHARACTERS else ""
             reporter.advance(len(found))
+    finally:
+        pool.shutdown(cancel_futures=True)
     reporter.finish()
     return {row: picture for row, picture in found.items() if picture}
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from curate.showing import inks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +23,9 @@ NUM_BARS: Final = 32
 WIDTH: Final = 320
 """Of the drawing, in its own units."""
 HEIGHT: Final = 100
+_TAIL: Final = 0.01
+_STEP: Final = 0.05
+_WIDE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,26 @@ class Chart:
     title: str
     unit: str
     shapes: list[Shape]
+
+
+def find_span(tallies: Tallies | None) -> tuple[float, float]:
+    """Find where scores lie, for colours that tell them apart.
+
+    Returns
+    -------
+    low, high : float
+        In steps of 0.05, around all but a hundredth at either end; all of [0, 1] if that is
+        more than half of it, or nothing was counted.
+    """
+    if tallies is None or not tallies.scores.any():
+        return inks.WHOLE
+    reached = tallies.scores.sum(axis=(0, 1)).cumsum() / tallies.scores.sum()
+    ends = (np.searchsorted(reached, q) / 255 for q in (_TAIL, 1 - _TAIL))
+    low, high = (to(end / _STEP) * _STEP for to, end in zip((floor, ceil), ends, strict=True))
+    if high - low > _WIDE:
+        return inks.WHOLE
+    low = min(low, 1 - 2 * _STEP)
+    return round(low, 2), round(max(high, low + 2 * _STEP), 2)
 
 
 def draw_levels(sets: ScoredSets, tallies: Tallies | None) -> list[Chart]:

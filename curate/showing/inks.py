@@ -36,6 +36,9 @@ USUAL: Final[dict[str, Colour]] = {
 }  # fmt: skip
 """Of classes whose colour people expect; others get hues that lie apart."""
 
+WHOLE: Final = (0.0, 1.0)
+"""The span of all scores."""
+
 JPEG_QUALITY: Final = 78
 
 _TURN: Final = 0.618034  # of the hue circle: the golden ratio never comes back to an earlier hue
@@ -69,11 +72,23 @@ def score_palette() -> NDArray[np.uint8]:
 
 
 def as_ink(
-    cells: NDArray[np.uint8], is_valid: NDArray[np.bool_] | None = None
+    cells: NDArray[np.uint8],
+    valid: NDArray[np.bool_] | None = None,
+    span: tuple[float, float] = WHOLE,
 ) -> NDArray[np.uint8]:
-    """Turn scores times 255 into indices of the palette, `NO_SCORE` where there is no class."""
-    inks = np.minimum(cells, NO_SCORE - 1)
-    return inks if is_valid is None else np.where(is_valid, inks, np.uint8(NO_SCORE))
+    """Turn scores times 255 into indices of the palette, `NO_SCORE` where there is no class.
+
+    Parameters
+    ----------
+    valid : bool, optional
+        Where there is a class, in the shape of `cells`; everywhere by default.
+    span : (float, float)
+        Scores that get the first and the last colour.
+    """
+    low, high = span
+    places = (cells / 255 - low) / (high - low) * (NO_SCORE - 1)
+    colours = places.round().clip(0, NO_SCORE - 1).astype(np.uint8)
+    return colours if valid is None else np.where(valid, colours, np.uint8(NO_SCORE))
 
 
 def shrink(pixels: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:

@@ -66,9 +66,16 @@ class SheetRow:
 
 @dataclass(frozen=True)
 class Ranks:
-    """How the images of all sets rank."""
+    """How the images of all sets rank.
+
+    Attributes
+    ----------
+    span : (float, float)
+        Scores that get the first and the last colour.
+    """
 
     sets: scored_sets.ScoredSets
+    span: tuple[float, float] = inks.WHOLE
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
@@ -146,7 +153,7 @@ def draw_row(ranks: Ranks, row: int) -> SheetRow:
             problems.append(str(error))
     if sets.has_maps("pixel"):
         valid = valid_cells(sets, row)
-        drawn["scores"] = draw_cells(sets.score_cells(row), valid)
+        drawn["scores"] = draw_cells(sets.score_cells(row), valid, ranks.span)
         cells = sets.stream_cells(row, pull.stream) if pull else None
         if cells is not None:
             drawn["pulled"] = draw_cells(cells, valid)
@@ -160,6 +167,10 @@ def valid_cells(sets: scored_sets.ScoredSets, row: int) -> NDArray[np.bool_] | N
     return scored_sets.is_valid(sets.region_cells(row, "class_id"))
 
 
-def draw_cells(cells: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> str:
+def draw_cells(
+    cells: NDArray[np.uint8],
+    valid: NDArray[np.bool_] | None,
+    span: tuple[float, float] = inks.WHOLE,
+) -> str:
     """Draw scores times 255, (h, w)."""
-    return inks.score_png(inks.pick(inks.as_ink(cells, valid), MAP_WIDTH_PX))
+    return inks.score_png(inks.pick(inks.as_ink(cells, valid, span), MAP_WIDTH_PX))

@@ -85,7 +85,9 @@ def judge(sets: ScoredSets, *, project: Path) -> Trust:
         for name in sets.streams
     ]
     audit = read_audit(_read(run / records.AUDIT_RECORD)) if run else None
-    return Trust(run, _describe(sets, said, result), streams, audit, list(_warn(sets, audit, run)))
+    return Trust(
+        run, _describe(sets, said, result), streams, audit, list(_warn(sets, audit, run, project))
+    )
 
 
 def find_run(run_id: str, folders: Iterable[Path]) -> Path | None:
@@ -148,7 +150,7 @@ def _describe(sets: ScoredSets, said: dict[str, Any], result: dict[str, Any]) ->
     return {name: text for name, text in facts.items() if text}
 
 
-def _warn(sets: ScoredSets, audit: Audit | None, run: Path | None) -> Iterator[str]:
+def _warn(sets: ScoredSets, audit: Audit | None, run: Path | None, project: Path) -> Iterator[str]:
     """Yield what a reader should be wary of."""
     failed = Counter(status for status in sets.texts("status") if status != records.OK)
     if failed:
@@ -174,7 +176,9 @@ def _warn(sets: ScoredSets, audit: Audit | None, run: Path | None) -> Iterator[s
                 "name its place with --dataset."
             )
     if audit is None:
-        where = f" --run {run}" if run else ""
+        where = ""
+        if run is not None:
+            where = f" --run {run.relative_to(project) if run.is_relative_to(project) else run}"
         yield f"This run was not audited: 'curate audit{where}' tells what its scores can find."
 
 

@@ -64,3 +64,19 @@ def test_each_set_and_class_has_its_histogram(two_sets):
 
 def test_missing_scores_do_not_count(sets):
     assert histograms.draw_levels(sets, None)[0].shapes[0].count == 6  # of seven images
+
+
+def tallied(*values):
+    counts = np.zeros((1, 1, 256), np.int64)
+    for value in values:
+        counts[0, 0, round(value * 255)] += 1
+    return histograms.Tallies(counts, counts, 1.0, 1)
+
+
+def test_colours_span_what_scores_there_are():
+    assert histograms.find_span(tallied(0.46, 0.5, 0.53)) == (0.45, 0.55)
+    assert histograms.find_span(tallied(0.5)) == (0.5, 0.6)
+    assert histograms.find_span(tallied(1.0)) == (0.9, 1.0)
+    assert histograms.find_span(tallied(0.1, 0.9)) == (0.0, 1.0)
+    assert histograms.find_span(tallied(*[0.5] * 300, 0.0)) == (0.5, 0.6)  # one of many is no end
+    assert histograms.find_span(None) == (0.0, 1.0)

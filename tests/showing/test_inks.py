@@ -32,7 +32,7 @@ def test_image_is_shrunk_by_averaging():
 def test_highest_score_is_not_taken_for_no_score():
     cells = np.array([[0, 254, 255, 255]], np.uint8)
     valid = np.array([[True, True, True, False]])
-    assert inks.as_ink(cells, valid).tolist() == [[0, 254, 254, 255]]
+    assert inks.as_ink(cells, valid).tolist() == [[0, 253, 254, 255]]
     assert inks.as_ink(cells).max() == 254
 
 
@@ -58,3 +58,8 @@ def test_labels_are_drawn_in_the_colours_of_their_classes():
     picture = decode(inks.class_png(np.array([[0, 1, 255]], np.uint8), palette)).convert("RGB")
     expected = [inks.USUAL["road"], inks.USUAL["sky"], inks.IGNORED]
     assert [picture.getpixel((x, 0)) for x in range(3)] == expected
+
+
+def test_colours_are_stretched_to_a_span():
+    cells = np.array([[0, 102, 128, 153, 255]], np.uint8)  # 0, .4, .5, .6, 1
+    assert inks.as_ink(cells, span=(0.4, 0.6)).tolist() == [[0, 0, 129, 254, 254]]

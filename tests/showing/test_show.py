@@ -17,7 +17,8 @@ def test_image_labels_score_and_stream_stand_side_by_side(scores, tmp_path):
         pixels = np.asarray(picture.convert("RGB"))
     palette = inks.score_palette()
     for score in (26, 230):  # .1 on the left and .9 on the right, in 1/255
-        assert (pixels == palette[score]).all(axis=-1).mean() > 0.02
+        colour = palette[inks.as_ink(np.array(score, np.uint8))]
+        assert (pixels == colour).all(axis=-1).mean() > 0.02
     for colour in inks.class_colours(["a", "b"]):
         assert (pixels == colour).all(axis=-1).mean() > 0.02
 
