@@ -6,8 +6,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from curate import errors, reporting
-from curate.auditing import audited_images, experiment, result
+import torch
+
+from curate import __version__, errors, reporting
+from curate.auditing import audited_images, experiment, kept_tallies, result
+from curate.checking import memory
 from curate.corruptions import CORRUPTIONS, STRENGTHS, choose_corruptions
 from curate.models import devices
 from curate.scoring.scorer import put_to_use, score_maps
@@ -33,6 +36,7 @@ def audit(
     seed: int = 0,
     device: str = "auto",
     out: Path | str | None = None,
+    resume: bool = False,
     overwrite: bool = False,
     trust_run: bool = False,
     reporter: reporting.Reporter | None = None,
@@ -62,6 +66,9 @@ def audit(
         Start of all random numbers.
     out : Path, optional
         ``.csv`` or ``.parquet`` file for the whole table.
+    resume : bool
+        Go on with what an interrupted audit of the same run, images and settings has measured; it
+        is kept in ``.curate/audits`` beside curate.toml.
     trust_run : bool
         Whether code that the run names may run, though `config` does not name it.
 
@@ -79,16 +86,7 @@ def audit(
     if target:
         result.check_table_path(target, overwrite=overwrite)
     loaded = loaded_run.open_scoring_run(run, config, trust_run=trust_run)
-    if real:
-        candidates = audited_images.named_candidates(
-            [Path(folder) for folder in real],
-            loaded,
-            config,
-            reading=reading,
-            reporter=reporter,
-        )
-    else:
-        candidates = audited_images.held_out_candidates(loaded)
+    candidates = _list_candidates(loaded, config, real, reading, reporter)
     size = loaded.config.fit.size
     chosen = audited_images.read_images(candidates, size, count=images, reporter=reporter)
     if len(chosen) < FEW_IMAGES:
@@ -99,17 +97,33 @@ def audit(
     where = devices.choose_device(device, loaded.config.fit.precision)
     networks = put_to_use(loaded.networks, where, size)
     num_maps = 4 + len(networks.method.streams)  # of what weights follow from nothing is measured
-    table = experiment.measure(
-        chosen,
-        injected,
-        lambda batch: score_maps(networks, where, batch)[:, :num_maps],
-        settings=config.score,
-        seed=seed,
-        reporter=reporter,
-        streams=networks.method.streams,
-    )
+    about = {
+        "checkpoint": loaded.checkpoint_sha256,
+        "settings": config.score.model_dump(mode="json"),
+        "corruptions": list(injected),
+        "seed": seed,
+        "device": str(where.device),
+        "versions": [__version__, torch.__version__],
+    }
+    unfinished = config.root / memory.FOLDER_NAME / kept_tallies.FOLDER_NAME
+    kept = kept_tallies.KeptTallies(unfinished, about, chosen, resume=resume, reporter=reporter)
+    try:
+        table = experiment.measure(
+            chosen,
+            injected,
+            lambda batch: score_maps(networks, where, batch)[:, :num_maps],
+            settings=config.score,
+            seed=seed,
+            reporter=reporter,
+            streams=networks.method.streams,
+            kept=kept,
+        )
+    except KeyboardInterrupt:
+        reporter.warn("Interrupted; what was measured is kept. Go on with: the same and --resume")
+        raise
     if target:
         result.write_table(table, target)
+    kept.remove()
     found = result.AuditResult(
         run=loaded.path,
         images=len(chosen),
@@ -122,3 +136,19 @@ def audit(
     )
     result.keep_record(found, reporter)
     return found
+
+
+def _list_candidates(
+    loaded: loaded_run.LoadedRun,
+    config: Config,
+    real: Sequence[Path | str],
+    reading: ReadingConfig | None,
+    reporter: reporting.Reporter,
+) -> list[audited_images.Candidate]:
+    """List the images that may be corrupted: those of the named folders, or held-out ones."""
+    if not real:
+        return audited_images.held_out_candidates(loaded)
+    folders = [Path(folder) for folder in real]
+    return audited_images.named_candidates(
+        folders, loaded, config, reading=reading, reporter=reporter
+    )

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from curate import records, reporting, seeding
-from curate.auditing import audited_images, measures, ranking, result
+from curate.auditing import audited_images, kept_tallies, measures, ranking, result
 from curate.corruptions import STRENGTHS, Corrupted, Corruption, LabelledImage
 from curate.scoring import cells, regions, scored_image, scorer
 
@@ -29,6 +29,8 @@ SHARES: Final = (0.3, 0.7)
 """Range of the share of an image's superpixels or objects that is corrupted."""
 WORKERS: Final = 2
 """Threads that corrupt and cut images while the networks compute."""
+BLOCK_BATCHES: Final = 8
+"""Batches whose tallies are kept in one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def measure(
     seed: int,
     reporter: reporting.Reporter,
     streams: Sequence[str] = (),
+    kept: kept_tallies.KeptTallies | None = None,
 ) -> pd.DataFrame:
     """Inject every corruption into every image, score all of them, and measure.
 
@@ -59,6 +62,8 @@ def measure(
         From a batch of N images to their score maps, (N, 4 + S, h, w) float32.
     streams : sequence of str
         Names of the S streams.
+    kept : KeptTallies, optional
+        What an earlier call measured, and where this one keeps what it does.
 
     Returns
     -------
@@ -75,7 +80,8 @@ def measure(
     reporter.start("audit", len(cases))
     untouched: list[measures.ImageTally] = []
     injected: dict[tuple[str, str], list[tuple[int, measures.ImageTally]]] = {}
-    for done, (case, tally) in enumerate(_tally_all(cases, images, score, settings, seed), start=1):
+    tallied = _tally_blocks(cases, images, score, settings, seed, kept)
+    for done, (case, tally) in enumerate(tallied, start=1):
         if case.corruption is None:
             untouched.append(tally)
         else:
@@ -96,6 +102,29 @@ def measure(
             measured = measures.measure_group(group, untouched, times, streams)
             rows += [named | row for row in measured]
     return pd.DataFrame(rows)
+
+
+def _tally_blocks(
+    cases: Sequence[Case],
+    images: Sequence[audited_images.RealImage],
+    score: ScoreMaps,
+    settings: ScoreConfig,
+    seed: int,
+    kept: kept_tallies.KeptTallies | None,
+) -> Iterator[tuple[Case, measures.ImageTally]]:
+    """Take each block of cases from what is kept, or measure and keep it."""
+    blocks = scorer.chunks(cases, BLOCK_BATCHES * settings.batch_size)
+    for number, block in enumerate(blocks):
+        known = kept.read(number) if kept else None
+        if known is not None:
+            yield from zip(block, known, strict=True)
+            continue
+        tallies = []
+        for case, tally in _tally_all(block, images, score, settings, seed):
+            tallies.append(tally)
+            yield case, tally
+        if kept:
+            kept.write(number, tallies)
 
 
 def _tally_all(

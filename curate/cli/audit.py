@@ -51,6 +51,7 @@ def audit(
         Path | None,
         typer.Option("--out", metavar="FILE", help="File for the whole table: .csv or .parquet."),
     ] = None,
+    resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -75,6 +76,7 @@ def audit(
             seed=seed,
             device=device or "auto",
             out=out,
+            resume=resume,
             overwrite=overwrite,
             reporter=reporter,
         )

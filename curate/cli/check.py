@@ -26,6 +26,10 @@ def check(
             "--fix-list", metavar="FILE", help="Write what to leave out, for fit and score."
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where an earlier call stopped, as it always does."),
+    ] = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -34,6 +38,7 @@ def check(
     Exits with 1 if any problem is an error. What was seen is kept in .curate/ beside curate.toml,
     so that a second look, fit and score need not read it again.
     """
+    del resume  # what was seen is never looked at again
     with process.command_errors() as reporter:
         from curate.cli import findings  # here, so that --help need not wait for it
 

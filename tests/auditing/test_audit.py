@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from curate.auditing import audit as audit_module
+from curate.auditing import experiment
 from curate.auditing.audit import audit
 from curate.auditing.audited_images import held_out_candidates, read_images
 from curate.corruptions import CORRUPTIONS
@@ -211,3 +212,29 @@ def test_streams_of_the_run_are_in_the_table(streams_run, strangers):
     for name in method.streams:
         is_inactive = name not in method.fusion.active_streams
         assert [np.isnan(told[name][each]) for each in corruptions] == [is_inactive] * 2
+
+
+def test_an_interrupted_audit_goes_on_to_the_same_result(finished_run, monkeypatch):
+    config, run = finished_run
+    config = config.model_copy(update={"score": config.score.model_copy(update={"batch_size": 1})})
+    expected = audit(config=config, run=run, corruptions=["noise", "blur"])
+    monkeypatch.setattr(experiment, "BLOCK_BATCHES", 2)
+    genuine, seen = audit_module.score_maps, []
+
+    def interrupted(networks, device, batch):
+        seen.append(batch.keys)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return genuine(networks, device, batch)
+
+    reporter = RecordingReporter()
+    with monkeypatch.context() as patch:
+        patch.setattr(audit_module, "score_maps", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            audit(config=config, run=run, corruptions=["noise", "blur"], reporter=reporter)
+    assert "--resume" in reporter.warnings[-1]
+    unfinished = config.root / ".curate" / "audits"
+    assert len(list(unfinished.glob("*/*.safetensors"))) == 1
+    found = audit(config=config, run=run, corruptions=["noise", "blur"], resume=True)
+    assert found.table.equals(expected.table)
+    assert not list(unfinished.iterdir())

@@ -9,20 +9,10 @@ from curate.auditing.audited_images import RealImage, region_side
 from curate.auditing.experiment import Case, inject_case, measure
 from curate.config import ScoreConfig
 from curate.corruptions import CORRUPTIONS, STRENGTHS
-from tests.tiny import RecordingReporter, draw_pair
+from tests.tiny import RecordingReporter
 
 SETTINGS = ScoreConfig(region_px=8, batch_size=4, regions="grid")
 NAMES = ("noise", "wrong_label", "shifted_label")
-
-
-@pytest.fixture(scope="module")
-def images():
-    rng = np.random.default_rng(0)
-    pairs = [draw_pair(rng, is_flat=False) for _ in range(6)]
-    return [
-        RealImage(f"r0:{i}", image.transpose(2, 0, 1).copy(), label_map, 1.0)
-        for i, (image, label_map) in enumerate(pairs)
-    ]
 
 
 def oracle(images):

@@ -156,6 +156,7 @@ def test_without_flags_the_run_decides(run, calls):
         "seed": 0,
         "device": "auto",
         "out": None,
+        "resume": False,
         "overwrite": False,
         "trust_run": False,
     }
@@ -179,6 +180,7 @@ def test_flags_are_passed_on(run, calls):
         "seed": 3,
         "device": "cpu",
         "out": Path("table.csv"),
+        "resume": False,
         "overwrite": True,
         "trust_run": True,
     }
