@@ -84,10 +84,11 @@ def write_set(folder: Path, batch: Batch) -> None:
 
 def write_truth(folder: Path, batch: Batch, corrupted: torch.Tensor) -> None:
     """Write 255 where a pixel is sound and 0 where it is corrupted, one PNG an image."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     for key, mask in zip(batch.keys, corrupted, strict=True):
         stem = key.rpartition(":")[2].rpartition("/")[2]
-        Image.fromarray((~mask).numpy().astype(np.uint8) * 255).save(folder / f"{stem}.png")
+        path = folder / f"images/{stem}.png"
+        Image.fromarray((~mask).numpy().astype(np.uint8) * 255).save(path)
 
 
 def write_camvid(data: Path, work: Path, kind: str) -> None:
