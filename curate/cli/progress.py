@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.1
 RATE_OVER_S = 300.0
+LONG_WORD = re.compile(r"\S{1000,}")
 PARTS = ("real", "synthetic", "image", "region", "pixel")
 """Last words of the names of measurements that are shown in one row: ``loss_real``, .."""
 
@@ -105,7 +107,8 @@ class TerminalReporter:
 
     def _say(self, tag: str, style: str, message: str) -> None:
         """Print one message in full, never wrapped and never read as markup."""
-        text = "\n  ".join(map(printable, message.splitlines()))  # no line can pose as another's
+        lines = [LONG_WORD.sub(_shorten, line) for line in message.splitlines()]
+        text = "\n  ".join(map(printable, lines))  # no line can pose as another's
         self.console.print(Text.assemble((tag, style), text), soft_wrap=True)
 
 
@@ -233,6 +236,11 @@ class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         is_warning = record.levelno >= logging.WARNING
         (self._reporter.warn if is_warning else self._reporter.note)(record.getMessage())
+
+
+def _shorten(found: re.Match[str]) -> str:
+    """Leave out the middle of a word that is too long for anybody to read."""
+    return f"{found[0][:200]}[..]{found[0][-100:]}"
 
 
 def progress_of(task: rich_progress.Task) -> str:

@@ -247,8 +247,8 @@ def _no_labels_error(
 
 def _check_folder(path: Path) -> None:
     """Refuse what is no folder that can be read and has something in it."""
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
+    if not os.path.isdir(path):  # noqa: PTH112  a name that is too long is no error here
+        what = "is a file" if os.path.exists(path) else "does not exist"  # noqa: PTH110
         msg = f"{path} {what}. Give the folder of a data set."
         raise errors.DataError(msg, code="no_folder")
     try:

@@ -32,6 +32,7 @@ _BITS: Final = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
 _DAMAGED: Final = (
     SyntaxError, OSError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError,
     RuntimeError, struct.error, AttributeError, NotImplementedError, ZeroDivisionError,
+    Image.DecompressionBombError,
 )  # fmt: skip
 """What Pillow and tifffile raise for files that are damaged."""
 

@@ -185,12 +185,17 @@ def test_file_names_cannot_command_the_terminal_or_pose_as_messages(plain):
     )
 
 
+def test_name_that_nobody_can_read_loses_its_middle(plain):
+    plain.warn(f"{'a' * 700}{'b' * 700} is missing, {'c' * 900} is not")
+    assert text(plain) == (f"warning: {'a' * 200}[..]{'b' * 100} is missing, {'c' * 900} is not\n")
+
+
 FULL = """
 import sys
 from curate.cli.progress import open_reporter
 with open_reporter() as reporter:
     reporter.start("score", 3)
-    reporter.warn("w" * 20_000)
+    reporter.warn("w " * 10_000)
     reporter.advance(3)
     reporter.finish()
 print("done")

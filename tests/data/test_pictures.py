@@ -110,6 +110,17 @@ def test_damaged_files_are_reported(tmp_path, kind):
         assert caught.value.code in ("unreadable_image", "too_small")
 
 
+def test_header_of_a_giant_webp_is_refused(tmp_path):
+    path = tmp_path / "a.webp"
+    Image.fromarray(full(1)).convert("RGB").save(path, lossless=True)
+    data = bytearray(path.read_bytes())
+    sides = int.from_bytes(data[21:25], "little") & ~0xFFFFFFF | 16382 << 14 | 16382
+    data[21:25] = sides.to_bytes(4, "little")  # two of 14 bits, each less by 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="268402689 pixels"):
+        images.open_image(images.read_file(path, "image"), path)
+
+
 def test_damaged_exif_leaves_an_image_as_it_is():
     assert pictures.parse_orientation(b"II*\0garbage") == 1
     assert pictures.parse_orientation(b"") == 1
