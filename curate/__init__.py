@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
+    from curate.reporting import Reporter
     from curate.scores.merge import merge
     from curate.scores.score_file import ScoreFile
     from curate.scoring.every_set import score_all
@@ -43,6 +44,7 @@ __all__ = [
     "CurateError",
     "DataError",
     "LabelError",
+    "Reporter",
     "RunError",
     "ScoreFile",
     "StoreError",
@@ -71,6 +73,7 @@ _MODULES: Final = {
     "CurateError": "curate.errors",
     "DataError": "curate.errors",
     "LabelError": "curate.errors",
+    "Reporter": "curate.reporting",
     "RunError": "curate.errors",
     "ScoreFile": "curate.scores.score_file",
     "StoreError": "curate.errors",

@@ -128,7 +128,7 @@ def check(
     DataError
         If a single data set is no folder at all.
     """
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     target = Path(target)
     if fix_list is not None:
         leave_out.refuse_existing(Path(fix_list), overwrite=overwrite)

@@ -244,10 +244,23 @@ class Config(Strict):
 
     fit: FitConfig = FitConfig()
     method: dict[str, Any] = Field(default_factory=dict)
-    """``[method]``: settings of the method that ``[fit]`` names; checked by that method."""
+    """``[method.streams]``: settings of a method, used where ``[fit]`` names it and checked by it.
+    What stands in ``[method]`` itself is of whichever method that is.
+    """
 
     augment: AugmentConfig = AugmentConfig()
     score: ScoreConfig = ScoreConfig()
+
+    @property
+    def method_settings(self) -> dict[str, Any]:
+        """Return the settings of the method that ``[fit]`` names."""
+        own = self.method_tables.get(self.fit.method.partition(":")[0], {})
+        return {k: v for k, v in self.method.items() if k not in self.method_tables} | own
+
+    @property
+    def method_tables(self) -> dict[str, dict[str, Any]]:
+        """Return the tables ``[method.<name>]`` by name."""
+        return {name: table for name, table in self.method.items() if isinstance(table, dict)}
 
     def with_fit(self, **settings: object) -> Self:
         """Return a copy in which the given ``[fit]`` settings that are not None are replaced."""
@@ -359,12 +372,14 @@ def _anchor_all(config: Config, root: Path) -> Config:
 def _anchor_settings(settings: dict[str, Any], root: Path) -> dict[str, Any]:
     """Make the paths among the settings of a method absolute."""
 
-    def anchor(value: Any) -> Any:  # noqa: ANN401 (not checked yet)
-        if isinstance(value, list):
-            return list(map(anchor, value))
-        return str(_join(root, Path(value))) if isinstance(value, str) else value
+    def anchor(value: Any, *, is_path: bool) -> Any:  # noqa: ANN401 (not checked yet)
+        if isinstance(value, dict):  # the table of a method
+            return _anchor_settings(value, root)
+        if is_path and isinstance(value, list):
+            return [anchor(each, is_path=True) for each in value]
+        return str(_join(root, Path(value))) if is_path and isinstance(value, str) else value
 
-    return {k: anchor(v) if k in PATH_SETTINGS else v for k, v in settings.items()}
+    return {k: anchor(v, is_path=k in PATH_SETTINGS) for k, v in settings.items()}
 
 
 def _anchor(dataset: DatasetConfig, root: Path) -> DatasetConfig:

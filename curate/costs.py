@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -48,24 +49,42 @@ def estimate_minutes(
     num_scored : int
         Images of all sets that are to be scored.
     """
+    prepare_s, train_s = estimate_seconds(config, num_real=num_real, num_synthetic=num_synthetic)
+    score_s = num_scored * SCORE_S_PER_PX * config.fit.size[0] * config.fit.size[1]
+    settings = _settings_of(config)
+    if config.fit.method == "streams":
+        score_s *= STREAMS_SCORE
+    elif hasattr(settings, "reference_steps"):
+        score_s *= 1 + settings.folds
+    score_s *= _measure_pace()
+    return {"fit": round((prepare_s + train_s) / 60, 1), "score": round(score_s / 60, 1)}
+
+
+def estimate_seconds(config: Config, *, num_real: int, num_synthetic: int) -> tuple[float, float]:
+    """Estimate how long ``fit`` prepares, and how long it trains; see `estimate_minutes`."""
     pace = _measure_pace()
     px = config.fit.size[0] * config.fit.size[1]
     step_s = STEP_S_PER_PX * px * config.fit.batch_size
-    fit_s, score_s = config.fit.steps * step_s, num_scored * SCORE_S_PER_PX * px
-    method = find_method(config.fit.method)
-    settings: Any = parse(method.Settings, config.method, where="[method]")
+    prepare_s, train_s = 0.0, config.fit.steps * step_s
+    settings = _settings_of(config)
     if hasattr(settings, "reference_steps"):
         share = getattr(settings, "reference_share", settings.folds)  # those of streams: each
         most = min(share / settings.folds * config.fit.steps, settings.reference_steps)
-        fit_s = fit_s * REFERENCE_STEP + settings.folds * most * step_s
-        score_s *= 1 + settings.folds
+        train_s *= REFERENCE_STEP
+        prepare_s += settings.folds * most * step_s
     if config.fit.method == "streams":
         prepared = min(num_real, MOST_PREPARED[0]) + min(num_synthetic, MOST_PREPARED[1])
-        fit_s += prepared * STREAMS_S_PER_PX * px
-        score_s *= STREAMS_SCORE / (1 + settings.folds)
-    return {"fit": round(pace * fit_s / 60, 1), "score": round(pace * score_s / 60, 1)}
+        prepare_s += prepared * STREAMS_S_PER_PX * px
+    return pace * prepare_s, pace * train_s
 
 
+def _settings_of(config: Config) -> Any:  # noqa: ANN401 (each method has its own)
+    """Read the settings of the method."""
+    method = find_method(config.fit.method)
+    return parse(method.Settings, config.method_settings, where="[method]")
+
+
+@cache
 def _measure_pace() -> float:
     """Time a convolution on one core: 2.0 on a machine half as fast as the one of the figures."""
     if torch.cuda.is_available():

@@ -98,7 +98,7 @@ def _render(
         *_tables("real", real, folder, seen_real),
         *_tables("synthetic", synthetic, folder, seen_synthetic),
         "[fit]\n" + render_settings(FitConfig, chosen={"size": size} if size else {}),
-        f"[method]  # settings of fit.method = {to_toml(method)}\n"
+        f"[method.{method}]  # settings for fit.method = {to_toml(method)}\n"
         + render_settings(METHODS[method].Settings, is_active=False),
         "[augment]\n" + render_settings(AugmentConfig),
         "[score]\n" + render_settings(ScoreConfig),

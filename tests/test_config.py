@@ -147,3 +147,20 @@ def test_pipe_in_the_place_of_the_file_is_named(tmp_path):
     os.mkfifo(tmp_path / "curate.toml")
     with pytest.raises(ConfigError, match="cannot be read: it is no ordinary file"):
         load_config(tmp_path / "curate.toml")
+
+
+def test_methods_have_tables_of_their_own(tmp_path):
+    (tmp_path / "curate.toml").write_text(
+        '[method.streams]\nfolds = 4\n[method.given]\nmaps = ["w.h5"]\n[method.uniform]\n'
+    )
+    config = load_config(tmp_path / "curate.toml")
+    assert config.method_settings == {"folds": 4}
+    assert config.with_fit(method="streams:permuted").method_settings == {"folds": 4}
+    assert config.with_fit(method="given").method_settings == {"maps": [str(tmp_path / "w.h5")]}
+    assert config.with_fit(method="confidence").method_settings == {}
+
+
+def test_settings_of_whichever_method_stand_beside_the_tables():
+    config = Config(method={"folds": 3, "streams": {"clip": 2.0, "folds": 5}})
+    assert config.with_fit(method="streams").method_settings == {"folds": 5, "clip": 2.0}
+    assert config.with_fit(method="confidence").method_settings == {"folds": 3}

@@ -47,7 +47,7 @@ def _in_a_new_folder(tmp_path, monkeypatch):
 def test_file_loads_to_the_defaults(tmp_path):
     path = init(tmp_path)
     assert path == tmp_path / "curate.toml"
-    assert load_config(path) == Config(root=tmp_path)
+    assert load_config(path) == Config(root=tmp_path, method={"streams": {}})
 
 
 def test_every_shown_setting_is_a_known_one(tmp_path):
@@ -57,7 +57,7 @@ def test_every_shown_setting_is_a_known_one(tmp_path):
     assert shown.count(" = ") > text.count("\n[") + 40
     path.write_text(shown)
     config = load_config(path)
-    assert config.method["folds"] == 3
+    assert config.method_settings["folds"] == 3
     assert [item.path.name for item in config.synthetic] == ["synthetic"]
 
 

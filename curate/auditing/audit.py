@@ -76,7 +76,7 @@ def audit(
     ------
     UsageError, DataError, RunError, StoreError
     """
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
     injected = choose_corruptions(corruptions)
     if images < 1:

@@ -96,5 +96,8 @@ def fit(
             f"{results.count(result.steps, 'step')} in {results.duration(result.seconds)} on "
             f"{result.device}, {results.count(result.num_real, 'real image')}, "
             f"{results.count(result.num_synthetic, 'synthetic image')}",
+            *(part for line in result.verdict for part in results.wrap(line)),
         ]
+        if config.fit.method != "uniform":
+            lines.append(results.next_command("score", "--out", "weights.h5"))
         results.show(result.to_json(), lines, as_json=as_json)

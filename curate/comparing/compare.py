@@ -107,7 +107,7 @@ def compare(
     KeyboardInterrupt
         On Ctrl-C or SIGTERM, after every training was saved.
     """
-    reporter, started = reporter or reporting.LogReporter(), time.monotonic()
+    reporter, started = reporter or reporting.default_reporter(), time.monotonic()
     names = list(dict.fromkeys([*references, *arms]))
     chosen = parse_arms(names, config)
     num_real = num_real or config.fit.num_real

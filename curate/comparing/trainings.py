@@ -216,7 +216,7 @@ def configure(config: Config, stage: Stage, steps: int, previous: Path | None) -
     if stage.draws == "synthetic":
         update["real"], changes["num_real"] = config.synthetic, None
     if method.partition(":")[0] != settings.method.partition(":")[0]:
-        update["method"] = {}
+        update["method"] = config.method_tables
     return config.model_copy(update=update | {"fit": settings.model_copy(update=changes)})
 
 

@@ -120,7 +120,7 @@ def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None
     UsageError
         If `out` exists and is not empty.
     """
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         msg = f"{out} exists and is not empty. Name a new folder with --out."

@@ -220,6 +220,11 @@ class Method(nn.Module, ABC):
         """Measure the method on held-out images of both domains, and keep what is best so far."""
         return {}
 
+    @property
+    def active_streams(self) -> tuple[str, ...]:
+        """Names of those `streams` that find anything, once trained."""
+        return ()
+
     def warning(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
         """Return, once trained, why the weights are of no use and what to do; None if they are.
 

@@ -87,7 +87,7 @@ def merge(
         If a file is unfit, they come from different settings, an image was scored in two, or
         something is missing and `partial` was not asked for.
     """
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
     paths, missing_parts = _find_parts(map(Path, scores), reporter, partial=partial)
     target = _choose_target(paths, Path(out), overwrite=overwrite)

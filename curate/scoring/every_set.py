@@ -47,7 +47,7 @@ def score_all(
     ConfigError, DataError, RunError, StoreError
         As `curate.score`.
     """
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     outs = name_outputs(Path(out), config)
     if not (options.get("resume") or options.get("overwrite")):
         _refuse_existing(outs)

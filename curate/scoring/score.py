@@ -136,7 +136,7 @@ def score(
     KeyboardInterrupt
         On Ctrl-C, after what is finished was written.
     """
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
     _check_levels(levels)
     part = job.parse_shard(shard)
@@ -341,7 +341,7 @@ def describe_scores(
         "classes": {"name": run.classes.name, "names": list(run.classes.names)},
         "id_map": described["id_map"],
         "method": run.config.fit.method,
-        "method_settings": run.config.method,
+        "method_settings": run.config.method_settings,
         "weight_rule": run.networks.method.weight_rule().to_json(),
         "levels": list(levels),
         "stride": settings.stride,

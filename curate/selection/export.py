@@ -112,7 +112,7 @@ def export_subset(
     StoreError
         If a score file is unfit, they are not of one run, or the disk does not let us write.
     """
-    settings, reporter = ExportSettings(**options), reporter or reporting.LogReporter()
+    settings, reporter = ExportSettings(**options), reporter or reporting.default_reporter()
     paths = [Path(scores)] if isinstance(scores, str | Path) else [Path(each) for each in scores]
     folder = Path(os.path.realpath(out))
     beside = settings.control and control_out and Path(os.path.realpath(control_out))
@@ -187,7 +187,7 @@ def export_jointly(
         As `export_subset`.
     """
     settings = ExportSettings(**options)
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     folders = [Path(os.path.realpath(out)) for out in outs]
     with ExitStack() as stack:
         sources = _open_sources(stack, scores, settings, is_one_folder=False)

@@ -82,7 +82,7 @@ def report(
     StoreError
         If a score file is unfit, they are not of one run, or the disk does not let us write.
     """
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     started, target = time.monotonic(), Path(out)
     check_out(target, SUFFIXES, overwrite=overwrite)
     with ExitStack() as stack:

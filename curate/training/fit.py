@@ -16,7 +16,14 @@ from curate.distributed import any_rank, by_first_rank, gather_objects, init_dis
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag
 from curate.models import devices
-from curate.training import loaded_run, preparation, run_provenance, run_record, sharing
+from curate.training import (
+    loaded_run,
+    preparation,
+    run_provenance,
+    run_record,
+    sharing,
+    summary,
+)
 from curate.training.networks import build_networks, check_method
 from curate.training.run_folder import RunFolder
 from curate.training.task import Task, open_task
@@ -52,6 +59,8 @@ class FitResult:
     measured : dict of str to float
         Last held-out measurements: ``auroc_pixel``, ``held_out_loss_pixel``, .. by level; None
         where a domain had no held-out image.
+    verdict : list of str
+        In words: what tells real from synthetic, which streams are active, how scores spread.
     """
 
     run: Path
@@ -64,6 +73,7 @@ class FitResult:
     trained_seconds: float = 0.0
     precision: str = "float32"
     measured: dict[str, float | None] = field(default_factory=dict)
+    verdict: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for ``--json``."""
@@ -107,7 +117,7 @@ def fit(
     KeyboardInterrupt
         On Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
-    reporter = reporter or reporting.LogReporter()
+    reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
     num_folds = check_method(config)
     with init_distributed(config.fit.device) as world:
@@ -156,6 +166,8 @@ def _fit_into(
     device = devices.choose_device(config.fit.device, config.fit.precision)
     task = by_first_rank(open_task)(config, num_folds=num_folds, reporter=reporter)
     folder.begin(config, task)
+    for line in summary.describe_work(config, task, folder.path) if world.is_first else ():
+        reporter.note(line)
     networks = build_networks(
         config,
         num_classes=len(task.classes),
@@ -205,6 +217,7 @@ def _fit_into(
         "images_per_second": round(num_images / seconds, 2),
         "trained_seconds": round(earlier + seconds, 2),
         "measured": {k: v if math.isfinite(v) else None for k, v in measured.items()},
+        "verdict": summary.describe_outcome(trainer, held_out, measured),
     }
     folder.finish(trainer, log, result)
 

@@ -155,7 +155,7 @@ def open_known_dataset(
 
 def _factories(config: Config) -> set[str]:
     """Name all code that settings make curate import."""
-    tables = [config.fit.model_dump(), config.method]
+    tables = [config.fit.model_dump(), config.method, *config.method_tables.values()]
     for arm in config.arm:
         tables += [arm.fit, arm.settings]
     texts = (value for table in tables for value in table.values() if isinstance(value, str))

@@ -152,4 +152,9 @@ def _choose_method(config: Config) -> tuple[type[methods.Method], Strict]:
     """Look up the method and check its settings."""
     name = config.fit.method
     kind = methods.find_method(name)
-    return kind, parse(kind.Settings, config.method, where=f"[method] of {name}")
+    for table in config.method_tables:
+        if table not in methods.METHODS:
+            hint = errors.did_you_mean(table, methods.METHODS, cutoff=0.5)
+            msg = f"[method.{table}]: there is no such method. {hint or ', '.join(methods.METHODS)}"
+            raise errors.ConfigError(msg)
+    return kind, parse(kind.Settings, config.method_settings, where=f"[method] of {name}")

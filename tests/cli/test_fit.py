@@ -16,6 +16,7 @@ DONE = Result(
     device="cpu",
     num_real=60,
     num_synthetic=1,
+    verdict=["Active streams: appearance; silent: " + ", ".join(["a_stream"] * 6) + "."],
 )
 
 
@@ -31,6 +32,9 @@ def test_result_is_told_to_people(run, calls):
     assert done.stdout.splitlines() == [
         "Run: runs/run-0001",
         "2,000 steps in 12:34 on cpu, 60 real images, 1 synthetic image",
+        "Active streams: appearance; silent: a_stream, a_stream, a_stream, a_stream,",
+        "  a_stream, a_stream.",
+        "Next: curate score --out weights.h5",
     ]
 
 

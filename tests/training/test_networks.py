@@ -3,9 +3,13 @@
 import pytest
 import torch
 
+from curate.config import Config
+from curate.errors import ConfigError
 from curate.models import Prediction
 from curate.records import Batch, Uncropped
+from curate.training import loaded_run
 from curate.training.networks import (
+    check_method,
     gather_evidence,
     to_unit_range,
     uncropped_evidence,
@@ -68,3 +72,19 @@ def test_every_tensor_of_a_batch_is_moved():
     assert [t.shape for t in moved.uncropped] == [t.shape for t in batch.uncropped]
     assert (moved.keys, moved.problems) == (batch.keys, batch.problems)
     assert make_batch().to(torch.device("cpu")).uncropped is None
+
+
+def test_table_of_no_method_is_an_error_that_names_the_nearest():
+    config = Config(method={"streems": {"folds": 2}}).with_fit(method="uniform")
+    with pytest.raises(
+        ConfigError, match=r"\[method\.streems\]: there is no such method\. Did you"
+    ):
+        check_method(config)
+    wrong = Config(method={"streams": {"fold": 2}})
+    with pytest.raises(ConfigError, match=r"\[method\] of streams: unknown key 'fold'"):
+        check_method(wrong.with_fit(method="streams"))
+
+
+def test_code_that_a_table_names_needs_trust_like_any_other():
+    config = Config(method={"streams": {"encoder": "evil_nets:make"}}).with_fit(method="uniform")
+    assert "evil_nets:make" in loaded_run._factories(config)

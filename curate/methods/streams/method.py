@@ -134,6 +134,11 @@ class Streams(protocol.Method):
         measured = zip(STREAMS, self.fusion.aurocs.tolist(), strict=True)
         return {f"auroc_{name}": area if name in active else 0.5 for name, area in measured}
 
+    @property
+    def active_streams(self) -> tuple[str, ...]:
+        """Names of the streams that have a say in the scores."""
+        return tuple(self.fusion.active_streams)
+
     def warning(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
         """Warn if no stream is active."""
         if self.fusion.active_streams:
