@@ -15,7 +15,7 @@ LANES = {
 LANES_ON_REQUEST = {
     "fuzz": "feeds random and hostile files for a long time",
     "browser": "opens reports in a browser",
-    "dialects": "reads score files with other tools",
+    "dialects": "reads subsets with the packages that they are for",
     "ray": "starts a Ray cluster on this machine",
     "slurm": "needs a Slurm cluster",
     "s3": "needs an object store",

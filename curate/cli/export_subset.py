@@ -173,9 +173,12 @@ def export_subset(
         typer.Option("--out", metavar="DIR", help="Folder of the subset.", rich_help_panel=_FILES),
     ] = Path("subset"),
     media: Annotated[
-        options.Media,
-        typer.Option("--media", help="How the original files get there.", rich_help_panel=_FILES),
-    ] = "symlink",
+        options.Media | None,
+        typer.Option(
+            "--media",
+            help="How the original files get there; by default symlink, where the format takes it.",
+        ),
+    ] = None,
     layout_format: Annotated[
         options.Format,
         typer.Option("--format", help="How the subset is laid out.", rich_help_panel=_FILES),
@@ -241,7 +244,7 @@ def export_subset(
             control=control,
             seed=seed,
             rank_by=rank_by,
-            media=media,
+            media=media or "",
             format=layout_format,
             label_ids=label_ids,
             weight_maps=weight_maps,

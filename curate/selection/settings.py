@@ -80,7 +80,8 @@ class ExportSettings:
     seed : int
         What is drawn at random, is drawn by it.
     media : str
-        ``symlink``, ``hardlink``, ``copy`` or ``none``: how original files get there. With
+        ``symlink``, ``hardlink``, ``copy`` or ``none``: how original files get there; by default
+        the first of these that the format takes. With
         ``none`` they are not even looked at, so that they need not be there; labels are read
         only where they are rewritten.
     format : str
@@ -122,7 +123,7 @@ class ExportSettings:
     draw: bool = False
     control: str | None = None
     seed: int = 0
-    media: str = "symlink"
+    media: str = ""
     format: str = "original"
     label_ids: str | None = None
     weight_maps: bool = False
@@ -132,6 +133,8 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         _ = self.cut  # raises if there is none, or more than one
+        if not self.media and self.format in formats.FORMATS:
+            object.__setattr__(self, "media", formats.FORMATS[self.format].media[0])
         for name, known in (
             ("by", records.LEVELS),
             ("media", placement.MEDIA),

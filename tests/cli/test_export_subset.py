@@ -45,7 +45,7 @@ PLAIN = {
     "control": None,
     "seed": 0,
     "rank_by": None,
-    "media": "symlink",
+    "media": "",
     "format": "original",
     "label_ids": None,
     "weight_maps": False,

@@ -1,6 +1,7 @@
 """Datumaro's own format: ``images/train`` and ``annotations/train.json``.
 
-https://docs.openvino.ai/datumaro (data formats, Datumaro): a mask is the run lengths of COCO.
+https://docs.openvino.ai/datumaro (data formats, Datumaro): a mask is the run lengths of COCO. It
+refuses images that are links out of the folder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ class DatumaroFormat(Format):
     """One mask for each class of an image; its label is the class id."""
 
     label_ids = ("classes", "train")
+    media = ("hardlink", "copy", "none")
     weights = "weights/train"
 
     def start(self) -> None:

@@ -29,13 +29,13 @@ class Drawn:
         By the name of an image with ``_`` for ``/``; ignored pixels are 255.
     """
 
-    def __init__(self, folder, suffix=".png", names=NAMES, seed=0, weight=0.5):
+    def __init__(self, folder, suffix=".png", names=NAMES, seed=0, weight=0.5, scale=1):
         self.root, self.scores = folder / "data", folder / "weights.h5"
         self.truth, rows, rng = {}, [], np.random.default_rng(seed)
         for name in names:
             paths = f"images/{name}{suffix}", f"labels/{name}.png"
-            image = rng.integers(0, 256, (8, 16, 3)).astype(np.uint8)
-            classes = rng.integers(0, 4, (8, 16))
+            image = rng.integers(0, 256, (8 * scale, 16 * scale, 3)).astype(np.uint8)
+            classes = rng.integers(0, 4, (8 * scale, 16 * scale))
             for path, pixels in zip(paths, (image, RAW_IDS[classes]), strict=True):
                 (self.root / path).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(self.root / path)
@@ -53,6 +53,8 @@ class Drawn:
                     pair=Pair(f"images/{name}", *paths),
                     class_px=np.zeros(3, int),
                     class_score=np.zeros(3),
+                    height=8 * scale,
+                    width=16 * scale,
                 )
             )
         rows.sort(key=lambda row: row.pair.id)
@@ -62,6 +64,7 @@ class Drawn:
             rows,
             classes={"name": "custom", "names": CLASSES},
             id_map=ID_MAP.to_json(),
+            stride=8 * scale,
             dataset={"name": folder.name, "layout": "folder", "id_map": "toy"},
         )
 
@@ -77,7 +80,7 @@ class Drawn:
         halves = {}
         for name, (image, label_map) in self.truth.items():
             label_map = label_map.copy()
-            label_map[:, 8:] = 255
+            label_map[:, label_map.shape[1] // 2 :] = 255
             halves[name] = (image, label_map)
         return halves
 
