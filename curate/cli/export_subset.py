@@ -203,6 +203,7 @@ def export_subset(
             rich_help_panel=_FILES,
         ),
     ] = None,
+    resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     dry_run: Annotated[
         bool,
@@ -249,6 +250,7 @@ def export_subset(
             label_ids=label_ids,
             weight_maps=weight_maps,
             dataset=dataset,
+            resume=resume,
             overwrite=overwrite,
             dry_run=dry_run,
             reporter=reporter,

@@ -18,6 +18,8 @@ from curate.files import atomic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from curate.selection.kept_copies import KeptCopies
+
 _LEADS_OUT: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0" + ("" if os.sep == "/" else r"|[:\\]"))
 
 _NOT_HERE: Final = {
@@ -104,12 +106,15 @@ class Placement:
         Key of `MEDIA`.
     written : list of Path
         Files whose content is new, unlike that of links to files that were there before.
+    copies : KeptCopies, optional
+        What makes copies, and has those of an interrupted export.
     """
 
     folder: Path
     final: Path
     media: str
     written: list[Path] = field(default_factory=list)
+    copies: KeptCopies | None = None
     _folders: set[str] = field(default_factory=set)
 
     def place(self, original: str, relative: str) -> None:
@@ -118,7 +123,10 @@ class Placement:
             return
         target = self._make_room(relative)
         try:
-            MEDIA[self.media](original, target)
+            if self.copies:
+                self.copies.put(original, relative, target)
+            else:
+                MEDIA[self.media](original, target)
         except FileExistsError:
             raise taken(relative) from None
         if self.media == "copy":

@@ -96,6 +96,8 @@ class ExportSettings:
         Whether the weight of each pixel is written, too, as 8-bit images beside the labels.
     dataset : Path, optional
         Where the data set is now, if it was moved.
+    resume : bool
+        Take the copies that an interrupted export to the same folder has made.
     overwrite : bool
         Replace an earlier subset; any other folder is never replaced.
     dry_run : bool
@@ -128,6 +130,7 @@ class ExportSettings:
     label_ids: str | None = None
     weight_maps: bool = False
     dataset: Path | str | None = None
+    resume: bool = False
     overwrite: bool = False
     dry_run: bool = False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from curate import errors
 from curate.files.atomic import check_writable, remove_stale, replacing_folder
 from curate.selection import dialect, formats, manifest, placement
+from curate.selection.kept_copies import keep_copies
 from curate.selection.source import PATHS
 
 if TYPE_CHECKING:
@@ -70,8 +73,11 @@ def write_subset(
     """
     written: list[Path] = []
     replaced = replacing_folder(out, overwrite=settings.overwrite, written=written)
-    with replaced as folder:
+    with replaced as folder, ExitStack() as stack:
         place = placement.Placement(folder, out, settings.media, written)
+        if settings.media == "copy":
+            copies = keep_copies(out, resume=settings.resume, reporter=reporter)
+            place = replace(place, copies=stack.enter_context(copies))
         write_images(sources, choices, settings, place, reporter)
         manifest.write_manifest(folder, manifest.tabulate_choices(sources, choices))
         record: dict[str, Any] = {"settings": settings.to_json(), "result": result}

@@ -50,6 +50,7 @@ PLAIN = {
     "label_ids": None,
     "weight_maps": False,
     "dataset": None,
+    "resume": False,
     "overwrite": False,
     "dry_run": False,
 }
@@ -183,7 +184,7 @@ def test_bare_30_is_refused_with_both_right_spellings(run, tmp_path, monkeypatch
     assert "0.3" in done.stderr
 
 
-@pytest.mark.parametrize("flags", ["--by class", "--media move", "--format coco"])
+@pytest.mark.parametrize("flags", ["--by class", "--media move", "--format parchment"])
 def test_unknown_names_end_with_2(run, calls, flags):
     done = run("export-subset", "--scores", "w.h5", "--top", "30%", *flags.split())
     assert (done.exit_code, done.stdout, calls) == (2, "", [])
