@@ -25,7 +25,7 @@ LINES = (
     ("training", "costs"),
     ("methods",),
     ("models", "scores", "checking"),
-    ("data", "parts"),
+    ("data", "cluster"),
     ("files", "corruptions", "distributed", "config", "metrics", "weighting", "grid"),
     ("records", "dataset_config", "interrupts", "job", "reporting", "seeding", "texts"),
     ("errors",),

@@ -100,7 +100,7 @@ def test_lines_for_job_arrays_run_as_typed(project, run, monkeypatch):
         monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(number))
         run(score)
     run(merge)
-    scores = ScoreFile(project / "weights.h5")
+    scores = ScoreFile(project / "w.h5")
     assert len(scores.images) == 10
     assert scores.is_ok.all()
 

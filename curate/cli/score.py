@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import curate
-from curate.cli import options, process, results
+from curate.cli import cluster_options, options, process, results
 
 if TYPE_CHECKING:
-    from curate.scoring.score import ScoreResult
+    from curate.scoring.work import ScoreResult
 
 
 _KEPT = "What is kept"
@@ -78,6 +78,11 @@ def score(
             help="Score part I of N, for 'curate merge'; auto/N: this task's of a job array.",
         ),
     ] = "1/1",
+    ray: cluster_options.Ray = False,
+    ray_address: cluster_options.RayAddress = None,
+    ray_cpus: cluster_options.RayCpus = 1,
+    ray_gpus: cluster_options.RayGpus = 0,
+    part_images: cluster_options.PartImages = 500,
     workers: options.Workers = None,
     device: options.DeviceChoice = None,
     fix_list: options.FixList = None,
@@ -104,6 +109,8 @@ def score(
             "overwrite": overwrite,
             "fix_list": fix_list,
             "command": ("curate", *sys.argv[1:]),
+            "ray": cluster_options.parse_ray(ray, ray_address, ray_cpus, ray_gpus),
+            "part_images": part_images,
             "reporter": reporter,
         }
         if dataset is not None:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate import errors, parts, records, reporting
+from curate import errors, records, reporting
+from curate.cluster import parts
 from curate.files import atomic, state
 from curate.scores import assembling, columns, guard, score_file, targets
 from curate.scores.provenance import PARTIAL, Header, Prefixes, join_headers, parse_provenance
@@ -102,7 +103,8 @@ def merge(
     if missing and not partial:
         msg = (
             f"{missing:,} images of the data set are in none of the files, which hold "
-            f"{num_images:,}. Name the files of all parts, or take what is there with --partial."
+            f"{num_images:,}. Name the files of all parts, or let merge "
+            "take what is there with --partial."
         )
         raise errors.StoreError(msg)
     try:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from curate import distributed, errors, reporting
 from curate.files.state import note
 from curate.scores import targets
-from curate.scoring.score import ScoreResult, score
+from curate.scoring.score import score
 
 if TYPE_CHECKING:
     from curate.config import Config
+    from curate.scoring.work import ScoreResult
 
 
 def score_all(

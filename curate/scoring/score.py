@@ -3,72 +3,28 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from curate import distributed, errors, job, parts, records, reporting
-from curate.checking import judgement, leave_out
-from curate.data.workers import worker_errors
+from curate import distributed, errors, job, records, reporting
+from curate.cluster import parts, ray_pool
 from curate.files.state import note
-from curate.models import devices
-from curate.scores import checks, packing
-from curate.scores.writer import ScoreWriter
-from curate.scoring import scored_image, writer_thread
-from curate.scoring.scorer import Scorer
-from curate.scoring.tally import Tally
-from curate.training import loaded_run, run_record
+from curate.scores.targets import resolve_target
+from curate.scoring import on_ray
+from curate.scoring.work import ScoreResult, open_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curate.config import Config, ScoreConfig
+    from curate.config import Config
     from curate.data.dataset import DataSource
     from curate.dataset_config import ReadingConfig
 
-MAX_OTHERS = 64
+MAX_OTHERS: Final = 64
 """About how many images of other parts are looked at before a part is scored."""
 
-
-@dataclass(frozen=True, slots=True)
-class ScoreResult:
-    """What `score` did.
-
-    Attributes
-    ----------
-    out : Path
-    name : str
-        What the data set is called.
-    run : Path
-        Folder of the run that scored.
-    scored, skipped, failed : int
-        Images scored now, scored by an earlier call (with `resume`), and not scorable.
-    regions : int
-        Rows of the region table.
-    seconds, images_per_second : float
-        Wall time of this call, and images scored in it per second.
-    writing_seconds : float
-        Time spent on writing, beside the computation and after it.
-    statuses : dict of str to int
-        Images by status, ``ok`` included.
-    """
-
-    out: Path
-    name: str
-    run: Path
-    scored: int
-    skipped: int
-    failed: int
-    regions: int
-    seconds: float
-    images_per_second: float
-    writing_seconds: float
-    statuses: dict[str, int]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values for ``--json``."""
-        return asdict(self) | {"out": str(self.out), "run": str(self.run)}
+PART_IMAGES: Final = 500
+"""Images of a part on a cluster."""
 
 
 def score(
@@ -88,6 +44,8 @@ def score(
     trust_run: bool = False,
     is_noted: bool = True,
     command: Sequence[str] = (),
+    ray: ray_pool.Cluster | None = None,
+    part_images: int = PART_IMAGES,
     reporter: reporting.Reporter | None = None,
 ) -> ScoreResult:
     """Score every image of a data set into a score file.
@@ -129,6 +87,9 @@ def score(
         Whether `out` becomes the newest score file of the project.
     command : sequence of str
         The command line that this is, kept beside the parts for those that have to be made again.
+    ray : Cluster, optional
+        Score in parts of `part_images` on the nodes of a Ray cluster.
+    part_images : int
 
     Raises
     ------
@@ -138,216 +99,70 @@ def score(
     """
     reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
-    _check_levels(levels)
     part = job.parse_shard(shard)
+    opening: dict[str, Any] = {
+        "config": config,
+        "run": run,
+        "reading": reading,
+        "levels": levels,
+        "fix_list": fix_list,
+        "trust_run": trust_run,
+    }
+    if ray is not None and not (resume and _is_finished(Path(out))):
+        _refuse_other_ways(part)
+        return on_ray.score_on_ray(
+            Path(dataset),
+            Path(out),
+            ray,
+            opening=opening,
+            rows_to_look_at=_some_rows,
+            part_images=part_images,
+            resume=resume,
+            overwrite=overwrite,
+            workers=workers,
+            device=device,
+            command=command,
+            reporter=reporter,
+        )
     with distributed.init_distributed(device) as world:
         reporter = reporter if world.is_first else reporting.SilentReporter()
-        loaded = loaded_run.open_scoring_run(run, config, trust_run=trust_run)
-        source = loaded_run.open_known_dataset(Path(dataset), config, loaded, reading=reading)
-        source = leave_out.apply_fix_list(source, fix_list or config.fit.fix_list)
-        checks.check_ids(pair.id for pair in source.pairs)
-        # what was listed, whatever becomes of it while it is looked at
-        described = distributed.by_first_rank(run_record.describe_source)(source)
-        distributed.by_first_rank(judgement.look_before)(
-            source, project=config.root, reporter=reporter, rows=_rows_to_look_at(source, part)
-        )
-        source = replace(source, key=loaded.source_key(described["fingerprint"]) or source.key)
-        packing.check_compression(config.score.compression)
-        scorer = Scorer(
-            loaded,
-            scored_image.CellPlan(loaded.config.fit.size, config.score),
-            devices.choose_device(device, loaded.config.fit.precision),
-            batch_size=config.score.batch_size,
-        )
+        opened = open_work(dataset, **opening)
+        opened.look(_rows_to_look_at(opened.source, part), reporter)
+        scorer = opened.make_scorer(device)
         out = distributed.by_first_rank(parts.choose_path)(Path(out), shard, part, command)
-        writing = {
-            "provenance": describe_scores(loaded, described, config.score, levels),
-            "dataset_root": source.root,
-        }
-        _check_stream_maps(loaded, config.score, levels)
-        readers = _count_readers(workers, scorer)
-        with _open_writer(world, out, writing, resume=resume, overwrite=overwrite) as writer:
-            distributed.by_first_rank(parts.unseal)(out)
-            outcome = _score_all(world, writer, scorer, source, part, readers, reporter)
-        distributed.by_first_rank(parts.seal)(out)
+        outcome = opened.score_part(
+            scorer, out, part, workers=workers, resume=resume, overwrite=overwrite,
+            reporter=reporter, world=world,
+        )  # fmt: skip
         if world.is_first and part.is_whole and is_noted:
             note(config.root, reporter, scores=[out])
-    outcome.tally.warn(reporter)
-    seconds = time.monotonic() - started
-    return ScoreResult(
-        out=out,
-        name=source.name,
-        run=loaded.path,
-        scored=outcome.tally.scored,
-        skipped=outcome.skipped,
-        failed=outcome.tally.failed,
-        regions=outcome.regions,
-        seconds=round(seconds, 2),
-        images_per_second=round(outcome.tally.scored / seconds, 2),
-        writing_seconds=round(outcome.writing_seconds, 3),
-        statuses=outcome.tally.statuses,
-    )
+    return opened.describe(out, outcome, time.monotonic() - started, reporter)
+
+
+def _refuse_other_ways(part: job.Shard) -> None:
+    """Refuse to cut the work twice."""
+    if not part.is_whole or not job.this_process().is_alone:
+        msg = (
+            "--ray cuts the data set by itself: leave out --shard of score, and call it once, not "
+            "under torchrun."
+        )
+        raise errors.UsageError(msg)
+
+
+def _is_finished(out: Path) -> bool:
+    """Tell whether a score file is there, and no parts for it."""
+    is_begun = parts.path_of(out.absolute(), job.Shard()).parent.exists()
+    return bool(resolve_target(out.absolute()).files()) and not is_begun
+
+
+def _some_rows(count: int) -> list[int]:
+    """Choose some rows of all, evenly."""
+    return list(range(count))[:: max(1, count // MAX_OTHERS)]
 
 
 def _rows_to_look_at(source: DataSource, part: job.Shard) -> list[int] | None:
     """List the rows of a part, and some of the other parts, whose ids tell of the whole set."""
     if part.is_whole:
         return None
-    rows = range(len(source.pairs))
-    others = rows[:: max(1, len(rows) // MAX_OTHERS)]
-    return sorted({*part.of(rows), *others})
-
-
-class _Outcome(NamedTuple):
-    """Counts of all processes; regions of the finished file; seconds that writing took."""
-
-    tally: Tally
-    skipped: int
-    regions: int
-    writing_seconds: float
-
-
-def _score_all(
-    world: job.World,
-    writer: ScoreWriter,
-    scorer: Scorer,
-    source: DataSource,
-    part: job.Shard,
-    workers: int,
-    reporter: reporting.Reporter,
-) -> _Outcome:
-    """Score this process's share of what is left, wait for the others, and finish the file.
-
-    Of a part, all images may be unfit: the others may have more.
-    """
-    pairs, done = part.of(source.pairs), distributed.broadcast_object(writer.done)
-    todo = [pair for pair in pairs if pair.id not in done]
-    skipped = len(pairs) - len(todo)
-    mine = job.Shard(world.rank + 1, world.size).of(todo)
-    reporter.start("score", skipped + len(mine), skipped)
-    own, seconds = _score_into(writer, scorer, source, mine, skipped, workers, reporter)
-    reporter.finish()
-    tally = Tally()
-    for each in distributed.gather_objects(own):  # which waits until all are done
-        tally.include(each)
-    if tally.scored + skipped == 0 and part.is_whole:
-        msg = (
-            f"None of the {len(todo)} images of {source.root} could be scored "
-            f"({tally.problems()}). First problem: {tally.first_problem}"
-        )
-        raise errors.DataError(msg, code="nothing_scored")
-    before = time.monotonic()
-    regions = distributed.by_first_rank(writer.finish)()
-    return _Outcome(tally, skipped, regions, seconds + time.monotonic() - before)
-
-
-def _score_into(
-    writer: ScoreWriter,
-    scorer: Scorer,
-    source: DataSource,
-    todo: Sequence[records.Pair],
-    skipped: int,
-    workers: int,
-    reporter: reporting.Reporter,
-) -> tuple[Tally, float]:
-    """Score images while a thread writes; return the counts and the seconds it wrote for."""
-    tally, done = Tally(), skipped
-    with (
-        worker_errors(),
-        writer_thread.WriterThread(writer) as thread,
-        closing(scorer.score(source, todo, workers=workers)) as batches,
-    ):
-        for images in batches:
-            thread.put(images)
-            tally.add(images)
-            done += len(images)
-            reporter.advance(done)
-    return tally, thread.busy_seconds
-
-
-def _open_writer(
-    world: job.World, out: Path, settings: dict[str, Any], *, resume: bool, overwrite: bool
-) -> ScoreWriter:
-    """Open the writer of this process; the first one looks after what is there already."""
-    if world.is_first:
-        writer = ScoreWriter(out, resume=resume, overwrite=overwrite, **settings)
-        distributed.barrier()
-        return writer
-    distributed.barrier()
-    return ScoreWriter(out, rank=world.rank, **settings)
-
-
-def _count_readers(workers: int | None, scorer: Scorer) -> int:
-    """Count the processes that read."""
-    return devices.count_readers(scorer.device.device) if workers is None else workers
-
-
-def _check_levels(levels: tuple[str, ...]) -> None:
-    """Refuse unknown or no levels."""
-    unknown = [level for level in levels if level not in records.LEVELS]
-    if unknown or not levels:
-        known = ", ".join(records.LEVELS)
-        msg = f"levels = {', '.join(levels) or 'none'}: name one or more of {known}."
-        raise errors.UsageError(msg)
-
-
-def _check_stream_maps(
-    run: loaded_run.LoadedRun, settings: ScoreConfig, levels: tuple[str, ...]
-) -> None:
-    """Refuse to keep maps of streams where there are none."""
-    if not settings.stream_maps:
-        return
-    problem = ""
-    if not run.networks.method.streams:
-        problem = f"the method '{run.config.fit.method}' of {run.path} has no streams"
-    elif "pixel" not in levels:
-        problem = f"levels = {', '.join(levels)} keep no maps of pixels"
-    if problem:
-        msg = (
-            f"maps of streams are asked for, but {problem}: leave out --stream-maps, or "
-            "stream_maps in [score]."
-        )
-        raise errors.UsageError(msg)
-
-
-def describe_scores(
-    run: loaded_run.LoadedRun,
-    described: dict[str, Any],
-    settings: ScoreConfig,
-    levels: tuple[str, ...],
-) -> dict[str, Any]:
-    """Say where scores come from.
-
-    Parameters
-    ----------
-    described : dict
-        The data set, from `describe_source`.
-    """
-    streams = run.networks.method.streams
-    # without streams the keys of files that know of none, so that these can still be resumed
-    own = {"streams": list(streams), "stream_maps": settings.stream_maps} if streams else {}
-    return own | {
-        "run": run.run_id,
-        "checkpoint_sha256": run.checkpoint_sha256,
-        "dataset": {
-            "name": described["name"],
-            "layout": described["layout"],
-            "id_map": described["id_map"]["name"],
-            "images": described["images"],
-            "range": described["range"],
-            "split": described["split"],
-            "fingerprint": described["fingerprint"],
-        },
-        "classes": {"name": run.classes.name, "names": list(run.classes.names)},
-        "id_map": described["id_map"],
-        "method": run.config.fit.method,
-        "method_settings": run.config.method_settings,
-        "weight_rule": run.networks.method.weight_rule().to_json(),
-        "levels": list(levels),
-        "stride": settings.stride,
-        "regions": settings.regions,
-        "region_px": settings.region_px,
-        "seed": run.config.fit.seed,
-        "versions": run_record.package_versions(),
-        "ignore_index": records.IGNORE_INDEX,
-    }
+    count = len(source.pairs)
+    return sorted({*part.of(range(count)), *_some_rows(count)})

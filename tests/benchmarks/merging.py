@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curate import parts
+from curate.cluster import parts
 from curate.job import Shard
 from curate.scores.packing import pack
 from tests.scores.making import PROVENANCE, open_writer, scored_image

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.cluster.ray_pool import Cluster
 from curate.config import ScoreConfig
 from curate.dataset_config import ReadingConfig
 from tests.cli.conftest import Result
@@ -64,6 +65,8 @@ def test_without_flags_the_file_and_the_run_decide(run, calls):
         "overwrite": False,
         "trust_run": False,
         "fix_list": None,
+        "ray": None,
+        "part_images": 500,
     }
 
 
@@ -73,7 +76,8 @@ def test_flags_are_passed_on(run, calls, tmp_path):
         "--run runs/a --config my.toml --layout gta5 --id-map ids.toml "
         "--split val --levels image,pixel "
         "--stride 8 --regions grid --compression zstd --stream-maps --shard 2/3 --workers 3 "
-        "--device cpu --resume --overwrite --trust-run --fix-list fixes.toml"
+        "--device cpu --resume --overwrite --trust-run --fix-list fixes.toml "
+        "--ray --ray-address 10.0.0.1:6379 --ray-cpus 4 --ray-gpus 1 --part-images 9"
     )
     done = run("score", "gta5", "--out", "weights", *flags.split())
     assert done.exit_code == 0
@@ -93,10 +97,15 @@ def test_flags_are_passed_on(run, calls, tmp_path):
         "overwrite": True,
         "trust_run": True,
         "fix_list": Path("fixes.toml"),
+        "ray": Cluster("10.0.0.1:6379", 4, 1),
+        "part_images": 9,
     }
 
 
-@pytest.mark.parametrize("flags", ["--stride 0", "--stride 65", "--regions big", "--workers -1"])
+@pytest.mark.parametrize(
+    "flags",
+    ["--stride 0", "--stride 65", "--regions big", "--workers -1", "--ray-address 10.0.0.1:6379"],
+)
 def test_unfit_values_end_with_2(run, calls, flags):
     done = run("score", "gta5", "--out", "weights.h5", *flags.split())
     assert (done.exit_code, done.stdout, calls) == (2, "", [])

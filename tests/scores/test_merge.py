@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from curate import parts as part_files
+from curate.cluster import parts as part_files
 from curate.errors import StoreError, UsageError
 from curate.job import Shard
 from curate.scores.merge import merge

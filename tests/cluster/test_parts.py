@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from curate import parts
+from curate.cluster import parts
 from curate.errors import UsageError
 from curate.job import Shard
 from tests.tiny import RecordingReporter

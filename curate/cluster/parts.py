@@ -90,7 +90,7 @@ def choose_path(out: Path, shard: str, part: job.Shard, command: Sequence[str] =
     folder = path.absolute().parent
     with atomic.disk_errors("write to", folder):
         folder.mkdir(parents=True, exist_ok=True)
-    others = {count for count in _counts(folder) if count != part.count}
+    others = {count for count in counts(folder) if count != part.count}
     if others:
         msg = (
             f"{folder} holds parts of {min(others)}, and this is one of {part.count}: remove the "
@@ -154,7 +154,7 @@ class Survey:
         is_here = self.place in {"", str(Path.cwd())}
         folder = self.folder if is_here else self.folder.absolute()
         path = folder / _NAME.format(number, self.count)
-        flag = "--overwrite" if self.problems.get(number) == _DAMAGED else "--resume"
+        flag = "--overwrite" if self.problems.get(number) == DAMAGED else "--resume"
         shard = f"{number}/{self.count}"
         line = shlex.join([*self.command, "--out", str(path), "--shard", shard, flag])
         return line if is_here else f"cd {shlex.quote(self.place)} && {line}"
@@ -162,7 +162,7 @@ class Survey:
 
 _MISSING: Final = "missing"
 _UNFINISHED: Final = "unfinished"
-_DAMAGED: Final = "damaged: not what was written"
+DAMAGED: Final = "damaged: not what was written"
 
 
 def survey(folder: Path, reporter: reporting.Reporter | None = None) -> Survey:
@@ -176,15 +176,15 @@ def survey(folder: Path, reporter: reporting.Reporter | None = None) -> Survey:
         If the disk does not let us read.
     """
     reporter = reporter or reporting.SilentReporter()
-    counts = _counts(folder)
-    if len(counts) != 1:
-        seen = f"parts of {' and of '.join(map(str, sorted(counts)))}" if counts else "no parts"
+    known = counts(folder)
+    if len(known) != 1:
+        seen = f"parts of {' and of '.join(map(str, sorted(known)))}" if known else "no parts"
         msg = (
             f"{folder} holds {seen}: name a folder in which 'curate score --shard auto/N' left "
             "the parts of one score file."
         )
         raise errors.UsageError(msg)
-    count = counts.pop()
+    count = known.pop()
     paths = [folder / _NAME.format(number, count) for number in range(1, count + 1)]
     problems = dict[int, str]()
     reporter.start("check", count, unit="parts")
@@ -207,7 +207,7 @@ def _look_at(path: Path) -> str:
         return _UNFINISHED
     with atomic.disk_errors("read", seal_path):
         expected = texts.read_bytes(seal_path).decode("ascii", "replace").partition(" ")[0]
-    return "" if atomic.sha256_file(path) == expected else _DAMAGED
+    return "" if atomic.sha256_file(path) == expected else DAMAGED
 
 
 def _record(folder: Path, command: Sequence[str]) -> None:
@@ -233,7 +233,7 @@ def _read_record(folder: Path) -> tuple[Any, ...]:
         return ()
 
 
-def _counts(folder: Path) -> set[int]:
+def counts(folder: Path) -> set[int]:
     """Find out of how many parts the files in a folder are, finished or not."""
     names = (entry.name.removesuffix(".pieces") for entry in folder.iterdir())
     matches = (_PART.fullmatch(name.removesuffix(".images.parquet")) for name in names)

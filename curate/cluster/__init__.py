@@ -1,0 +1,1 @@
+"""Parts of large work: of job arrays, and on clusters."""

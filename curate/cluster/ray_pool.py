@@ -1,0 +1,387 @@
+"""Numbered parts of some work on the nodes of a Ray cluster, which may die, or come late.
+
+Workers are actors that prepare once and then do part after part. One more than there is room for is
+always asked for: it starts when a node comes, or makes an autoscaler add one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from curate import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+MAX_FAILURES: Final = 3
+"""How often a part may fail for a reason of its own."""
+MAX_LOSSES: Final = 10
+"""How often the worker of a part may die, be it because of its node or of the part."""
+_POLL_S: Final = 0.5
+_KNOCK_S: Final = 10
+_TELL_S: Final = 0.5
+
+
+class Work(Protocol):
+    """What a worker has prepared: does part `number`, and tells how far it is."""
+
+    def __call__(self, number: int, tell: Callable[[int], None]) -> Any:  # noqa: ANN401
+        """Return what the part came to; raise a `CurateError` where it cannot be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where to work, and what each worker takes.
+
+    Attributes
+    ----------
+    address : str, optional
+        Of a running cluster; by default that in RAY_ADDRESS, else one is started on this machine
+        and ended again.
+    cpus, gpus : float
+        Of each worker.
+    """
+
+    address: str | None = None
+    cpus: float = 1
+    gpus: float = 0
+
+
+class Done(NamedTuple):
+    """What became of the parts.
+
+    Attributes
+    ----------
+    results : dict of int to object
+        By number.
+    failures : dict of int to str
+        Why the others could not be done, by number.
+    nodes : dict of str to int
+        Units that each node did.
+    """
+
+    results: dict[int, Any]
+    failures: dict[int, str]
+    nodes: dict[str, int]
+
+
+def import_ray() -> Any:  # noqa: ANN401
+    """Import Ray, which is an extra.
+
+    Raises
+    ------
+    UsageError
+        If it is not installed.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        msg = "Ray is not installed: pip install 'curate-seg[ray]', here and on every node."
+        raise errors.UsageError(msg) from error
+    return ray
+
+
+@contextmanager
+def connect(cluster: Cluster) -> Iterator[Any]:
+    """Join the cluster, or start one on this machine; at the end, leave it.
+
+    Raises
+    ------
+    RunError
+        If there is no cluster at the address.
+    UsageError
+        If this machine has less than a worker takes.
+    """
+    ray = import_ray()
+    address = cluster.address or os.environ.get("RAY_ADDRESS")
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    handlers = _read_handlers()
+    try:
+        if address:
+            _knock(address)
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(address="local", include_dashboard=False, **quiet)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        msg = (
+            f"no Ray cluster answers at {address or 'this machine'} ({reason}). Start one with "
+            "'ray start', or look at the address."
+        )
+        raise errors.RunError(msg) from error
+    for number, handler in handlers.items():  # Ray has its own, which ends without a word
+        signal.signal(number, handler)
+    try:
+        if not address and not _has_room(ray, cluster):
+            msg = (
+                f"this machine has no {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs for a "
+                "worker: let it take less, or name a cluster."
+            )
+            raise errors.UsageError(msg)
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody listens; Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
+
+
+def _read_handlers() -> dict[int, Any]:
+    """Return what signals do in this process; other threads than the main one cannot set it."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    found = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    return {number: handler for number, handler in found.items() if handler is not None}
+
+
+def _has_room(ray: Any, cluster: Cluster) -> bool:  # noqa: ANN401
+    """Tell whether any node has what a worker takes."""
+    return any(
+        node["Resources"].get("CPU", 0) >= cluster.cpus
+        and node["Resources"].get("GPU", 0) >= cluster.gpus
+        for node in ray.nodes()
+        if node["Alive"]
+    )
+
+
+@dataclass(slots=True)
+class _Part:
+    """A part that is not done yet, what went wrong with it so far, and on which nodes."""
+
+    number: int
+    failures: int = 0
+    losses: int = 0
+    not_before: float = 0.0
+    nodes: set[str] = field(default_factory=set)
+
+    def note(self, node: str, *, is_own: bool) -> bool:
+        """Note that it failed, or lost its worker; tell whether to give it up."""
+        self.failures += is_own
+        self.losses += not is_own
+        self.nodes |= {node} if is_own else set()
+        self.not_before = time.monotonic() + (2.0**self.failures if is_own else 0.0)
+        return self.failures >= MAX_FAILURES or self.losses >= MAX_LOSSES
+
+
+class _Board:
+    """An actor on the driver's node to whom workers tell how far each part is."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, tuple[str, int]] = {}
+
+    def tell(self, number: int, node: str, done: int) -> None:
+        self._done[number] = (node, done)
+
+    def read(self) -> dict[int, tuple[str, int]]:
+        return self._done
+
+
+class _Worker:
+    """An actor that does parts."""
+
+    def __init__(self, make: Callable[[], Work], board: Any, node: str = "") -> None:  # noqa: ANN401
+        self._make, self._board, self._node = make, board, node
+        self._work: Work | None = None
+
+    def prepare(self) -> tuple[str, str]:
+        """Prepare; return the name of this node, and why it failed, if it did."""
+        import ray
+
+        about = ray.get_runtime_context()
+        self._node = f"{os.uname().nodename}-{about.get_node_id()[:4]}"
+        try:
+            self._work = self._make()
+        except errors.CurateError as error:
+            return self._node, str(error)
+        return self._node, ""
+
+    def do(self, number: int) -> tuple[Any, str]:
+        """Do a part; return what it came to, and why it failed, if it did."""
+        assert self._work is not None
+        told, last = 0.0, 0
+
+        def tell(done: int) -> None:
+            nonlocal told, last
+            last = done
+            if time.monotonic() - told >= _TELL_S:
+                told = time.monotonic()
+                self._board.tell.remote(number, self._node, done)
+
+        try:
+            result = self._work(number, tell)
+        except errors.CurateError as error:
+            return None, str(error)
+        self._board.tell.remote(number, self._node, last)
+        return result, ""
+
+
+class _Pool:
+    """The workers of a cluster and the parts that are left."""
+
+    def __init__(
+        self,
+        ray: Any,  # noqa: ANN401
+        numbers: Iterable[int],
+        make: Callable[[], Work],
+        cluster: Cluster,
+    ) -> None:
+        self.ray, self._cluster = ray, cluster
+        self._waiting = [_Part(number) for number in numbers]
+        self._make = ray.put(make)
+        here = ray.get_runtime_context().get_node_id()
+        affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=True)
+        self.board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=affinity).remote()
+        self._starting: dict[Any, Any] = {}
+        self._idle: list[tuple[Any, str]] = []
+        self._working: dict[Any, tuple[Any, str, _Part]] = {}
+        self._bad_starts = 0
+        self.done = Done({}, {}, {})
+
+    @property
+    def is_left(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self._waiting or self._working)
+
+    def go_on(self) -> None:
+        """Give parts to idle workers, ask for one more, and wait a little for something to end."""
+        self._assign()
+        if self._waiting and not self._starting:
+            own = {"num_cpus": self._cluster.cpus, "num_gpus": self._cluster.gpus}
+            worker = self.ray.remote(_Worker).options(**own).remote(_Taken(self._make), self.board)
+            self._starting[worker.prepare.remote()] = worker
+        refs = [*self._starting, *self._working]
+        if not refs:
+            time.sleep(_POLL_S)
+            return
+        for ref in self.ray.wait(refs, num_returns=1, timeout=_POLL_S)[0]:
+            if ref in self._starting:
+                self._begin(ref)
+            else:
+                self._end(ref)
+
+    def close(self) -> None:
+        """End all workers."""
+        workers = [*self._starting.values(), *(worker for worker, _ in self._idle)]
+        workers += [worker for worker, _, _ in self._working.values()]
+        for actor in (*workers, self.board):
+            with suppress(self.ray.exceptions.RayError):
+                self.ray.kill(actor)
+
+    def _assign(self) -> None:
+        """Give each idle worker a part, one that did not fail on its node if there is another."""
+        others = [node for _, node in self._idle] + [node for _, node, _ in self._working.values()]
+        for worker, node in list(self._idle):
+            ready = [part for part in self._waiting if part.not_before <= time.monotonic()]
+            fit = [p for p in ready if node not in p.nodes or not set(others) - p.nodes]
+            if fit:
+                self._waiting.remove(fit[0])
+                self._idle.remove((worker, node))
+                self._working[worker.do.remote(fit[0].number)] = (worker, node, fit[0])
+
+    def _begin(self, ref: Any) -> None:  # noqa: ANN401
+        """Take in a worker that has prepared, or failed to."""
+        worker = self._starting.pop(ref)
+        try:
+            node, problem = self.ray.get(ref)
+        except self.ray.exceptions.RayError as error:
+            node, problem = "", str(error)
+        if not problem:
+            self._idle.append((worker, node))
+            self._bad_starts = 0
+            return
+        self._bad_starts += 1
+        if self._bad_starts >= MAX_FAILURES and not (self._idle or self._working):
+            raise errors.RunError(problem)
+
+    def _end(self, ref: Any) -> None:  # noqa: ANN401
+        """Take in a part that is done, failed, or has lost its worker."""
+        worker, node, part = self._working.pop(ref)
+        try:
+            result, problem = self.ray.get(ref)
+            self._idle.append((worker, node))
+            is_own = True
+        except self.ray.exceptions.RayTaskError as error:  # a bug: its traceback is kept
+            self._idle.append((worker, node))
+            problem, is_own = str(error), True
+        except self.ray.exceptions.RayError as error:
+            problem, is_own = f"its worker on {node} died: {str(error).splitlines()[0]}", False
+            with suppress(self.ray.exceptions.RayError):
+                self.ray.kill(worker)
+        if not problem:
+            self.done.results[part.number] = result
+        elif part.note(node, is_own=is_own):
+            self.done.failures[part.number] = problem
+        else:
+            self._waiting.append(part)
+
+
+class _Taken:
+    """A function that lies in the cluster's memory, fetched when it is called."""
+
+    def __init__(self, ref: Any) -> None:  # noqa: ANN401
+        self._ref = ref
+
+    def __call__(self) -> Work:
+        import ray
+
+        work: Work = ray.get(self._ref)()
+        return work
+
+
+def do_parts(
+    numbers: Iterable[int],
+    make: Callable[[], Work],
+    cluster: Cluster,
+    on_progress: Callable[[int, dict[str, float]], None],
+) -> Done:
+    """Do all parts on the workers of a cluster.
+
+    A part whose worker dies is done again, on whatever node has room; so is one that fails, after
+    a pause and on another node if there is one, until it has failed `MAX_FAILURES` times. The
+    others go on meanwhile.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+    make : callable
+        Called once in each worker; must be picklable.
+    cluster : Cluster
+    on_progress : callable
+        Called now and then with the units that are done, and those a second of each node.
+
+    Raises
+    ------
+    RunError
+        If no worker can be prepared, or there is no cluster.
+    """
+    started = time.monotonic()
+    with connect(cluster) as ray:
+        pool = _Pool(ray, numbers, make, cluster)
+        try:
+            while pool.is_left:
+                pool.go_on()
+                nodes = Counter[str]()
+                for node, done in ray.get(pool.board.read.remote()).values():
+                    nodes[node] += done
+                seconds = max(time.monotonic() - started, 1e-6)
+                rates = {node: round(done / seconds, 2) for node, done in sorted(nodes.items())}
+                on_progress(sum(nodes.values()), rates)
+                pool.done.nodes.update(nodes)
+        finally:
+            pool.close()
+    return pool.done
