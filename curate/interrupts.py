@@ -19,10 +19,17 @@ class InterruptFlag:
     """Context in which the first of `_NOTED` only sets a flag; a second one interrupts.
 
     Outside the main thread signals cannot be caught, and the flag is never set.
+
+    Parameters
+    ----------
+    at_once : bool
+        Whether the first one interrupts, too, wherever the work is; where Python lets that pass
+        (in what it calls as it frees objects), the flag still tells.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
         self.is_set = False
+        self._at_once = at_once
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -36,10 +43,11 @@ class InterruptFlag:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Set the flag on the first signal, raise on the second."""
-        if self.is_set:
-            raise KeyboardInterrupt
+        """Set the flag on the first signal, raise on the second, or at once."""
+        is_told = self.is_set or self._at_once
         self.is_set = True
+        if is_told:
+            raise KeyboardInterrupt
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from curate.interrupts import signals_held
+from curate.interrupts import InterruptFlag, signals_held
 
 
 def interrupt():
@@ -66,3 +66,20 @@ def test_threads_leave_signals_alone():
     thread.start()
     thread.join()
     assert handlers == [signal.getsignal(signal.SIGINT)]
+
+
+def test_flag_waits_for_its_reader_or_interrupts_at_once():
+    with InterruptFlag() as patient:
+        interrupt()
+        assert patient.is_set
+    hasty, done = InterruptFlag(at_once=True), []
+
+    def work():
+        with hasty:
+            interrupt()
+            done.append("more")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert hasty.is_set
+    assert done == []

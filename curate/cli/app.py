@@ -82,6 +82,7 @@ for each in COMMANDS:
 
 def main() -> None:
     """Run the command line of this process."""
+    process.let_waiting_threads_sleep()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not stop us
             stream.reconfigure(errors="backslashreplace")

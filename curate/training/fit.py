@@ -14,7 +14,7 @@ from curate.data.batches import evaluation_batches, training_batches
 from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
 from curate.files import atomic, state
-from curate.interrupts import InterruptFlag
+from curate.interrupts import InterruptFlag, signals_held
 from curate.models import devices
 from curate.training import (
     loaded_run,
@@ -243,22 +243,28 @@ def _prepare(
         seconds = sharing.take_preparation(kept, trainer)
         folder.save(trainer, log, 0)
         return seconds
-    with InterruptFlag() as interrupt:
-        gathered = preparation.gather_preparation(task, config)
-        for progress in _guarded(trainer.method.prepare(gathered), trainer):
-            if not is_begun:
-                reporter.start("prepare", progress.total, progress.done, unit="parts")
-                is_begun = True
-            if progress.is_safe:
-                folder.save(trainer, log, 0)
-                reporter.advance(progress.done)
-            if interrupt.is_set:
-                reporter.finish()
-                reporter.warn(
-                    f"Interrupted; {progress.done} of {progress.total} parts of the preparation "
-                    f"are saved in {folder.path}."
-                )
-                raise KeyboardInterrupt
+    saved = ""
+    try:
+        with InterruptFlag(at_once=True) as interrupt:
+            gathered = preparation.gather_preparation(task, config)
+            for progress in _guarded(trainer.method.prepare(gathered), trainer):
+                if not is_begun:
+                    reporter.start("prepare", progress.total, progress.done, unit="parts")
+                    is_begun = True
+                    saved = f"{progress.done} of {progress.total}"
+                if progress.is_safe:
+                    with signals_held():
+                        folder.save(trainer, log, 0)
+                        saved = f"{progress.done} of {progress.total}"
+                    reporter.advance(progress.done)
+                if interrupt.is_set:
+                    raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        reporter.finish()
+        if saved:
+            where = f"are saved in {folder.path}"
+            reporter.warn(f"Interrupted; {saved} parts of the preparation {where}.")
+        raise
     if is_begun:
         reporter.finish()
     if kept:

@@ -119,6 +119,23 @@ def test_stop_signal_lets_the_work_be_saved_and_ends_with_130(name):
     assert (process.returncode, out, told) == (130, "saved\n", hint)
 
 
+@pytest.mark.parametrize("own", [None, "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
+def test_waiting_threads_sleep_unless_somebody_said_otherwise(own):
+    code = (
+        "import os, sys; sys.argv = ['curate', '--version']\n"
+        "from curate.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)"
+    )
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    env = {k: v for k, v in os.environ.items() if k not in names} | ({own: "ACTIVE"} if own else {})
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    expected = {None: "PASSIVE", "OMP_WAIT_POLICY": "ACTIVE"}.get(own)
+    assert done.stdout.splitlines()[-1] == f"{expected} False"
+
+
 def test_hangup_is_ignored_under_nohup():
     code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + SLEEPER
     process = start(code.replace("sleep(30)", "sleep(0.5)"), "fit")

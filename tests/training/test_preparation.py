@@ -1,9 +1,12 @@
 """Methods that learn before the joint training: once, saved part by part, resumed anywhere."""
 
+import os
+import signal
 from collections import Counter
 
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from curate.corruptions import CORRUPTIONS
 from curate.errors import StoreError
@@ -128,21 +131,28 @@ def test_preparation_that_was_killed_goes_on_to_the_same_run(
         assert all(torch.equal(found[key], expected[key]) for key in expected), name
 
 
-def test_interrupt_between_steps_says_what_is_saved(config, tmp_path, monkeypatch):
-    class SetFlag:
-        is_set = True
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_inside_a_part_is_obeyed_at_once_and_says_what_is_saved(
+    config, tmp_path, monkeypatch, number
+):
+    steps, saved = [], []
+    save = RunFolder.save
+    monkeypatch.setattr(RunFolder, "save", lambda *given: (save(*given), saved.append(1)))
 
-        def __enter__(self):
-            return self
+    def stop(*_):
+        if saved:
+            steps.append(1)
+            os.kill(os.getpid(), number)
 
-        def __exit__(self, *_):
-            return None
-
-    monkeypatch.setattr("curate.training.fit.InterruptFlag", SetFlag)
+    hook = register_optimizer_step_pre_hook(stop)
     reporter = RecordingReporter()
-    with pytest.raises(KeyboardInterrupt):
-        fit(config, out=tmp_path / "run", reporter=reporter)
-    assert any(f"0 of {PARTS} parts of the preparation are saved" in w for w in reporter.warnings)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(config, out=tmp_path / "run", reporter=reporter)
+    finally:
+        hook.remove()
+    assert len(steps) == 1  # not another one
+    assert any(f"1 of {PARTS} parts of the preparation are saved" in w for w in reporter.warnings)
 
 
 NAMES = ("style", "wrong_label")
