@@ -136,8 +136,9 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         _ = self.cut  # raises if there is none, or more than one
-        if not self.media and self.format in formats.FORMATS:
-            object.__setattr__(self, "media", formats.FORMATS[self.format].media[0])
+        if not self.media:
+            kind = formats.FORMATS.get(self.format, formats.FORMATS["original"])
+            object.__setattr__(self, "media", kind.media[0])
         for name, known in (
             ("by", records.LEVELS),
             ("media", placement.MEDIA),
