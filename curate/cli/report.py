@@ -13,7 +13,7 @@ def report(
     scores: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="SCORES...",
+            metavar="SCORES",
             help="Score files of one run; by default the newest.",
             show_default=False,
         ),

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from curate import records
 from curate.checking import likeness, survey
-from curate.data.dataset import DataSource
 from curate.selection import cuts, diversity
 
 if TYPE_CHECKING:
@@ -87,20 +85,8 @@ def drop_near_duplicates(
 
 def _look_at(source: SubsetSource, project: Path, reporter: reporting.Reporter) -> Survey:
     """Look at the scored images of a data set, as far as that was not done before."""
-    names = ("id", "image_path", "label_path")
-    pairs = tuple(records.Pair(*texts) for texts in source.list_texts(source.is_ok, names))
-    about = source.provenance.dataset
-    value_range = (about.model_extra or {}).get("range")
-    listed = DataSource(
-        root=source.root,
-        layout=about.layout,
-        id_map=source.id_map,
-        classes=records.ClassSet(source.provenance.classes.name, source.provenance.classes.names),
-        pairs=pairs,
-        key=source.name,
-        value_range=tuple(value_range) if value_range else None,
-    )
-    every = range(len(pairs))  # named, so that what is known of other files is kept
+    listed = source.list_scored()
+    every = range(len(listed.pairs))  # named, so that what is known of other files is kept
     return survey.survey(listed, project=project, reporter=reporter, is_deep=True, rows=every)
 
 

@@ -248,12 +248,7 @@ def _refuse_same_names(sources: Sequence[SubsetSource]) -> None:
 def _tell_sources(sources: Sequence[SubsetSource], reporter: reporting.Reporter) -> None:
     """Say what is cut, and by which run it was scored."""
     for source in sources:
-        method = source.scores.provenance.get("method", "unknown method")
-        run = str(source.scores.provenance.get("run", ""))[:8]
-        reporter.note(
-            f"Scores: {source.scores.path} ({method}, run {run}), data set {source.name} "
-            f"at {source.root}"
-        )
+        reporter.note(f"Scores: {source.describe()}")
 
 
 def _describe(subset: _Subset, sizes: Sequence[int | None]) -> ExportResult:

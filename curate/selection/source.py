@@ -172,6 +172,20 @@ class SubsetSource:
         """Name the column that ranks, in both tables."""
         return schema.stream_column(self.stream) if self.stream else self.rank_by
 
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """Return what becomes black and white in images of more than 8 bits."""
+        match (self.scores.provenance.get("dataset") or {}).get("range"):
+            case [int() | float() as low, int() | float() as high] if low < high:
+                return float(low), float(high)
+        return None
+
+    def describe(self) -> str:
+        """Say which scores these are: their file, method, run and data set."""
+        method = self.scores.provenance.get("method", "unknown method")
+        run = str(self.scores.provenance.get("run", ""))[:8]
+        return f"{self.scores.path} ({method}, run {run}), data set {self.name} at {self.root}"
+
     def list_scored(self) -> dataset.DataSource:
         """List the images that were scored as a data set, to be looked at."""
         rows = self.list_texts(self.is_ok, ("id", *PATHS))
@@ -182,7 +196,8 @@ class SubsetSource:
             id_map=self.id_map,
             classes=records.ClassSet(about.classes.name, about.classes.names),
             pairs=tuple(records.Pair(*texts) for texts in rows),
-            key="d0",
+            key=self.name,
+            value_range=self.value_range,
         )
 
     def id_of(self, row: int) -> str:

@@ -106,8 +106,10 @@ def find_groups(
     groups = []
     for own, first in zip(sets.sources, sets.firsts.tolist(), strict=False):
         if own.root.is_dir():
+            listed = own.list_scored()
+            every = range(len(listed.pairs))  # named, so that what is known of others is kept
             looked = survey.survey(
-                own.list_scored(), project=project, reporter=reporter, is_deep=True
+                listed, project=project, reporter=reporter, is_deep=True, rows=every
             )
             row_of = {path: row for row, path in enumerate(own.texts("image_path").to_pylist())}
             alike = likeness.group_repeats(looked)

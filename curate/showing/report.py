@@ -88,6 +88,8 @@ def report(
     with ExitStack() as stack:
         files = [stack.enter_context(score_file.ScoreFile(Path(path))) for path in scores]
         sets = scored_sets.open_sets(files, Path(dataset) if dataset else None)
+        for own in sets.sources:
+            reporter.note(f"Scores: {own.describe()}")
         if not sets.is_ok.any():
             msg = (
                 f"no image of {files[0].path} has a score: there is nothing to show. Its column "

@@ -125,7 +125,7 @@ class ScoredSets:
             pixels = containers.read_image(path)
         else:
             opened = images.open_image(images.read_file(path, "image"), path)
-            pixels = images.decode_image(opened, path, _range_of(own))
+            pixels = images.decode_image(opened, path, own.value_range)
         if pixels.shape[:2] != own.size_of(local):
             msg = (
                 f"{path} has {'x'.join(map(str, pixels.shape[:2]))} pixels, but had "
@@ -180,14 +180,6 @@ class ScoredSets:
         return level in self.about.levels and all(each.scores.has_maps for each in self.sources)
 
 
-def _range_of(own: source.SubsetSource) -> tuple[float, float] | None:
-    """Return what becomes black and white in images of more than 8 bits."""
-    match (own.scores.provenance.get("dataset") or {}).get("range"):
-        case [int() | float() as low, int() | float() as high] if low < high:
-            return float(low), float(high)
-    return None
-
-
 def open_sets(files: Sequence[score_file.ScoreFile], dataset: Path | None = None) -> ScoredSets:
     """Put score files of one run together.
 
@@ -219,13 +211,9 @@ def open_sets(files: Sequence[score_file.ScoreFile], dataset: Path | None = None
         root = Path(os.path.realpath(dataset or file.dataset_root))
         found.append(source.SubsetSource(file, root))
         source.check_paths(found[-1])
-    return ScoredSets(tuple(found), _tell_apart([_name_of(file) for file in files]))
-
-
-def _name_of(file: score_file.ScoreFile) -> str:
-    """Name a data set by its provenance, its folder or its file."""
-    said = (file.provenance.get("dataset") or {}).get("name")
-    return said if isinstance(said, str) and said else file.dataset_root.name or file.path.stem
+    return ScoredSets(
+        tuple(found), _tell_apart([own.name or own.scores.path.stem for own in found])
+    )
 
 
 def _tell_apart(names: Sequence[str]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from curate.scores.columns import RegionTable, ScoredImage
 from curate.scores.packing import pack
 from curate.scores.writer import ScoreWriter
 
-STRIDE, TILE, STREAMS = 4, 8, ("corruption", "mismatch", "appearance", "semantics", "layout")
+STRIDE, STREAMS = 4, ("corruption", "mismatch", "appearance", "semantics", "layout")
 CHUNK = 64
 MEASURED = """
 import json, resource, sys, time
@@ -45,21 +45,22 @@ def draw_pair(rng, size, num_classes):
 
 
 def score_pair(rng, image_id, label_map, num_classes):
-    """Score every tile of 8x8 cells at random."""
+    """Score square tiles at random, about as many as a street scene has regions."""
     height, width = label_map.shape
+    tile = max(1, height // 48)
     cells = label_map[::STRIDE, ::STRIDE]
-    rows, columns = np.indices(cells.shape) // TILE
+    rows, columns = np.indices(cells.shape) // tile
     across = int(columns.max()) + 1
     region_ids = (rows * across + columns).astype(np.uint16)
     count = int(region_ids.max()) + 1
     level = rng.beta(4, 2)
     scores = np.clip(rng.normal(level, 0.15, count), 0, 1)
     pixel = np.clip(scores[region_ids] + rng.normal(0, 0.05, cells.shape), 0, 1)
-    firsts = [np.flatnonzero(region_ids.ravel() == region)[0] for region in range(count)]
-    top = (np.arange(count) // across * TILE * STRIDE).astype(np.int32)
-    left = (np.arange(count) % across * TILE * STRIDE).astype(np.int32)
-    bottom = np.minimum(top + TILE * STRIDE, height).astype(np.int32)
-    right = np.minimum(left + TILE * STRIDE, width).astype(np.int32)
+    firsts = np.unique(region_ids, return_index=True)[1]
+    top = (np.arange(count) // across * tile * STRIDE).astype(np.int32)
+    left = (np.arange(count) % across * tile * STRIDE).astype(np.int32)
+    bottom = np.minimum(top + tile * STRIDE, height).astype(np.int32)
+    right = np.minimum(left + tile * STRIDE, width).astype(np.int32)
     area = (bottom - top).astype(np.int64) * (right - left)
     class_px = np.bincount(label_map.ravel(), minlength=num_classes)
     return ScoredImage(

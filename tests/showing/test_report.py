@@ -57,6 +57,13 @@ def test_report_is_one_file_that_asks_for_nothing(scores, tmp_path):
     assert "@import" not in page.source
 
 
+def test_scores_that_are_shown_are_named(scores, tmp_path):
+    reporter = RecordingReporter()
+    write(scores, tmp_path / "report.html", reporter=reporter)
+    (note,) = reporter.notes
+    assert note == f"Scores: {scores} (streams, run r), data set city at {tmp_path / 'city'}"
+
+
 def test_all_sections_are_there(scores, tmp_path):
     write(scores, tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
