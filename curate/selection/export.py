@@ -13,7 +13,7 @@ from curate.scores.provenance import refuse_other_runs
 from curate.scores.score_file import ScoreFile
 from curate.selection import choice as chosen
 from curate.selection import choose, control, subset_folder
-from curate.selection.settings import ExportSettings, check_source
+from curate.selection.settings import ExportSettings, check_source, keep_shards
 from curate.selection.source import SubsetSource, check_files, check_paths
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def export_subset(
     beside = settings.control and control_out and Path(os.path.realpath(control_out))
     with ExitStack() as stack:
         sources = _open_sources(stack, paths, settings, is_one_folder=True)
+        settings = keep_shards(sources[0], settings, options, reporter)
         for place in (folder, beside):
             if place and not settings.dry_run:
                 subset_folder.check_out(place, sources, overwrite=settings.overwrite)

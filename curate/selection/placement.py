@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from curate.data import shards
 from curate.errors import StoreError
 from curate.files import atomic
 
@@ -120,6 +121,12 @@ class Placement:
     def place(self, original: str, relative: str) -> None:
         """Link or copy a file, named by its absolute path, into the subset."""
         if self.media == "none":
+            return
+        member = shards.find(Path(original)) if shards.is_inside(original) else None
+        if member is not None:  # no file that could be linked
+            with atomic.disk_errors("read", Path(original)):
+                content = shards.read(*member)
+            self.write(relative, content)
             return
         target = self._make_room(relative)
         try:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from curate import errors, records
+from curate import errors, records, reporting
+from curate.data import shards
 from curate.selection import cuts, formats, placement
 from curate.selection.dialect import make_label_ids
 from curate.selection.source import PATHS, SubsetSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 RANKABLE: Final = {
@@ -23,6 +24,9 @@ RANKABLE: Final = {
     "pixel": ("score", "weight"),
 }
 """Columns that each unit can be ranked by; each stream of the score file is one more."""
+
+_OF_SHARDS: Final = {".tar": "webdataset", ".parquet": "parquet", ".mds": "mds"}
+"""The format that is as shards of each kind."""
 
 CONTROLS: Final = ("random",)
 """What a subset may be compared with."""
@@ -253,6 +257,22 @@ class ExportSettings:
         return {"by": self.by, self.cut.policy: self.cut.value, **written} | {
             name: getattr(self, name) for name in names
         }
+
+
+def keep_shards(
+    source: SubsetSource,
+    settings: ExportSettings,
+    options: Mapping[str, Any],
+    reporter: reporting.Reporter,
+) -> ExportSettings:
+    """Let the original format of a data set in shards be shards of their kind, with weights."""
+    first = "".join(source.texts("image_path")[:1].to_pylist())
+    if settings.format != "original" or not shards.is_inside(first):
+        return settings
+    kind = next(kind for suffix, kind in _OF_SHARDS.items() if f"{suffix}/" in first)
+    has_weights = "pixel" in source.provenance.levels and source.scores.has_maps
+    reporter.note(f"The data set is in shards: the subset is written in format {kind}.")
+    return ExportSettings(**{**options, "format": kind, "weight_maps": has_weights})
 
 
 def check_source(source: SubsetSource, settings: ExportSettings) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import errors, records, seeding
-from curate.data import containers, dataset, idmap_files, images, labels
+from curate.data import containers, dataset, idmap_files, images, labels, shards
 from curate.scores import arrow, schema
 from curate.scores.provenance import Provenance, parse_provenance
 from curate.selection import cuts, placement
@@ -338,6 +338,10 @@ def check_files(
     @cache
     def size_of(path: str) -> int:
         """Return the size of a file, -1 if there is nothing."""
+        if shards.is_inside(path):
+            size = shards.size_of(source.root / path)
+            unusable.update({path} if size < 0 else ())
+            return size
         try:
             status = os.stat(f"{root}{os.sep}{path}")  # noqa: PTH116
         except OSError:
