@@ -95,7 +95,7 @@ def init_distributed(device: str) -> Iterator[job.World]:
             msg = (
                 f"NCCL, by which GPUs exchange gradients, failed in process {process.rank} of "
                 f"{process.size}: {_first_line(error)} Each process needs a GPU of its own with "
-                "memory to spare; NCCL_DEBUG=INFO tells more. Go on with --resume."
+                "memory to spare; NCCL_DEBUG=INFO tells more. fit and score go on with --resume."
             )
             raise errors.RunError(msg) from error
         claim_failure()

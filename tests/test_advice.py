@@ -25,7 +25,10 @@ OPTIONS = {
     name: {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
     for name, command in get_command(app).commands.items()
 }
-SETTLED = {("compare", "selection"), ("compare", "scoring"), ("audit", "training")}
+SETTLED = {
+    *(("compare", "selection"), ("compare", "scoring"), ("audit", "training")),
+    *(("report", "selection"), ("show", "selection"), ("show", "texts.py")),
+}
 """Commands, and rooms whose options they choose themselves, or that they use of finished runs."""
 FOREIGN = {"--shm-size", "--ipc", "--nproc-per-node"}
 """Options of other programs that messages name."""

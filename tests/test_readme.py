@@ -125,7 +125,7 @@ def test_settings_shown_are_valid(tmp_path, text):
 
     (tmp_path / "curate.toml").write_text(text)
     config = load_config(tmp_path / "curate.toml")
-    parse(find_method(config.fit.method).Settings, config.method, where="README")
+    parse(find_method(config.fit.method).Settings, config.method_settings, where="README")
 
 
 def test_it_is_short():

@@ -102,7 +102,7 @@ def evaluate(
                 continue
             images = networks.to_unit_range(torch.stack([image for image, _ in usable]))
             memory = devices.memory_errors(
-                chosen.device, f"with batches of {BATCH}", "Evaluate on the CPU: --device cpu."
+                chosen.device, f"with batches of {BATCH}", 'Evaluate on the CPU: device="cpu".'
             )
             with memory, chosen.autocast():
                 logits = segmenter(images.to(chosen.device)).logits.float()
