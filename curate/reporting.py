@@ -19,7 +19,7 @@ class Reporter(Protocol):
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
         """Begin a task of `total` units, `done` of which are finished already."""
 
-    def advance(self, done: int, values: dict[str, float] | None = None) -> None:
+    def advance(self, done: float, values: dict[str, float] | None = None) -> None:
         """Report that `done` units are finished; `values` are the newest measurements by name."""
 
     def warn(self, message: str) -> None:
@@ -38,7 +38,7 @@ class SilentReporter:
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "images") -> None:
         """Ignore the task."""
 
-    def advance(self, done: int, values: dict[str, float] | None = None) -> None:
+    def advance(self, done: float, values: dict[str, float] | None = None) -> None:
         """Ignore the progress."""
 
     def warn(self, message: str) -> None:
@@ -87,13 +87,14 @@ class LineReporter(SilentReporter):
         self._next_s = 0.0
         self.advance(done)
 
-    def advance(self, done: int, values: dict[str, float] | None = None) -> None:
+    def advance(self, done: float, values: dict[str, float] | None = None) -> None:
         """Rewrite the line, a few times a second, and when the task is done."""
         if time.monotonic() < self._next_s and done < self._total:
             return
         self._next_s = time.monotonic() + _REWRITTEN_EVERY_S
         newest = "".join(f"  {name} {value:.3g}" for name, value in (values or {}).items())
-        text = f"{self._task}: {done:,}/{self._total:,} {self._unit}{newest}"[:_LINE_WIDTH]
+        so_far = f"{done:,.{int(done % 1 > 0)}f}"  # of parts, tenths
+        text = f"{self._task}: {so_far}/{self._total:,} {self._unit}{newest}"[:_LINE_WIDTH]
         self._stream.write(f"\r{text.ljust(self._width)}")
         self._stream.flush()
         self._width = len(text)

@@ -62,7 +62,7 @@ class TerminalReporter:
         self._next_s = self.clock() + self._interval_s
         self._show(self._bar)
 
-    def advance(self, done: int, values: Mapping[str, float] | None = None) -> None:
+    def advance(self, done: float, values: Mapping[str, float] | None = None) -> None:
         """Report that `done` units are finished; `values` are the newest measurements by name."""
         if self._bar is not None:
             self._bar.values |= values or {}
@@ -246,7 +246,7 @@ def _shorten(found: re.Match[str]) -> str:
 def progress_of(task: rich_progress.Task) -> str:
     """Write how far a task is: ``120/2,000 steps, 2.7 steps/s, 11:37 left``."""
     unit = task.fields["unit"]
-    text = f"{task.completed:,.0f}/{task.total or 0:,.0f} {unit}"
+    text = f"{task.completed:,.{int(task.completed % 1 > 0)}f}/{task.total or 0:,.0f} {unit}"
     if task.stop_time is not None:
         return f"{text} in {duration(task.elapsed or 0)}"
     if not task.speed or task.time_remaining is None:

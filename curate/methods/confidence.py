@@ -6,7 +6,7 @@ predictions and the segmenter's own are put together by `curate.methods.label_co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import Field
@@ -52,6 +52,11 @@ class Confidence(protocol.Method):
     def num_folds(cls, settings: ConfidenceSettings) -> int:
         """One a reference segmenter."""
         return settings.folds
+
+    @classmethod
+    def steps_before(cls, settings: Any, num_steps: int) -> int:  # noqa: ANN401
+        """Count the steps of a reference segmenter."""
+        return int(settings.steps_of_each(num_steps))
 
     def prepare(self, preparation: protocol.Preparation) -> Iterator[protocol.Progress]:
         """Train one reference segmenter after the other."""

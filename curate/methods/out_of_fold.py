@@ -41,6 +41,11 @@ class OutOfFold(cellwise.Cellwise):
         """One a reference segmenter."""
         return int(settings.folds)
 
+    @classmethod
+    def steps_before(cls, settings: Any, num_steps: int) -> int:  # noqa: ANN401
+        """Count the steps of a reference segmenter."""
+        return int(settings.steps_of_each(num_steps))
+
     def prepare(self, preparation: protocol.Preparation) -> Iterator[protocol.Progress]:
         """Train one reference segmenter after the other."""
         return self.references.learn(preparation, self.splits, self.settings, self.num_learned)

@@ -82,6 +82,8 @@ class Progress(NamedTuple):
     ----------
     done, total : int
         Parts.
+    share : float
+        Of the next part that is done, in [0, 1].
     is_safe : bool
         Whether a part has just been finished: a method restored from the state of this moment
         goes on from here.
@@ -90,6 +92,7 @@ class Progress(NamedTuple):
     done: int
     total: int
     is_safe: bool
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,14 @@ class Method(nn.Module, ABC):
     def num_folds(cls, settings: Any) -> int:  # noqa: ANN401, ARG003
         """Count the folds that the images are split into."""
         return 1
+
+    @classmethod
+    def steps_before(cls, settings: Any, num_steps: int) -> int:  # noqa: ANN401, ARG003
+        """Count what a preparation depends on of the number of steps of the joint training.
+
+        Trainings for which it is the same, and all else, share a preparation.
+        """
+        return num_steps
 
     def prepare(self, preparation: Preparation) -> Iterator[Progress]:
         """Learn in parts, in the first process alone; parts that the state holds are left out.

@@ -49,6 +49,11 @@ class ReferenceSettings(config.Strict):
     reference_learning_rate: float = Field(3e-3, gt=0)
     """Peak of their schedule: a linear warm-up, then a cosine."""
 
+    def steps_of_each(self, num_steps: int) -> int:
+        """Count the steps of one of them where the joint training has so many."""
+        each = int(self.reference_share * num_steps / self.folds)
+        return min(max(1, each), self.reference_steps)
+
 
 class References(nn.ModuleList):
     """Reference segmenters, one a fold; but for their own training they only predict."""
@@ -81,20 +86,20 @@ class References(nn.ModuleList):
             How many are trained already; counted on.
         """
         total = settings.folds
-        each = int(settings.reference_share * preparation.num_steps / total)
+        steps = settings.steps_of_each(preparation.num_steps)
         for fold in range(int(num_learned), total):
             own = {key for key, split in splits.items() if split.fold == fold and total > 1}
             training = train_reference(
                 self.segmenter(fold),
                 preparation,
                 frozenset(own),
-                steps=min(max(1, each), settings.reference_steps),
+                steps=steps,
                 learning_rate=settings.reference_learning_rate,
                 seed=seeding.stable_seed(preparation.seed, "reference", fold),
                 device=num_learned.device,
             )
-            for _ in training:
-                yield protocol.Progress(fold, total, is_safe=False)
+            for step in training:
+                yield protocol.Progress(fold, total, is_safe=False, share=step / steps)
             num_learned.fill_(fold + 1)
             yield protocol.Progress(fold + 1, total, is_safe=True)
 

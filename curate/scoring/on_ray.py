@@ -68,9 +68,9 @@ class _Teller(reporting.SilentReporter):
     def __init__(self, tell: Callable[[int], None]) -> None:
         self._tell = tell
 
-    def advance(self, done: int, values: dict[str, float] | None = None) -> None:  # noqa: ARG002
+    def advance(self, done: float, values: dict[str, float] | None = None) -> None:  # noqa: ARG002
         """Tell it."""
-        self._tell(done)
+        self._tell(int(done))
 
 
 def score_on_ray(

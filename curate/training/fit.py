@@ -25,7 +25,7 @@ from curate.training import (
     summary,
 )
 from curate.training.networks import build_networks, check_method
-from curate.training.run_folder import RunFolder
+from curate.training.run_folder import RUNS_NAME, RunFolder
 from curate.training.task import Task, open_task
 from curate.training.trainer import Trainer
 
@@ -234,15 +234,16 @@ def _prepare(
 ) -> float:
     """Let the method learn what needs no segmenter, in parts; save after each.
 
-    Where another training has kept what it prepared, it is taken over, and the seconds that it
-    took are returned; 0 otherwise.
+    Where another training or run has kept what it prepared, it is taken over, and the seconds that
+    it took are returned, if they are known; 0 otherwise.
     """
     is_begun, started = False, time.monotonic()
-    kept = shared and sharing.preparation_path(shared, config, task)
-    if kept and kept.exists():
-        seconds = sharing.take_preparation(kept, trainer)
+    kept = sharing.preparation_path(shared or folder.path, config, task)
+    runs = None if shared else config.root / RUNS_NAME
+    known_seconds = sharing.take_known(kept, runs, trainer, reporter)
+    if known_seconds is not None:
         folder.save(trainer, log, 0)
-        return seconds
+        return known_seconds
     saved = ""
     try:
         with InterruptFlag(at_once=True) as interrupt:
@@ -256,7 +257,7 @@ def _prepare(
                     with signals_held():
                         folder.save(trainer, log, 0)
                         saved = f"{progress.done} of {progress.total}"
-                    reporter.advance(progress.done)
+                reporter.advance(progress.done + progress.share)
                 if interrupt.is_set:
                     raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -267,8 +268,8 @@ def _prepare(
         raise
     if is_begun:
         reporter.finish()
-    if kept:
-        sharing.keep_preparation(kept, trainer, time.monotonic() - started)
+    # equal runs shall be equal files: the time is in them only where others count it
+    sharing.keep_preparation(kept, trainer, time.monotonic() - started if shared else 0.0)
     return 0.0
 
 

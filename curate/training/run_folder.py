@@ -41,8 +41,8 @@ class RunFolder:
 
     Files: ``run.json`` (status), ``config.json``, ``provenance.json``, ``splits.parquet``,
     ``metrics.parquet``; ``checkpoint.safetensors`` while it is running;
-    ``segmenter.safetensors`` and ``method.safetensors`` once it is finished; ``audit.json`` once
-    it was audited.
+    ``segmenter.safetensors`` and ``method.safetensors`` once it is finished; ``prepared-<method>-
+    <digest>.safetensors``, which other runs may take over; ``audit.json`` once it was audited.
     """
 
     def __init__(
@@ -239,10 +239,17 @@ class RunFolder:
             raise StoreError(msg) from error
 
 
+def _is_own(name: str) -> bool:
+    """Tell whether curate writes a file of this name into a run folder."""
+    return name in _OWN or (
+        name.startswith(run_record.PREPARED_PREFIX) and name.endswith(".safetensors")
+    )
+
+
 def _refuse_foreign(path: Path) -> None:
     """Refuse to replace a run folder in which somebody keeps files of their own."""
     for file in sorted(path.iterdir()):
-        is_own = file.name in _OWN or atomic.is_aside(file.name, _OWN.__contains__)
+        is_own = _is_own(file.name) or atomic.is_aside(file.name, _is_own)
         if not is_own or (file.is_dir() and file.name != run_record.EVENTS_NAME):
             msg = (
                 f"{path} holds {file.name!r}, which 'curate fit' did not write, so that the run is "

@@ -34,6 +34,8 @@ PROVENANCE_NAME: Final = "provenance.json"
 SPLITS_NAME: Final = "splits.parquet"
 METRICS_NAME: Final = "metrics.parquet"
 EVENTS_NAME: Final = "tensorboard"
+PREPARED_PREFIX: Final = "prepared-"
+"""Of the name of the file of what a method has prepared."""
 PACKAGES: Final = ("curate-seg", "torch", "torchvision", "timm", "numpy")
 """Those that scores depend on."""
 

@@ -78,7 +78,7 @@ def test_references_share_the_steps_and_learn_from_the_other_folds(asked):
     assert [excluded for excluded, _, _ in asked] == [{"r0:a", "s0:a"}, {"r0:b", "s0:b"}]
     assert [steps for _, steps, _ in asked] == [15, 15]  # half of 60, shared by two
     assert asked[0][2] != asked[1][2]
-    assert [p for p in progress if p.is_safe] == [(1, 2, True), (2, 2, True)]
+    assert [p for p in progress if p.is_safe] == [(1, 2, True, 0), (2, 2, True, 0)]
     assert list(method.prepare(preparation)) == []  # all is learned
     method = make_method(reference_share=1.0, reference_steps=20)
     _ = list(method.prepare(preparation))

@@ -70,6 +70,24 @@ def test_seeds_of_one_preparation_differ_in_the_training_alone(config, tmp_path)
 
 
 @pytest.mark.slow
+def test_another_run_of_the_project_is_not_prepared_anew(config, tmp_path):
+    reporters = [RecordingReporter() for _ in range(4)]
+    first = fit(config, reporter=reporters[0])
+    (kept,) = first.run.glob("prepared-streams-*.safetensors")
+    changed = config.with_fit(steps=6, learning_rate=1e-3, warmup=0.5)
+    second = fit(changed, reporter=reporters[1])
+    assert list(map(prepares, reporters[:2])) == [True, False]
+    assert reporters[1].notes[-1:] == [f"What streams prepares is that of {first.run}."]
+    assert not list(second.run.glob("prepared-*"))
+    kept.rename(tmp_path / "away")
+    assert_same(second.run, fit(changed, reporter=reporters[2]).run)  # as if by itself
+    # fewer steps than a reference segmenter has
+    fit(config.with_fit(steps=2), reporter=reporters[3])
+    assert list(map(prepares, reporters[2:])) == [True, True]
+    fit(config, out=first.run, overwrite=True)  # the file is none of the user's
+
+
+@pytest.mark.slow
 def test_another_seed_or_setting_prepares_by_itself(config, tmp_path, monkeypatch):
     class StopError(Exception):
         pass

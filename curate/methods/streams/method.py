@@ -101,20 +101,25 @@ class Streams(protocol.Method):
             part.eval()
         return self
 
+    @classmethod
+    def steps_before(cls, settings: StreamsSettings, num_steps: int) -> int:
+        """Count the steps of a reference segmenter."""
+        return min(settings.reference_steps, num_steps)
+
     def prepare(self, preparation: protocol.Preparation) -> Iterator[protocol.Progress]:
         """Train a reference segmenter a fold, then stream after stream, then calibrate them."""
         self.train()
         training = StreamTraining(
             preparation, self.splits, self.settings, self._extract, self.num_learned.device
         )
-        parts: list[Callable[[], Iterator[object]]] = [
+        parts: list[Callable[[], Iterator[float]]] = [
             partial(self._train_reference, fold, preparation) for fold in self._folds
         ]
         parts += [partial(self._train_stream, name, training) for name in STREAMS]
         parts += [partial(self._calibrate, training)]
         for number in range(int(self.num_learned), len(parts)):
-            for _ in parts[number]():
-                yield protocol.Progress(number, len(parts), is_safe=False)
+            for share in parts[number]():
+                yield protocol.Progress(number, len(parts), is_safe=False, share=share)
             self.num_learned.fill_(number + 1)
             yield protocol.Progress(number + 1, len(parts), is_safe=True)
 
@@ -249,19 +254,21 @@ class Streams(protocol.Method):
         """Networks of a stream, one a fold."""
         return [cast("StreamNetwork", n) for n in cast("nn.ModuleList", self.networks[name])]
 
-    def _train_reference(self, fold: int, preparation: protocol.Preparation) -> Iterator[object]:
+    def _train_reference(self, fold: int, preparation: protocol.Preparation) -> Iterator[float]:
         """Train the reference segmenter of a fold on the real images of the others."""
-        yield from references.train_reference(
+        steps = self.steps_before(self.settings, preparation.num_steps)
+        training = references.train_reference(
             self.references.segmenter(fold),
             preparation,
             frozenset(key for key, split in self.splits.items() if split.fold == fold),
-            steps=min(self.settings.reference_steps, preparation.num_steps),
+            steps=steps,
             learning_rate=self.settings.reference_learning_rate,
             seed=seeding.stable_seed(preparation.seed, "reference", fold),
             device=self.num_learned.device,
         )
+        yield from (step / steps for step in training)
 
-    def _train_stream(self, name: str, training: StreamTraining) -> Iterator[object]:
+    def _train_stream(self, name: str, training: StreamTraining) -> Iterator[float]:
         """Train the networks of a stream."""
         stream = STREAMS[name]
         for fold, network in enumerate(self._networks_of(name)):
@@ -269,12 +276,13 @@ class Streams(protocol.Method):
             network.standardise(training_set.features)
             seed = seeding.stable_seed(training.preparation.seed, name, fold)
             factor = stream.epoch_factor
-            yield fit_network(network, training_set, self.settings, seed=seed, epoch_factor=factor)
+            fit_network(network, training_set, self.settings, seed=seed, epoch_factor=factor)
+            yield (fold + 1) / self.settings.folds
 
-    def _calibrate(self, training: StreamTraining) -> Iterator[object]:
+    def _calibrate(self, training: StreamTraining) -> Iterator[float]:
         """Find out which streams are active, and calibrate them."""
         logits = {}
-        for name in STREAMS:
+        for number, name in enumerate(STREAMS, 1):
             logits[name] = training.cross_fit(self._networks_of(name))
-            yield name
+            yield number / len(STREAMS)
         self.fusion.calibrate(logits, training.features.label_map, training.is_real)

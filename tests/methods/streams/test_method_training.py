@@ -72,8 +72,8 @@ def test_preparation_trains_references_then_streams_and_calibrates_last(monkeypa
     def take_note(name):
         def note(*args):
             order.append((name, *args[:-1]))
-            yield None
-            yield None
+            yield 0.25
+            yield 0.5
 
         return note
 
@@ -88,8 +88,8 @@ def test_preparation_trains_references_then_streams_and_calibrates_last(monkeypa
     streams = [("_train_stream", name) for name in STREAMS]
     references = [("_train_reference", 0), ("_train_reference", 1)]
     assert order == [*references, *streams, ("_calibrate",)]
-    assert progress[:4] == [(0, 8, False), (0, 8, False), (1, 8, True), (1, 8, False)]
-    assert progress[-1] == (8, 8, True)
+    assert progress[:3] == [(0, 8, False, 0.25), (0, 8, False, 0.5), (1, 8, True, 0)]
+    assert progress[-1] == (8, 8, True, 0)
     assert list(method.prepare(preparation)) == []  # nothing is left
 
 
