@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import signal
@@ -77,6 +78,8 @@ def run(app: Callable[[], None]) -> None:
         with suppress(OSError):
             typer.echo(f"error: cannot write to stdout: {error.strerror}.", err=True)
         sys.exit(EXIT_FAILED)
+    finally:
+        gc.freeze()  # else the interpreter looks for garbage in all of torch, which takes seconds
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def test_waiting_threads_sleep_unless_somebody_said_otherwise(own):
         "import os, sys; sys.argv = ['curate', '--version']\n"
         "from curate.cli import main\n"
         "try: main()\n"
-        "except SystemExit: print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)"
+        "except SystemExit: print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)\n"
     )
     names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
     env = {k: v for k, v in os.environ.items() if k not in names} | ({own: "ACTIVE"} if own else {})
@@ -134,6 +134,17 @@ def test_waiting_threads_sleep_unless_somebody_said_otherwise(own):
     )
     expected = {None: "PASSIVE", "OMP_WAIT_POLICY": "ACTIVE"}.get(own)
     assert done.stdout.splitlines()[-1] == f"{expected} False"
+
+
+def test_nobody_waits_while_the_interpreter_looks_for_garbage_at_the_end():
+    code = (
+        "import gc, sys; sys.argv = ['curate', '--version']\n"
+        "from curate.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(gc.get_freeze_count() > 10_000)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
 
 
 def test_hangup_is_ignored_under_nohup():
