@@ -80,7 +80,7 @@ def gather(sets: ScoredSets, project: Path, reporter: reporting.Reporter) -> dic
             "classNames": [texts.printable(name) for name in sets.classes],
             "thumbs": thumbs,
             "cuts": [table.to_json() for table in kept.tabulate_kept(sets, counted)],
-            "rankBy": "score",
+            "rankBy": sets.sources[0].scores.provenance.get("rank_by", "score"),
         },
     }
 

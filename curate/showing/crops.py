@@ -71,7 +71,7 @@ def choose_crops(sets: scored_sets.ScoredSets) -> list[ClassCrops]:
     if "region" not in sets.about.levels:
         return []
     columns = {n: sets.region_column(n) for n in ("image", "class_id", "valid_px", "score")}
-    has_score = sets.is_ok[columns["image"]] & ~np.isnan(columns["score"])
+    has_score = ~np.isnan(columns["score"])  # no image without a score has regions
     chosen = []
     for index, name in enumerate(sets.classes):
         own = np.flatnonzero(has_score & (columns["class_id"] == index))

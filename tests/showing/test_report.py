@@ -115,6 +115,14 @@ def test_no_script_may_run_but_that_of_the_page(scores, tmp_path):
     assert "default-src 'none'" in policy
 
 
+def test_cut_ranks_by_what_the_scores_name_as_default(scores, tmp_path):
+    write(scores, tmp_path / "report.html")
+    assert Page(tmp_path / "report.html").data()["rankBy"] == "score"
+    by_weight = write_set(tmp_path, "town", {"a": 0.1}, rank_by="weight")
+    write(by_weight, tmp_path / "other.html")
+    assert Page(tmp_path / "other.html").data()["rankBy"] == "weight"
+
+
 def test_moved_data_set_gives_a_report_without_pictures(scores, tmp_path):
     (tmp_path / "city").rename(tmp_path / "gone")
     write(scores, tmp_path / "report.html")
