@@ -109,6 +109,7 @@ def score_on_ray(
     started = time.monotonic()
     ray_pool.import_ray()
     opened = work.open_work(dataset, **opening)
+    reporter.note(opened.title)
     total = len(opened.source.pairs)
     opened.look(rows_to_look_at(total), reporter)
     out = out.absolute()

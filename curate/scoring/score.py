@@ -127,6 +127,7 @@ def score(
     with distributed.init_distributed(device) as world:
         reporter = reporter if world.is_first else reporting.SilentReporter()
         opened = open_work(dataset, **opening)
+        reporter.note(opened.title)
         opened.look(_rows_to_look_at(opened.source, part), reporter)
         scorer = opened.make_scorer(device)
         out = distributed.by_first_rank(parts.choose_path)(Path(out), shard, part, command)

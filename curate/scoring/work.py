@@ -122,6 +122,16 @@ class Opened(NamedTuple):
         distributed.by_first_rank(parts.seal)(out)
         return outcome
 
+    @property
+    def title(self) -> str:
+        """Say which run scores which data set."""
+        size = "x".join(map(str, self.run.config.fit.size))
+        return (
+            f"Run: {self.run.path} ({self.run.config.fit.method}, {size})\n"
+            f"Data set: {self.source.name} at {self.source.root} "
+            f"({self.source.layout}, {len(self.source.pairs):,} images)"
+        )
+
     def describe(
         self, out: Path, outcome: Outcome, seconds: float, reporter: Reporter
     ) -> ScoreResult:

@@ -139,6 +139,17 @@ def test_the_newest_score_file_is_remembered(scored):
     assert latest_scores(config.root) == [out]
 
 
+def test_run_and_data_set_are_told_first(finished_run, tmp_path):
+    config, run = finished_run
+    reporter = RecordingReporter()
+    root = write_dataset(tmp_path / "pool", 2, is_flat=True, seed=3)
+    score(root, tmp_path / "w.h5", config=config, levels=("image",), reporter=reporter)
+    assert reporter.notes[0].splitlines() == [
+        f"Run: {run} (hierarchical, 32x48)",
+        f"Data set: pool at {root} (folder, 2 images)",
+    ]
+
+
 def test_existing_output_is_not_overwritten_unasked(scored):
     config, root, out, _, _ = scored
     with pytest.raises(UsageError, match="--overwrite"):
