@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import curate
-from curate.cli import options, process, results
+from curate.cli import cluster_options, options, process, results
 
 
 def compare(
@@ -51,6 +51,10 @@ def compare(
         int | None,
         typer.Option("--workers", metavar="N", min=1, help="Trainings at a time, a thread each."),
     ] = None,
+    ray: cluster_options.Ray = False,
+    ray_address: cluster_options.RayAddress = None,
+    ray_cpus: cluster_options.RayCpus = 1,
+    ray_gpus: cluster_options.RayGpus = 0,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
@@ -69,6 +73,7 @@ def compare(
         chosen: dict[str, Any] = {name: value for name, value in named.items() if value}
         chosen |= {"seeds": seeds, "num_real": num_real, "draws": draws, "out": out}
         chosen |= {"workers": workers, "resume": resume, "overwrite": overwrite}
+        chosen["ray"] = cluster_options.parse_ray(ray, ray_address, ray_cpus, ray_gpus)
         config = curate.load_config(config_file)
         if curve:
             from curate.comparing.curves import compare_along, parse_curve

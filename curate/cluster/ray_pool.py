@@ -194,8 +194,8 @@ class _Board:
 class _Worker:
     """An actor that does parts."""
 
-    def __init__(self, make: Callable[[], Work], board: Any, node: str = "") -> None:  # noqa: ANN401
-        self._make, self._board, self._node = make, board, node
+    def __init__(self, make: list[Any], board: Any) -> None:  # noqa: ANN401
+        self._make, self._board, self._node = make, board, ""  # a reference, unread in a list
         self._work: Work | None = None
 
     def prepare(self) -> tuple[str, str]:
@@ -205,7 +205,7 @@ class _Worker:
         about = ray.get_runtime_context()
         self._node = f"{os.uname().nodename}-{about.get_node_id()[:4]}"
         try:
-            self._work = self._make()
+            self._work = ray.get(self._make[0])()
         except errors.CurateError as error:
             return self._node, str(error)
         return self._node, ""
@@ -250,19 +250,21 @@ class _Pool:
         self._idle: list[tuple[Any, str]] = []
         self._working: dict[Any, tuple[Any, str, _Part]] = {}
         self._bad_starts = 0
-        self.done = Done({}, {}, {})
 
     @property
     def is_left(self) -> bool:
         """Whether there is anything to do."""
         return bool(self._waiting or self._working)
 
-    def go_on(self) -> None:
-        """Give parts to idle workers, ask for one more, and wait a little for something to end."""
+    def go_on(self) -> Iterator[tuple[int, Any, str]]:
+        """Give parts to idle workers, ask for one more, and wait a little for something to end.
+
+        Yields number, result and problem of a part that will not be tried again.
+        """
         self._assign()
         if self._waiting and not self._starting:
             own = {"num_cpus": self._cluster.cpus, "num_gpus": self._cluster.gpus}
-            worker = self.ray.remote(_Worker).options(**own).remote(_Taken(self._make), self.board)
+            worker = self.ray.remote(_Worker).options(**own).remote([self._make], self.board)
             self._starting[worker.prepare.remote()] = worker
         refs = [*self._starting, *self._working]
         if not refs:
@@ -272,7 +274,7 @@ class _Pool:
             if ref in self._starting:
                 self._begin(ref)
             else:
-                self._end(ref)
+                yield from self._end(ref)
 
     def close(self) -> None:
         """End all workers."""
@@ -308,9 +310,10 @@ class _Pool:
         if self._bad_starts >= MAX_FAILURES and not (self._idle or self._working):
             raise errors.RunError(problem)
 
-    def _end(self, ref: Any) -> None:  # noqa: ANN401
+    def _end(self, ref: Any) -> Iterator[tuple[int, Any, str]]:  # noqa: ANN401
         """Take in a part that is done, failed, or has lost its worker."""
         worker, node, part = self._working.pop(ref)
+        result = None
         try:
             result, problem = self.ray.get(ref)
             self._idle.append((worker, node))
@@ -322,25 +325,10 @@ class _Pool:
             problem, is_own = f"its worker on {node} died: {str(error).splitlines()[0]}", False
             with suppress(self.ray.exceptions.RayError):
                 self.ray.kill(worker)
-        if not problem:
-            self.done.results[part.number] = result
-        elif part.note(node, is_own=is_own):
-            self.done.failures[part.number] = problem
+        if not problem or part.note(node, is_own=is_own):
+            yield part.number, result, problem
         else:
             self._waiting.append(part)
-
-
-class _Taken:
-    """A function that lies in the cluster's memory, fetched when it is called."""
-
-    def __init__(self, ref: Any) -> None:  # noqa: ANN401
-        self._ref = ref
-
-    def __call__(self) -> Work:
-        import ray
-
-        work: Work = ray.get(self._ref)()
-        return work
 
 
 def do_parts(
@@ -369,19 +357,42 @@ def do_parts(
     RunError
         If no worker can be prepared, or there is no cluster.
     """
+    done = Done({}, {}, {})
+    for number, result, problem in each_part(numbers, make, cluster, on_progress, done.nodes):
+        if problem:
+            done.failures[number] = problem
+        else:
+            done.results[number] = result
+    return done
+
+
+def each_part(
+    numbers: Iterable[int],
+    make: Callable[[], Work],
+    cluster: Cluster,
+    on_progress: Callable[[int, dict[str, float]], None],
+    nodes: dict[str, int] | None = None,
+) -> Iterator[tuple[int, Any, str]]:
+    """Yield number, result and problem of each part as it is done, or given up; see `do_parts`.
+
+    Parameters
+    ----------
+    nodes : dict, optional
+        Is told the units that each node did.
+    """
     started = time.monotonic()
     with connect(cluster) as ray:
         pool = _Pool(ray, numbers, make, cluster)
         try:
             while pool.is_left:
-                pool.go_on()
-                nodes = Counter[str]()
-                for node, done in ray.get(pool.board.read.remote()).values():
-                    nodes[node] += done
+                yield from pool.go_on()
+                done = Counter[str]()
+                for node, units in ray.get(pool.board.read.remote()).values():
+                    done[node] += units
                 seconds = max(time.monotonic() - started, 1e-6)
-                rates = {node: round(done / seconds, 2) for node, done in sorted(nodes.items())}
-                on_progress(sum(nodes.values()), rates)
-                pool.done.nodes.update(nodes)
+                rates = {node: round(units / seconds, 2) for node, units in sorted(done.items())}
+                on_progress(sum(done.values()), rates)
+                if nodes is not None:
+                    nodes.update(done)
         finally:
             pool.close()
-    return pool.done

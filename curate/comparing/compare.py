@@ -15,13 +15,14 @@ from curate.comparing.arms import parse_arms
 from curate.comparing.leakage import refuse_leakage
 from curate.comparing.outcomes import CompareFolder
 from curate.comparing.results import BASELINES, Comparison, Outcome, verdict
-from curate.comparing.scheduling import count_workers, finish
+from curate.comparing.scheduling import count_workers, finish, finish_on_ray
 from curate.comparing.trainings import Training, Warnings, check_arm
 from curate.training.task import choose_classes, open_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from curate.cluster import ray_pool
     from curate.config import Config
 
 DEFAULT_ARMS = ("real", "joint", "constant", "default", "default:permuted")
@@ -71,6 +72,7 @@ def compare(
     num_real: int | None = None,
     out: Path | str,
     workers: int | None = None,
+    ray: ray_pool.Cluster | None = None,
     resume: bool = False,
     overwrite: bool = False,
     reporter: reporting.Reporter | None = None,
@@ -94,6 +96,8 @@ def compare(
         Folder of the results, one JSON file a training, and the tables and plots made of them.
     workers : int, optional
         Trainings at a time, each with one thread; by default as many as there are cores, or GPUs.
+    ray : Cluster, optional
+        Train on the nodes of a Ray cluster, which share `out`, as many at a time as have room.
     resume : bool
         Go on in `out`: finished trainings are not repeated, unfinished ones go on.
     overwrite : bool
@@ -128,7 +132,7 @@ def compare(
             for arm in chosen
         ]
         try:
-            outcomes = _run(trainings, folder, workers or count_workers(config), heard)
+            outcomes = _run(trainings, folder, workers or count_workers(config), ray, heard)
         except KeyboardInterrupt:
             done = sum(folder.read(training.name) is not None for training in trainings)
             reporter.warn(
@@ -190,14 +194,19 @@ def _check_draws(
 
 
 def _run(
-    trainings: Sequence[Training], folder: CompareFolder, workers: int, reporter: Warnings
+    trainings: Sequence[Training],
+    folder: CompareFolder,
+    workers: int,
+    cluster: ray_pool.Cluster | None,
+    reporter: Warnings,
 ) -> list[Outcome]:
     """Train what is missing; return every outcome in the order of the trainings."""
     found = {training.name: folder.read(training.name) for training in trainings}
     missing = [training for training in trainings if found[training.name] is None]
     reporter.start("compare", len(trainings), len(trainings) - len(missing), unit="trainings")
     told, left = set(reporter.seen), Counter((training.draw, training.seed) for training in missing)
-    for number, (training, outcome) in enumerate(finish(missing, workers), start=1):
+    finished = finish_on_ray(missing, cluster) if cluster else finish(missing, workers)
+    for number, (training, outcome) in enumerate(finished, start=1):
         folder.write(training.name, outcome)
         found[training.name] = outcome
         left[training.draw, training.seed] -= 1

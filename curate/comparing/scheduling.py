@@ -6,17 +6,69 @@ import multiprocessing
 import os
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from curate import errors
+from curate.cluster import ray_pool
 from curate.comparing.trainings import Training, run_training
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from curate.comparing.results import Outcome
     from curate.config import Config
+
+
+def finish_on_ray(
+    trainings: Sequence[Training], cluster: ray_pool.Cluster
+) -> Iterator[tuple[Training, Outcome]]:
+    """Yield trainings as they are finished on a cluster, whose nodes share the folder.
+
+    What others need is made first: until it is, none of them is begun.
+
+    Raises
+    ------
+    RunError
+        If a training failed for good, when all others are finished.
+    """
+    waiting, failures = list(trainings), dict[str, str]()
+    while waiting:
+        batch = list[Training]()
+        while following := choose_next(waiting, batch, set()):
+            waiting.remove(following)
+            batch.append(following)
+        done = ray_pool.each_part(range(len(batch)), partial(_Trainer, batch), cluster, _ignore)
+        for number, outcome, problem in done:
+            if problem:
+                failures[batch[number].name] = problem
+            else:
+                yield batch[number], outcome
+    if failures:
+        name, reason = next(iter(failures.items()))
+        msg = (
+            f"{len(failures)} of {len(trainings)} trainings failed, the others are kept. {name}: "
+            f"{reason} Mend it, then let compare go on with --resume."
+        )
+        raise errors.RunError(msg)
+
+
+class _Trainer:
+    """A worker on a cluster: trains by number."""
+
+    def __init__(self, trainings: Sequence[Training]) -> None:
+        self._trainings = trainings
+
+    def __call__(self, number: int, tell: Callable[[int], None]) -> Outcome:
+        """Train, or go on with what another worker began."""
+        tell(0)
+        return run_training(self._trainings[number])
+
+
+def _ignore(_done: int, _rates: dict[str, float]) -> None:
+    """Leave the progress to whoever takes the outcomes."""
 
 
 def finish(trainings: Sequence[Training], workers: int) -> Iterator[tuple[Training, Outcome]]:

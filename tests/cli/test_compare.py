@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.cluster.ray_pool import Cluster
 from curate.comparing import curves
 from tests.cli.conftest import Result
 
@@ -20,7 +21,7 @@ class Found(Result):
 DONE = Found(out=Path("cmp"), said=("Nothing is shown to be better than real.",), seconds=61.0)
 PLAIN = {
     "seeds": 2, "num_real": None, "draws": 1, "out": Path("cmp"), "workers": None,
-    "resume": False, "overwrite": False,
+    "ray": None, "resume": False, "overwrite": False,
 }  # fmt: skip
 
 
@@ -58,10 +59,11 @@ def test_arms_and_references_are_left_to_the_library_unless_named(run, calls):
 def test_flags_are_passed_on(run, calls):
     run("compare", "--out", "cmp", "--arms", "real, default:top30:region", "--reference", "joint",
         "--reference", "constant", "--num-real", 5, "--draws", 3, "--workers", 1, "--resume",
-        "--seeds", 4)  # fmt: skip
+        "--seeds", 4, "--ray", "--ray-cpus", 2)  # fmt: skip
     assert options_of(calls) == PLAIN | {
         "arms": ("real", "default:top30:region"), "references": ["joint", "constant"],
         "num_real": 5, "draws": 3, "workers": 1, "resume": True, "seeds": 4,
+        "ray": Cluster(cpus=2),
     }  # fmt: skip
 
 

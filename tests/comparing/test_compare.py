@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from curate.cluster.ray_pool import Cluster
 from curate.comparing import scheduling
 from curate.comparing.compare import compare
 from curate.config import ArmConfig, DatasetConfig
@@ -270,3 +271,17 @@ def test_real_trainings_give_tables_and_plots_and_survive_a_stop(config, tmp_pat
     assert "| IoU | ground | thing | sky |" in table
     assert (out / "arms.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (out / "arms.svg").read_text()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_trainings_on_a_cluster_are_those_of_this_process(config, tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed")
+    options = {"arms": ("joint", "default:permuted"), "num_real": 4}
+    here = run(config, tmp_path, out=tmp_path / "here", **options)
+    there = run(config, tmp_path, out=tmp_path / "there", ray=Cluster(cpus=0.5), **options)
+    found = [each.to_json() | {"out": None, "seconds": None} for each in (here, there)]
+    for each in found:
+        assert len(each["arms"]) > 2
+    plain = [[(arm["name"], arm["miou_mean"]) for arm in each["arms"]] for each in found]
+    assert plain[0] == plain[1]

@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from curate.cluster import ray_pool
 from curate.comparing.arms import parse_arms
-from curate.comparing.scheduling import choose_next
+from curate.comparing.scheduling import choose_next, finish_on_ray
 from curate.comparing.trainings import Training
 from curate.config import Config, FitConfig
+from curate.errors import RunError
 
 
 def training(arm, draw=0, seed=0):
@@ -49,3 +51,21 @@ def test_a_fit_is_that_of_its_seed():
 def test_what_is_made_is_waited_for_by_nobody():
     made = training("streams").makes
     assert chosen([("streams:top30",)], [("random30",)], made) == ("streams:top30", 0, 0)
+
+
+def test_on_a_cluster_what_others_need_is_made_first(monkeypatch):
+    batches = []
+
+    def each_part(numbers, make, cluster, on_progress):
+        trainings = make()._trainings
+        batches.append([each.arm.name for each in trainings])
+        for number in numbers:
+            failed = trainings[number].arm.name == "joint"
+            yield number, None if failed else f"outcome {number}", "no disk." if failed else ""
+
+    monkeypatch.setattr(ray_pool, "each_part", each_part)
+    names = ["streams", "streams:permuted", "joint", "random30", "real"]
+    trainings, found = [training(name) for name in names], []
+    with pytest.raises(RunError, match=r"1 of 5 trainings failed.* draw-0\.seed-0\.joint: no disk"):
+        found.extend(each.arm.name for each, _ in finish_on_ray(trainings, ray_pool.Cluster()))
+    assert batches == [["streams", "joint", "real"], ["streams:permuted"], ["random30"]]
