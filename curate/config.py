@@ -330,7 +330,7 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     known = _keys_at(model, first["loc"][:-1])
     if RENAMED.get(unknown) in known:
         return f"{where}: '{place}' is called '{RENAMED[unknown]}' now. Rename it."
-    hint = did_you_mean(unknown, known, cutoff=0.5) or f"Known keys: {', '.join(known)}."
+    hint = did_you_mean(unknown, known, cutoff=0.5) or f"Known keys: {', '.join(known) or 'none'}."
     return f"{where}: unknown key '{place}'. {hint}"
 
 
