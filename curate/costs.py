@@ -19,9 +19,9 @@ STEP_S_PER_PX: Final = 1.25e-6
 """A joint step of `uniform`, per pixel of its batch; tests/benchmarks/README.md has the figures."""
 SCORE_S_PER_PX: Final = 2.5e-7
 """Scoring an image by a method of one network a level, per pixel of the training size."""
-REFERENCE_STEP: Final = 1.17
+REFERENCE_STEP: Final = 1.12
 """How many times as long a step takes that asks a reference segmenter."""
-STREAMS_SCORE: Final = 8.0
+STREAMS_SCORE: Final = 6.6
 """How many times as long scoring takes with streams."""
 STREAMS_S_PER_PX: Final = 2.4e-5
 """Preparing the streams, per pixel of the images that they learn from."""
