@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
 def describe(result: CheckResult) -> list[str]:
     """Write the whole report: the sets, what they show, what is wrong, what comes next."""
-    lines = [
-        *_sets(result.surveys),
-        "",
-        *class_table.class_table(result.coverages, result.surveys),
-        "",
-    ]
+    lines = []
+    if result.surveys:  # else none could be opened, which is told below
+        lines += [*_sets(result.surveys), ""]
+        lines += [*class_table.class_table(result.coverages, result.surveys), ""]
     kinds = problems.group(result.problems)
     for kind in kinds:
         lines += [*_kind(kind), ""]
@@ -87,15 +85,15 @@ def _end(result: CheckResult, kinds: Sequence[Sequence[problems.Problem]]) -> It
     """Write the sum of it, the cost, and what to do next."""
     kinds_of = Counter(kind[0].severity for kind in kinds)
     found = ", ".join(
-        f"{results.count(kinds_of[severity], 'kind')} of {severity}s"
+        f"{results.count(number, 'kind')} of {severity}{'s' if number > 1 else ''}"
         for severity in ("error", "warning")
-        if kinds_of[severity]
+        if (number := kinds_of[severity])
     )
     yield (
         f"{result.ok:,} of {results.count(result.images, 'image')} can be used; "
         f"{found or 'nothing is wrong'}."
     )
-    if result.minutes:
+    if result.minutes and result.images:
         yield (
             f"Roughly {_minutes(result.minutes['fit'])} for fit and "
             f"{_minutes(result.minutes['score'])} for score on this machine."

@@ -14,6 +14,7 @@ import torch
 from curate import errors
 from curate.cluster import ray_pool
 from curate.comparing.trainings import Training, run_training
+from curate.data.workers import refuse_unguarded_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -77,6 +78,7 @@ def finish(trainings: Sequence[Training], workers: int) -> Iterator[tuple[Traini
         for training in trainings:
             yield training, run_training(training)
         return
+    refuse_unguarded_script()
     context = multiprocessing.get_context("spawn")
     queue, made = list(trainings), set[str]()
     running: dict[Future[Outcome], Training] = {}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import shutil
 import signal
+import sys
 import warnings
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from curate.errors import RunError
+from curate.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -54,6 +57,8 @@ def load_ahead(
             *(free >> 20, workers, needed >> 20),
         )
         workers = 0
+    if workers:
+        refuse_unguarded_script()
     with warnings.catch_warnings():  # more workers than cores can be right for a slow disk
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         loader = DataLoader(
@@ -70,6 +75,39 @@ def load_ahead(
     with _signals_blocked():
         items = iter(loader)  # starts the workers
     yield from items
+
+
+def refuse_unguarded_script() -> None:
+    """Refuse to start processes for a script that they would run again from its beginning.
+
+    A process that is spawned imports the program's main file first.
+
+    Raises
+    ------
+    UsageError
+        If the work is called for by a line of that file outside of ``if __name__ == ..``.
+    """
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_filename != script:
+        frame = frame.f_back  # type: ignore[assignment]
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back  # type: ignore[assignment]
+    if frame is None or script is None or frame.f_globals.get("__name__") != "__main__":
+        return
+    try:
+        tree = ast.parse(Path(script).read_bytes())
+    except (OSError, ValueError, SyntaxError):
+        return
+    for node in tree.body:
+        is_here = node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno)
+        if is_here and not (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)):
+            msg = (
+                f"line {frame.f_lineno} of {script} asks for work in several processes, each of "
+                "which would run the script from its beginning. Put what it does under a line "
+                "if __name__ == '__main__': (or take workers = 0)."
+            )
+            raise UsageError(msg)
 
 
 def _shared_free() -> int:

@@ -86,3 +86,13 @@ def test_folder_that_is_not_there_is_an_error(project):
     result = run("nowhere")
     assert result.exit_code == 1
     assert "does not exist" in result.stderr
+
+
+def test_folder_that_no_layout_fits_has_neither_table_nor_estimate(project):
+    (project / "odd").mkdir()
+    (project / "odd/notes.txt").write_text("nothing")
+    done = run("odd")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("error: ")
+    assert "Roughly" not in done.stdout
+    assert "1 kind of error." in done.stdout

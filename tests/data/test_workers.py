@@ -3,6 +3,8 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -71,3 +73,33 @@ def test_little_shared_memory_is_told_and_done_without(monkeypatch, caplog, free
     assert (pid == os.getpid()) is is_here
     told = "/dev/shm has 255 MiB free, but 2 processes that read need 256" in caplog.text
     assert told is is_here
+
+
+SCRIPT = """
+from curate.data.workers import load_ahead
+from curate.errors import UsageError
+from tests.data.test_workers import Doubled
+
+def work():
+    print(list(load_ahead(Doubled(), [1, 2], workers=1)))
+
+{guard}
+    {line}
+"""
+
+
+@pytest.mark.parametrize(
+    ("guard", "expected"),
+    [
+        ("if __name__ == '__main__':", "[2, 4]\n"),
+        ("if True:", "asks for work in several processes, each of which would run the script"),
+    ],
+)
+def test_script_without_guard_is_told_before_any_process_starts(tmp_path, guard, expected):
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT.format(guard=guard, line="work()"))
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, path], env=env, capture_output=True, text=True)
+    told = done.stdout if done.returncode == 0 else done.stderr
+    assert expected in told
+    assert done.stderr.count("line 10 of ") == (done.returncode != 0)
