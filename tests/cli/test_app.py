@@ -25,24 +25,28 @@ from curate.errors import DataError
 from curate.records import LEVELS
 from tests.cli.conftest import Result
 
+RAY = "--ray --ray-address --ray-cpus --ray-gpus"
 OPTIONS = {
     "demo": "--out --seed --json",
     "init": "--real --synthetic --image-pattern --label-pattern --json",
-    "check": "--config --layout --id-map --image-pattern --label-pattern --split --fix-list "
+    "check": "--resume "
+    "--config --layout --id-map --image-pattern --label-pattern --split --fix-list "
     "--overwrite --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "
     "--device --precision --seed --workers --fix-list --resume --overwrite --json",
-    "score": "--out --run --trust-run --config --layout --id-map --image-pattern --label-pattern "
+    "score": f"{RAY} --part-images "
+    "--out --run --trust-run --config --layout --id-map --image-pattern --label-pattern "
     "--split --levels --stride --regions --compression --stream-maps --shard --workers "
     "--device --fix-list --resume --overwrite --json",
     "merge": "--partial --out --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --per-set "
     "--min-class-share --floor --quota --drop-near-duplicates --diverse --draw --control --seed "
     "--by --rank-by --out --media --format --label-ids --weight-maps --dataset --overwrite "
-    "--dry-run --json",
-    "audit": "--run --trust-run --config --real --layout --id-map --image-pattern "
+    "--dry-run --resume --json",
+    "audit": "--resume --run --trust-run --config --real --layout --id-map --image-pattern "
     "--label-pattern --split --corruptions --images --seed --device --out --overwrite --json",
-    "compare": "--out --config --arms --reference --seeds --num-real --draws --curve --workers "
+    "compare": f"{RAY} "
+    "--out --config --arms --reference --seeds --num-real --draws --curve --workers "
     "--resume --overwrite --json",
     "report": "--config --dataset --out --overwrite --json",
     "show": "--out --dataset --overwrite --json",
