@@ -26,10 +26,7 @@ def check(
             "--fix-list", metavar="FILE", help="Write what to leave out, for fit and score."
         ),
     ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on where an earlier call stopped, as it always does."),
-    ] = False,
+    resume: options.AlwaysResumed = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:

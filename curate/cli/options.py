@@ -117,6 +117,9 @@ Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on where an earlier call stopped.", rich_help_panel=OUTPUT),
 ]
+AlwaysResumed = Annotated[
+    bool, typer.Option("--resume", help="Go on where an earlier call stopped, as it always does.")
+]
 Run = Annotated[
     Path | None,
     typer.Option(

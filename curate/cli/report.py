@@ -26,6 +26,7 @@ def report(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="The page, a single file.")
     ] = Path("report.html"),
+    resume: options.AlwaysResumed = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -33,6 +34,7 @@ def report(
 
     Interrupted, it goes on from what it had seen when it is called again.
     """
+    del resume  # what was seen of images is never looked at again
     with process.command_errors() as reporter:
         from curate.scores.guard import choose_scores
 
