@@ -48,7 +48,7 @@ OPTIONS = {
     "compare": f"{RAY} "
     "--out --config --arms --reference --seeds --num-real --draws --curve --workers "
     "--resume --overwrite --json",
-    "report": "--config --dataset --out --overwrite --json",
+    "report": "--config --dataset --out --resume --overwrite --json",
     "show": "--out --dataset --overwrite --json",
 }
 HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
