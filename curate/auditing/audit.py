@@ -119,7 +119,7 @@ def audit(
             kept=kept,
         )
     except KeyboardInterrupt:
-        reporter.warn("Interrupted; what was measured is kept. Go on with: the same and --resume")
+        reporter.warn("Interrupted; what was measured is kept for --resume.")
         raise
     if target:
         result.write_table(table, target)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from curate import errors
-from curate.files import atomic
+from curate.files import atomic, locks
 from curate.selection import placement
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from curate.reporting import Reporter
 
 _FILES: Final = "files"
-_LOCK: Final = "lock"
 _UNFINISHED: Final = "unfinished"
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 
@@ -81,9 +80,7 @@ def keep_copies(out: Path, *, resume: bool, reporter: Reporter) -> Iterator[Kept
     if os.path.lexists(folder) and not _is_ours(folder):
         msg = f"{folder} is not what an interrupted export left. Move it away."
         raise errors.StoreError(msg)
-    folder.mkdir(exist_ok=True)
-    atomic.create_file(folder / _LOCK, exist_ok=True)
-    with atomic.claim(folder / _LOCK, out):
+    with _claim(folder, out):
         if not resume:
             atomic.remove_folder(folder / _FILES)
         try:
@@ -97,8 +94,22 @@ def keep_copies(out: Path, *, resume: bool, reporter: Reporter) -> Iterator[Kept
         atomic.remove_folder(folder)
 
 
+def _claim(folder: Path, out: Path) -> locks.Lock:
+    """Make the folder, where it is not, and lock it; another process may be removing it."""
+    while True:
+        folder.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            lock = locks.Lock(folder)
+            if lock.is_ours is not False:
+                return lock
+            lock.close()
+            if folder.exists():
+                msg = f"{out} is in use by another process. Wait for it, or stop it first."
+                raise errors.StoreError(msg)
+
+
 def _is_ours(folder: Path) -> bool:
     """Tell whether a folder is one that `keep_copies` made."""
     if folder.is_symlink() or not folder.is_dir() or (folder / _FILES).is_symlink():
         return False
-    return {path.name for path in folder.iterdir()} <= {_FILES, _LOCK, _UNFINISHED}
+    return {path.name for path in folder.iterdir()} <= {_FILES, _UNFINISHED}

@@ -12,7 +12,8 @@ from curate.models import build_segmenter
 
 def test_public_names():
     assert curate.models.__all__ == [
-        "Prediction", "Segmenter", "build_segmenter", "build_weighter",
+        "FoldedCopy", "Prediction", "Segmenter", "build_segmenter", "build_weighter",
+        "fold_in_place",
     ]  # fmt: skip
 
 

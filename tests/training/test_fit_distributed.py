@@ -126,7 +126,7 @@ def test_stopped_job_is_saved_and_goes_on_in_one_process(tmp_path):
     assert len(told(stopped)) == 3
     assert "Only 6 real images" in told(stopped)[0]
     assert told(stopped)[1].startswith("warning: Interrupted. Step")
-    assert told(stopped)[2] == "error: interrupted."
+    assert told(stopped)[2] == "error: interrupted. Go on with:"
     assert json.loads((run / "run.json").read_text())["status"] == "running"
     fit(config, resume=True)
     alone = fit(config_of(tmp_path / "alone", DEFAULT))

@@ -134,11 +134,12 @@ def agreement(check):
         maps = {}
         for precision in ("float32", "bfloat16"):
             device = choose_device(check.device, precision)
-            networks = put_to_use(loaded.networks, device)
+            networks = put_to_use(loaded.networks, device, loaded.config.fit.size)
             maps[precision] = score_maps(networks, device, batch)[:, 0]
         few = Batch(batch.images[:2], batch.label_map[:2], batch.is_real[:2], batch.keys[:2])
         cpu = choose_device("cpu", "float32")
-        on_cpu = score_maps(put_to_use(loaded.networks, cpu), cpu, few)[:, 0]
+        networks = put_to_use(loaded.networks, cpu, loaded.config.fit.size)
+        on_cpu = score_maps(networks, cpu, few)[:, 0]
         images = [values.mean((1, 2)).numpy() for values in maps.values()]
         check.put(f"agreement {method}: Spearman of image scores", float(spearman(*images)))
         for name, difference in (

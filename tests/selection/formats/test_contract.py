@@ -65,7 +65,7 @@ def test_hostile_ids_put_nothing_outside_of_the_subset(tmp_path, layout, name):
     inside = "deep/subset/"
     assert [path for path in files(tmp_path) if not path.startswith(inside)] == before
     assert not os.path.lexists(f"{tmp_path}/deep/e")
-    assert left_beside(out) == []
+    assert not out.parent.exists() or left_beside(out) == []
 
 
 @pytest.mark.parametrize("layout", FORMATS)
