@@ -31,7 +31,7 @@ def weights_of(run):
 def test_finished_run_holds_everything_and_is_remembered(finished_run):
     config, run = finished_run
     names = {path.name for path in run.iterdir()}
-    assert names == {
+    assert names - {"audit.json"} == {  # of tests that share the run, one may have audited it
         "run.json",
         "config.json",
         "provenance.json",
