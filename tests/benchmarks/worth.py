@@ -15,7 +15,6 @@ a killed benchmark goes on. Remove those of an arm whose code has changed.
 from __future__ import annotations
 
 import argparse
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,12 +142,15 @@ def oracle(work: Path) -> ArmConfig:
     return ArmConfig(name="oracle", method="given", settings={"maps": str(work / "truth")})
 
 
-def copy_outcomes(source: Path, target: Path) -> None:
-    """Copy the outcomes that `target` lacks."""
+def copy_outcomes(source: Path, target: Path, folders: dict[str, str] | None = None) -> None:
+    """Copy the outcomes that `target` lacks; `folders` that warnings name get other names."""
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.glob("*.json")):
         if not (target / path.name).exists():
-            shutil.copyfile(path, target / path.name)
+            text = path.read_text()
+            for folder, name in (folders or {}).items():
+                text = text.replace(folder, name)
+            (target / path.name).write_text(text)
 
 
 def run_row(options: argparse.Namespace) -> str:
@@ -176,7 +178,8 @@ def run_row(options: argparse.Namespace) -> str:
             resume=True,
             reporter=LogReporter(),
         )
-        copy_outcomes(out / OUTCOMES_NAME, kept)
+        folders = {str(options.data.resolve()): "DATA", str(options.out.resolve()): "WORK"}
+        copy_outcomes(out / OUTCOMES_NAME, kept, folders)
     return "\n".join([(out / "table.md").read_text(), *result.said])
 
 
