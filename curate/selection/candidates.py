@@ -53,7 +53,7 @@ def drop_near_duplicates(
     sources: Sequence[SubsetSource], project: Path, reporter: reporting.Reporter
 ) -> list[SubsetSource]:
     """Leave out every image that is like a better one, in whatever data set that is."""
-    surveys = [_look_at(source, project, reporter) for source in sources]
+    surveys = [look_at_scored(source, project, reporter) for source in sources]
     rows = [np.flatnonzero(source.is_ok) for source in sources]
     number_of = {
         (number, facts.image_path): (number, int(row))
@@ -83,7 +83,7 @@ def drop_near_duplicates(
     return [replace(source, left_out=own) for source, own in zip(sources, left_out, strict=True)]
 
 
-def _look_at(source: SubsetSource, project: Path, reporter: reporting.Reporter) -> Survey:
+def look_at_scored(source: SubsetSource, project: Path, reporter: reporting.Reporter) -> Survey:
     """Look at the scored images of a data set, as far as that was not done before."""
     listed = source.list_scored()
     every = range(len(listed.pairs))  # named, so that what is known of other files is kept

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
-from curate.data import containers, images
-from curate.selection import placement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,12 +84,7 @@ def _read_small(source: SubsetSource, row: int) -> torch.Tensor:
     """Read an image reduced to a square, (3, H, W) in [0, 1]."""
     import torch
 
-    path = Path(placement.join_inside(source.root, source.texts("image_path")[row].as_py()))
-    if containers.is_container(path):
-        pixels = containers.read_image(path)
-    else:
-        opened = images.open_image(images.read_file(path, "image"), path)
-        pixels = images.decode_image(opened, path, None)
-    rgb = torch.from_numpy(images.as_rgb(pixels)).permute(2, 0, 1)[None].float() / 255
+    pixels = source.read_image(source.texts("image_path")[row].as_py())
+    rgb = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     small = torch.nn.functional.interpolate(rgb, (SIDE, SIDE), mode="area")
     return small[0]

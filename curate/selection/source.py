@@ -175,10 +175,8 @@ class SubsetSource:
     @property
     def value_range(self) -> tuple[float, float] | None:
         """Return what becomes black and white in images of more than 8 bits."""
-        match (self.scores.provenance.get("dataset") or {}).get("range"):
-            case [int() | float() as low, int() | float() as high] if low < high:
-                return float(low), float(high)
-        return None
+        found = self.provenance.dataset.range
+        return found if found and found[0] < found[1] else None
 
     def describe(self) -> str:
         """Say which scores these are: their file, method, run and data set."""
@@ -250,13 +248,23 @@ class SubsetSource:
         """Read the class index of each pixel of an image, (H, W); errors as `read_pixels`."""
         path = self.texts("label_path")[row].as_py()
         label_map = self.read_label_map(path)
-        if label_map.shape != self.size_of(row):
+        self.check_size(row, path, label_map.shape)
+        return label_map
+
+    def check_size(self, row: int, path: str, size: tuple[int, ...]) -> None:
+        """Refuse a file of another height and width than its image had when it was scored.
+
+        Raises
+        ------
+        DataError
+            With code ``size_mismatch``.
+        """
+        if size != self.size_of(row):
             msg = (
-                f"{self.root}/{path} has {'x'.join(map(str, label_map.shape))} pixels, but had "
+                f"{self.root}/{path} has {'x'.join(map(str, size))} pixels, but had "
                 f"{'x'.join(map(str, self.size_of(row)))} when it was scored. Score it again."
             )
             raise errors.DataError(msg, code="size_mismatch")
-        return label_map
 
     def read_image(self, image_path: str) -> NDArray[np.uint8]:
         """Read an image as its scores were computed of it: (H, W, 3) uint8, upright.
@@ -270,7 +278,7 @@ class SubsetSource:
         if containers.is_container(path):
             return containers.read_image(path)
         opened = images.open_image(images.read_file(path, "image"), path)
-        return images.decode_image(opened, path, self.provenance.dataset.range)
+        return images.decode_image(opened, path, self.value_range)
 
     def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
         """Read a label file as class indices, (H, W) uint8, 255 = ignore."""

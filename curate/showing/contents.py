@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from curate import errors, texts
 from curate.checking import likeness, survey
+from curate.selection import candidates
 from curate.showing import crops, histograms, image_table, inks, kept, sheet, trust
 
 if TYPE_CHECKING:
@@ -106,11 +107,7 @@ def find_groups(
     groups = []
     for own, first in zip(sets.sources, sets.firsts.tolist(), strict=False):
         if own.root.is_dir():
-            listed = own.list_scored()
-            every = range(len(listed.pairs))  # named, so that what is known of others is kept
-            looked = survey.survey(
-                listed, project=project, reporter=reporter, is_deep=True, rows=every
-            )
+            looked = candidates.look_at_scored(own, project, reporter)
             row_of = {path: row for row, path in enumerate(own.texts("image_path").to_pylist())}
             alike = likeness.group_repeats(looked)
             groups += [[first + row_of[path] for path in paths] for paths in alike]

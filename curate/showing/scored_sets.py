@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate import errors, records
-from curate.data import containers, images
 from curate.scores import provenance, schema, score_file
-from curate.selection import placement, source
+from curate.selection import source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,19 +118,9 @@ class ScoredSets:
             If it cannot be read, or has another size than when it was scored.
         """
         own, local = self.place(row)
-        text = own.texts("image_path")[local].as_py()
-        path = Path(placement.join_inside(own.root, text))
-        if containers.is_container(path):
-            pixels = containers.read_image(path)
-        else:
-            opened = images.open_image(images.read_file(path, "image"), path)
-            pixels = images.decode_image(opened, path, own.value_range)
-        if pixels.shape[:2] != own.size_of(local):
-            msg = (
-                f"{path} has {'x'.join(map(str, pixels.shape[:2]))} pixels, but had "
-                f"{'x'.join(map(str, own.size_of(local)))} when it was scored. Score it again."
-            )
-            raise errors.DataError(msg, code="size_mismatch")
+        path = own.texts("image_path")[local].as_py()
+        pixels = own.read_image(path)
+        own.check_size(local, path, pixels.shape[:2])
         return pixels
 
     def read_labels(self, row: int) -> NDArray[np.uint8]:
