@@ -88,20 +88,39 @@ class References(nn.ModuleList):
         total = settings.folds
         steps = settings.steps_of_each(preparation.num_steps)
         for fold in range(int(num_learned), total):
-            own = {key for key, split in splits.items() if split.fold == fold and total > 1}
-            training = train_reference(
-                self.segmenter(fold),
-                preparation,
-                frozenset(own),
-                steps=steps,
-                learning_rate=settings.reference_learning_rate,
-                seed=seeding.stable_seed(preparation.seed, "reference", fold),
-                device=num_learned.device,
-            )
-            for step in training:
-                yield protocol.Progress(fold, total, is_safe=False, share=step / steps)
+            for share in self.learn_one(
+                fold, preparation, splits, steps=steps,
+                learning_rate=settings.reference_learning_rate, device=num_learned.device,
+            ):  # fmt: skip
+                yield protocol.Progress(fold, total, is_safe=False, share=share)
             num_learned.fill_(fold + 1)
             yield protocol.Progress(fold + 1, total, is_safe=True)
+
+    def learn_one(
+        self,
+        fold: int,
+        preparation: protocol.Preparation,
+        splits: Mapping[str, protocol.Split],
+        *,
+        steps: int,
+        learning_rate: float,
+        device: torch.device,
+    ) -> Iterator[float]:
+        """Train that of a fold on the real images of the others, or of all if there is one fold.
+
+        Yields the share of its steps that is done.
+        """
+        own = {key for key, split in splits.items() if split.fold == fold and len(self) > 1}
+        training = train_reference(
+            self.segmenter(fold),
+            preparation,
+            frozenset(own),
+            steps=steps,
+            learning_rate=learning_rate,
+            seed=seeding.stable_seed(preparation.seed, "reference", fold),
+            device=device,
+        )
+        yield from (step / steps for step in training)
 
     def fold(self, size: tuple[int, int]) -> None:
         """Fold the batch normalisation of all of them; they are never trained again."""

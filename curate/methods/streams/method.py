@@ -256,17 +256,14 @@ class Streams(protocol.Method):
 
     def _train_reference(self, fold: int, preparation: protocol.Preparation) -> Iterator[float]:
         """Train the reference segmenter of a fold on the real images of the others."""
-        steps = self.steps_before(self.settings, preparation.num_steps)
-        training = references.train_reference(
-            self.references.segmenter(fold),
+        return self.references.learn_one(
+            fold,
             preparation,
-            frozenset(key for key, split in self.splits.items() if split.fold == fold),
-            steps=steps,
+            self.splits,
+            steps=self.steps_before(self.settings, preparation.num_steps),
             learning_rate=self.settings.reference_learning_rate,
-            seed=seeding.stable_seed(preparation.seed, "reference", fold),
             device=self.num_learned.device,
         )
-        yield from (step / steps for step in training)
 
     def _train_stream(self, name: str, training: StreamTraining) -> Iterator[float]:
         """Train the networks of a stream."""
