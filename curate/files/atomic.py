@@ -241,6 +241,21 @@ def claim(path: Path, what: Path) -> Lock:
     return lock
 
 
+def claim_folder(path: Path, what: Path) -> Lock:
+    """Make a folder, where there is none, and lock it; see `claim`.
+
+    Another process may be removing it just now: then it is made again.
+    """
+    while True:
+        with disk_errors("write to", path):
+            path.mkdir(exist_ok=True)
+        try:
+            return claim(path, what)
+        except StoreError:
+            if path.exists():
+                raise
+
+
 @contextmanager
 def _aside(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
     """Make a file or folder beside `path` that is this process's; at the end it is gone."""

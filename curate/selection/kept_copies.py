@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from curate import errors
-from curate.files import atomic, locks
+from curate.files import atomic
 from curate.selection import placement
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def keep_copies(out: Path, *, resume: bool, reporter: Reporter) -> Iterator[Kept
     if os.path.lexists(folder) and not _is_ours(folder):
         msg = f"{folder} is not what an interrupted export left. Move it away."
         raise errors.StoreError(msg)
-    with _claim(folder, out):
+    with atomic.claim_folder(folder, out):
         if not resume:
             atomic.remove_folder(folder / _FILES)
         try:
@@ -92,20 +92,6 @@ def keep_copies(out: Path, *, resume: bool, reporter: Reporter) -> Iterator[Kept
             atomic.remove_folder(folder)
             raise
         atomic.remove_folder(folder)
-
-
-def _claim(folder: Path, out: Path) -> locks.Lock:
-    """Make the folder, where it is not, and lock it; another process may be removing it."""
-    while True:
-        folder.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):
-            lock = locks.Lock(folder)
-            if lock.is_ours is not False:
-                return lock
-            lock.close()
-            if folder.exists():
-                msg = f"{out} is in use by another process. Wait for it, or stop it first."
-                raise errors.StoreError(msg)
 
 
 def _is_ours(folder: Path) -> bool:
