@@ -88,7 +88,7 @@ class ScoreWriter:
             atomic.check_writable(self._target.path.parent)
             for path in (self._target.path, self._target.pieces):
                 atomic.remove_stale(path)
-            _refuse_existing(self._target, overwrite=overwrite, resume=resume)
+            refuse_existing(self._target, overwrite=overwrite, resume=resume)
         self._pieces = Pieces(self._target.pieces, rank=rank)
         if rank == 0:
             self._begin(overwrite=overwrite)
@@ -192,8 +192,14 @@ class ScoreWriter:
         )
 
 
-def _refuse_existing(target: targets.Target, *, overwrite: bool, resume: bool) -> None:
-    """Refuse to touch what is there unless a flag says so, and foreign folders in any case."""
+def refuse_existing(target: targets.Target, *, overwrite: bool, resume: bool) -> None:
+    """Refuse to touch what is there unless a flag says so, and foreign folders in any case.
+
+    Raises
+    ------
+    UsageError
+        Naming what is there; also if both flags are set.
+    """
     if overwrite and resume:
         msg = "--overwrite and --resume exclude each other: give one of them."
         raise errors.UsageError(msg)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate import distributed, errors, reporting
 from curate.files.state import note
-from curate.scores import targets
+from curate.scores import targets, writer
 from curate.scoring.score import score
 
 if TYPE_CHECKING:
@@ -50,8 +50,10 @@ def score_all(
     """
     reporter = reporter or reporting.default_reporter()
     outs = name_outputs(Path(out), config)
-    if not (options.get("resume") or options.get("overwrite")):
-        _refuse_existing(outs)
+    for path in outs:  # before the work begins what a later set would be refused for
+        target = targets.resolve_target(path.absolute())
+        flags = {name: bool(options.get(name)) for name in ("overwrite", "resume")}
+        writer.refuse_existing(target, **flags)
     results = []
     with distributed.init_distributed(options.get("device", "auto")) as world:
         for dataset, path in zip(config.synthetic, outs, strict=True):
@@ -122,14 +124,3 @@ def name_outputs(out: Path, config: Config) -> list[Path]:
     if not out.suffix or out.is_dir():
         return [out.with_name(f"{out.name}-{name}") for name in names]
     return [out.with_name(f"{out.stem}.{name}{out.suffix}") for name in names]
-
-
-def _refuse_existing(outs: list[Path]) -> None:
-    """Refuse before the work begins what a later set would be refused for."""
-    for path in outs:
-        if found := targets.resolve_target(path.absolute()).found():
-            msg = (
-                f"{found[0]} exists already: go on with --resume, replace it with --overwrite, or "
-                "name another --out."
-            )
-            raise errors.UsageError(msg)

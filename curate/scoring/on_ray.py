@@ -190,11 +190,7 @@ def _finish(
         skipped += outcome.skipped
     merged = merge.merge([folder], out, root=opened.config.root, overwrite=True, reporter=reporter)
     if merged.scored == 0:
-        msg = (
-            f"None of the {merged.images} images of {opened.source.root} could be scored "
-            f"({tally.problems()}). First problem: {tally.first_problem}"
-        )
-        raise errors.DataError(msg, code="nothing_scored")
+        raise tally.nothing_scored(merged.images, opened.source.root)
     atomic.remove_folder(folder)
     return work.Outcome(tally, skipped, merged.regions, time.monotonic() - started)
 

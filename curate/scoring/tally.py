@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from curate import records, reporting
+from curate import errors, records, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from curate.scores.columns import ScoredImage
 
@@ -56,6 +57,14 @@ class Tally:
             (n, status) for status, n in sorted(self.statuses.items()) if status != records.OK
         )
         return ", ".join(f"{n:,} {status}" for n, status in failed)
+
+    def nothing_scored(self, num_images: int, root: Path) -> errors.DataError:
+        """Make the error about a data set of which no image could be scored."""
+        msg = (
+            f"None of the {num_images} images of {root} could be scored ({self.problems()}). "
+            f"First problem: {self.first_problem}"
+        )
+        return errors.DataError(msg, code="nothing_scored")
 
     def warn(self, reporter: reporting.Reporter) -> None:
         """Say how many images have no score, and why."""

@@ -209,11 +209,7 @@ def _score_all(
     for each in distributed.gather_objects(own):  # which waits until all are done
         tally.include(each)
     if tally.scored + skipped == 0 and part.is_whole:
-        msg = (
-            f"None of the {len(todo)} images of {source.root} could be scored "
-            f"({tally.problems()}). First problem: {tally.first_problem}"
-        )
-        raise errors.DataError(msg, code="nothing_scored")
+        raise tally.nothing_scored(len(todo), source.root)
     before = time.monotonic()
     regions = distributed.by_first_rank(writer.finish)()
     return Outcome(tally, skipped, regions, seconds + time.monotonic() - before)
