@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -147,21 +147,25 @@ def turn(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def read_orientation(image: Image.Image) -> int:
     """Read the EXIF orientation of an image that is not loaded yet; 1 where there is none."""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of EXIF that is damaged
-            value = image.getexif().get(_ORIENTATION, 1)
-    except _DAMAGED:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    return _find_orientation(image.getexif)
 
 
 def parse_orientation(exif: bytes) -> int:
     """Read the orientation off EXIF data, as a PNG's eXIf chunk holds it."""
-    found = Image.Exif()
+
+    def load() -> Image.Exif:
+        found = Image.Exif()
+        found.load(exif)
+        return found
+
+    return _find_orientation(load)
+
+
+def _find_orientation(load: Callable[[], Image.Exif]) -> int:
+    """Look the orientation up; 1 where there is none, or what there is cannot be read."""
     try:
-        with warnings.catch_warnings(action="ignore"):
-            found.load(exif)
-            value = found.get(_ORIENTATION, 1)
+        with warnings.catch_warnings(action="ignore"):  # of EXIF that is damaged
+            value = load().get(_ORIENTATION, 1)
     except _DAMAGED:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

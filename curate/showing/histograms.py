@@ -159,10 +159,11 @@ def bin_values(
     values: NDArray[np.floating], set_of: NDArray[np.int64], sets: ScoredSets
 ) -> NDArray[np.int64]:
     """Count values in [0, 1] by set in 256 bins, (S, 256); NaN does not count."""
-    has_value = ~np.isnan(values)
-    bins = (values[has_value] * 255).round().clip(0, 255).astype(np.int64)
-    counts = np.bincount(set_of[has_value] * 256 + bins, minlength=len(sets.sources) * 256)
-    return np.asarray(counts.reshape(-1, 256))
+    has_value, last = ~np.isnan(values), NUM_BINS - 1
+    bins = (values[has_value] * last).round().clip(0, last).astype(np.int64)
+    joint = set_of[has_value] * NUM_BINS + bins
+    counts = np.bincount(joint, minlength=len(sets.sources) * NUM_BINS)
+    return np.asarray(counts.reshape(-1, NUM_BINS))
 
 
 def draw_shape(name: str, counts: NDArray[Any], tallest: float) -> Shape:

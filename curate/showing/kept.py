@@ -135,7 +135,9 @@ def tabulate_units(
     step = np.searchsorted(num_kept, np.maximum(ranks, 1))  # at which a unit comes in
     step[ranks == 0] = NUM_STEPS + 1
     best_first = np.argsort(-values, kind="stable")
-    lowest = values[best_first[np.maximum(num_kept, 1) - 1]] if total else np.full(401, np.nan)
+    lowest = (
+        values[best_first[np.maximum(num_kept, 1) - 1]] if total else np.full(NUM_STEPS + 1, np.nan)
+    )
     shares = []
     for px in (class_px, set_px):
         sums = px.sum_by(step, NUM_STEPS + 2) if isinstance(px, Grouped) else _sum_by(px, step)
