@@ -118,7 +118,12 @@ Resume = Annotated[
     typer.Option("--resume", help="Go on where an earlier call stopped.", rich_help_panel=OUTPUT),
 ]
 AlwaysResumed = Annotated[
-    bool, typer.Option("--resume", help="Go on where an earlier call stopped, as it always does.")
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on where an earlier call stopped, as it always does.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Run = Annotated[
     Path | None,
