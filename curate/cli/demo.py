@@ -21,6 +21,8 @@ def demo(
         Path, typer.Option("--out", metavar="DIR", help="A new folder to work in.")
     ] = Path("curate-demo"),
     seed: options.Seed = 0,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Draw a small pair of data sets, then fit, score, audit and export; takes two minutes.
@@ -30,7 +32,7 @@ def demo(
     """
     with process.command_errors() as reporter:
         process.keep_memory()
-        result = curate.demo(out, seed=seed, reporter=reporter)
+        result = curate.demo(out, seed=seed, resume=resume, overwrite=overwrite, reporter=reporter)
         results.show(result.to_json(), _table(result), as_json=as_json)
 
 

@@ -19,6 +19,7 @@ def merge(
     partial: Annotated[
         bool, typer.Option("--partial", help="Take what is there, though parts are missing.")
     ] = False,
+    resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -26,12 +27,19 @@ def merge(
     with process.command_errors() as reporter:
         root = curate.load_config(config_file).root
         result = curate.merge(
-            scores, out, root=root, overwrite=overwrite, partial=partial, reporter=reporter
+            scores,
+            out,
+            root=root,
+            overwrite=overwrite,
+            resume=resume,
+            partial=partial,
+            reporter=reporter,
         )
         lines = [
             f"Scores: {result.out}",
             f"{results.count(result.scored, 'image')} of {results.count(result.parts, 'part')}, "
             f"{result.failed:,} failed, {results.count(result.regions, 'region')} in "
             f"{results.duration(result.seconds)}",
+            results.next_command("export-subset", "--top", "30%"),
         ]
         results.show(result.to_json(), lines, as_json=as_json)

@@ -31,6 +31,9 @@ EXIT_INTERRUPTED = 130
 _SPINS = "10000"
 _WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
+_STARTED_OVER = ("demo", "fit", "score", "compare")
+"""Commands that go on with what ``--overwrite`` began; others write their output at the end."""
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 """Numbers of the parameters in glibc's malloc.h."""
 
@@ -162,7 +165,8 @@ def _explain_system(error: Exception) -> str:
 
 def _how_to_go_on() -> str:
     """Write the command that goes on from here, to be pasted as it is."""
-    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
+    left_out = ["--resume", *(["--overwrite"] if _talk[0].resumable in _STARTED_OVER else [])]
+    words = [word for word in sys.argv[1:] if word not in left_out]
     if _talk[0].resumable not in words:  # cannot be resumed, or a program's command line, not ours
         return ""
     return f" Go on with:\n{_program()} {shlex.join([*words, '--resume'])}"

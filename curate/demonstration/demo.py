@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
 
 import curate
-from curate import errors, metrics, reporting
+from curate import metrics, reporting
 from curate.config import CONFIG_NAME, DatasetConfig
+from curate.demonstration import demo_folder
 from curate.demonstration.truth_sheet import draw_truth_sheet
-from curate.demonstration.world import CLASS_NAMES, draw_world
-from curate.files.atomic import check_writable
+from curate.demonstration.world import CLASS_NAMES, WorldPaths, draw_world
 from curate.selection.cuts import expand_cells
+from curate.training.run_folder import RUNS_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,10 +33,6 @@ NUM_TEST: Final = 40
 NUM_AUDITED: Final = 16
 SIZE: Final = (96, 128)
 KEPT: Final = "60%"
-AUDIT_NAME: Final = "audit.csv"
-SHEET_NAME: Final = "sheet.png"
-REPORT_NAME: Final = "report.html"
-
 CURATE_TOML: Final = """\
 # The settings of 'curate demo'; the three product lines work in this folder, too.
 classes = {classes}
@@ -112,31 +110,44 @@ class DemoResult:
         }
 
 
-def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None) -> DemoResult:
+def demo(
+    out: Path,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: reporting.Reporter | None = None,
+) -> DemoResult:
     """Draw a world into `out`, fit, score, audit and export there, compare with the truth.
+
+    Parameters
+    ----------
+    resume : bool
+        Go on with an interrupted demo of the same seed.
+    overwrite : bool
+        Remove an earlier demo first.
 
     Raises
     ------
     UsageError
-        If `out` exists and is not empty.
+        If `out` is not empty, unless it is a demo that goes on or is replaced.
     """
     reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        msg = f"{out} exists and is not empty. Name a new folder with --out."
-        raise errors.UsageError(msg)
-    check_writable(out)
-    numbers = {"num_real": NUM_REAL, "num_synthetic": NUM_SYNTHETIC, "num_test": NUM_TEST}
-    reporter.start("draw", sum(numbers.values()))
-    world = draw_world(out, **numbers, size=SIZE, seed=seed, on_drawn=reporter.advance)
-    reporter.finish()
     classes = json.dumps(list(CLASS_NAMES))
     settings = CURATE_TOML.format(classes=classes, height=SIZE[0], width=SIZE[1], seed=seed)
-    (out / CONFIG_NAME).write_text(settings, encoding="utf-8")
+    demo_folder.prepare(out, settings, resume=resume, overwrite=overwrite)
+    world = _draw(out, seed, reporter)
     config = curate.load_config(out / CONFIG_NAME)
-    run = curate.fit(config, out=out / "runs" / "curated", reporter=reporter).run
+    train = partial(curate.fit, resume=True, reporter=reporter)  # what is not there yet, begins
+    run = train(config, out=out / RUNS_NAME / "curated").run
     scores = curate.score(
-        world.synthetic, out / "weights.h5", config=config, run=run, reporter=reporter
+        world.synthetic,
+        out / demo_folder.SCORES_NAME,
+        config=config,
+        run=run,
+        resume=True,
+        reporter=reporter,
     ).out
     found = curate.audit(
         config=config,
@@ -144,28 +155,33 @@ def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None
         real=(world.test,),
         images=NUM_AUDITED,
         seed=seed,
-        out=out / AUDIT_NAME,
+        out=out / demo_folder.AUDIT_NAME,
+        resume=True,
+        overwrite=True,
         reporter=reporter,
     )
-    subset = out / "subset"
-    curate.export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
+    subset = out / demo_folder.SUBSET_NAME
+    if not subset.exists():  # it is there whole or not at all
+        curate.export_subset(scores, out=subset, by="pixel", top=KEPT, reporter=reporter)
     plain = config.model_copy(update={"method": {}}).with_fit(method="uniform")
     kept = plain.model_copy(update={"synthetic": (DatasetConfig(path=subset),)})
     arms = {
-        "all synthetic": curate.fit(plain, out=out / "runs" / "everything", reporter=reporter).run,
+        "all synthetic": train(plain, out=out / RUNS_NAME / "everything").run,
         "weighted": run,
-        f"best {KEPT}": curate.fit(kept, out=out / "runs" / "subset", reporter=reporter).run,
+        f"best {KEPT}": train(kept, out=out / RUNS_NAME / "subset").run,
     }
     opened = curate.ScoreFile(scores)
     areas, corrupted = compare_with_truth(opened, world.truth)
-    draw_truth_sheet(opened, world.truth, out / SHEET_NAME)
-    page = curate.report([scores], out=out / REPORT_NAME, project=out, reporter=reporter).out
+    draw_truth_sheet(opened, world.truth, out / demo_folder.SHEET_NAME)
+    page = curate.report(
+        [scores], out=out / demo_folder.REPORT_NAME, project=out, overwrite=True, reporter=reporter
+    ).out
     return DemoResult(
         run=run,
         scores=scores,
         subset=subset,
         report=page,
-        sheet=out / SHEET_NAME,
+        sheet=out / demo_folder.SHEET_NAME,
         audit=areas,
         audit_on_real=found,
         miou={
@@ -174,6 +190,17 @@ def demo(out: Path, *, seed: int = 0, reporter: reporting.Reporter | None = None
         corrupted_share=round(corrupted, 4),
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def _draw(out: Path, seed: int, reporter: reporting.Reporter) -> WorldPaths:
+    """Draw the world, unless an earlier call has already begun to train on it."""
+    if (out / RUNS_NAME).exists():
+        return WorldPaths.inside(out)
+    numbers = {"num_real": NUM_REAL, "num_synthetic": NUM_SYNTHETIC, "num_test": NUM_TEST}
+    reporter.start("draw", sum(numbers.values()))
+    world = draw_world(out, **numbers, size=SIZE, seed=seed, on_drawn=reporter.advance)
+    reporter.finish()
+    return world
 
 
 def compare_with_truth(scores: curate.ScoreFile, truth: Path) -> tuple[dict[str, float], float]:

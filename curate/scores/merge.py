@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from curate import errors, records, reporting
 from curate.cluster import parts
 from curate.files import atomic, state
-from curate.scores import assembling, columns, guard, score_file, targets
+from curate.scores import assembling, columns, guard, score_file, tables_arrow, targets
 from curate.scores.provenance import PARTIAL, Header, Prefixes, join_headers, parse_provenance
 from curate.scores.sources import Merged, open_files
 
@@ -59,6 +60,7 @@ def merge(
     *,
     root: Path | str | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     partial: bool = False,
     reporter: reporting.Reporter | None = None,
 ) -> MergeResult:
@@ -76,6 +78,9 @@ def merge(
         Folder of curate.toml, where `out` is remembered as the newest score file.
     overwrite : bool
         Replace `out`.
+    resume : bool
+        Leave `out` as it is where an earlier call has put the same together, and finish what was
+        interrupted; anything else at `out` is replaced with `overwrite` only.
     partial : bool
         Put together what is there, though parts or images are missing; the provenance of `out`
         then says so, under ``partial``.
@@ -83,7 +88,7 @@ def merge(
     Raises
     ------
     UsageError
-        If there is nothing to merge, or `out` exists.
+        If there is nothing to merge, or `out` exists and is not to be replaced.
     StoreError
         If a file is unfit, they come from different settings, an image was scored in two, or
         something is missing and `partial` was not asked for.
@@ -91,7 +96,7 @@ def merge(
     reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
     paths, missing_parts = _find_parts(map(Path, scores), reporter, partial=partial)
-    target = _choose_target(paths, Path(out), overwrite=overwrite)
+    target = _choose_target(paths, Path(out), overwrite=overwrite, resume=resume)
     sources = _open_all(paths)
     header, prefixes = join_headers([s.header for s in sources], [s.path for s in sources])
     provenance = parse_provenance(header.provenance, where=str(sources[0].path))
@@ -109,7 +114,9 @@ def merge(
         raise errors.StoreError(msg)
     try:
         header = _describe(header, merged.means, missing, missing_parts)
-        assembling.assemble(assembling.Assembly(merged, provenance, header, schema), target)
+        is_made = resume and _is_made(target, header, merged.images, overwrite=overwrite)
+        if not is_made:
+            assembling.assemble(assembling.Assembly(merged, provenance, header, schema), target)
     finally:
         merged.close()
     state.note(Path(root or Path.cwd()), reporter, scores=[Path(out)])
@@ -163,20 +170,54 @@ def _describe(
     return header._replace(weight_means=means, provenance=plain | (lacks if is_partial else {}))
 
 
-def _choose_target(scores: Sequence[Path], out: Path, *, overwrite: bool) -> targets.Target:
+def _choose_target(
+    scores: Sequence[Path], out: Path, *, overwrite: bool, resume: bool
+) -> targets.Target:
     """Refuse an output that is in the way, or cannot be written, before any work is done."""
     target = targets.resolve_target(out.absolute())
     if target.path in {targets.resolve_target(path.absolute()).path for path in scores}:
         msg = f"--out {out} is one of the files to merge: name another one."
         raise errors.UsageError(msg)
-    if target.exists() and not overwrite:
+    if target.exists() and not (overwrite or resume):
         seen = target.found()[0]
-        msg = f"{seen} exists already: replace it with --overwrite, or name another --out."
+        msg = (
+            f"{seen} exists already: go on with --resume, replace it with --overwrite, or name "
+            "another --out."
+        )
         raise errors.UsageError(msg)
     guard.refuse_foreign(target)
     atomic.check_writable(target.path.parent)
     atomic.remove_stale(target.path)
     return target
+
+
+def _is_made(
+    target: targets.Target, header: Header, images: columns.Columns, *, overwrite: bool
+) -> bool:
+    """Tell whether an earlier call wrote all files; refuse those that say that they hold others."""
+    if not target.exists():
+        return False
+    made = header, tables_arrow.pair_token(images["id"], images["score"])
+    if any(_read_about(path, target.kind) != made for path in target.found()):
+        if overwrite:
+            return False
+        msg = (
+            f"{target.found()[0]} holds other scores than these files make: replace it with "
+            "--overwrite, or name another --out."
+        )
+        raise errors.UsageError(msg)
+    levels = header.provenance["levels"]
+    needed = [path for path in target.places if "region" in levels or path != target.regions_table]
+    return all(map(os.path.lexists, needed))
+
+
+def _read_about(path: Path, kind: targets.Kind) -> tuple[Header, str]:
+    """Read what a file says of itself, and the checksum of its ids and scores."""
+    if kind is not targets.Kind.SHARDS and path.suffix == ".parquet":
+        return tables_arrow.read_about(path)
+    with score_file.ScoreFile(path) as file:
+        ids, scores = file.image_column("id"), file.image_column("score")
+        return file.header, tables_arrow.pair_token(ids.to_pylist(), scores)
 
 
 def _open_all(paths: Sequence[Path | str]) -> list[score_file.ScoreFile]:

@@ -150,6 +150,12 @@ class TablePart:
             yield file
 
 
+def read_about(path: Path) -> tuple[provenance.Header, str]:
+    """Read what one table says of itself, and its checksum, which is that of its pair."""
+    texts = _read_metadata(path)
+    return provenance.read_header(texts, where=str(path)), texts.get(ATTR_PAIR, "")
+
+
 def to_table(columns: dict[str, h5_read.Values]) -> pa.Table:
     """Show columns as an Arrow table, without a copy of the numbers."""
     return pa.table(

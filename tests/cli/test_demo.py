@@ -60,6 +60,7 @@ def test_result_is_told_to_programs(run, calls):
 
 
 def test_folder_and_seed_are_passed_on(run, calls):
-    run("demo", "--out", "there", "--seed", "3")
+    run("demo", "--out", "there", "--seed", "3", "--overwrite")
     args, options = calls[0]
-    assert (args, options["seed"]) == ((Path("there"),), 3)
+    assert (args, options["seed"], options["overwrite"]) == ((Path("there"),), 3, True)
+    assert not options["resume"]

@@ -21,14 +21,16 @@ def here(tmp_path, monkeypatch):
 
 def test_files_are_passed_on_and_the_result_is_told(run, workflow, here):
     calls = workflow("scores.merge", "merge", DONE)
-    done = run("merge", "a.h5", "b.h5", "--out", "w.h5", "--overwrite", "--partial")
+    done = run("merge", "a.h5", "b.h5", "--out", "w.h5", "--overwrite", "--partial", "--resume")
     assert done.stdout.splitlines() == [
         "Scores: w.h5",
         "8 images of 2 parts, 1 failed, 30 regions in 2 s",
+        "Next: curate export-subset --top 30%",
     ]
     args, options = calls[0]
     assert args == ([Path("a.h5"), Path("b.h5")], Path("w.h5"))
-    assert (options["root"], options["overwrite"], options["partial"]) == (here, True, True)
+    assert options["root"] == here
+    assert (options["overwrite"], options["partial"], options["resume"]) == (True, True, True)
 
 
 def test_result_is_told_to_programs(run, workflow, here):

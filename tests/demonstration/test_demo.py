@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -48,6 +49,11 @@ def test_small_demo_runs_every_step(tmp_path, monkeypatch):
         assert picture.width > 4 * 200
     assert "held-out real images" in result.report.read_text()  # it knows of the audit
     assert told["audit_on_real"]["pixel"]["auroc"] == round(found.value("auroc", "pixel"), 4)
+    shutil.rmtree(result.subset)  # as if it had been interrupted here
+    shutil.rmtree(tmp_path / "demo/runs/subset")
+    again = demo(tmp_path / "demo", resume=True)
+    assert (again.miou, again.audit) == (result.miou, result.audit)
+    assert len(asked) == 2
 
 
 def test_a_folder_with_something_in_it_is_refused(tmp_path):

@@ -141,6 +141,38 @@ def test_existing_output_is_replaced_only_on_demand(parts, tmp_path):
         merge(paths, paths[0], overwrite=True)
 
 
+@pytest.mark.parametrize("suffix", KINDS.values(), ids=KINDS)
+def test_what_was_put_together_before_is_left_as_it_is(parts, tmp_path, suffix):
+    paths, whole = parts(suffix)
+    out = tmp_path / f"all{suffix}"
+    merge(paths, out)
+    stamps = {path: path.stat().st_ino for path in tmp_path.rglob("all*")}
+    assert merge(paths, out, resume=True).regions == 12
+    assert {path: path.stat().st_ino for path in tmp_path.rglob("all*")} == stamps
+    with pytest.raises(UsageError, match="holds other scores than these files make"):
+        merge(paths[:1], out, resume=True, partial=True)
+    with pytest.raises(UsageError, match="holds other scores"):
+        merge(paths[:1], whole, resume=True, partial=True)
+    assert {path: path.stat().st_ino for path in tmp_path.rglob("all*")} == stamps
+    assert merge(paths[:1], out, resume=True, partial=True, overwrite=True).images == 4
+    assert ScoreFile(out).num_images == 4
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".parquet"])
+@pytest.mark.parametrize("gone", ["", ".images.parquet", ".regions.parquet"])
+def test_interrupted_merge_is_finished(parts, tmp_path, suffix, gone):
+    paths, _ = parts(suffix)
+    merge(paths, out := tmp_path / f"all{suffix}")
+    if gone or suffix == ".h5":
+        (tmp_path / f"all{gone or suffix}").unlink()
+    with pytest.raises(UsageError, match="go on with --resume, replace it with --overwrite"):
+        merge(paths, out)
+    merge(paths, out, resume=True)
+    names = {"all.images.parquet", "all.regions.parquet"} | ({"all.h5"} - {f"all{suffix}x"})
+    found = {path.name for path in tmp_path.glob("all*")}
+    assert found == (names if suffix == ".h5" else names - {"all.h5"})
+
+
 def test_missing_part_is_named(tmp_path):
     with pytest.raises(StoreError, match=r"gone\.h5 does not exist"):
         merge([tmp_path / "gone.h5"], tmp_path / "all.h5")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
 from PIL import Image
@@ -25,8 +24,7 @@ _SOUND_SHARE: Final = 0.4
 """Share of the synthetic images in which nothing is corrupted."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorldPaths:
+class WorldPaths(NamedTuple):
     """Folders of a drawn world.
 
     Attributes
@@ -41,6 +39,11 @@ class WorldPaths:
     synthetic: Path
     test: Path
     truth: Path
+
+    @classmethod
+    def inside(cls, folder: Path) -> Self:
+        """Return where a world is that was drawn into a folder."""
+        return cls(*(folder / name for name in cls._fields))
 
 
 def draw_world(
@@ -64,7 +67,7 @@ def draw_world(
     on_drawn : callable, optional
         Told after each image how many there are.
     """
-    paths = WorldPaths(out / "real", out / "synthetic", out / "test", out / "truth")
+    paths = WorldPaths.inside(out)
     tiles = canvas.draw_tiles(stable_rng(seed, "tiles"))
     numbers = ((paths.real, num_real), (paths.synthetic, num_synthetic), (paths.test, num_test))
     images = [(folder, index) for folder, number in numbers for index in range(number)]
