@@ -34,12 +34,13 @@ def preparation_path(folder: Path, config: Config, task: Task) -> Path:
     `preparation_seed`, and those that differ in `OF_THE_TRAINING` alone. Whatever else is set, or
     is in the data, counts.
     """
-    settings = config.model_dump(mode="json", exclude={"score", "test", "arm"})
+    settings = config.model_dump(mode="json", exclude={"score", "test", "arm", "method"})
     for name in (*run_record.FREE_TO_CHANGE, *OF_THE_TRAINING):
         settings["fit"].pop(name)
     method = config.fit.method.partition(":")[0]
     kind = methods.find_method(method)
-    own = parse(kind.Settings, config.method, where="[method]")
+    own = parse(kind.Settings, config.method_settings, where=f"[method] of {method}")
+    settings["method"] = own.model_dump(mode="json")
     settings["fit"] |= {
         "method": method,
         "seed": config.fit.seed_before,

@@ -8,7 +8,9 @@ import torch
 from curate.errors import RunError
 from curate.files.checkpoint import load_state
 from curate.training import fit as fitting
+from curate.training import sharing
 from curate.training.fit import fit
+from curate.training.task import open_task
 from tests.tiny import STREAMS_METHOD, RecordingReporter, tiny_config
 
 METHOD = STREAMS_METHOD | {"reference_steps": 3, "epochs": 1, "corruptions": ["style"]}
@@ -85,6 +87,18 @@ def test_another_run_of_the_project_is_not_prepared_anew(config, tmp_path):
     fit(config.with_fit(steps=2), reporter=reporters[3])
     assert list(map(prepares, reporters[2:])) == [True, True]
     fit(config, out=first.run, overwrite=True)  # the file is none of the user's
+
+
+def test_a_table_of_the_method_is_as_good_as_settings_of_any(config, tmp_path):
+    task = open_task(config, num_folds=3, reporter=RecordingReporter())
+
+    def name(**method):
+        changed = config.model_copy(update={"method": method})
+        return sharing.preparation_path(tmp_path, changed, task)
+
+    assert name(streams=METHOD) == name(**METHOD) == name(streams=METHOD, given={"maps": ["w.h5"]})
+    assert name(streams=METHOD | {"epochs": 2}) == name(**(METHOD | {"epochs": 2}))
+    assert name(streams=METHOD | {"epochs": 2}) != name(streams=METHOD)
 
 
 @pytest.mark.slow
