@@ -6,15 +6,15 @@ import errno
 import math
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import h5py
 import numpy as np
 import pyarrow as pa
-from h5py import h5a, h5d, h5i, h5l, h5s, h5t, h5z
+from h5py import h5d, h5g, h5i
 
 from curate.errors import StoreError
-from curate.scores import arrow, checks, packing, provenance, schema
+from curate.scores import arrow, checks, h5_nodes, packing, provenance, schema
 from curate.scores.schema import IMAGES, REGIONS, TEXT, Attr, Column, Schema, map_dtype, map_size
 
 if TYPE_CHECKING:
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 Values = Any
 """A column: an array of numbers, (N,) or (N, C), or an Arrow array of strings."""
 
-Attribute = str | int | float | None
-
-_MAX_RATIO: Final = 1100
-"""Deflate never packs more than 1032 bytes into one; what claims more is made to fill memory."""
-
 _BLOCK_BYTES: Final = 1 << 26
-_MAX_CHUNK_BYTES: Final = 1 << 29
 
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, 524)
 """What disks without locks answer to flock; 524 is Linux's own ENOTSUPP."""
@@ -104,10 +98,10 @@ def open_h5(path: Path) -> h5py.File:
         return h5py.File(path, "r", locking=False)
 
 
-def read_format(path: Path) -> Attribute:
+def read_format(path: Path) -> h5_nodes.Attribute:
     """Return what format an HDF5 file says it is of; None if it does not say."""
     with reading(path), open_h5(path) as file:
-        return _read_attribute(file.id, Attr.FORMAT)
+        return h5_nodes.read_attribute(file.id, Attr.FORMAT)
 
 
 class H5Part:
@@ -122,6 +116,8 @@ class H5Part:
         self.stride = 0
         self._file: h5py.File | None = None
         self._pid = 0
+        self._nodes: dict[str, Any] = {}
+        self._columns: dict[tuple[str, str], h5d.DatasetID] = {}
         self._maps: dict[tuple[str, str], Maps | None] = {}
 
     def header(self) -> provenance.Header:
@@ -134,10 +130,11 @@ class H5Part:
         """
         with reading(self.path):
             root = self._open().id
-            found, version = _read_attribute(root, Attr.FORMAT), _read_attribute(root, Attr.VERSION)
+            about = (Attr.FORMAT, Attr.VERSION)
+            found, version = (h5_nodes.read_attribute(root, name) for name in about)
             check_format(found, version, where=self.path)
             names = (Attr.PROVENANCE, Attr.ROOT, Attr.MEANS)
-            texts = {name: _read_attribute(root, name) for name in names}
+            texts = {name: h5_nodes.read_attribute(root, name) for name in names}
         plain = {name: text for name, text in texts.items() if isinstance(text, str)}
         return provenance.read_header(plain, where=str(self.path))
 
@@ -154,7 +151,8 @@ class H5Part:
                 return 0
             nodes = {name: self._column(table, name) for name in columns}
             shapes = {name: node.shape for name, node in nodes.items()}
-            claimed = sum(node.size * node.dtype.itemsize for node in nodes.values())
+            sizes = (math.prod(node.shape or ()) * node.dtype.itemsize for node in nodes.values())
+            claimed = sum(sizes)
             size = h5i.get_file_id(self._open().id).get_filesize()
         checks.check_claim(claimed, size, where=self.path)
         return checks.count_rows(shapes, columns, where=str(self.path))
@@ -166,7 +164,9 @@ class H5Part:
             if table == REGIONS and REGIONS not in self._open():
                 return to_values([], column)
             node = self._column(table, name)
-            return _read_texts(node, rows) if column.dtype == TEXT else node[rows]
+            if column.dtype == TEXT:
+                return _read_texts(node, rows)
+            return h5_nodes.read_rows(node, rows)
 
     def maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
         """Find all maps of one kind and shape; None if the file has none.
@@ -187,7 +187,8 @@ class H5Part:
     def close(self) -> None:
         """Close the file; it opens again when needed."""
         if self._file is not None:
-            self._maps.clear()
+            for kept in (self._maps, self._nodes, self._columns):
+                kept.clear()
             self._file.close()
             self._file = None
 
@@ -206,10 +207,17 @@ class H5Part:
             self._file = open_h5(self.path)
         return self._file
 
-    def _column(self, table: str, name: str) -> h5py.Dataset:
+    def _column(self, table: str, name: str) -> h5d.DatasetID:
         """Find a column and check its type, without reading its values."""
+        self._open()  # of this process
+        if (table, name) not in self._columns:
+            self._columns[table, name] = self._check_column(table, name)
+        return self._columns[table, name]
+
+    def _check_column(self, table: str, name: str) -> h5d.DatasetID:
+        """Find a column, and check its type and how it is stored."""
         column = self.schema.columns(table)[name]
-        node = self._find(f"{table}/{name}", h5py.Dataset)
+        node = self._find(f"{table}/{name}", h5d.DatasetID)
         text = h5py.check_string_dtype(node.dtype)
         if column.dtype == TEXT:
             expected, is_right = "fixed-length UTF-8", text is not None and bool(text.length)
@@ -221,16 +229,18 @@ class H5Part:
                 "Score the data set again."
             )
             raise StoreError(msg)
-        self._check_storage(node.id, node.shape, f"{table}/{name}")
+        h5_nodes.check_storage(node, node.shape, f"{table}/{name}", self.path)
         return node
 
     def _find_maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
         """Open all maps of one kind and shape, and check how they are stored."""
         path = f"{group}/{map_size(shape)}"
-        if group not in self._open() or map_size(shape) not in self._find(group, h5py.Group):
+        if group not in self._open() or map_size(shape).encode() not in self._find(
+            group, h5g.GroupID
+        ):
             return None
-        node, dtype, problem = self._find(path, h5py.Dataset).id, map_dtype(group, shape), ""
-        stride, scale = (_read_attribute(node, name) for name in (Attr.STRIDE, Attr.SCALE))
+        node, dtype, problem = self._find(path, h5d.DatasetID), map_dtype(group, shape), ""
+        stride, scale = (h5_nodes.read_attribute(node, name) for name in (Attr.STRIDE, Attr.SCALE))
         if node.shape[1:] != shape or node.dtype != np.dtype(dtype):
             problem = f"is {node.dtype} of shape {node.shape}, not {dtype} of shape (n, h, w)"
         elif node.shape[0] > self._column(IMAGES, "id").shape[0]:
@@ -238,45 +248,23 @@ class H5Part:
         elif stride != self.stride:
             problem = f"has stride {stride}, but the provenance says {self.stride}"
         if problem:
-            self._refuse(path, problem)
-        compression = _find_compression(node, shape)
-        self._check_storage(node, node.shape if compression is None else shape, path)
+            h5_nodes.refuse(self.path, path, problem)
+        compression = h5_nodes.find_compression(node, shape)
+        stored = node.shape if compression is None else shape
+        h5_nodes.check_storage(node, stored, path, self.path)
         return Maps(self.path, node, dtype, compression, self.stride, scale)
 
-    def _find(self, path: str, kind: type[h5py.Group | h5py.Dataset]) -> Any:  # noqa: ANN401
-        """Walk to the node at `path` without ever leaving the file."""
-        node: Any = self._open()
-        for part in path.split("/"):
-            name = part.encode()
-            if not isinstance(node, h5py.Group) or not node.id.links.exists(name):
-                self._refuse(path, "is missing")
-            if node.id.links.get_info(name).type != h5l.TYPE_HARD:
-                self._refuse(path, "is a link, which is not followed")
-            node = node[part]
-        if not isinstance(node, kind):
-            self._refuse(path, f"is no {kind.__name__.lower()}")
-        return node
-
-    def _check_storage(self, node: h5d.DatasetID, shape: tuple[int, ...] | None, path: str) -> None:
-        """Refuse values that lie in other files, or are more than this file can hold."""
-        settings, problem, chunk = node.get_create_plist(), "", ()
-        if settings.get_layout() == h5d.CHUNKED:
-            chunk = settings.get_chunk()
-        is_simple = node.get_space().get_simple_extent_type() == h5s.SIMPLE
-        if math.prod(chunk) * node.dtype.itemsize > _MAX_CHUNK_BYTES:
-            problem = f"is in chunks of {chunk}, each of which is unpacked as a whole"
-        claimed = max(math.prod(shape or ()), math.prod(chunk)) * node.dtype.itemsize
-        if settings.get_layout() == h5d.VIRTUAL or settings.get_external_count():
-            problem = "points to another file, which is not read"
-        elif not is_simple or claimed > _MAX_RATIO * h5i.get_file_id(node).get_filesize():
-            problem = f"claims {claimed} bytes, which the file cannot hold"
-        if problem:
-            self._refuse(path, problem)
-
-    def _refuse(self, path: str, problem: str) -> NoReturn:
-        """Raise the error."""
-        msg = f"{self.path}: '{path}' {problem}. Score the data set again."
-        raise StoreError(msg)
+    def _find(self, path: str, kind: type[h5g.GroupID | h5d.DatasetID]) -> Any:  # noqa: ANN401
+        """Find a node, and keep it at hand while the file is open."""
+        file = self._open()
+        if path not in self._nodes:
+            parent, _, name = path.rpartition("/")
+            above = self._find(parent, h5g.GroupID) if parent else file.id
+            self._nodes[path] = h5_nodes.step(above, name, path, self.path)
+        if not isinstance(self._nodes[path], kind):
+            what = "group" if kind is h5g.GroupID else "dataset"
+            h5_nodes.refuse(self.path, path, f"is no {what}")
+        return self._nodes[path]
 
 
 class Maps(NamedTuple):
@@ -301,7 +289,7 @@ class Maps(NamedTuple):
     dtype: str
     compression: str | None
     stride: int
-    scale: Attribute
+    scale: h5_nodes.Attribute
 
     def packed(self, row: int) -> packing.PackedMap:
         """Read one map as it is stored.
@@ -341,47 +329,13 @@ def to_values(blocks: list[Values], column: Column) -> Values:
     return np.concatenate(blocks) if blocks else np.empty(0, column.dtype)
 
 
-def _find_compression(node: h5d.DatasetID, shape: tuple[int, int]) -> str | None:
-    """Recognise how `curate.scores.packing.pack` packs; None for any other way."""
-    settings = node.get_create_plist()
-    if settings.get_layout() != h5d.CHUNKED or settings.get_chunk() != (1, *shape):
-        return None
-    filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
-    shuffle = [h5z.FILTER_SHUFFLE] if node.dtype.itemsize > 1 else []
-    for name, how in packing.COMPRESSIONS.items():
-        if filters == [*shuffle, how.filter_id]:
-            return name
-    return None
-
-
-def _read_attribute(node: Any, name: str) -> Attribute:  # noqa: ANN401 (h5py has no types)
-    """Read a plain attribute; None if there is none, or it is of another type than ours.
-
-    Strings of variable length are not even looked at: the HDF5 library never comes back from
-    where they lie, if that is damaged.
-    """
-    if not h5a.exists(node, name.encode()):
-        return None
-    attribute = h5a.open(node, name.encode())
-    kind = attribute.get_type()
-    is_text = kind.get_class() == h5t.STRING
-    if attribute.shape != () or (is_text and kind.is_variable_str()):
-        return None
-    value = np.empty((), attribute.dtype)
-    if value.dtype.kind not in "Siuf":
-        return None
-    attribute.read(value)
-    plain: str | int | float = value.item().decode() if is_text else value.item()
-    return plain
-
-
-def _read_texts(node: h5py.Dataset, rows: slice) -> pa.LargeStringArray:
+def _read_texts(node: h5d.DatasetID, rows: slice) -> pa.LargeStringArray:
     """Read strings of fixed length, without the zeros at their ends."""
     width = node.dtype.itemsize
-    first, last, _ = rows.indices(len(node))
+    first, last, _ = rows.indices(node.shape[0])
     step, blocks = max(1, _BLOCK_BYTES // width), []
     for start in range(first, last, step):
-        values = node[start : min(start + step, last)].astype(f"S{width}")
+        values = h5_nodes.read_rows(node, slice(start, min(start + step, last))).astype(f"S{width}")
         lengths = np.char.str_len(values)
         is_used = np.arange(width) < lengths[:, None]
         content = values.view(np.uint8).reshape(-1, width)[is_used]
