@@ -19,7 +19,7 @@ from curate import errors, job, reporting, texts
 from curate.files import atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 SUFFIX: Final = ".parts"
 _NAME: Final = "part-{:04d}-of-{:04d}.h5"
@@ -165,8 +165,17 @@ _UNFINISHED: Final = "unfinished"
 DAMAGED: Final = "damaged: not what was written"
 
 
-def survey(folder: Path, reporter: reporting.Reporter | None = None) -> Survey:
+def survey(
+    folder: Path,
+    reporter: reporting.Reporter | None = None,
+    use: Callable[[Path], object] | None = None,
+) -> Survey:
     """Look at all parts in a folder: each is read as a whole and compared with its checksum.
+
+    Parameters
+    ----------
+    use : callable, optional
+        Is given each part that is whole, in their order, while the next ones are looked at.
 
     Raises
     ------
@@ -190,7 +199,10 @@ def survey(folder: Path, reporter: reporting.Reporter | None = None) -> Survey:
     reporter.start("check", count, unit="parts")
     with ThreadPoolExecutor(_HASHERS) as pool:
         for number, problem in enumerate(pool.map(_look_at, paths), start=1):
-            problems |= {number: problem} if problem else {}
+            if problem:
+                problems[number] = problem
+            elif use:
+                use(paths[number - 1])
             reporter.advance(number)
     reporter.finish()
     whole = tuple(path for number, path in enumerate(paths, 1) if number not in problems)

@@ -57,7 +57,7 @@ def from_arrow(values: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     return np.frombuffer(content or b"", values.type.to_pandas_dtype())[rows]
 
 
-def texts_to_arrow(texts: Sequence[str]) -> pa.LargeStringArray:
+def texts_to_arrow(texts: Sequence[str] | NDArray[np.object_]) -> pa.LargeStringArray:
     """Copy strings to an Arrow array.
 
     Examples

@@ -12,6 +12,7 @@ import numpy as np
 from curate.files.atomic import replacing, replacing_folder
 from curate.records import OK
 from curate.scores import columns, h5_write, sources, tables_arrow
+from curate.scores.arrow import texts_to_arrow, to_arrow
 from curate.scores.schema import IMAGES, REGIONS, Schema, image_map_size, map_scale, stream_column
 from curate.scores.targets import SHARD_BYTES, SHARD_NAME, Kind, Target
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    import h5py
     from numpy.typing import NDArray
 
     from curate.scores.provenance import Header, Provenance
@@ -79,34 +81,29 @@ def assemble(assembly: Assembly, target: Target) -> None:
             _write_part(assembly, rows, Target(partial / SHARD_NAME.format(number), Kind.H5))
 
 
-def write_h5(assembly: Assembly, rows: range, images: columns.Columns, path: Path) -> None:
-    """Write one HDF5 file with some of the images; those with a ``map_row`` have maps."""
+def write_h5(
+    assembly: Assembly,
+    rows: range,
+    images: columns.Columns,
+    path: Path,
+    table: tables_arrow.TableWriter | None = None,
+) -> None:
+    """Write one HDF5 file with some of the images; those with a ``map_row`` have maps.
+
+    Each source is read once: its regions, which `table` is given, too, then its maps.
+    """
     content, schema, levels = assembly.content, assembly.schema, assembly.provenance.levels
-    num_classes = len(assembly.class_names)
     with h5_write.creating_h5(path) as (file, sink):
         h5_write.write_header(file, assembly.header)
-        h5_write.write_table(
-            file,
-            IMAGES,
-            (
-                columns.take(images, slice(n, n + _BLOCK_ROWS))
-                for n in range(0, len(rows), _BLOCK_ROWS)
-            ),
-            schema.columns(IMAGES),
-            count=len(rows),
-            num_classes=num_classes,
-            widths={k: _width(v) for k, v in images.items() if v.dtype == object},
-        )
+        widths = {k: _width(v) for k, v in images.items() if v.dtype == object}
+        node = _create_table(assembly, file, IMAGES, len(rows), widths)
+        for first in range(0, len(rows), _BLOCK_ROWS):
+            node.write(columns.take(images, slice(first, first + _BLOCK_ROWS)))
+        regions = _Regions(assembly, rows, table)
         if "region" in levels:
-            h5_write.write_table(
-                file,
-                REGIONS,
-                _region_blocks(assembly, rows, h5_write.encode_texts),
-                schema.columns(REGIONS),
-                count=int(content.region_count[rows.start : rows.stop].sum()),
-                num_classes=num_classes,
-                widths={"id": _width(images["id"]), "class_name": _width(assembly.class_names)},
-            )
+            count = int(content.region_count[rows.start : rows.stop].sum())
+            widths = {"id": widths["id"], "class_name": _width(assembly.class_names)}
+            regions.also_to(_create_table(assembly, file, REGIONS, count, widths))
         counts = Counter(images["map_size"].tolist())
         writers = {
             group: h5_write.MapWriter(
@@ -118,10 +115,29 @@ def write_h5(assembly: Assembly, rows: range, images: columns.Columns, path: Pat
             )
             for group in schema.map_groups(levels)
         }
-        for row, map_row in zip(rows, images["map_row"].tolist(), strict=True):
-            sink.raise_error()
-            for group in groups_of(assembly, row) if map_row >= 0 else ():
-                writers[group].write(map_row, content.packed(group, row))
+        map_rows = images["map_row"].tolist()
+        for some, block in content.regions(rows):
+            regions.add(block)
+            for row in some:
+                sink.raise_error()
+                map_row = map_rows[row - rows.start]
+                for group in groups_of(assembly, row) if map_row >= 0 else ():
+                    writers[group].write(map_row, content.packed(group, row))
+        regions.flush()
+
+
+def _create_table(
+    assembly: Assembly, file: h5py.File, table: str, count: int, widths: dict[str, int]
+) -> h5_write.TableNode:
+    """Create a table in a new file."""
+    return h5_write.TableNode(
+        file,
+        table,
+        assembly.schema.columns(table),
+        count=count,
+        num_classes=len(assembly.class_names),
+        widths=widths,
+    )
 
 
 def number_maps(assembly: Assembly, rows: range, *, has_maps: bool) -> columns.Columns:
@@ -171,29 +187,73 @@ def _write_part(assembly: Assembly, rows: range, target: Target) -> None:
         "pair": tables_arrow.pair_token(images["id"], images["score"]),
     }
     with ExitStack() as stack:
-        if target.has_maps:
-            partial = stack.enter_context(replacing(target.path))
-            write_h5(assembly, rows, images, partial)
+        h5 = stack.enter_context(replacing(target.path)) if target.has_maps else None
         partial = stack.enter_context(replacing(target.images_table))
-        tables_arrow.write_parquet(partial, iter([images]), schema.columns(IMAGES), **about)
-        if "region" in assembly.provenance.levels:
-            partial = stack.enter_context(replacing(target.regions_table))
-            blocks = _region_blocks(assembly, rows)
-            tables_arrow.write_parquet(partial, blocks, schema.columns(REGIONS), **about)
+        with tables_arrow.TableWriter(partial, schema.columns(IMAGES), **about) as table:
+            table.write(images)
+        with ExitStack() as tables:
+            regions = None
+            if "region" in assembly.provenance.levels:
+                partial = stack.enter_context(replacing(target.regions_table))
+                regions = tables_arrow.TableWriter(partial, schema.columns(REGIONS), **about)
+                tables.enter_context(regions)
+            if h5 is not None:
+                write_h5(assembly, rows, images, h5, regions)
+            elif regions is not None:
+                _copy_regions(assembly, rows, regions)
     if "region" not in assembly.provenance.levels:
         target.regions_table.unlink(missing_ok=True)
 
 
-def _region_blocks(
-    assembly: Assembly, rows: range, change: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
-) -> Iterator[columns.Columns]:
-    """Yield the whole region table of some images; strings, changed once, are then repeated."""
-    ids = change(assembly.content.images["id"][rows.start : rows.stop])
-    names = change(np.array([*assembly.class_names, ""], object))  # no class last
-    for block in assembly.content.regions(rows):
-        class_index = np.minimum(block["class_id"], len(names) - 1)
-        repeated = {"id": ids[block["image"]], "class_name": names[class_index]}
-        yield columns.divide(block, assembly.header.weight_means) | repeated
+def _copy_regions(assembly: Assembly, rows: range, table: tables_arrow.TableWriter) -> None:
+    """Write the regions of some images to a table alone."""
+    regions = _Regions(assembly, rows, table)
+    for _, block in assembly.content.regions(rows):
+        regions.add(block)
+    regions.flush()
+
+
+class _Regions:
+    """Regions of some images, on their way to the files that keep them, many at a time."""
+
+    def __init__(
+        self, assembly: Assembly, rows: range, table: tables_arrow.TableWriter | None
+    ) -> None:
+        ids = assembly.content.images["id"][rows.start : rows.stop]
+        self._texts = {"id": ids, "class_name": np.array([*assembly.class_names, ""], object)}
+        self._means, self._columns = assembly.header.weight_means, assembly.schema.region_columns
+        self._pending: list[columns.Columns] = []
+        self._sinks: list[tuple[Callable[[Any], None], dict[str, Any]]] = []
+        if table is not None:
+            texts = {name: texts_to_arrow(each) for name, each in self._texts.items()}
+            self._sinks.append((table.write, texts))
+
+    def also_to(self, node: h5_write.TableNode) -> None:
+        """Write to a table of an HDF5 file, too."""
+        texts = {name: h5_write.encode_texts(each) for name, each in self._texts.items()}
+        self._sinks.append((node.write, texts))
+
+    def add(self, block: columns.Columns) -> None:
+        """Take some regions."""
+        self._pending.append(block)
+        if sum(map(columns.num_rows, self._pending)) >= _BLOCK_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was taken; strings, encoded once, are repeated."""
+        pending, self._pending = self._pending, []
+        if not pending or not self._sinks:
+            return
+        block = columns.divide(columns.concatenate(pending, self._columns), self._means)
+        last = len(self._texts["class_name"]) - 1  # no class
+        index = {"id": block["image"], "class_name": np.minimum(block["class_id"], last)}
+        for write, texts in self._sinks:
+            write(block | {name: _pick(texts[name], rows) for name, rows in index.items()})
+
+
+def _pick(values: Any, rows: NDArray[Any]) -> Any:  # noqa: ANN401
+    """Repeat strings, of NumPy's or Arrow's."""
+    return values[rows] if isinstance(values, np.ndarray) else values.take(to_arrow(rows))
 
 
 def _width(texts: Iterable[str]) -> int:

@@ -21,7 +21,7 @@ from curate.scores import columns, packing, provenance
 from curate.scores.schema import FORMAT, FORMAT_VERSION, TEXT, Attr, Column, map_dtype, map_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -63,38 +63,41 @@ def write_header(file: h5py.File, header: provenance.Header) -> None:
     file.attrs[Attr.VERSION] = FORMAT_VERSION
 
 
-def write_table(
-    file: h5py.File,
-    table: str,
-    blocks: Iterable[columns.Columns],
-    schema: Mapping[str, Column],
-    *,
-    count: int,
-    num_classes: int,
-    widths: Mapping[str, int],
-) -> None:
-    """Write a table of `count` rows, given block after block.
+class TableNode:
+    """A table of `count` rows in a new file, which are written block after block.
 
     Parameters
     ----------
     widths : dict of str to int
         Bytes of the longest value of each column of strings.
     """
-    group, nodes = file.create_group(table), {}
-    for name, column in schema.items():
-        shape = (count, num_classes) if column.per_class else (count,)
-        kind = np.dtype(column.dtype) if column.dtype != TEXT else None
-        kind = kind or h5py.string_dtype("utf-8", max(1, widths[name]))
-        nodes[name] = _create(group, name, kind, shape)
-    start = 0
-    for block in blocks:
-        end = start + len(next(iter(block.values())))
-        for name, node in nodes.items():
+
+    def __init__(
+        self,
+        file: h5py.File,
+        table: str,
+        schema: Mapping[str, Column],
+        *,
+        count: int,
+        num_classes: int,
+        widths: Mapping[str, int],
+    ) -> None:
+        group, self._nodes, self._start = file.create_group(table), {}, 0
+        for name, column in schema.items():
+            shape = (count, num_classes) if column.per_class else (count,)
+            kind = np.dtype(column.dtype) if column.dtype != TEXT else None
+            kind = kind or h5py.string_dtype("utf-8", max(1, widths[name]))
+            self._nodes[name] = _create(group, name, kind, shape)
+
+    def write(self, block: columns.Columns) -> None:
+        """Add some rows; strings may be of fixed length already."""
+        end = self._start + len(next(iter(block.values())))
+        for name, node in self._nodes.items():
             values = block[name]
-            if schema[name].dtype == TEXT:
+            if values.dtype.kind in "OS":
                 values = encode_texts(values).astype(node.dtype)
-            node[start:end] = values
-        start = end
+            node[self._start : end] = values
+        self._start = end
 
 
 def encode_texts(texts: NDArray[Any]) -> NDArray[np.bytes_]:
@@ -193,17 +196,17 @@ class Sink(io.RawIOBase):
 
     def write(self, data: ReadableBuffer) -> int:
         """Write all of `data`; never fails."""
-        content = bytes(data)
+        content = memoryview(data)
         if self.error is None:
             try:
                 self._write_all(content)
             except OSError as error:
                 self.error = error
         if self.error is not None:
-            self._lost.append((self._position, content))
-        self._position += len(content)
+            self._lost.append((self._position, bytes(content)))
+        self._position += content.nbytes
         self._size = max(self._size, self._position)
-        return len(content)
+        return content.nbytes
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read back what was written; zeros where nothing was."""
@@ -250,9 +253,9 @@ class Sink(io.RawIOBase):
 
     seekable = writable = readable
 
-    def _write_all(self, content: bytes) -> None:
+    def _write_all(self, view: memoryview) -> None:
         """Write at the position, however many calls it takes."""
-        view, position = memoryview(content), self._position
+        position = self._position
         while view:
             count = os.pwrite(self._handle, view, position)
             view, position = view[count:], position + count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ from curate import errors, records, reporting
 from curate.cluster import parts
 from curate.files import atomic, state
 from curate.scores import assembling, columns, guard, score_file, tables_arrow, targets
-from curate.scores.provenance import PARTIAL, Header, Prefixes, join_headers, parse_provenance
-from curate.scores.sources import Merged, open_files
+from curate.scores.provenance import PARTIAL, Header, join_headers, parse_provenance
+from curate.scores.sources import Loaded, Merged, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,14 +95,17 @@ def merge(
     """
     reporter = reporter or reporting.default_reporter()
     started = time.monotonic()
-    paths, missing_parts = _find_parts(map(Path, scores), reporter, partial=partial)
+    paths = [Path(path) for path in scores]
     target = _choose_target(paths, Path(out), overwrite=overwrite, resume=resume)
-    sources = _open_all(paths)
+    found = _Found()
+    missing_parts = _load_all(paths, found, reporter, partial=partial)
+    sources = found.sources
     header, prefixes = join_headers([s.header for s in sources], [s.path for s in sources])
     provenance = parse_provenance(header.provenance, where=str(sources[0].path))
-    _refuse_doubles(sources, prefixes)
+    loaded = [each.prefixed(own) for each, own in zip(found.loaded, prefixes, strict=True)]
+    _refuse_doubles(sources, loaded)
     schema, num_classes = sources[0].schema, len(provenance.classes.names)
-    merged = Merged(sources, schema, num_classes=num_classes, prefixes=prefixes)
+    merged = Merged(sources, schema, num_classes=num_classes, loaded=loaded)
     num_images = columns.num_rows(merged.images)
     missing = max(0, (provenance.dataset.images or num_images) - num_images)
     if missing and not partial:
@@ -128,7 +131,7 @@ def merge(
         )
     return MergeResult(
         out=Path(out),
-        parts=len(paths),
+        parts=found.count,
         images=num_images,
         scored=num_scored,
         failed=num_images - num_scored,
@@ -139,25 +142,47 @@ def merge(
     )
 
 
-def _find_parts(
-    given: Iterable[Path], reporter: reporting.Reporter, *, partial: bool
-) -> tuple[list[Path], tuple[int, ...]]:
-    """List the score files to put together, and what is missing in folders of parts."""
-    paths, missing = list[Path](), list[int]()
+@dataclass(slots=True)
+class _Found:
+    """The score files that are put together, and what is kept in memory of each of their files."""
+
+    count: int = 0
+    sources: list[score_file.ScoreFile] = field(default_factory=list)
+    loaded: list[Loaded] = field(default_factory=list)
+
+    def add(self, path: Path) -> None:
+        """Open all files of a score file, and load their image tables."""
+        files = targets.resolve_target(path.absolute()).files()
+        if not files:
+            msg = f"{path} does not exist or holds no scores. Name files that 'curate score' wrote."
+            raise errors.StoreError(msg)
+        self.count += 1
+        for file in files:
+            self.sources.append(score_file.ScoreFile(file.path))
+            self.loaded.append(load(self.sources[-1]))
+
+
+def _load_all(
+    given: Iterable[Path], found: _Found, reporter: reporting.Reporter, *, partial: bool
+) -> tuple[int, ...]:
+    """Load what is to be put together; return the numbers of parts that are missing or damaged.
+
+    Checksums of the parts of a folder are computed while those before them are loaded.
+    """
+    missing = list[int]()
     for path in given:
         if not parts.is_folder_of_parts(path):
-            paths.append(path)
+            found.add(path)
             continue
-        found = parts.survey(path, reporter)
-        paths += found.whole
-        missing += found.problems
-        if found.problems and not (partial and found.whole):
-            msg = f"{found.explain()}\nMake them and merge again, or add --partial."
+        seen = parts.survey(path, reporter, found.add)
+        missing += seen.problems
+        if seen.problems and not (partial and seen.whole):
+            msg = f"{seen.explain()}\nMake them and merge again, or add --partial."
             raise errors.StoreError(msg)
-    if not paths:
+    if not found.count:
         msg = "nothing to merge: name the score files of all parts, or their folder."
         raise errors.UsageError(msg)
-    return paths, tuple(missing)
+    return tuple(missing)
 
 
 def _describe(
@@ -175,7 +200,8 @@ def _choose_target(
 ) -> targets.Target:
     """Refuse an output that is in the way, or cannot be written, before any work is done."""
     target = targets.resolve_target(out.absolute())
-    if target.path in {targets.resolve_target(path.absolute()).path for path in scores}:
+    given = {targets.resolve_target(path.absolute()).path for path in scores}
+    if not given.isdisjoint({target.path, target.path.parent}):
         msg = f"--out {out} is one of the files to merge: name another one."
         raise errors.UsageError(msg)
     if target.exists() and not (overwrite or resume):
@@ -220,23 +246,11 @@ def _read_about(path: Path, kind: targets.Kind) -> tuple[Header, str]:
         return file.header, tables_arrow.pair_token(ids.to_pylist(), scores)
 
 
-def _open_all(paths: Sequence[Path | str]) -> list[score_file.ScoreFile]:
-    """Open all files of all score files."""
-    sources = []
-    for path in paths:
-        found = open_files(targets.resolve_target(Path(path).absolute()))
-        if not found:
-            msg = f"{path} does not exist or holds no scores. Name files that 'curate score' wrote."
-            raise errors.StoreError(msg)
-        sources += found
-    return sources
-
-
-def _refuse_doubles(sources: Sequence[score_file.ScoreFile], prefixes: Sequence[Prefixes]) -> None:
+def _refuse_doubles(sources: Sequence[score_file.ScoreFile], loaded: Sequence[Loaded]) -> None:
     """Refuse an image that was scored in two files: there is no telling which one counts."""
     scored_in: dict[str, Path] = {}
-    for source, prefix in zip(sources, prefixes, strict=True):
-        for image_id in (f"{prefix.ids}{name}" for name in source.scored_ids()):
+    for source, (images, _) in zip(sources, loaded, strict=True):
+        for image_id in images["id"][images["status"] == records.OK].tolist():
             if image_id in scored_in:
                 msg = (
                     f"image '{image_id}' was scored in {scored_in[image_id]} and in {source.path}. "
@@ -244,4 +258,3 @@ def _refuse_doubles(sources: Sequence[score_file.ScoreFile], prefixes: Sequence[
                 )
                 raise errors.StoreError(msg)
             scored_in[image_id] = source.path
-        source.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -42,8 +43,16 @@ class Content(Protocol):
     region_count: NDArray[np.int64]
     means: tuple[float, ...]
 
-    def regions(self, rows: range) -> Iterator[columns.Columns]:
-        """Yield the regions of some images, ``image`` counted from the first of them."""
+    def regions(self, rows: range) -> Iterator[tuple[range, columns.Columns]]:
+        """Yield the regions of some images, some images at a time.
+
+        Yields
+        ------
+        some : range
+            Images that follow each other; all of them together are `rows`.
+        regions : Columns
+            Theirs, ``image`` counted from the first of `rows`; empty without regions.
+        """
 
     def packed(self, group: str, row: int) -> packing.PackedMap:
         """Return a map of an image that was scored."""
@@ -54,6 +63,15 @@ class Loaded(NamedTuple):
 
     images: columns.Columns
     region_ends: NDArray[np.int64]
+
+    def prefixed(self, prefixes: Prefixes) -> Loaded:
+        """Put the name of a data set before ids and paths."""
+        if prefixes == Prefixes():
+            return self
+        images = self.images | {"id": prefixes.ids + self.images["id"]}
+        for name in ("image_path", "label_path"):
+            images[name] = np.where(images[name] == "", "", prefixes.paths + images[name])
+        return self._replace(images=images)
 
 
 class Merged:
@@ -66,6 +84,8 @@ class Merged:
     num_classes : int
     prefixes : sequence of Prefixes, optional
         Of each source.
+    loaded : sequence of Loaded, optional
+        What was loaded of each source already.
     """
 
     def __init__(
@@ -75,11 +95,13 @@ class Merged:
         *,
         num_classes: int,
         prefixes: Sequence[Prefixes] = (),
+        loaded: Sequence[Loaded] = (),
     ) -> None:
         self._sources, self._schema = sources, schema
         self._open: OrderedDict[int, ScoreFile] = OrderedDict()
-        own = prefixes or [Prefixes()] * len(sources)
-        loaded = [load(*pair) for pair in zip(sources, own, strict=True)]
+        loaded = loaded or [load(source) for source in sources]
+        if prefixes:
+            loaded = [each.prefixed(own) for each, own in zip(loaded, prefixes, strict=True)]
         lengths = [columns.num_rows(each.images) for each in loaded]
         images = columns.concatenate(
             [each.images for each in loaded], schema.columns(IMAGES), num_classes=num_classes
@@ -93,21 +115,15 @@ class Merged:
         self.region_count = np.concatenate(ends)[rows] - self._region_start
         self.means = columns.measure_means(self.images)
 
-    def regions(self, rows: range) -> Iterator[columns.Columns]:
-        """Yield the regions of some images as tables of a bounded size; images count from 0."""
-        kept, pending = self._schema.region_columns, list[columns.Columns]()
-        for first, last in self._spans(rows):
-            count = self.region_count[first : last + 1]
-            start = int(self._region_start[first])
-            source = self._use(int(self._source_of[first]))
-            block = load_regions(source, slice(start, start + int(count.sum())))
-            block["image"] = np.repeat(np.arange(first, last + 1) - rows.start, count)
-            pending.append(block)
-            if sum(map(columns.num_rows, pending)) >= _BLOCK_ROWS:
-                yield columns.concatenate(pending, kept)
-                pending = []
-        if pending:
-            yield columns.concatenate(pending, kept)
+    def regions(self, rows: range) -> Iterator[tuple[range, columns.Columns]]:
+        """Yield the regions of neighbouring images of one source, whose maps are at hand then."""
+        for some in self._spans(rows):
+            count = self.region_count[some.start : some.stop]
+            total, start = int(count.sum()), int(self._region_start[some.start])
+            source = self._use(int(self._source_of[some.start]))
+            block = load_regions(source, slice(start, start + total))
+            block["image"] = np.repeat(np.arange(some.start, some.stop) - rows.start, count)
+            yield some, block
 
     def packed(self, group: str, row: int) -> packing.PackedMap:
         """Read a map as it is stored."""
@@ -128,31 +144,29 @@ class Merged:
 
     def _use(self, number: int) -> ScoreFile:
         """Return a source; of all others, only the ones that were used last stay open."""
-        source = self._open.pop(number, None) or self._sources[number]
+        source = self._open.pop(number, self._sources[number])
         self._open[number] = source
         while len(self._open) > _MAX_OPEN_FILES:
             self._open.popitem(last=False)[1].close()
         return source
 
-    def _spans(self, rows: range) -> Iterator[tuple[int, int]]:
+    def _spans(self, rows: range) -> Iterator[range]:
         """Group neighbouring images whose regions stand one after the other in one source."""
-        with_regions = [row for row in rows if self.region_count[row]]
-        if not with_regions:
-            return
-        first = last = with_regions[0]
-        size = int(self.region_count[first])
-        for row in with_regions[1:]:
-            follows = (
-                row == last + 1
-                and self._source_of[row] == self._source_of[last]
-                and self._region_start[row] == self._region_start[last] + self.region_count[last]
-            )
-            size += int(self.region_count[row])
-            if not follows or size > _BLOCK_ROWS:
-                yield first, last
-                first, size = row, int(self.region_count[row])
-            last = row
-        yield first, last
+        count, start = (
+            values[rows.start : rows.stop] for values in (self.region_count, self._region_start)
+        )
+        source = self._source_of[rows.start : rows.stop]
+        follows = (source[1:] == source[:-1]) & (start[1:] == start[:-1] + count[:-1])
+        borders = [0, *(np.flatnonzero(~follows) + 1).tolist(), len(rows)]
+        for first, last in pairwise(borders):
+            before, size = first, 0
+            for row, more in enumerate(count[first:last].tolist(), start=first):
+                if row > before and size + more > _BLOCK_ROWS:
+                    yield rows[before:row]
+                    before, size = row, 0
+                size += more
+            if before < last:
+                yield rows[before:last]
 
 
 def open_files(target: targets.Target) -> list[ScoreFile]:
@@ -166,20 +180,20 @@ def open_closed(path: Path) -> ScoreFile:
         return file
 
 
-def load(source: ScoreFile, prefixes: Prefixes) -> Loaded:
+def load(source: ScoreFile) -> Loaded:
     """Load the image table of a source of one part, with all checks, and close the source."""
     found = {name: source.image_column(name) for name in source.schema.columns(IMAGES)}
     images = {
         name: np.array(values.to_pylist(), object) if isinstance(values, pa.Array) else values
         for name, values in found.items()
     }
-    images["id"] = prefixes.ids + images["id"]
-    for name in ("image_path", "label_path"):
-        images[name] = np.where(images[name] == "", "", prefixes.paths + images[name])
-    ends = np.searchsorted(source.region_column("image"), np.arange(source.num_images + 1))
     if source.tables.order is not None:
         msg = f"{source.path}: images are not sorted by id. Score the data set again."
         raise errors.StoreError(msg)
+    part, count = source.parts[0], source.num_images
+    image = part.read(REGIONS, "image")
+    checks.check_region_images(image, num_images=count, where=str(source.path))
+    ends = np.searchsorted(image, np.arange(count + 1))
     source.close()
     return Loaded(columns.round_weights(images, source.header.weight_means), ends.astype(np.int64))
 
@@ -187,6 +201,7 @@ def load(source: ScoreFile, prefixes: Prefixes) -> Loaded:
 def load_regions(source: ScoreFile, rows: slice) -> columns.Columns:
     """Load some rows of the region table of a source of one part, with all checks."""
     part, where = source.parts[0], str(source.path)
+    part.count(REGIONS)  # looks at all columns
     block = {name: part.read(REGIONS, name, rows) for name in source.schema.region_columns}
     for name, values in block.items():
         checks.check_region_column(name, values, where=where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -37,27 +37,38 @@ def pair_token(ids: Iterable[str], scores: NDArray[np.floating]) -> str:
     return digest.hexdigest()
 
 
-def write_parquet(
-    path: Path,
-    blocks: Iterable[dict[str, Any]],
-    schema: dict[str, Column],
-    *,
-    class_names: Sequence[str],
-    header: provenance.Header,
-    pair: str,
-) -> None:
-    """Write a table, given block after block of columns."""
-    texts = {Attr.FORMAT: FORMAT, Attr.VERSION: str(FORMAT_VERSION), ATTR_PAIR: pair}
-    fields = [_field(name, column, class_names) for name, column in schema.items()]
-    arrow_schema = pa.schema(fields, metadata=texts | header.to_texts())
-    with pq.ParquetWriter(path, arrow_schema) as writer:
-        for block in blocks:
-            arrays = [
-                _to_arrow(block[field.name], field.type, schema[field.name].none)
-                for field in fields
-            ]
-            table = pa.Table.from_arrays(arrays, schema=arrow_schema)
-            writer.write_table(table, row_group_size=_GROUP_ROWS)
+class TableWriter:
+    """A table that is written block after block of columns; a context."""
+
+    def __init__(
+        self,
+        path: Path,
+        schema: dict[str, Column],
+        *,
+        class_names: Sequence[str],
+        header: provenance.Header,
+        pair: str,
+    ) -> None:
+        texts = {Attr.FORMAT: FORMAT, Attr.VERSION: str(FORMAT_VERSION), ATTR_PAIR: pair}
+        fields = [_field(name, column, class_names) for name, column in schema.items()]
+        self._columns = schema
+        self._schema = pa.schema(fields, metadata=texts | header.to_texts())
+        self._writer = pq.ParquetWriter(path, self._schema)
+
+    def write(self, block: dict[str, Any]) -> None:
+        """Add some rows."""
+        arrays = [
+            _to_arrow(block[field.name], field.type, self._columns[field.name].none)
+            for field in self._schema
+        ]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        self._writer.write_table(table, row_group_size=_GROUP_ROWS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
 
 
 class TablePart:
@@ -199,8 +210,14 @@ def _to_arrow(values: Any, kind: pa.DataType, none: float | str | None) -> pa.Ar
         return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
     if isinstance(values, pa.Array):
         return values.cast(kind)
+    if values.dtype == object:
+        texts = arrow.texts_to_arrow(values)
+        if none is not None:
+            is_given = pc.not_equal(texts, arrow.text_scalar(str(none)))
+            texts = pc.if_else(is_given, texts, pa.nulls(len(texts), texts.type))
+        return texts.cast(kind)
     is_null = np.isnan(values) if values.dtype.kind == "f" else values == none
-    return pa.array(values, kind, mask=np.broadcast_to(is_null, values.shape))
+    return arrow.to_arrow(values, is_null=np.broadcast_to(is_null, values.shape))
 
 
 def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) -> h5_read.Values:

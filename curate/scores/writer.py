@@ -307,11 +307,11 @@ class Piece:
             if (found := _find_map(image, group, schema, provenance.stride)) is not None
         }
 
-    def regions(self, rows: range) -> Iterator[columns.Columns]:
+    def regions(self, rows: range) -> Iterator[tuple[range, columns.Columns]]:
         """Yield the regions of all images."""
         first, last = np.searchsorted(self._regions["image"], [rows.start, rows.stop])
         block = columns.take(self._regions, slice(first, last))
-        yield block | {"image": block["image"] - rows.start}
+        yield rows, block | {"image": block["image"] - rows.start}
 
     def packed(self, group: str, row: int) -> packing.PackedMap:
         """Return a map of an image."""

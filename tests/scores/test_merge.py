@@ -8,6 +8,7 @@ import pytest
 from curate.cluster import parts as part_files
 from curate.errors import StoreError, UsageError
 from curate.job import Shard
+from curate.scores import h5_read
 from curate.scores.merge import merge
 from curate.scores.score_file import ScoreFile
 from tests.scores.making import PROVENANCE, failed_image, scored_image, write_scores
@@ -194,6 +195,21 @@ def test_folder_of_parts_is_merged_as_a_whole(array, tmp_path):
     result = merge([array], tmp_path / "all.h5")
     assert (result.parts, result.images, result.missing, result.missing_parts) == (3, 6, 0, ())
     assert len(ScoreFile(tmp_path / "all.h5").images) == 6
+
+
+def test_each_part_is_opened_twice_however_many_there_are(array, tmp_path, monkeypatch):
+    opened = []
+    real = h5_read.open_h5
+    monkeypatch.setattr(h5_read, "open_h5", lambda path: opened.append(path.name) or real(path))
+    monkeypatch.setattr("curate.scores.sources._MAX_OPEN_FILES", 1)
+    merge([array], tmp_path / "w.h5", root=tmp_path)
+    assert [opened.count(f"part-000{number}-of-0003.h5") for number in (1, 2, 3)] == [2, 1, 2]
+
+
+def test_output_among_the_parts_is_refused(array, tmp_path):
+    with pytest.raises(UsageError, match="is one of the files to merge: name another one"):
+        merge([array], array / "part-0001-of-0003.h5", overwrite=True)
+    assert part_files.survey(array).problems == {}
 
 
 def test_folder_that_lacks_parts_is_merged_on_demand_only(array, tmp_path):

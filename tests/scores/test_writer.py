@@ -233,7 +233,9 @@ def test_regions_are_read_in_blocks_of_a_bounded_size(tmp_path, monkeypatch):
     merged = Merged([open_closed(out)], Schema(), num_classes=2)
     blocks = list(merged.regions(range(5)))
     merged.close()
-    assert [block["image"].tolist() for block in blocks] == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4]]
+    images = [block["image"].tolist() for _, block in blocks]
+    assert images == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4]]
+    assert [rows for rows, _ in blocks] == [range(2), range(2, 4), range(4, 5)]
 
 
 def test_work_folder_that_a_killed_process_was_removing_disappears(tmp_path):
