@@ -14,7 +14,8 @@ import pyarrow as pa
 from h5py import h5d, h5g, h5i
 
 from curate.errors import StoreError
-from curate.scores import arrow, checks, h5_nodes, packing, provenance, schema
+from curate.scores import arrow, checks, packing, provenance, schema
+from curate.scores.h5 import nodes
 from curate.scores.schema import IMAGES, REGIONS, TEXT, Attr, Column, Schema, map_dtype, map_size
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def open_h5(path: Path) -> h5py.File:
         return h5py.File(path, "r", locking=False)
 
 
-def read_format(path: Path) -> h5_nodes.Attribute:
+def read_format(path: Path) -> nodes.Attribute:
     """Return what format an HDF5 file says it is of; None if it does not say."""
     with reading(path), open_h5(path) as file:
-        return h5_nodes.read_attribute(file.id, Attr.FORMAT)
+        return nodes.read_attribute(file.id, Attr.FORMAT)
 
 
 class H5Part:
@@ -131,10 +132,10 @@ class H5Part:
         with reading(self.path):
             root = self._open().id
             about = (Attr.FORMAT, Attr.VERSION)
-            found, version = (h5_nodes.read_attribute(root, name) for name in about)
+            found, version = (nodes.read_attribute(root, name) for name in about)
             check_format(found, version, where=self.path)
             names = (Attr.PROVENANCE, Attr.ROOT, Attr.MEANS)
-            texts = {name: h5_nodes.read_attribute(root, name) for name in names}
+            texts = {name: nodes.read_attribute(root, name) for name in names}
         plain = {name: text for name, text in texts.items() if isinstance(text, str)}
         return provenance.read_header(plain, where=str(self.path))
 
@@ -149,9 +150,9 @@ class H5Part:
         with reading(self.path):
             if table == REGIONS and REGIONS not in self._open():
                 return 0
-            nodes = {name: self._column(table, name) for name in columns}
-            shapes = {name: node.shape for name, node in nodes.items()}
-            sizes = (math.prod(node.shape or ()) * node.dtype.itemsize for node in nodes.values())
+            found = {name: self._column(table, name) for name in columns}
+            shapes = {name: node.shape for name, node in found.items()}
+            sizes = (math.prod(node.shape or ()) * node.dtype.itemsize for node in found.values())
             claimed = sum(sizes)
             size = h5i.get_file_id(self._open().id).get_filesize()
         checks.check_claim(claimed, size, where=self.path)
@@ -166,7 +167,7 @@ class H5Part:
             node = self._column(table, name)
             if column.dtype == TEXT:
                 return _read_texts(node, rows)
-            return h5_nodes.read_rows(node, rows)
+            return nodes.read_rows(node, rows)
 
     def maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
         """Find all maps of one kind and shape; None if the file has none.
@@ -229,7 +230,7 @@ class H5Part:
                 "Score the data set again."
             )
             raise StoreError(msg)
-        h5_nodes.check_storage(node, node.shape, f"{table}/{name}", self.path)
+        nodes.check_storage(node, node.shape, f"{table}/{name}", self.path)
         return node
 
     def _find_maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
@@ -240,7 +241,7 @@ class H5Part:
         ):
             return None
         node, dtype, problem = self._find(path, h5d.DatasetID), map_dtype(group, shape), ""
-        stride, scale = (h5_nodes.read_attribute(node, name) for name in (Attr.STRIDE, Attr.SCALE))
+        stride, scale = (nodes.read_attribute(node, name) for name in (Attr.STRIDE, Attr.SCALE))
         if node.shape[1:] != shape or node.dtype != np.dtype(dtype):
             problem = f"is {node.dtype} of shape {node.shape}, not {dtype} of shape (n, h, w)"
         elif node.shape[0] > self._column(IMAGES, "id").shape[0]:
@@ -248,10 +249,10 @@ class H5Part:
         elif stride != self.stride:
             problem = f"has stride {stride}, but the provenance says {self.stride}"
         if problem:
-            h5_nodes.refuse(self.path, path, problem)
-        compression = h5_nodes.find_compression(node, shape)
+            nodes.refuse(self.path, path, problem)
+        compression = nodes.find_compression(node, shape)
         stored = node.shape if compression is None else shape
-        h5_nodes.check_storage(node, stored, path, self.path)
+        nodes.check_storage(node, stored, path, self.path)
         return Maps(self.path, node, dtype, compression, self.stride, scale)
 
     def _find(self, path: str, kind: type[h5g.GroupID | h5d.DatasetID]) -> Any:  # noqa: ANN401
@@ -260,10 +261,10 @@ class H5Part:
         if path not in self._nodes:
             parent, _, name = path.rpartition("/")
             above = self._find(parent, h5g.GroupID) if parent else file.id
-            self._nodes[path] = h5_nodes.step(above, name, path, self.path)
+            self._nodes[path] = nodes.step(above, name, path, self.path)
         if not isinstance(self._nodes[path], kind):
             what = "group" if kind is h5g.GroupID else "dataset"
-            h5_nodes.refuse(self.path, path, f"is no {what}")
+            nodes.refuse(self.path, path, f"is no {what}")
         return self._nodes[path]
 
 
@@ -289,7 +290,7 @@ class Maps(NamedTuple):
     dtype: str
     compression: str | None
     stride: int
-    scale: h5_nodes.Attribute
+    scale: nodes.Attribute
 
     def packed(self, row: int) -> packing.PackedMap:
         """Read one map as it is stored.
@@ -335,7 +336,7 @@ def _read_texts(node: h5d.DatasetID, rows: slice) -> pa.LargeStringArray:
     first, last, _ = rows.indices(node.shape[0])
     step, blocks = max(1, _BLOCK_BYTES // width), []
     for start in range(first, last, step):
-        values = h5_nodes.read_rows(node, slice(start, min(start + step, last))).astype(f"S{width}")
+        values = nodes.read_rows(node, slice(start, min(start + step, last))).astype(f"S{width}")
         lengths = np.char.str_len(values)
         is_used = np.arange(width) < lengths[:, None]
         content = values.view(np.uint8).reshape(-1, width)[is_used]

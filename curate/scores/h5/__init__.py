@@ -1,0 +1,1 @@
+"""What is asked of the HDF5 library itself, below h5py's objects."""
