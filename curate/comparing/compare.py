@@ -137,7 +137,7 @@ def compare(
             done = sum(folder.read(training.name) is not None for training in trainings)
             reporter.warn(
                 f"Interrupted; {done} of {len(trainings)} trainings are finished, and what others "
-                f"have done is saved. Go on with: the same command and --resume"
+                "have done is saved for --resume."
             )
             raise
         comparison = Comparison.of(outcomes, references)

@@ -172,7 +172,7 @@ def demo(
     }
     opened = curate.ScoreFile(scores)
     areas, corrupted = compare_with_truth(opened, world.truth)
-    draw_truth_sheet(opened, world.truth, out / demo_folder.SHEET_NAME)
+    draw_truth_sheet(scores, world.truth, out / demo_folder.SHEET_NAME)
     page = curate.report(
         [scores], out=out / demo_folder.REPORT_NAME, project=out, overwrite=True, reporter=reporter
     ).out

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curate import errors, reporting
-from curate.scores.provenance import refuse_other_runs
-from curate.scores.score_file import ScoreFile
 from curate.selection import choice as chosen
-from curate.selection import choose, control, subset_folder
+from curate.selection import choose, control, opening, subset_folder
 from curate.selection.settings import ExportSettings, check_source, keep_shards
 from curate.selection.source import SubsetSource, check_files, check_paths
 
@@ -209,24 +207,10 @@ def _open_sources(
     stack: ExitStack, scores: Sequence[Path], settings: ExportSettings, *, is_one_folder: bool
 ) -> list[SubsetSource]:
     """Open score files of one run, and see whether they have what is needed."""
-    files = [stack.enter_context(ScoreFile(Path(path))) for path in scores]
-    refuse_other_runs([file.provenance for file in files], scores, "Cut jointly")
-    if len(files) > 1 and settings.dataset:
-        msg = (
-            "--dataset says where one data set is, but there are several score files: leave it "
-            "out, or cut one file."
-        )
-        raise errors.UsageError(msg)
-    sources = [
-        SubsetSource(
-            file,
-            Path(os.path.realpath(settings.dataset or file.dataset_root)),
-            settings.rank_by or str(file.provenance.get("rank_by", "score")),
-            is_joined=len(files) > 1,
-        )
-        for file in files
-    ]
-    if is_one_folder and len(files) > 1:
+    sources = opening.open_sources(
+        stack, scores, dataset=settings.dataset, rank_by=settings.rank_by
+    )
+    if is_one_folder and len(sources) > 1:
         sources = [replace(source, prefix=f"{source.name}/") for source in sources]
         _refuse_same_names(sources)
     for source in sources:

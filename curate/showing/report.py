@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from curate import errors, reporting, texts
 from curate.files import atomic
-from curate.scores import score_file
 from curate.showing import contents, scored_sets
 
 if TYPE_CHECKING:
@@ -86,14 +85,13 @@ def report(
     started, target = time.monotonic(), Path(out)
     check_out(target, SUFFIXES, overwrite=overwrite)
     with ExitStack() as stack:
-        files = [stack.enter_context(score_file.ScoreFile(Path(path))) for path in scores]
-        sets = scored_sets.open_sets(files, Path(dataset) if dataset else None)
+        sets = scored_sets.open_sets(stack, scores, dataset)
         for own in sets.sources:
             reporter.note(f"Scores: {own.describe()}")
         if not sets.is_ok.any():
             msg = (
-                f"no image of {files[0].path} has a score: there is nothing to show. Its column "
-                "'message' says why."
+                f"no image of {sets.sources[0].scores.path} has a score: there is nothing to show. "
+                "Its column 'message' says why."
             )
             raise errors.DataError(msg)
         content = write_page(contents.gather(sets, Path(project), reporter)).encode()

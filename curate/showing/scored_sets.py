@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from curate import errors, records
-from curate.scores import provenance, schema, score_file
-from curate.selection import source
+from curate.scores import provenance, schema
+from curate.selection import opening, source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import ExitStack
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -169,37 +169,19 @@ class ScoredSets:
         return level in self.about.levels and all(each.scores.has_maps for each in self.sources)
 
 
-def open_sets(files: Sequence[score_file.ScoreFile], dataset: Path | None = None) -> ScoredSets:
-    """Put score files of one run together.
-
-    Parameters
-    ----------
-    dataset : Path, optional
-        Where the data set of the only file is now, if it was moved.
+def open_sets(
+    stack: ExitStack, scores: Sequence[Path | str], dataset: Path | str | None = None
+) -> ScoredSets:
+    """Open score files of one run, to be seen together until the end of a block.
 
     Raises
     ------
-    StoreError
-        If the files are not of one run, or a path in them leads out of its data set.
-    UsageError
-        If `dataset` is given for several files, or one file is named twice.
+    StoreError, UsageError
+        As `curate.selection.opening.open_sources`, or if a path leads out of its data set.
     """
-    paths = [file.path for file in files]
-    if dataset is not None and len(files) > 1:
-        msg = (
-            f"--dataset {dataset} says where one data set is, and there are {len(files)} score "
-            "files. Leave it out, or name one file."
-        )
-        raise errors.UsageError(msg)
-    if len(set(paths)) < len(paths):
-        msg = f"{Counter(paths).most_common(1)[0][0]} is named twice. Name each score file once."
-        raise errors.UsageError(msg)
-    provenance.refuse_other_runs([file.provenance for file in files], paths, "Show together")
-    found = []
-    for file in files:
-        root = Path(os.path.realpath(dataset or file.dataset_root))
-        found.append(source.SubsetSource(file, root))
-        source.check_paths(found[-1])
+    found = opening.open_sources(stack, scores, dataset=dataset)
+    for own in found:
+        source.check_paths(own)
     return ScoredSets(
         tuple(found), _tell_apart([own.name or own.scores.path.stem for own in found])
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from curate import errors, texts
+from curate import errors, reporting, texts
 from curate.files import atomic
-from curate.scores import score_file
 from curate.selection.cuts import expand_cells
 from curate.showing import grid_picture, inks, report, scored_sets, sheet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
@@ -35,40 +37,46 @@ class ShowResult:
 
 
 def show(
-    scores: Path | str,
+    scores: Path | str | Sequence[Path | str],
     image_id: str,
     *,
-    out: Path | str,
+    out: Path | str | None = None,
     dataset: Path | str | None = None,
     overwrite: bool = False,
+    reporter: reporting.Reporter | None = None,
 ) -> ShowResult:
     """Draw an image, its labels, its score and the stream that pulled it down side by side.
 
     Parameters
     ----------
-    scores : Path
-        Score file with maps.
+    scores : Path, or several
+        Score file with maps; several, of one run, are searched for the image.
     image_id : str
         As in its column ``id``.
-    out : Path
-        A new picture: ``.png``, ``.jpg`` or ``.webp``.
+    out : Path, optional
+        A new picture: ``.png``, ``.jpg`` or ``.webp``. By default the last part of the id, as PNG,
+        in the current folder.
     dataset : Path, optional
-        Where the data set is now, if it was moved.
+        Where the data set of the only score file is now, if it was moved.
 
     Raises
     ------
     UsageError
-        If there is no such image, or `out` exists and is not to be overwritten.
+        If there is no such image, several score files know one, or `out` exists and is not to be
+        overwritten.
     DataError
         If image or label cannot be read.
     StoreError
         If the image has no score or no map, or the disk does not let us write.
     """
-    target = Path(out)
-    report.check_out(target, SUFFIXES, overwrite=overwrite)
-    with score_file.ScoreFile(Path(scores)) as file:
-        sets = scored_sets.open_sets([file], Path(dataset) if dataset else None)
+    reporter = reporter or reporting.default_reporter()
+    named = [scores] if isinstance(scores, str | Path) else scores
+    with ExitStack() as stack:
+        sets = scored_sets.open_sets(stack, named, dataset)
         row = find_row(sets, image_id)
+        target = Path(out or f"{texts.printable(image_id.rpartition('/')[2])}.png")
+        report.check_out(target, SUFFIXES, overwrite=overwrite)
+        reporter.note(f"Scores: {sets.place(row)[0].describe()}")
         heads, panels = draw_panels(sets, row)
         label_map = sets.read_labels(row)
     shown = np.unique(label_map)
@@ -90,20 +98,26 @@ def find_row(sets: scored_sets.ScoredSets, image_id: str) -> int:
     Raises
     ------
     UsageError
-        If there is none; ids that are spelled alike are named.
+        If there is none, ids that are spelled alike being named, or more than one.
     StoreError
         If it has no score.
     """
     ids = sets.texts("id")
-    where = sets.sources[0].scores.path
-    if image_id not in ids:
+    rows = [row for row, each in enumerate(ids) if each == image_id]
+    files = [own.scores.path for own in sets.sources]
+    if not rows:
         alike = difflib.get_close_matches(image_id, ids, 3) or ids[:3]
+        know, whose = ("knows", "its") if len(files) == 1 else ("know", "their")
         msg = (
-            f"{where} knows no image '{image_id}'. Name one of its {len(ids):,} ids, such as "
-            f"{', '.join(alike)}."
+            f"{', '.join(map(str, files))} {know} no image '{image_id}'. Name one of {whose} "
+            f"{len(ids):,} ids, such as {', '.join(alike)}."
         )
         raise errors.UsageError(msg)
-    row = ids.index(image_id)
+    found = [sets.place(row)[0].scores.path for row in rows]
+    if len(found) > 1:
+        msg = f"'{image_id}' is in {' and in '.join(map(str, found))}: name one of them before it."
+        raise errors.UsageError(msg)
+    row, where = rows[0], found[0]
     if not sets.is_ok[row]:
         why = f"{sets.texts('status')[row]}: {texts.printable(sets.texts('message')[row])}"
         msg = f"'{image_id}' has no score in {where} ({why}). Mend it and score again."

@@ -4,7 +4,6 @@ import numpy as np
 from PIL import Image
 
 from curate.demonstration.truth_sheet import HEADS, PANEL_PX, draw_truth_sheet
-from curate.scores.score_file import ScoreFile
 from curate.showing import inks
 from curate.showing.grid_picture import GAP_PX
 from tests.showing.making import SIZE, write_set
@@ -17,7 +16,7 @@ def test_scores_stand_beside_the_truth_in_the_same_colours(tmp_path):
     left[:, :12] = right[:, 12:] = 255
     for name, truth in (("a", left), ("b", right)):
         Image.fromarray(truth).save(tmp_path / "truth" / f"{name}.png")
-    draw_truth_sheet(ScoreFile(scores), tmp_path / "truth", tmp_path / "sheet.png")
+    draw_truth_sheet(scores, tmp_path / "truth", tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     columns = [

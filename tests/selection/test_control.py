@@ -87,7 +87,9 @@ def test_a_control_of_several_sets_is_drawn_from_all(scores, larger, tmp_path):
 
 def test_scores_of_another_run_are_not_cut_together(scores, root, tmp_path):
     other = write_scores(tmp_path / "other.h5", root, run="elsewhere")
-    with pytest.raises(StoreError, match=r"these differ: run\..*Cut jointly only what was scored"):
+    with pytest.raises(
+        StoreError, match=r"these differ: run\..*Take together only what was scored"
+    ):
         export_jointly([scores, other], [tmp_path / "a", tmp_path / "b"], top="50%")
 
 

@@ -87,7 +87,7 @@ def test_sets_of_one_name_are_refused_and_so_are_other_runs(tmp_path, root, scor
 
 
 def test_folder_of_one_set_cannot_be_named_for_several(pair, out):
-    with pytest.raises(UsageError, match="there are several score files"):
+    with pytest.raises(UsageError, match="there are 2 score files"):
         export_subset(pair, out=out, top="50%", dataset="moved")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,6 @@ from PIL import Image
 from curate.data.idmaps import IdMap
 from curate.records import Pair
 from curate.scores.packing import pack
-from curate.scores.score_file import ScoreFile
 from curate.showing.scored_sets import open_sets
 from tests.scores.making import PROVENANCE, failed_image, scored_image, write_scores
 
@@ -72,4 +72,4 @@ def write_set(folder, name, scores, *, failed=(), seed=0, **provenance):
 
 
 def opened(*paths, **options):
-    return open_sets([ScoreFile(path) for path in paths], **options)
+    return open_sets(ExitStack(), paths, **options)

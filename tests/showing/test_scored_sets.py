@@ -71,5 +71,5 @@ def test_file_named_twice_is_refused(scores):
 
 def test_files_of_two_runs_are_refused(tmp_path, scores):
     other = write_set(tmp_path, "other", {"a": 0.5}, run="another")
-    with pytest.raises(StoreError, match=r"these differ: run\. Show together only"):
+    with pytest.raises(StoreError, match=r"these differ: run\. Take together only"):
         opened(scores, other)

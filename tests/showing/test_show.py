@@ -7,6 +7,7 @@ from PIL import Image
 from curate.errors import DataError, StoreError, UsageError
 from curate.showing import inks, show
 from tests.showing.making import write_set
+from tests.tiny import RecordingReporter
 
 
 def test_image_labels_score_and_stream_stand_side_by_side(scores, tmp_path):
@@ -44,6 +45,23 @@ def test_unknown_image_is_answered_by_what_is_spelled_alike(tmp_path):
         UsageError, match=r"knows no image 'image/001'.*its 2 ids, such as images/001"
     ):
         show.show(scores, "image/001", out=tmp_path / "a.png")
+
+
+def test_image_is_found_in_the_set_that_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = [write_set(tmp_path, "city", {"a": 0.1}), write_set(tmp_path, "town", {"x/b": 0.9})]
+    told = RecordingReporter()
+    assert str(show.show(paths, "x/b", reporter=told).out) == "b.png"
+    assert (tmp_path / "b.png").exists()
+    assert [note for note in told.notes if "town.h5" in note] == told.notes != []
+    with pytest.raises(UsageError, match=r"city.h5, .*town.h5 know no image 'c'. .* their 2 ids"):
+        show.show(paths, "c")
+
+
+def test_image_of_two_sets_is_asked_back(tmp_path):
+    paths = [write_set(tmp_path, name, {"a": 0.1}) for name in ("city", "town")]
+    with pytest.raises(UsageError, match=r"'a' is in .*city.h5 and in .*town.h5: name one of them"):
+        show.show(paths, "a", out=tmp_path / "a.png")
 
 
 def test_image_without_a_score_cannot_be_shown(scores, tmp_path):
