@@ -392,7 +392,7 @@ def _anchor(dataset: DatasetConfig, root: Path) -> DatasetConfig:
 
 def _join(root: Path, path: Path) -> Path:
     """Make a path of the file absolute; ``~`` is the home folder, as in a shell."""
-    return root / _expand(str(path))
+    return path if path.is_absolute() else root / _expand(str(path))
 
 
 def _expand(path: str) -> str:

@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from curate.remote import as_path
 
 
 class Strict(BaseModel):
@@ -70,8 +72,8 @@ class ReadingConfig(Strict):
 class DatasetConfig(ReadingConfig):
     """One ``[[real]]``, ``[[synthetic]]`` or ``[[test]]`` table."""
 
-    path: Path
-    """Folder; absolute once the file has been read."""
+    path: Annotated[Path, AfterValidator(as_path)]
+    """Folder, absolute once the file has been read, or URL."""
 
     name: str | None = Field(None, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")
     """What it is called in file names, and before ids where several sets are joined; by default
@@ -81,7 +83,8 @@ class DatasetConfig(ReadingConfig):
     @property
     def called(self) -> str:
         """Return its name, given or not."""
-        return self.name or Path(os.path.abspath(self.path)).name or "data"  # noqa: PTH100
+        path = Path(os.path.abspath(self.path))  # noqa: PTH100  (of a URL, the name is right)
+        return self.name or path.name or "data"
 
     def read_as(self, reading: ReadingConfig) -> "DatasetConfig":
         """Return a copy in which what `reading` sets replaces what is set here."""

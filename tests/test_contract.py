@@ -28,6 +28,7 @@ LINES = (
     ("data", "cluster"),
     ("files", "corruptions", "distributed", "config", "metrics", "weighting", "grid"),
     ("records", "dataset_config", "interrupts", "job", "reporting", "seeding", "texts"),
+    ("remote",),
     ("errors",),
 )
 """The house from the roof down: a file imports from lines below its own."""

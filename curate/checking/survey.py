@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from curate.checking import examination, facts, memory
+from curate.data.images import begin_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,9 +87,10 @@ def _examine_all(
     waiting: deque[tuple[int, Future[facts.Facts]]] = deque()
     try:
         for row in todo:
+            begin_reading(source.root, [pairs[row]])
             future = pool.submit(examination.examine, source, pairs[row], is_deep=is_deep)
             waiting.append((row, future))
-            if len(waiting) > 4 * count:
+            if len(waiting) > max(4 * count, _KEPT_AT_ONCE):
                 first, done = waiting.popleft()
                 yield first, done.result()
         for first, done in waiting:

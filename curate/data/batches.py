@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from curate import errors, job, records, seeding
 from curate.data import augmentation, drawn, pairs, sampling
+from curate.data.images import begin_reading
 from curate.data.workers import load_ahead
 
 if TYPE_CHECKING:
@@ -188,6 +189,10 @@ class _Reader(Dataset[Any]):
     ) -> list[_Sample]:
         """Read and change the first `count` images of a domain that can be read."""
         samples: list[_Sample] = []
+        for number, pair, _ in candidates[:count]:
+            source = self._sources[domain][number]
+            if source.key_of(pair) not in self._kept:
+                begin_reading(source.root, [pair])
         for number, pair, position in candidates:
             if len(samples) == count:
                 break

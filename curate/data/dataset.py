@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from curate import errors, records
+from curate import errors, records, remote
 from curate.data import idmap_files, legends, ranges, shards
 from curate.data.classes import resolve_classes
 from curate.data.layouts import detection, listing, patterns, splits, suggestions
@@ -247,6 +247,11 @@ def _no_labels_error(
 
 def _check_folder(path: Path) -> None:
     """Refuse what is no folder that can be read and has something in it."""
+    if isinstance(path, remote.RemotePath):
+        if not path.list_below():
+            msg = f"{path} holds nothing, or does not exist. Give the URL of a data set's folder."
+            raise errors.DataError(msg, code="no_images")
+        return
     if not os.path.isdir(path):  # noqa: PTH112  a name that is too long is no error here
         what = "is a file" if os.path.exists(path) else "does not exist"  # noqa: PTH110
         msg = f"{path} {what}. Give the folder of a data set."

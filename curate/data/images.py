@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -12,10 +13,12 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from curate import records, remote
 from curate.data import pictures, png, shards
 from curate.errors import DataError, LabelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -176,6 +179,19 @@ def scale(samples: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     return scaled
 
 
+def begin_reading(root: Path, pairs: Iterable[records.Pair]) -> None:
+    """Begin to read the files of some pairs where they are remote: `read_file` takes them then."""
+    if not isinstance(root, remote.RemotePath):
+        return
+    for pair in pairs:
+        if pair.status == records.OK:
+            paths: dict[FileKind, Path] = {
+                "image": root / pair.image_path, "label": root / pair.label_path
+            }  # fmt: skip
+            for kind, path in paths.items():
+                remote.begin_reading((kind, path), partial(_read_file, path, kind))
+
+
 def read_file(path: Path, kind: FileKind) -> bytearray:
     """Read a file into memory.
 
@@ -183,16 +199,20 @@ def read_file(path: Path, kind: FileKind) -> bytearray:
     ------
     DataError or LabelError
         With code ``missing_..``, ``unreadable_..`` or ``too_large``.
+    StoreError
+        If a store does not answer.
     """
+    begun = remote.take_reading((kind, path)) if isinstance(path, remote.RemotePath) else None
+    return _read_file(path, kind) if begun is None else begun.result()
+
+
+def _read_file(path: Path, kind: FileKind) -> bytearray:
+    """Read a file now."""
     try:
         if shards.is_inside(path.as_posix()) and (found := shards.find(path)):
             return _read_member(path, found, kind)
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise unreadable_file(path, kind, "it is no ordinary file")
-        if status.st_size > MAX_BYTES:
-            msg = f"{path} has {status.st_size:,} bytes, more than {MAX_BYTES:,}. Leave it out."
-            raise _error_class(kind)(msg, code="too_large")
+        if not isinstance(path, remote.RemotePath) or path.is_listed():
+            _check_file(path, kind)  # which takes one more request for what is not listed
         data = bytearray(path.read_bytes())
     except FileNotFoundError:
         msg = f"{path} does not exist, or is a link to nothing. Bring it back, or leave it out."
@@ -202,6 +222,16 @@ def read_file(path: Path, kind: FileKind) -> bytearray:
     if not data:
         raise unreadable_file(path, kind, "it is empty")
     return data
+
+
+def _check_file(path: Path, kind: FileKind) -> None:
+    """Refuse what is no ordinary file, or has too many bytes."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise unreadable_file(path, kind, "it is no ordinary file")
+    if status.st_size > MAX_BYTES:
+        msg = f"{path} has {status.st_size:,} bytes, more than {MAX_BYTES:,}. Leave it out."
+        raise _error_class(kind)(msg, code="too_large")
 
 
 def _read_member(path: Path, found: tuple[Path, str], kind: FileKind) -> bytearray:

@@ -51,10 +51,10 @@ def resolve_range(
     if not isinstance(asked, str):
         return asked
     chosen = _pick_evenly([pair for pair in pairs if pair.status == records.OK])
-    deep = [path for pair in chosen if _is_deep(path := root / pair.image_path)]
-    if not deep:
-        return None
+    paths = [root / pair.image_path for pair in chosen]
     with ThreadPoolExecutor(max_workers=4) as pool:
+        are_deep = pool.map(_is_deep, paths)
+        deep = [path for path, is_deep in zip(paths, are_deep, strict=True) if is_deep]
         found = [samples for samples in pool.map(_sample, deep) if samples is not None]
     if not found:
         return None

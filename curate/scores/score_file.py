@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from curate.errors import StoreError, UsageError
+from curate.remote import as_path
 from curate.scores import alignment, arrow, h5_read, maps, schema, tables_arrow, targets
 from curate.scores.provenance import parse_provenance, refuse_mixing, schema_of
 from curate.scores.tables import Part, Tables
@@ -92,7 +93,7 @@ class ScoreFile:
     @property
     def dataset_root(self) -> Path:
         """Return where the data set was when it was scored."""
-        return Path(self.header.dataset_root)
+        return as_path(self.header.dataset_root)
 
     @property
     def has_maps(self) -> bool:
@@ -320,7 +321,7 @@ class ScoreFile:
         row, about = self._maps.scored_row(image_id), self.provenance.get("id_map")
         size = tuple(int(self.image_column(name)[row]) for name in ("height", "width"))
         relative = self.image_column("label_path")[row].as_py()
-        folder = Path(root or self.dataset_root)
+        folder = as_path(root or self.dataset_root)
         found = maps.read_label_map(folder, relative, size, about, where=str(self.path))
         return alignment.align_labels(found, **how)
 

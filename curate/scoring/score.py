@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from curate import distributed, errors, job, records, reporting
+from curate import distributed, errors, job, records, remote, reporting
 from curate.cluster import parts, ray_pool
 from curate.files.state import note
 from curate.scores.targets import resolve_target
@@ -98,7 +98,7 @@ def score(
         On Ctrl-C, after what is finished was written.
     """
     reporter = reporter or reporting.default_reporter()
-    started = time.monotonic()
+    started, dataset = time.monotonic(), remote.as_path(dataset)
     part = job.parse_shard(shard)
     opening: dict[str, Any] = {
         "config": config,
@@ -111,7 +111,7 @@ def score(
     if ray is not None and not (resume and _is_finished(Path(out))):
         _refuse_other_ways(part)
         return on_ray.score_on_ray(
-            Path(dataset),
+            dataset,
             Path(out),
             ray,
             opening=opening,

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
-from curate import models, records
+from curate import models, records, remote
+from curate.data.images import begin_reading
 from curate.data.workers import load_ahead
 from curate.models.devices import Device, memory_errors
 from curate.scores.columns import ScoredImage
@@ -29,6 +30,7 @@ from curate.training.networks import Networks, gather_evidence, to_unit_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from curate.data.dataset import DataSource
     from curate.training import loaded_run
@@ -41,6 +43,9 @@ MAX_CPU_THREADS: Final = 16
 
 MAX_CPU_PX: Final = 2**20
 """Pixels of a batch on a CPU, at most: larger ones take gigabytes, and are no faster."""
+
+AHEAD_IMAGES: Final = 32
+"""About the images that are fetched from a store before they are due."""
 
 GPU_THREADS: Final = 4
 """Threads beside a GPU: while one waits for it, the others feed it and pool what it computed."""
@@ -101,6 +106,7 @@ class PreparedImages(torch.utils.data.Dataset[list["PreparedImage | ScoredImage"
 
     def __getitem__(self, pairs: Sequence[records.Pair]) -> list[PreparedImage | ScoredImage]:
         """Read some images; those with a problem are finished already."""
+        begin_reading(self.source.root, pairs)
         return [prepare(self.source, pair, self.plan) for pair in pairs]
 
 
@@ -150,6 +156,8 @@ class Scorer:
         """
         reader = PreparedImages(source, self.plan)
         groups = chunks(pairs, self.batch_size)
+        if not workers and isinstance(source.root, remote.RemotePath):
+            groups = _begin_ahead(source.root, groups)
         with computing_threads(self.device) as (pool, num_threads):
             if workers:
                 read = load_ahead(reader, groups, workers=workers)
@@ -245,6 +253,17 @@ def map_ahead(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _begin_ahead(root: Path, groups: Iterable[list[records.Pair]]) -> Iterator[list[records.Pair]]:
+    """Begin to read the files of some groups before those that are due."""
+    waiting: deque[list[records.Pair]] = deque()
+    for group in groups:
+        begin_reading(root, group)
+        waiting.append(group)
+        if len(waiting) > 1 + AHEAD_IMAGES // len(group):
+            yield waiting.popleft()
+    yield from waiting
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curate import distributed, errors, job, records
+from curate import distributed, errors, job, records, remote
 from curate.checking import judgement, leave_out
 from curate.cluster import parts
 from curate.data.workers import worker_errors
@@ -22,6 +21,7 @@ from curate.training import loaded_run, run_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from curate.config import Config, ScoreConfig
     from curate.data.dataset import DataSource
@@ -165,7 +165,7 @@ def open_work(
     """Open a run and a data set, and refuse what cannot be scored; see `score`."""
     _check_levels(levels)
     loaded = loaded_run.open_scoring_run(run, config, trust_run=trust_run)
-    source = loaded_run.open_known_dataset(Path(dataset), config, loaded, reading=reading)
+    source = loaded_run.open_known_dataset(remote.as_path(dataset), config, loaded, reading=reading)
     source = leave_out.apply_fix_list(source, fix_list or config.fit.fix_list)
     checks.check_ids(pair.id for pair in source.pairs)
     # what was listed, whatever becomes of it while it is looked at

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curate import errors
+from curate import errors, remote
 from curate.scores.provenance import refuse_other_runs
 from curate.scores.score_file import ScoreFile
 from curate.selection.source import SubsetSource
@@ -61,7 +60,7 @@ def open_sources(
     return [
         SubsetSource(
             file,
-            Path(os.path.realpath(dataset or file.dataset_root)),
+            remote.real_path(dataset or file.dataset_root),
             rank_by or str(file.provenance.get("rank_by", "score")),
             is_joined=len(files) > 1,
         )

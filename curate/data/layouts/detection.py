@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from curate.data import shards
 from curate.data.layouts import LAYOUTS, listing, suggestions
 from curate.errors import ConfigError, DataError, did_you_mean
+from curate.remote import scandir
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -178,7 +179,7 @@ def _choose_by_folders(found: Mapping[str, Match]) -> list[str]:
 def _read_some(folder: Path) -> list[os.DirEntry[str]]:
     """Return up to `MAX_FOLDER_FILES` entries of a folder."""
     try:
-        with os.scandir(folder) as entries:
+        with scandir(folder) as entries:
             return list(islice(entries, MAX_FOLDER_FILES))
     except OSError as error:
         msg = f"{folder} cannot be opened: {error.strerror}. Make it readable, or leave it out."

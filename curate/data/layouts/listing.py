@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import unicodedata
 from collections import Counter
@@ -10,11 +9,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from curate import errors, records
+from curate import errors, records, remote
 from curate.data import shards
 from curate.data.layouts import companions, patterns
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
@@ -144,7 +144,7 @@ def read_folder(folder: Path) -> list[os.DirEntry[str]]:
         With code ``unreadable_folder``.
     """
     try:
-        with os.scandir(folder) as entries:
+        with remote.scandir(folder) as entries:
             return list(entries)
     except OSError as error:
         msg = f"{folder} cannot be listed: {error.strerror}. Make it readable, or leave it out."
