@@ -9,9 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from curate import errors, job, records, seeding
-from curate.data import augmentation, drawn, pairs, sampling
-from curate.data.images import begin_reading
-from curate.data.workers import load_ahead
+from curate.data import augmentation, drawn, images, pairs, sampling, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -192,7 +190,7 @@ class _Reader(Dataset[Any]):
         for number, pair, _ in candidates[:count]:
             source = self._sources[domain][number]
             if source.key_of(pair) not in self._kept:
-                begin_reading(source.root, [pair])
+                images.begin_reading(source.root, [pair])
         for number, pair, position in candidates:
             if len(samples) == count:
                 break
@@ -271,10 +269,10 @@ class _Reader(Dataset[Any]):
 
 
 def _load(
-    reader: _Reader, plans: Iterator[sampling.StepPlan], workers: int, *, pin_memory: bool
+    reader: _Reader, plans: Iterator[sampling.StepPlan], num_workers: int, *, pin_memory: bool
 ) -> Generator[records.Batch]:
     """Read the planned batches in order, ahead of time if there are workers; they end with it."""
-    for fields in load_ahead(reader, plans, workers=workers, pin_memory=pin_memory):
+    for fields in workers.load_ahead(reader, plans, workers=num_workers, pin_memory=pin_memory):
         if isinstance(fields, errors.DataError):
             raise fields
         fields["keys"] = tuple(fields["keys"])
