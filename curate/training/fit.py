@@ -16,14 +16,7 @@ from curate.distributed import any_rank, by_first_rank, gather_objects, init_dis
 from curate.files import atomic, state
 from curate.interrupts import InterruptFlag, signals_held
 from curate.models import devices
-from curate.training import (
-    loaded_run,
-    preparation,
-    run_provenance,
-    run_record,
-    sharing,
-    summary,
-)
+from curate.training import loaded_run, preparation, run_provenance, run_record, sharing, summary
 from curate.training.networks import build_networks, check_method
 from curate.training.run_folder import RUNS_NAME, RunFolder
 from curate.training.task import Task, open_task
