@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Colour = tuple[int, int, int]
 
+BLACK: Final = (0, 0, 0)
 WHITE: Final = (255, 255, 255)
 """The colour that is ignored unless it is mapped, as 255 is among ids."""
 

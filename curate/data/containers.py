@@ -90,7 +90,8 @@ def _read(
 
     name = next((name for name in names if isinstance(file.get(name), h5py.Dataset)), None)
     if name is None:
-        what = f"it has no data set {' or '.join(map(repr, names))}, only {', '.join(file)}"
+        others = ", ".join(str(other) for other in file)  # h5py gives bytes that are no UTF-8
+        what = f"it has no data set {' or '.join(map(repr, names))}, only {others}"
         raise images.unreadable_file(path, kind, what)
     found: h5py.Dataset = file[name]
     num_axes = 2 + channels

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from curate import records
-from curate.data.colours import WHITE, Colour
+from curate.data.colours import BLACK, WHITE, Colour
 from curate.data.idmaps import IdMap
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def _read_definitions(text: str) -> Legend:
         for entry in definition.get("spec", ()):
             if "pixel_value" in entry:
                 found[_colour(entry["pixel_value"])] = str(entry["label_name"])
+    found.setdefault(BLACK, "")  # what objects without a label are drawn in
     return Legend({}, found)
 
 

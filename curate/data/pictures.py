@@ -6,6 +6,7 @@ bits in colour is read by tifffile, which comes with scikit-image.
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _ORIENTATION: Final = 0x0112
 _BITS_PER_SAMPLE: Final = 0x0102
+_MAX_CHANNELS: Final = 4
+_SILENT: Final = logging.NullHandler()
 _TIFF_STARTS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _KINDS: Final = {b"BM": BmpImageFile, b"RIFF": WebPImageFile}
 _BITS: Final = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
@@ -99,13 +102,22 @@ def decode(picture: Picture) -> NDArray[Any]:
     with _damage("its pixels are damaged or cut off"):
         if not isinstance(picture.content, Image.Image):
             samples = _in_channels_last(picture.content.pages[0].asarray())
-            return turn(samples, picture.orientation)
+            return _check_shape(turn(samples, picture.orientation), picture)
         picture.content.load()
         samples = np.asarray(picture.content)
     if samples.dtype == np.bool_:
         samples = samples.astype(np.uint8)
     is_turned = isinstance(picture.content, TiffImageFile)  # which Pillow does as it loads
-    return samples if is_turned else turn(samples, picture.orientation)
+    return _check_shape(samples if is_turned else turn(samples, picture.orientation), picture)
+
+
+def _check_shape(samples: NDArray[Any], picture: Picture) -> NDArray[Any]:
+    """Refuse samples that are no image of the size that the header says."""
+    if samples.ndim not in (2, 3) or samples.shape[:2] != (picture.height, picture.width):
+        shape = "x".join(map(str, samples.shape))
+        msg = f"it holds {shape} samples instead of {picture.height}x{picture.width} pixels"
+        raise ValueError(msg)
+    return samples
 
 
 def encode_like(picture: Picture, samples: NDArray[Any], suffix: str) -> bytes:
@@ -213,10 +225,14 @@ def _open_tiff(data: bytes | bytearray) -> Picture:
             return _from_pillow(image)
     import tifffile
 
+    logging.getLogger("tifffile").addHandler(_SILENT)  # what is wrong, we say ourselves
     page: Any = tifffile.TiffFile(BytesIO(data)).pages[0]
     tag = page.tags.get("Orientation")
     orientation = int(tag.value) if tag is not None and 1 <= int(tag.value) <= 8 else 1
     height, width = int(page.imagelength), int(page.imagewidth)
+    if int(page.samplesperpixel) > _MAX_CHANNELS or int(page.imagedepth) > 1:
+        msg = f"{page.imagedepth} layers of {page.samplesperpixel} channels"
+        raise ValueError(msg)
     return Picture(
         height=width if orientation >= 5 else height,
         width=height if orientation >= 5 else width,

@@ -54,6 +54,7 @@ def test_names_of_the_file_become_classes(tmp_path, name):
         assert {0, 255} <= id_map.ignored
     else:
         assert id_map.colours == {(128, 64, 128): 1, (0, 0, 142): 2}
+        assert (0, 0, 0) in id_map.ignored_colours
 
 
 def test_palette_of_cvat_is_read_by_its_colours_whatever_the_order(tmp_path):

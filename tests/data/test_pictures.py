@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import numpy as np
 import pytest
@@ -108,6 +109,32 @@ def test_damaged_files_are_reported(tmp_path, kind):
         with pytest.raises(DataError) as caught:
             images.decode_image(images.open_image(images.read_file(path, "image"), path), path)
         assert caught.value.code in ("unreadable_image", "too_small")
+
+
+@pytest.mark.parametrize("bits", [0, 770])
+def test_tiff_whose_samples_are_no_image_is_refused_in_silence(bits, capfd, monkeypatch):
+    data = bytearray(saved(RAMP, "TIFF"))
+    at = data.find(b"\x02\x01\x03\0") + 8  # tag 258, how many bits a sample has
+    data[at : at + 2] = bits.to_bytes(2, "little")
+    data[data.find(b"\x11\x01") :][:2] = b"\x99\x99"  # tag 273, where they are
+    monkeypatch.setattr(logging.getLogger("tifffile"), "propagate", False)
+    with pytest.raises(ValueError, match="it holds 0 samples instead of 8x9 pixels"):
+        read(bytes(data))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "seen"),
+    [
+        ((8, 9, 7), {"photometric": "minisblack", "planarconfig": "contig"}, "1 layers of 7"),
+        ((5, 8, 9, 3), {"photometric": "rgb", "volumetric": True}, "5 layers of 3"),
+    ],
+)
+def test_tiff_of_many_layers_or_channels_is_refused_unread(shape, options, seen):
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros(shape, np.uint16), **options)
+    with pytest.raises(ValueError, match=f"{seen} channels"):
+        pictures.open_picture(file.getvalue())
 
 
 def test_header_of_a_giant_webp_is_refused(tmp_path):

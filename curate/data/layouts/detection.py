@@ -47,6 +47,18 @@ class Match(NamedTuple):
     has_folders: bool = False
 
 
+class Folders(dict[str, bool]):
+    """Whether folders below a data set are there, each looked up once."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+
+    def __missing__(self, folder: str) -> bool:
+        self[folder] = found = (self.root / folder).is_dir()
+        return found
+
+
 def get_layout(name: str) -> Layout:
     """Look up a layout.
 
@@ -77,8 +89,9 @@ def detect_layout(root: Path) -> str:
         (``ambiguous_layout``), or a folder cannot be read (``unreadable_folder``).
     """
     sample = take_sample(root)
-    found = {name: match(root, layout, sample) for name, layout in LAYOUTS.items()}
-    fitting = _choose(root, found) or _choose_by_folders(found)
+    folders = Folders(root)
+    found = {name: match(layout, sample, folders) for name, layout in LAYOUTS.items()}
+    fitting = _choose(found, folders) or _choose_by_folders(found)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -103,10 +116,10 @@ def take_sample(root: Path) -> list[str]:
     return sorted(islice(found, MAX_FILES))
 
 
-def match(root: Path, layout: Layout, sample: list[str]) -> Match:
+def match(layout: Layout, sample: list[str], folders: Folders) -> Match:
     """Find out how a layout fits the files of a sample."""
     image, labels = layout.image_pattern, layout.label_patterns
-    if not (root / image.folder).is_dir():
+    if not folders[image.folder]:
         return Match()
     fitting = []
     for path in sample:
@@ -121,14 +134,14 @@ def match(root: Path, layout: Layout, sample: list[str]) -> Match:
         if may_be_image and image.match(stem) is not None:
             fitting.append(path)
     step = max(1, len(fitting) // _MAX_TRIED)
-    paired = (path for path in fitting[::step] if _has_pair(root, layout, path))
+    paired = (path for path in fitting[::step] if _has_pair(layout, path, folders))
     has_folders = image.folder != "" and any(
-        label.folder != "" and (root / label.folder).is_dir() for label in labels
+        label.folder != "" and folders[label.folder] for label in labels
     )
     return Match(len(fitting), tuple(islice(paired, _NUM_PAIRED)), has_folders)
 
 
-def _has_pair(root: Path, layout: Layout, path: str) -> bool:
+def _has_pair(layout: Layout, path: str, folders: Folders) -> bool:
     """Tell whether an image has a label, and both are what the layout requires."""
     names, stem = layout.image_pattern.names, path.rpartition(".")[0]
     values = layout.image_pattern.match(stem)
@@ -141,31 +154,36 @@ def _has_pair(root: Path, layout: Layout, path: str) -> bool:
         tries.append((values[0].rpartition("/")[2],))
     for label in layout.label_patterns:
         for stem in (label.fill(names, value) for value in tries):
+            if not layout.is_sharded and not folders[stem.rpartition("/")[0]]:
+                continue
             for suffix in label.own_suffixes:
                 files = (f"{stem}.{suffix}", f"{stem}.{suffix.upper()}")
                 if any(
-                    shards.size_of(root / f) >= 0 and layout.admits(root, path, f) for f in files
+                    shards.size_of(folders.root / f) >= 0 and layout.admits(folders.root, path, f)
+                    for f in files
                 ):
                     return True
     return False
 
 
-def _choose(root: Path, found: Mapping[str, Match]) -> list[str]:
+def _choose(found: Mapping[str, Match], folders: Folders) -> list[str]:
     """Choose the layouts that fit best: one, or several that have other images each."""
     fitting = [name for name, how in found.items() if how.paired]
     fitting = [name for name in fitting if LAYOUTS[name].is_specific] or fitting
     ordered = sorted(fitting, key=lambda name: -LAYOUTS[name].weight)
     best: list[str] = []
     for name in ordered:
-        if not any(_share(root, found, name, other) for other in best):
+        if not any(_share(found, name, other, folders) for other in best):
             best.append(name)
     return best
 
 
-def _share(root: Path, found: Mapping[str, Match], one: str, other: str) -> bool:
+def _share(found: Mapping[str, Match], one: str, other: str, folders: Folders) -> bool:
     """Tell whether two layouts pair any image in common."""
-    return any(_has_pair(root, LAYOUTS[one], path) for path in found[other].paired) or any(
-        _has_pair(root, LAYOUTS[other], path) for path in found[one].paired
+    return any(
+        _has_pair(LAYOUTS[first], path, folders)
+        for first, second in ((one, other), (other, one))
+        for path in found[second].paired
     )
 
 
@@ -191,7 +209,8 @@ def _hint(root: Path) -> str:
     try:
         for folder in sorted(path for path in root.iterdir() if path.is_dir())[:_MAX_HINTS]:
             sample = take_sample(folder)
-            if any(match(folder, layout, sample).paired for layout in LAYOUTS.values()):
+            inside = Folders(folder)
+            if any(match(layout, sample, inside).paired for layout in LAYOUTS.values()):
                 return f"Did you mean {folder}? That one has a known layout. "
     except (OSError, DataError):  # a hint is not worth an error of its own
         return ""

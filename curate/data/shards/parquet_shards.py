@@ -40,7 +40,7 @@ class ParquetShard:
             groups = range(about.num_row_groups)
             self._ends = np.cumsum([0, *(about.row_group(i).num_rows for i in groups)])
             self._columns = [f.name for f in self._file.schema_arrow if _is_image(f)]
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(path, f"it is no sound Parquet file ({error})") from error
 
     def names(self) -> list[str]:

@@ -41,8 +41,11 @@ def test_tables_without_images_have_no_members(tmp_path):
     assert list(ParquetShard(tmp_path / "a.parquet").names()) == []
 
 
-def test_damaged_tables_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-9], lambda data: data.replace(b"caption", b"\xffaption")]
+)
+def test_damaged_tables_are_refused(tmp_path, damage):
     path = write_parquet(tmp_path / "a.parquet", ROWS)
-    path.write_bytes(path.read_bytes()[:-9])
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match="it is no sound Parquet file"):
         ParquetShard(path)
