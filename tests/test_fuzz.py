@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import pickle
@@ -9,6 +11,7 @@ import random
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import traceback
@@ -19,14 +22,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from typer.main import get_command
 
+from curate.checking.memory import Memory
 from curate.cli.app import app
+from curate.config import load_config
 from curate.texts import parse_json, parse_toml
 from curate.training.fit import fit
-from tests.tiny import SEGMENTER, tiny_config
+from tests.data import making
+from tests.data.layouts.drawing import draw
+from tests.data.shards.making import IMAGE, LABEL, write_mds, write_parquet, write_tar
+from tests.tiny import SEGMENTER, RecordingReporter, tiny_config
 
 NUM_QUICK, NUM_MANY = 500, 50_000
-BATCH = 25
+BATCH = 100
 LIMIT_S, LIMIT_BYTES = 10, 3 << 30
 EXIT_CODES = {0, 1, 2}
 
@@ -39,6 +48,7 @@ method = "hierarchical"
 segmenter = "{SEGMENTER}"
 size = [32, 48]
 steps = 1
+checkpoint_every = 2
 batch_size = 4
 [method]
 inputs = ["image"]
@@ -57,6 +67,17 @@ INSTEAD = [
     b"~",
 ]
 
+LEAVE = '[[leave_out]]\nfile = "images/000.png"\ncode = "blank_image"\n'
+UNFINISHED = ["run.json", "config.json", "provenance.json", "splits.parquet", "metrics.parquet"]
+OTHER = ["0.tif", "1.bmp", "2.webp", "3.png", "4.jpg"]
+LEGENDS = {
+    "labelmap.txt": "# label:color_rgb:parts:actions\nground:3,3,3::\nthing:128,64,128::\n",
+    "dataset_meta.json": '{"label_map": {"3": "ground"}, "segmentation_colors": [[1, 2, 3]]}',
+    "dataset.json": '{"labels": {"ground": 3, "thing": [1, 2]}}',
+    "annotation_definitions.json": '{"annotationDefinitions": [{"spec": [{"label_name": "ground",'
+    ' "pixel_value": [3, 3, 3, 255]}]}]}',
+}
+
 COMMANDS = {
     "toml": (["curate.toml"], ["check"], ["score", "synthetic", "--out", "o.h5"]),
     "id map": (["ids.toml"], ["check", "real", "--id-map", "ids.toml"]),
@@ -65,7 +86,8 @@ COMMANDS = {
     "label": (["synthetic/labels/000.png"], ["score", "synthetic", "--out", "o.h5"]),
     "scores": (["w.h5"], ["merge", "w.h5", "--out", "o.h5"],
                ["export-subset", "--scores", "w.h5", "--by", "pixel", "--top", "30%"],
-               ["score", "synthetic", "--out", "w.h5", "--resume"]),
+               ["score", "synthetic", "--out", "w.h5", "--resume"],
+               ["show", "w.h5", "images/000", "--out", "o.png"], ["report", "w.h5"]),
     "tables": (["w.images.parquet", "w.regions.parquet"],
                ["merge", "w.parquet", "--out", "o.parquet"],
                ["export-subset", "--scores", "w.parquet", "--top", "30%"]),
@@ -73,19 +95,38 @@ COMMANDS = {
             ["score", "synthetic", "--out", "o.h5"]),
     "weights": (["runs/a/segmenter.safetensors", "runs/a/method.safetensors"],
                 ["score", "synthetic", "--out", "o.h5"]),
+    "checkpoint": (["runs/b/checkpoint.safetensors"],
+                   ["fit", "--out", "runs/b", "--steps", "4", "--resume"]),
+    "unfinished run": ([f"runs/b/{n}" for n in UNFINISHED],
+                       ["fit", "--out", "runs/b", "--steps", "4", "--resume"]),
+    "splits": (["runs/a/splits.parquet"], ["audit", "--images", "1", "--corruptions", "blur"]),
     "state": ([".curate.json"], ["export-subset", "--top", "30%"]),
+    "seen before": (["seen.jsonl"], ["check", "synthetic"]),
+    "fix list": (["leave.toml"],
+                 ["score", "synthetic", "--fix-list", "leave.toml", "--out", "o.h5"]),
+    "other images": ([f"other/images/{n}" for n in OTHER], ["check", "other"]),
+    "wide labels": (["synthia/GT/LABELS/0000007.png"], ["check", "synthia"]),
+    "container": (["blenderproc/scene_1/0.hdf5"], ["check", "blenderproc"]),
+    "shards": (["tars/0.tar"], ["check", "tars"]),
+    "parquet shards": (["tables/0.parquet"], ["check", "tables"]),
+    "mds shards": (["mds/shard.00000.mds", "mds/index.json"], ["check", "mds"]),
+    "legends": ([f"legends/{n}" for n in LEGENDS], ["check", "legends"],
+                ["init", "new", "--real", "legends", "--synthetic", "synthetic"]),
     "options": ([], ["score", "synthetic", "--out", "o.h5", "--stride", "4", "--levels", "image"],
                 ["export-subset", "--scores", "w.h5", "--top", "30%", "--by", "region"],
                 ["merge", "w.h5", "--out", "o.parquet", "--overwrite"],
                 ["check", "synthetic", "--layout", "auto"]),
 }  # fmt: skip
+COMMAND_LINE = get_command(app)
+FIRST = {}
+RUN_OPTIONS = dict.fromkeys(("score", "audit"), ("--run", "runs/a", "--trust-run"))
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A project with everything in it that a command reads."""
-    root = tmp_path_factory.mktemp("fuzz") / "base"
-    root.mkdir()
+    """A project with everything in it that a command reads, made where it will be tried."""
+    root = tmp_path_factory.mktemp("fuzz") / "place" / "inside"
+    root.mkdir(parents=True)
     config = tiny_config(root, steps=1)
     fit(config, out=root / "runs" / "a")
     (root / "curate.toml").write_text(TOML)
@@ -94,7 +135,38 @@ def base(tmp_path_factory):
         image.save(root / "synthetic/images/001.jpg")
     (root / "synthetic/images/001.png").unlink()
     assert run_in(root, ["score", "synthetic", "--out", "w.h5"])[0] == 0
-    return root
+    make_other_sets(root)
+    config = load_config(root / "curate.toml").with_fit(steps=4)
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, out=root / "runs" / "b", reporter=Interrupting())
+    Memory(root, root / "synthetic").path.replace(root / "seen.jsonl")
+    return root.rename(root.parent.parent / "base")
+
+
+class Interrupting(RecordingReporter):
+    """Press Ctrl-C once there is a checkpoint."""
+
+    def advance(self, done, values=None):
+        super().advance(done, values)
+        if done == 3 and self.tasks[-1][0] == "fit":
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def make_other_sets(root):
+    """Make what is read otherwise than the project's own sets, and say which files there are."""
+    (root / "leave.toml").write_text(LEAVE)
+    for name in OTHER:
+        making.save(root / "other/images" / name, making.full((1, 2, 3)))
+        making.save(root / "other/labels" / f"{name[0]}.png", making.full(1))
+    making.save(root / "other/images/3.png", making.full(700, dtype="u2"))
+    for name in ("synthia", "blenderproc"):
+        draw(root / name, name)
+    write_tar(root / "tars/0.tar", {"a.png": IMAGE, "a.seg.png": LABEL, "b.png": IMAGE})
+    write_parquet(root / "tables/0.parquet", [(IMAGE, LABEL), (IMAGE, LABEL)])
+    write_mds(root / "mds", [(IMAGE, LABEL), (IMAGE, LABEL)])
+    making.save_folder(root / "legends", {"0": 3, "1": 3})
+    for name, text in LEGENDS.items():
+        (root / "legends" / name).write_text(text)
 
 
 def run_in(folder, args):
@@ -102,7 +174,7 @@ def run_in(folder, args):
     before = Path.cwd()
     os.chdir(folder)
     try:
-        app(args, standalone_mode=True)
+        COMMAND_LINE(args, standalone_mode=True)
     except SystemExit as done:
         return done.code or 0, ""
     except BaseException:  # noqa: BLE001 (that is what is looked for)
@@ -134,6 +206,34 @@ def mutate(rng, content):
     return bytes(data)
 
 
+def stamps_of(folder):
+    """Tell of every file and folder below one what and which it is, and of files since when."""
+    found, start = {}, len(str(folder)) + 1
+    for top, folders, names in os.walk(folder):
+        for name in folders + names:
+            about = os.lstat(f"{top}/{name}")
+            since = 0 if stat.S_ISDIR(about.st_mode) else about.st_ctime_ns
+            found[f"{top}/{name}"[start:]] = about.st_mode, about.st_ino, since
+    return found
+
+
+def restore(base, work, first):
+    """Make a folder what it was at first, which `first` keeps: most files need not be copied."""
+    now = stamps_of(work)
+    changed = {name for name in first if now.get(name) != first[name]}
+    if not first or any(stat.S_ISDIR(first[name][0]) for name in changed):
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(base, work)
+        first.update(stamps_of(work))
+        return
+    for name in sorted(now.keys() - first.keys() | (now.keys() & changed), reverse=True):
+        path = work / name
+        path.rmdir() if stat.S_ISDIR(now[name][0]) else path.unlink()
+    for name in changed:
+        shutil.copy2(base / name, work / name)
+    first.update(stamps_of(work) if changed else {})
+
+
 def try_one(base, place, number):
     """Try one input: what kind it was, and what went wrong, if anything did."""
     rng = random.Random(number)
@@ -141,11 +241,13 @@ def try_one(base, place, number):
     names, *commands = COMMANDS[kind]
     args = list(rng.choice(commands))
     work = place / "inside"
-    shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(base, work)
+    restore(base, work, FIRST)
     if names:
         path = work / rng.choice(names)
-        path.write_bytes(mutate(rng, path.read_bytes()))
+        content = mutate(rng, path.read_bytes())
+        if kind == "seen before":
+            path = Memory(work, work / "synthetic").path
+        path.write_bytes(content)
     else:
         at = rng.randrange(1, len(args))
         text = rng.choice(
@@ -153,8 +255,7 @@ def try_one(base, place, number):
         )
         args[at] = rng.choice([text, args[at] + text, rng.randbytes(6).decode("latin-1")[:6]])
         args = [arg.replace("\0", "0") for arg in args]
-    if args[0] == "score":
-        args += ["--run", "runs/a", "--trust-run"]
+    args += RUN_OPTIONS.get(args[0], ())
     code, told = run_in(work, args)
     outside = sorted(path.name for path in place.iterdir())
     if told or code not in EXIT_CODES:
@@ -183,11 +284,18 @@ def try_batch(base, place, numbers, writer):
     os._exit(0)
 
 
-def try_many(base, place, count):
-    """Try seeded inputs: how many there were of each kind, and all that went wrong."""
+def try_many(base, place, count, log=None):
+    """Try seeded inputs: how many there were of each kind, and all that went wrong.
+
+    `log` is a file that keeps both, batch by batch: another call goes on from there.
+    """
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     (place / "victim").write_text("precious")
     counts, problems, number = Counter(), [], 0
+    if log and Path(log).exists():
+        number, counts, problems = json.loads(Path(log).read_text().splitlines()[-1])
+        counts = Counter(counts)
     while number < count:
         reader, writer = os.pipe()
         child = os.fork()
@@ -207,16 +315,44 @@ def try_many(base, place, count):
                 f"{number}: ended by {name}: {'hang' if name == 'SIGALRM' else 'crash'}"
             )
             number += 1
+        if log:
+            with Path(log).open("a") as file:
+                file.write(json.dumps([number, counts, problems]) + "\n")
     sys.stdout.write(f"{dict(counts)}, {len(problems)} problems\n")
     return problems
+
+
+def load_all(base, place):
+    """Load what the commands load when they need it: once here, and not in every process."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_RDWR), 2)
+        sys.stdout = sys.stderr = open(2, "w")  # noqa: SIM115
+        for _, *commands in COMMANDS.values():
+            for args in commands:
+                shutil.copytree(base, place, dirs_exist_ok=True)
+                run_in(place, [*args, *RUN_OPTIONS.get(args[0], ())])
+                shutil.rmtree(place)
+        with os.fdopen(writer, "w") as file:
+            file.write("\n".join(sys.modules))
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        names = file.read().split()
+    os.waitpid(child, 0)
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def try_apart(base, place, count):
     """Try inputs from an interpreter that has no threads yet: those are lost where it forks."""
     program = (
-        "import json, pathlib, sys; from tests.test_fuzz import try_many; "
-        "base, place = map(pathlib.Path, sys.argv[1:3]); "
-        "print(json.dumps(try_many(base, place, int(sys.argv[3]))))"
+        "import json, os, pathlib, sys; from tests.test_fuzz import load_all, try_many; "
+        "base, place = map(pathlib.Path, sys.argv[1:3]); load_all(base, place); "
+        "log = os.environ.get('CURATE_FUZZ_LOG'); "
+        "print(json.dumps(try_many(base, place, int(sys.argv[3]), log)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, base, place, str(count)],
@@ -233,15 +369,15 @@ def try_apart(base, place, count):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and fork")
-def test_strangers_files_and_command_lines_end_in_one_message(base, tmp_path):
-    assert try_apart(base, tmp_path / "place", NUM_QUICK) == []
+def test_strangers_files_and_command_lines_end_in_one_message(base):
+    assert try_apart(base, base.parent / "place", NUM_QUICK) == []
 
 
 @pytest.mark.fuzz
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and fork")
-def test_many_strangers_files_and_command_lines_end_in_one_message(base, tmp_path):
+def test_many_strangers_files_and_command_lines_end_in_one_message(base):
     count = int(os.environ.get("CURATE_FUZZ_INPUTS", NUM_MANY))
-    assert try_apart(base, tmp_path / "place", count) == []
+    assert try_apart(base, base.parent / "place", count) == []
 
 
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))
@@ -254,11 +390,11 @@ def test_no_bytes_break_the_readers_of_toml_and_json(content):
             continue
 
 
-def test_what_the_fuzzer_looks_for_is_found(base, tmp_path, monkeypatch):
+def test_what_the_fuzzer_looks_for_is_found(base, monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError
 
     monkeypatch.setattr("curate.texts.read_bytes", fail)
-    problems = try_many(base, tmp_path / "place", 8)
+    problems = try_many(base, base.parent / "place", 8)
     assert problems
     assert any("ZeroDivisionError" in problem for problem in problems)
