@@ -9,6 +9,7 @@ import stat
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
+from curate import remote
 from curate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def read_bytes(path: Path) -> bytes:
     OSError
         If it cannot be read, is a folder, a pipe or a device, or is larger.
     """
+    if isinstance(path, remote.RemotePath):
+        return _check_size(path.read_range(0, min(path.stat().st_size, MAX_BYTES + 1)), path)
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe never answers
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
@@ -38,6 +41,11 @@ def read_bytes(path: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
         content = file.read(MAX_BYTES + 1)
+    return _check_size(content, path)
+
+
+def _check_size(content: bytes, path: Path) -> bytes:
+    """Refuse more than `MAX_BYTES`."""
     if len(content) > MAX_BYTES:
         raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES:,} bytes", str(path))
     return content

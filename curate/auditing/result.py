@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from curate import errors, records
 from curate.auditing.measures import FOUND
+from curate.files import transfer
 from curate.files.atomic import check_writable, replacing, write_bytes
 
 if TYPE_CHECKING:
@@ -227,7 +228,8 @@ def keep_record(found: AuditResult, reporter: reporting.Reporter) -> None:
     """Keep what an audit found in the run's folder; one that cannot be written to is no error."""
     content = json.dumps(_without_nan(found.to_json()), indent=2, allow_nan=False)
     try:
-        write_bytes(found.run / records.AUDIT_RECORD, f"{content}\n".encode())
+        with transfer.staged(found.run / records.AUDIT_RECORD, overwrite=True) as path:
+            write_bytes(path, f"{content}\n".encode())
     except errors.StoreError as error:
         reporter.warn(f"Reports of this run's scores will not show the audit: {error}")
 

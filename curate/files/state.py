@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from curate import texts
+from curate import remote, texts
 from curate.errors import StoreError, UsageError
 from curate.files.atomic import disk_errors, write_bytes
 from curate.reporting import Reporter
@@ -131,7 +131,8 @@ def _existing(
             msg = f"no {what} is known in {root}. {advice}"
             raise UsageError(msg)
         entries = found
-    paths = [root / entry for entry in entries]
+    named = [remote.as_path(entry) for entry in entries]
+    paths = [path if path.is_absolute() else root / path for path in named]
     for path in paths:
         # Of a score file without maps, only the tables exist.
         if not path.exists() and not path.with_name(f"{path.stem}.images{path.suffix}").exists():
@@ -156,5 +157,5 @@ def _read(root: Path, advice: str = "") -> _State:
 
 def _relative(path: Path, root: Path) -> str:
     """Write a path relative to `root` where it is inside, else as an absolute one."""
-    path, root = path.absolute(), root.absolute()
+    path, root = remote.as_path(path).absolute(), root.absolute()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

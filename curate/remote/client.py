@@ -92,6 +92,12 @@ def client_of(url: str) -> Any:  # noqa: ANN401 (fsspec's classes have no types)
         return _clients[os.getpid(), kind]
 
 
+def place_of(url: str) -> str:
+    """Return what the client calls a URL."""
+    place: str = client_of(url)._strip_protocol(url)
+    return place
+
+
 def request(
     task: str,
     url: str,

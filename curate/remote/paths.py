@@ -98,7 +98,7 @@ class RemotePath(PosixPath):
         if self.is_listed():
             return self.read_range(0, self.stat().st_size)
         url = str(self)
-        place = client.client_of(url)._strip_protocol(url)
+        place = client.place_of(url)
         content: bytes = client.request("read", url, "cat_file", place, timeout=client.TIMEOUT_S)
         return content
 
@@ -125,7 +125,7 @@ class RemotePath(PosixPath):
     def read_range(self, first: int, last: int) -> bytes:
         """Read the bytes from `first` on, before `last`; fewer count as a failed attempt."""
         url, pieces = str(self), []
-        place = client.client_of(url)._strip_protocol(url)
+        place = client.place_of(url)
         for start in range(first, last, client.PIECE_BYTES):
             end = min(start + client.PIECE_BYTES, last)
             pieces.append(client.read_piece(url, place, start, end))
@@ -204,6 +204,11 @@ def as_path(path: Path | str) -> Path:
             )
             raise UsageError(msg)
     return RemotePath(path)
+
+
+def is_url(path: Path | str) -> bool:
+    """Tell whether a path is a URL."""
+    return isinstance(as_path(path), RemotePath)
 
 
 def real_path(path: Path | str) -> Path:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from curate.remote.client import client_of, request
+from curate.remote.client import place_of, request
 
 MAX_AGE_S: Final = 600.0
 """A listing that is older is made anew when a data set is opened."""
@@ -68,8 +68,7 @@ def list_below(root: str) -> Tree:
     with _lock:
         tree = _trees.get(root)
     if tree is None or time.monotonic() - tree.made > MAX_AGE_S:
-        client = client_of(root)
-        start = client._strip_protocol(root).rstrip("/")
+        start = place_of(root).rstrip("/")
         tree = Tree()
         try:
             found = request("list", root, "find", start, detail=True)
@@ -126,7 +125,7 @@ def look_up(url: str) -> Known:
     if any(root.startswith(f"{url}/") for root in _trees):
         return FOLDER
     if url not in _objects:
-        about = request("find", url, "info", client_of(url)._strip_protocol(url))
+        about = request("find", url, "info", place_of(url))
         _objects[url] = _read(about) if about["type"] == "file" else FOLDER
     return _objects[url]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate import errors, records, reporting
+from curate import errors, records, remote, reporting
 from curate.cluster import parts
 from curate.files import atomic, state
 from curate.scores import assembling, columns, guard, score_file, tables_arrow, targets
@@ -94,8 +94,14 @@ def merge(
         something is missing and `partial` was not asked for.
     """
     reporter = reporter or reporting.default_reporter()
+    if remote.is_url(out):
+        options = {"overwrite": overwrite, "resume": resume}
+        with targets.staged(out, **options) as path:
+            made = merge(scores, path, root=root, partial=partial, reporter=reporter, **options)
+        state.note(Path(root or Path.cwd()), reporter, scores=[remote.as_path(out)])
+        return replace(made, out=remote.as_path(out))
     started = time.monotonic()
-    paths = [Path(path) for path in scores]
+    paths = [targets.fetch(path) if remote.is_url(path) else Path(path) for path in scores]
     target = _choose_target(paths, Path(out), overwrite=overwrite, resume=resume)
     found = _Found()
     missing_parts = _load_all(paths, found, reporter, partial=partial)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -17,6 +16,7 @@ from curate.scores.tables import Part, Tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     import pandas as pd
     import pyarrow as pa
@@ -57,7 +57,7 @@ class ScoreFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path).resolve()
+        self.path = targets.fetch(path)
         self.target = targets.resolve_target(self.path)
         files = [self.path] if self.target.kind is targets.Kind.H5 else self.target.h5_files()
         self.parts: list[Part] = [h5_read.H5Part(file) for file in files]

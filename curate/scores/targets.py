@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from curate import remote
 from curate.errors import UsageError
+from curate.files import transfer
 from curate.scores.schema import IMAGES, REGIONS
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _H5: Final = (".h5", ".hdf5")
@@ -95,6 +98,25 @@ class Target:
     def _table(self, name: str) -> Path:
         """Return the path of a Parquet table; in a folder, each HDF5 file has its own."""
         return self.path.with_name(f"{self.path.stem}.{name}{_PARQUET}")
+
+
+def fetch(path: Path | str) -> Path:
+    """Return the real path of a score file, or of a copy of a remote one."""
+    given = remote.real_path(path)
+    return transfer.fetch(given, resolve_target(given).places)
+
+
+def staged(
+    out: Path | str, *, overwrite: bool, resume: bool = False
+) -> AbstractContextManager[Path]:
+    """Yield where to write a score file: `out`, or a local path in place of a remote one."""
+    return transfer.staged(
+        remote.as_path(out),
+        lambda path: resolve_target(path).places,
+        last=SHARD_NAME.format(1),
+        overwrite=overwrite,
+        resume=resume,
+    )
 
 
 def resolve_target(path: Path) -> Target:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from curate import distributed, errors, job, records, remote, reporting
 from curate.cluster import parts, ray_pool
 from curate.files.state import note
-from curate.scores.targets import resolve_target
+from curate.scores import targets
 from curate.scoring import on_ray
 from curate.scoring.work import ScoreResult, open_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from curate.config import Config
     from curate.data.dataset import DataSource
@@ -98,8 +98,14 @@ def score(
         On Ctrl-C, after what is finished was written.
     """
     reporter = reporter or reporting.default_reporter()
-    started, dataset = time.monotonic(), remote.as_path(dataset)
+    started, dataset, out = time.monotonic(), remote.as_path(dataset), remote.as_path(out)
     part = job.parse_shard(shard)
+    if isinstance(out, remote.RemotePath) and (ray or shard.startswith("auto")):
+        msg = (
+            f"{out} is written by one process: with --ray and --shard auto, name a file on a disk "
+            "that all nodes reach."
+        )
+        raise errors.UsageError(msg)
     opening: dict[str, Any] = {
         "config": config,
         "run": run,
@@ -108,11 +114,11 @@ def score(
         "fix_list": fix_list,
         "trust_run": trust_run,
     }
-    if ray is not None and not (resume and _is_finished(Path(out))):
+    if ray is not None and not (resume and _is_finished(out)):
         _refuse_other_ways(part)
         return on_ray.score_on_ray(
             dataset,
-            Path(out),
+            out,
             ray,
             opening=opening,
             rows_to_look_at=_some_rows,
@@ -124,19 +130,23 @@ def score(
             command=command,
             reporter=reporter,
         )
-    with distributed.init_distributed(device) as world:
+    with (
+        distributed.init_distributed(device) as world,
+        targets.staged(out, overwrite=overwrite, resume=resume) as local,
+    ):
         reporter = reporter if world.is_first else reporting.SilentReporter()
         opened = open_work(dataset, **opening)
         reporter.note(opened.title)
         opened.look(_rows_to_look_at(opened.source, part), reporter)
         scorer = opened.make_scorer(device)
-        out = distributed.by_first_rank(parts.choose_path)(Path(out), shard, part, command)
+        path = distributed.by_first_rank(parts.choose_path)(local, shard, part, command)
         outcome = opened.score_part(
-            scorer, out, part, workers=workers, resume=resume, overwrite=overwrite,
+            scorer, path, part, workers=workers, resume=resume, overwrite=overwrite,
             reporter=reporter, world=world,
         )  # fmt: skip
-        if world.is_first and part.is_whole and is_noted:
-            note(config.root, reporter, scores=[out])
+    out = out if path == local else path
+    if world.is_first and part.is_whole and is_noted:
+        note(config.root, reporter, scores=[out])
     return opened.describe(out, outcome, time.monotonic() - started, reporter)
 
 
@@ -153,7 +163,7 @@ def _refuse_other_ways(part: job.Shard) -> None:
 def _is_finished(out: Path) -> bool:
     """Tell whether a score file is there, and no parts for it."""
     is_begun = parts.path_of(out.absolute(), job.Shard()).parent.exists()
-    return bool(resolve_target(out.absolute()).files()) and not is_begun
+    return bool(targets.resolve_target(out.absolute()).files()) and not is_begun
 
 
 def _some_rows(count: int) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate import errors, remote
@@ -14,6 +13,7 @@ from curate.selection.source import SubsetSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import ExitStack
+    from pathlib import Path
 
 
 def open_sources(
@@ -50,7 +50,7 @@ def open_sources(
             "files. Leave it out, or name one file."
         )
         raise errors.UsageError(msg)
-    files = [stack.enter_context(ScoreFile(Path(path))) for path in scores]
+    files = [stack.enter_context(ScoreFile(remote.as_path(path))) for path in scores]
     path, times = Counter(file.path for file in files).most_common(1)[0]
     if times > 1:
         msg = f"{path} is named twice. Name each score file once."

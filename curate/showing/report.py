@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 from markupsafe import Markup
 
-from curate import errors, reporting, texts
-from curate.files import atomic
+from curate import errors, remote, reporting, texts
+from curate.files import atomic, transfer
 from curate.showing import contents, scored_sets
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def report(
         If a score file is unfit, they are not of one run, or the disk does not let us write.
     """
     reporter = reporter or reporting.default_reporter()
-    started, target = time.monotonic(), Path(out)
+    started, target = time.monotonic(), remote.as_path(out)
     check_out(target, SUFFIXES, overwrite=overwrite)
     with ExitStack() as stack:
         sets = scored_sets.open_sets(stack, scores, dataset)
@@ -96,7 +96,8 @@ def report(
             raise errors.DataError(msg)
         content = write_page(contents.gather(sets, Path(project), reporter)).encode()
         num_images = sets.num_images
-    atomic.write_bytes(target, content)
+    with transfer.staged(target, overwrite=overwrite) as path:
+        atomic.write_bytes(path, content)
     return ReportResult(target, num_images, len(content), round(time.monotonic() - started, 2))
 
 
@@ -113,10 +114,11 @@ def check_out(out: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
     if out.suffix.lower() not in suffixes:
         msg = f"--out {out} has to end in {' or '.join(suffixes)}."
         raise errors.UsageError(msg)
-    if out.is_dir() or (os.path.lexists(out) and not overwrite):
+    if out.is_dir() or ((out.exists() or os.path.lexists(out)) and not overwrite):
         msg = f"--out {out} exists already: replace it with --overwrite, or name another file."
         raise errors.UsageError(msg)
-    atomic.check_writable(out.parent)
+    if not isinstance(out, remote.RemotePath):
+        atomic.check_writable(out.parent)
 
 
 def write_page(values: Mapping[str, Any]) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate import errors, job, records, reporting
+from curate import errors, job, records, remote, reporting
 from curate.data.batches import evaluation_batches, training_batches
 from curate.data.workers import worker_errors
 from curate.distributed import any_rank, by_first_rank, gather_objects, init_distributed
-from curate.files import atomic, state
+from curate.files import atomic, state, transfer
 from curate.interrupts import InterruptFlag, signals_held
 from curate.models import devices
 from curate.training import loaded_run, preparation, run_provenance, run_record, sharing, summary
@@ -111,6 +111,14 @@ def fit(
         On Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
     reporter = reporter or reporting.default_reporter()
+    if out and remote.is_url(out):
+        url, last = remote.as_path(out), run_record.RUN_NAME
+        with transfer.staged(url, last=last, resume=resume, overwrite=overwrite) as local:
+            flags = {"resume": resume, "overwrite": overwrite}
+            made = fit(config, out=local, shared=shared, reporter=reporter, **flags)
+        if run_record.gives_scores(config.fit.method):
+            state.note(config.root, reporter, run=url)
+        return replace(made, run=url)
     started = time.monotonic()
     num_folds = check_method(config)
     with init_distributed(config.fit.device) as world:

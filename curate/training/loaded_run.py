@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate import errors, records
+from curate import errors, records, remote
 from curate.config import Config, parse
 from curate.data.dataset import DataSource, open_dataset
 from curate.dataset_config import DatasetConfig, ReadingConfig
-from curate.files import atomic, checkpoint, state
+from curate.files import atomic, checkpoint, state, transfer
 from curate.models.registry import is_factory
 from curate.training import run_folder, run_provenance, run_record
 from curate.training.networks import Networks, build_networks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor, nn
 
 
@@ -54,6 +55,8 @@ def load_run(path: Path, config: Config | None = None, *, trust_run: bool = Fals
         If the run is missing, unfinished, damaged, or from a newer version, or names a factory
         that is not trusted.
     """
+    given = remote.as_path(path)
+    path = transfer.fetch(given)
     record = run_record.read_finished(path)
     for name, expected in (
         (run_folder.SEGMENTER_NAME, record.segmenter_sha256),
@@ -93,7 +96,7 @@ def load_run(path: Path, config: Config | None = None, *, trust_run: bool = Fals
     _load_into(networks.segmenter, path / run_folder.SEGMENTER_NAME)
     _load_into(networks.method, path / run_folder.METHOD_NAME)
     return LoadedRun(
-        path=path,
+        path=given,
         run_id=record.run_id,
         checkpoint_sha256=record.checkpoint_sha256,
         config=settings,
@@ -111,6 +114,7 @@ def load_segmenter(path: Path, segmenter: nn.Module) -> None:
     RunError
         If the run is missing or unfinished, or its segmenter does not fit.
     """
+    path = transfer.fetch(remote.as_path(path))
     _ = run_record.read_finished(path)
     _load_into(segmenter, path / run_folder.SEGMENTER_NAME)
 
@@ -128,7 +132,7 @@ def open_scoring_run(
         If it is unfit, or its method gives no scores.
     """
     runs = partial(run_record.find_finished, config.root / run_folder.RUNS_NAME)
-    path = Path(run) if run else state.latest_run(config.root, runs)
+    path = remote.as_path(run) if run else state.latest_run(config.root, runs)
     loaded = load_run(path, config, trust_run=trust_run)
     if not loaded.networks.method.gives_scores:
         name = loaded.config.fit.method

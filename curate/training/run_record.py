@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate import errors, methods, records, texts
+from curate.files import transfer
 from curate.files.atomic import disk_errors, replacing, write_bytes
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def write_splits(folder: Path, splits: Mapping[str, methods.Split]) -> None:
 
 def read_splits(folder: Path) -> dict[str, methods.Split]:
     """Read what `write_splits` wrote."""
-    path = folder / SPLITS_NAME
+    path = transfer.fetch(folder) / SPLITS_NAME
     try:
         table = pd.read_parquet(path)
         columns = (table["key"], table["held_out"], table["fold"])

@@ -134,7 +134,7 @@ def s3_server(tmp_path_factory):
 
 
 @pytest.fixture
-def bucket(s3_server, monkeypatch):
+def bucket(s3_server, monkeypatch, tmp_path):
     """Yield a new bucket's folder, its URL, and the proxy that leads to it; tries are quick."""
     pytest.importorskip("s3fs", reason="s3fs is not installed: pip install '.[test-s3]'")
     folder, port = s3_server
@@ -147,6 +147,7 @@ def bucket(s3_server, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(client, "FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(client, "TIMEOUT_S", 2.0)
     monkeypatch.setattr(client, "_clients", {})

@@ -1,11 +1,13 @@
 """A real S3 store, behind a proxy that fails: nothing is lost, one error in the end."""
 
+import random
 import shutil
 import time
 
 import pytest
 
 from curate.errors import StoreError
+from curate.files import transfer
 from curate.remote import client
 from curate.remote.paths import as_path
 from curate.scoring.score import score
@@ -83,3 +85,51 @@ def test_wrong_credentials_are_refused_at_once_and_not_shown(bucket, monkeypatch
     assert len(proxy.seen) == 1
     assert error.value.__cause__ is None
     assert client.ATTEMPTS > 1
+
+
+def test_large_file_is_sent_in_parts_and_not_seen_before_the_last(bucket, monkeypatch):
+    folder, url, proxy = bucket
+    content = random.Random(0).randbytes(20_000_000)
+    out = as_path(f"{url}/scores/weights.h5")
+
+    def fault(method, path, number):
+        if method == "POST" and "uploadId" in path and not (folder / "scores/weights.h5").exists():
+            seen.append("whole")
+        return "503" if method == "PUT" and number % 3 == 0 else None
+
+    seen, proxy.fault = [], fault
+    monkeypatch.setattr(client, "TIMEOUT_S", 30.0)
+    with transfer.staged(out) as path:
+        path.write_bytes(content)
+    puts = [path for method, path in proxy.seen if method == "PUT"]
+    assert len({path.partition("partNumber=")[2].partition("&")[0] for path in puts}) == 3
+    assert seen
+    assert (folder / "scores/weights.h5").read_bytes() == content
+    assert transfer.fetch(out).read_bytes() == content
+
+
+def test_upload_to_a_store_that_stays_down_leaves_nothing_and_goes_on(bucket):
+    folder, url, proxy = bucket
+    out = as_path(f"{url}/w.h5")
+    proxy.fault = lambda method, path, number: "close" if method == "PUT" else None
+    with (
+        pytest.raises(StoreError, match=r"cannot write s3://.*w.h5 after 5 tries") as error,
+        transfer.staged(out) as path,
+    ):
+        path.write_bytes(b"scores")
+    assert SECRET not in str(error.value)
+    assert list(folder.iterdir()) == []
+    proxy.fault = lambda method, path, number: None
+    with transfer.staged(out, resume=True) as path:
+        assert path.read_bytes() == b"scores"
+    assert (folder / "w.h5").read_bytes() == b"scores"
+
+
+def test_download_in_pieces_survives_answers_that_are_cut(bucket, monkeypatch):
+    folder, url, proxy = bucket
+    content = random.Random(0).randbytes(3_000_000)
+    (folder / "w.h5").write_bytes(content)
+    monkeypatch.setattr(client, "PIECE_BYTES", 2**18)
+    faults = ["cut", None, "close", None, "503", None]
+    proxy.fault = lambda method, path, number: faults[number % 6]
+    assert transfer.fetch(as_path(f"{url}/w.h5")).read_bytes() == content
