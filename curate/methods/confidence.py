@@ -1,7 +1,9 @@
 """Confidence: synthetic pixels weigh what their labels are worth to segmenters that can tell.
 
 A few reference segmenters are trained on real images only, before the joint training; in it, their
-predictions and the segmenter's own are put together by `curate.methods.label_confidence`.
+predictions and the segmenter's own are put together by `curate.methods.label_confidence`, which
+has learned from the real images, each predicted by the reference that did not see it, what they
+tell.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from curate import grid
 from curate.methods import label_confidence, protocol, references
 
 if TYPE_CHECKING:
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 class ConfidenceSettings(references.ReferenceSettings):
     """``[method]`` of ``confidence``."""
 
-    own: float = Field(0.5, ge=0, le=1)
-    """Exponent of the segmenter's own probability in the geometric mean; the rest is theirs."""
+    own: float = Field(1.0, ge=0, le=1)
+    """Exponent of the segmenter's own probability, beside the posterior by their predictions."""
 
     clip: float = Field(4.0, ge=1)
     """Largest multiple of the mean that a weight may have."""
@@ -59,8 +62,13 @@ class Confidence(protocol.Method):
         return int(settings.steps_of_each(num_steps))
 
     def prepare(self, preparation: protocol.Preparation) -> Iterator[protocol.Progress]:
-        """Train one reference segmenter after the other."""
-        return self.references.learn(preparation, self.splits, self.settings, self.num_learned)
+        """Train one reference segmenter after the other, then learn what they tell."""
+        yield from self.references.learn(preparation, self.splits, self.settings, self.num_learned)
+        domains = (preparation.real, preparation.synthetic)
+        logs = [self.references.predict_unseen(each, self.splits) for each in domains]
+        label_map = torch.cat([grid.centres(each.label_map) for each in domains])
+        is_real = torch.cat([each.is_real for each in domains])
+        self.confidence.calibrate(torch.cat(logs), label_map, is_real)
 
     @torch.no_grad()
     def step(

@@ -1,18 +1,26 @@
-"""How probable a given label is to segmenters that can tell, and the weights that follow.
+"""How probable it is that a given label is right, and the weights that follow.
 
-The probability of a cell's given label is the geometric mean of two: by the segmenter as it learns,
-and by a reference segmenter that was trained on real images only, and knows no synthetic label by
-heart. It is the pixel level; the region level is its mean over the cells of the same label nearby,
-and both together are their geometric mean, whose mean over an image is the image level. Weights
-keep each class its share: of rare and hard classes every segmenter is less sure, which must not
-weigh them down.
+Evidence is what a reference segmenter, trained on real images only, thinks of the given label: its
+log-odds, averaged over the cells of the same label nearby. What it means is learned from real
+images that the reference did not see, by one logistic regression: labels there are right, and
+every other class would be wrong. How many labels of each class are right in the synthetic set is
+not assumed, but found there by expectation maximisation [1]_: the share of the right ones is the
+mean of their posteriors. So a class whose labels are mostly wrong loses its weight, and where all
+labels are right, all weigh the same, however hard they are.
 
-A weight by the probability of the given label is the idea of confident learning [1]_, which leaves
-out what falls below a threshold; here it is soft, one a cell, and relative to its class.
+To the posterior comes the segmenter's own probability as it learns, relative to its class: classes
+keep the share of the weight that their posteriors give them, for of rare and hard ones every
+segmenter is less sure.
+
+To weigh labels by how probable they are is the idea of confident learning [2]_, which estimates for
+each class how many are wrong, and leaves out so many; here it is soft, one weight a cell.
 
 References
 ----------
-.. [1] Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
+.. [1] Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori
+   Probabilities: A Simple Procedure", Neural Computation 14(1), 2002,
+   doi 10.1162/089976602753284446.
+.. [2] Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
    Journal of Artificial Intelligence Research 70, 2021, doi 10.1613/jair.1.12125.
 """
 
@@ -41,11 +49,21 @@ DECAY: Final = 0.98
 """Share of the sums of scores that a step keeps."""
 MAX_CLASS_FACTOR: Final = 20.0
 """Scores of no class are raised more, relative to all cells."""
+POOLED_SHARE: Final = 0.3
+"""The share of a class's labels that are right is pulled so far towards that of all labels."""
+MIN_SHARE: Final = 0.01
+EM_STEPS: Final = 60
+MOST_CELLS: Final = 200_000
+"""Evenly spaced cells of each domain that the calibration learns from."""
+SLOPE_RIDGE: Final = 1e-3
+OFFSET_RIDGE: Final = 0.02
+"""Penalty on the squared distance of the slope from 1, and, divided by the number of its real
+cells, of a class's offset from that of all classes."""
 EPSILON: Final = 1e-6
 
 
 class LabelConfidence(nn.Module):
-    """How high the cells of each class score, and the weights.
+    """What evidence means, how many labels of each class are right, and the weights.
 
     Parameters
     ----------
@@ -54,13 +72,16 @@ class LabelConfidence(nn.Module):
         Fold of each image of the training, by key: that of the reference segmenter which did not
         see it.
     own : float
-        Exponent of the segmenter's own probability in the geometric mean, in [0, 1].
+        Exponent of the segmenter's own probability, in [0, 1].
     clip : float
         Largest multiple of the mean that a weight may have.
     """
 
+    slope: Tensor
+    offsets: Tensor
+    shares: Tensor
     score_sums: Tensor
-    score_counts: Tensor
+    posterior_sums: Tensor
 
     def __init__(
         self, num_classes: int, splits: Mapping[str, Split], *, own: float, clip: float
@@ -70,8 +91,38 @@ class LabelConfidence(nn.Module):
         self.running = running_weights.RunningWeights(
             min_ess=EPSILON, max_power=1.0, clip=clip, uniform=0.0
         )
-        for name in ("score_sums", "score_counts"):  # of the synthetic cells of each class
+        # before `calibrate`, the posterior is what a reference says
+        self.register_buffer("slope", torch.ones(()))
+        self.register_buffer("offsets", torch.zeros(num_classes))
+        self.register_buffer("shares", torch.full((num_classes,), 0.5))
+        for name in ("score_sums", "posterior_sums"):  # of the synthetic cells of each class
             self.register_buffer(name, torch.zeros(num_classes, dtype=torch.float64))
+
+    @torch.no_grad()
+    def calibrate(self, log_predictions: Tensor, label_map: Tensor, is_real: Tensor) -> None:
+        """Learn from images of both domains, each predicted by a reference that did not see it.
+
+        Parameters
+        ----------
+        log_predictions : (N, C, h, w) float
+        label_map : (N, h, w) int
+            255 = ignore.
+        is_real : (N,) bool
+        """
+        num_classes, is_real = len(self.offsets), is_real.cpu()
+        logs, labels = log_predictions.cpu().float(), label_map.cpu().long()
+        real, synthetic = labels[is_real], labels[~is_real]
+        of_classes = [self._nearby(logs[is_real, c], real) for c in range(num_classes)]
+        is_valid = real != records.IGNORE_INDEX
+        cells = torch.stack(of_classes, dim=-1)[is_valid]
+        slope, offsets = fit_evidence(_thin(cells), _thin(real[is_valid]))
+        self.slope.fill_(slope)
+        self.offsets.copy_(offsets)
+        given = logs[~is_real].gather(1, self._index(synthetic)[:, None])[:, 0]
+        is_valid = synthetic != records.IGNORE_INDEX
+        odds, classes = self._nearby(given, synthetic)[is_valid], synthetic[is_valid]
+        evidence = slope * odds + offsets.to(odds)[classes]
+        self.shares.copy_(find_shares(_thin(evidence), _thin(classes), num_classes))
 
     def step(
         self, evidence: records.Evidence, predict: Predict, *, is_warmup: bool
@@ -88,10 +139,12 @@ class LabelConfidence(nn.Module):
         synthetic = evidence.pick(rows)
         folds = [self._fold_of(key) for key in synthetic.keys]
         logs = references.predict_by_fold(predict, synthetic, folds)
-        scores = self._score(synthetic, logs, [False] * len(rows)).combined
-        for sums, values in ((self.score_sums, scores), (self.score_counts, weights[rows])):
+        found = self._score(synthetic, logs, [False] * len(rows))
+        for sums, level in ((self.score_sums, "combined"), (self.posterior_sums, "region")):
+            values = getattr(found, level)
             sums.mul_(DECAY).add_(sum_by_class(values, synthetic.label_map, len(sums)))
-        balanced = scores * self._factors().to(scores)[self._index(synthetic.label_map)]
+        factors = self._factors().to(found.combined)
+        balanced = found.combined * factors[self._index(synthetic.label_map)]
         valid = synthetic.label_map != records.IGNORE_INDEX
         weights[rows], ess = self.running.weigh(balanced, valid)
         return weights, {"ess": float(ess)}
@@ -124,25 +177,34 @@ class LabelConfidence(nn.Module):
 
         The segmenter's own prediction of those that `is_known` tells nothing.
         """
-        valid = evidence.label_map != records.IGNORE_INDEX
-        index = self._index(evidence.label_map)[:, None]
-        own = evidence.predictions.gather(1, index)[:, 0].clamp(min=EPSILON)
-        theirs = log_predictions.gather(1, index)[:, 0].float().exp()
+        label_map = evidence.label_map
+        valid = label_map != records.IGNORE_INDEX
+        index = self._index(label_map)
+        given = log_predictions.gather(1, index[:, None])[:, 0].float()
+        prior = (self.offsets + self.shares.logit())[index]
+        pixel = (self.slope * _log_odds(given) + prior).sigmoid() * valid
+        region = (self.slope * self._nearby(given, label_map) + prior).sigmoid() * valid
+        own = evidence.predictions.gather(1, index[:, None])[:, 0].clamp(min=EPSILON)
         share = own.new_tensor([0.0 if known else self.own for known in is_known])[:, None, None]
-        pixel = own**share * theirs ** (1 - share) * valid
-        region = mean_of_same_label(pixel, evidence.label_map, REGION_CELLS, len(self.score_sums))
-        combined = (pixel * region).sqrt()
-        image = grid.spread_image_means(combined, valid)
-        return records.LevelScores(image, region, pixel, combined)
+        own = own**share
+        image = grid.spread_image_means(region * own, valid)
+        return records.LevelScores(image, region, pixel * own, region * own)
 
     def _factors(self) -> Tensor:
-        """Return what scores of each class are multiplied by, (C,) float64, the largest 1."""
-        overall = self.score_sums.sum() / self.score_counts.sum().clamp(min=1)
-        means = self.score_sums / self.score_counts.clamp(min=EPSILON)
-        known = self.score_counts * overall > 0
-        factors = torch.where(known, overall / means.clamp(min=EPSILON), 1.0)
+        """Return what scores of each class are multiplied by, (C,) float64, the largest 1.
+
+        With them a class has the share of the weight that its posteriors have of all.
+        """
+        overall = self.score_sums.sum() / self.posterior_sums.sum().clamp(min=EPSILON)
+        means = self.score_sums / self.posterior_sums.clamp(min=EPSILON)
+        factors = torch.where(self.score_sums > 0, overall / means.clamp(min=EPSILON), 1.0)
         factors = factors.clamp(max=MAX_CLASS_FACTOR)
         return factors / factors.max()
+
+    def _nearby(self, log_probabilities: Tensor, label_map: Tensor) -> Tensor:
+        """Average the log-odds of a label (N, h, w) over the cells of the same label nearby."""
+        odds = _log_odds(log_probabilities)
+        return mean_of_same_label(odds, label_map, REGION_CELLS, len(self.offsets))
 
     def _fold_of(self, key: str) -> int:
         """Fold of an image; the first one of an image that took no part in the training."""
@@ -150,7 +212,85 @@ class LabelConfidence(nn.Module):
 
     def _index(self, label_map: Tensor) -> Tensor:
         """Class of each cell, any one where it is ignored: (N, h, w) int64."""
-        return label_map.clamp(max=len(self.score_sums) - 1)
+        return label_map.clamp(max=len(self.offsets) - 1)
+
+
+def fit_evidence(odds: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+    """Learn from cells whose labels are right what log-odds of a label mean.
+
+    The label of a cell is right, and each other one would be wrong; of each class, its own cells
+    together count as much as all others.
+
+    Parameters
+    ----------
+    odds : (P, C) float
+        Of each class as the label of each cell.
+    labels : (P,) int64
+
+    Returns
+    -------
+    slope : float
+    offsets : (C,) float64
+        ``slope * odds + offsets`` are the log-odds that a label is right where half of them are.
+        A class without cells has the offset of all classes.
+    """
+    odds = odds.double()
+    is_right = F.one_hot(labels, odds.shape[1]).double()
+    counts = is_right.sum(dim=0)
+    each = is_right / counts.clamp(min=1) + (1 - is_right) / (len(labels) - counts).clamp(min=1)
+    weight = each * (counts > 0) / (counts > 0).sum().clamp(min=1) / 2
+    found = odds.new_tensor([1.0, 0.0] + [0.0] * odds.shape[1]).requires_grad_()
+    optimizer = torch.optim.LBFGS([found], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        fitted = found[0] * odds + found[1] + found[2:]
+        value = F.binary_cross_entropy_with_logits(fitted, is_right, weight, reduction="sum")
+        value = value + SLOPE_RIDGE * (found[0] - 1).square()
+        value = value + OFFSET_RIDGE * (found[2:].square() / (counts + 1)).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    slope, offset, *offsets = found.tolist()
+    return max(0.0, slope), offset + odds.new_tensor(offsets)
+
+
+def find_shares(evidence: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """Find by expectation maximisation which share of the labels of each class is right.
+
+    Parameters
+    ----------
+    evidence : (P,) float
+        Log-odds that a label is right where half of them are.
+    labels : (P,) int64
+
+    Returns
+    -------
+    shares : (C,) float64
+    """
+    evidence = evidence.double()
+    counts = evidence.new_zeros(num_classes).index_add_(0, labels, torch.ones_like(evidence))
+    shares = torch.full_like(counts, 0.5)
+    for _ in range(EM_STEPS):
+        posteriors = (evidence + shares.logit()[labels]).sigmoid()
+        sums = torch.zeros_like(counts).index_add_(0, labels, posteriors)
+        overall = sums.sum() / counts.sum().clamp(min=1)
+        means = torch.where(counts > 0, sums / counts.clamp(min=1), overall)
+        shares = means + POOLED_SHARE * (overall - means)
+        shares = shares.clamp(MIN_SHARE, 1 - MIN_SHARE)
+    return shares
+
+
+def _log_odds(log_probabilities: Tensor) -> Tensor:
+    """Turn logarithms of probabilities into bounded log-odds."""
+    return log_probabilities.float().exp().logit(eps=1e-5)
+
+
+def _thin(cells: Tensor) -> Tensor:
+    """Take evenly spaced rows of a tensor."""
+    return cells[:: -(-len(cells) // MOST_CELLS) or 1]
 
 
 def sum_by_class(values: Tensor, label_map: Tensor, num_classes: int) -> Tensor:

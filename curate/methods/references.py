@@ -30,6 +30,8 @@ PASTED_SHARE: Final = 0.75
 SUPERPIXEL_SHARES: Final = (0.2, 0.6)
 """Range of the share of an image's superpixels that is pasted over."""
 WEIGHT_DECAY: Final = 1e-2
+PREDICTED_TOGETHER: Final = 8
+"""Images of a batch where many are predicted."""
 
 
 class ReferenceSettings(config.Strict):
@@ -138,6 +140,20 @@ class References(nn.ModuleList):
         All of them get all images: what else is in a batch must not change a prediction.
         """
         return torch.stack([self.predict(fold, images) for fold in range(len(self))])
+
+    @torch.no_grad()
+    def predict_unseen(self, batch: records.Batch, splits: Mapping[str, protocol.Split]) -> Tensor:
+        """Predict each image of the training by the one of its fold, (N, C, h, w) float16."""
+        device = next(self.parameters()).device
+        folds = [splits[key].fold for key in batch.keys]
+        each: dict[int, Tensor] = {}
+        for fold in sorted(set(folds)):
+            rows = [row for row, own in enumerate(folds) if own == fold]
+            for start in range(0, len(rows), PREDICTED_TOGETHER):
+                some = rows[start : start + PREDICTED_TOGETHER]
+                logs = self.predict(fold, batch.images[some].to(device).float() / 255)
+                each |= zip(some, logs.cpu(), strict=True)
+        return torch.stack([each[row] for row in range(len(folds))])
 
 
 def predict_by_fold(

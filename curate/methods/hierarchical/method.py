@@ -95,8 +95,7 @@ class Hierarchical(Method):
         self, evidence: records.Evidence, *, is_warmup: bool
     ) -> tuple[Tensor, dict[str, float]]:
         """Train every level on the batch's training images, then weigh its cells."""
-        # a GPU is asked only where there are features
-        if is_warmup or (self.stack.mean.numel() and self.stack.count == 0):
+        if is_warmup or (self.stack.count == 0 and self.stack.mean.numel()):
             self.stack.gather(evidence)
         if is_warmup:
             return unit_weights(evidence), {}
@@ -109,7 +108,7 @@ class Hierarchical(Method):
             score = torch.where(self.is_inactive[index], 0.5, picked.detach().sigmoid())
             scores.append(score)
             measured[f"loss_{level}"] = distributed.sum_over_ranks(loss.detach())
-            measured[f"weight_{level}"] = distributed.mean_over_ranks(score, inputs.synthetic)
+            measured[f"weight_{level}"] = distributed.mean_over_ranks(score[inputs.synthetic])
         if losses:
             self._update_networks(torch.stack(losses).sum())
         combined = COMBINATIONS[self.settings.combine](torch.stack(scores))

@@ -14,7 +14,8 @@ own, which are trained before the joint training and then stay as they are:
 Each image has a fold; its reference segmenter and its networks were not trained on it.
 
 What the streams find is the score. What is found need not hurt a training, and so weights do not
-follow from it, but from how probable the given label is; see `curate.methods.label_confidence`.
+follow from it, but from how probably a given label is right; see
+`curate.methods.label_confidence`.
 """
 
 from __future__ import annotations
@@ -277,9 +278,11 @@ class Streams(protocol.Method):
             yield (fold + 1) / self.settings.folds
 
     def _calibrate(self, training: StreamTraining) -> Iterator[float]:
-        """Find out which streams are active, and calibrate them."""
+        """Find out which streams are active, and calibrate them; learn what labels are worth."""
         logits = {}
         for number, name in enumerate(STREAMS, 1):
             logits[name] = training.cross_fit(self._networks_of(name))
             yield number / len(STREAMS)
-        self.fusion.calibrate(logits, training.features.label_map, training.is_real)
+        found = training.features
+        self.fusion.calibrate(logits, found.label_map, training.is_real)
+        self.confidence.calibrate(found.log_predictions, found.label_map, training.is_real)

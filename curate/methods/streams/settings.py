@@ -62,9 +62,9 @@ class StreamsSettings(Strict):
     weight_decay: float = Field(1e-2, ge=0)
     """Of the streams' networks."""
 
-    own: float = Field(0.5, ge=0, le=1)
-    """For weights: exponent of the segmenter's own probability of a label in the geometric mean
-    with that of the reference segmenter.
+    own: float = Field(1.0, ge=0, le=1)
+    """For weights: exponent of the segmenter's own probability of a label, beside the posterior by
+    the reference segmenters' predictions.
     """
 
     clip: float = Field(4.0, ge=1)

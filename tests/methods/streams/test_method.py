@@ -152,6 +152,9 @@ def test_no_network_is_trained_on_the_images_that_it_scores(restyled):
         own = {key for key, split in method.splits.items() if split.fold == fold}
         assert own <= excluded
     assert len(asked) == 2
+    # what the references tell of labels was learned, too
+    assert float(method.confidence.slope) != 1
+    assert method.confidence.offsets.any()
 
 
 def test_image_is_scored_by_every_fold_that_was_not_trained_on_it(method):
