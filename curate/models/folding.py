@@ -181,15 +181,31 @@ class FoldedConvolution(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, F, H, W) to (N, F', H', W')."""
-        if self.pads_same:
-            inputs = pad_same(inputs, self.kernel_size, self.stride, self.dilation)
-        layout = self.padding, self.stride, self.dilation, self.groups
-        known = _ACTIVATIONS.get(type(self.activation))
         is_plain = inputs.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        weight: Tensor = self.weight
+        padding = self.padding
+        if self.pads_same and is_plain and max(self.dilation) == 1:
+            weight, padding = self._pad_kernel(inputs.shape[2:])
+        elif self.pads_same:
+            inputs = pad_same(inputs, self.kernel_size, self.stride, self.dilation)
+        layout = padding, self.stride, self.dilation, self.groups
+        known = _ACTIVATIONS.get(type(self.activation))
         if _ONEDNN and known and is_plain:
-            found: Tensor = _ONEDNN(inputs, self.weight, self.bias, *layout, *known, "")
+            found: Tensor = _ONEDNN(inputs, weight, self.bias, *layout, *known, "")
             return found
         padding, stride, dilation, groups = layout
-        plain = F.conv2d(inputs, self.weight, self.bias, stride, padding, dilation, groups)
+        plain = F.conv2d(inputs, weight, self.bias, stride, padding, dilation, groups)
         activated: Tensor = self.activation(plain)
         return activated
+
+    def _pad_kernel(self, size: Sequence[int]) -> tuple[Tensor, tuple[int, int]]:
+        """Return kernel and padding of both sides of an image of a size, as TensorFlow pads.
+
+        Where it pads one pixel more behind than before, both sides get that one, and the kernel
+        begins with zeros: to pad the image by itself would copy all of it.
+        """
+        down, across = (
+            max((-(-side // stride) - 1) * stride + kernel - side, 0)
+            for side, kernel, stride in zip(size, self.kernel_size, self.stride, strict=True)
+        )
+        return F.pad(self.weight, (across % 2, 0, down % 2, 0)), (-(-down // 2), -(-across // 2))

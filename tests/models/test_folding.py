@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from timm.layers import Conv2dSame
 from torch import nn
 
 from curate.models import Segmenter, build_segmenter, folding
@@ -72,6 +73,23 @@ def test_default_segmenter_predicts_the_same_without_a_norm(default, onednn, mon
     assert (before.logits - after.logits).abs().max() <= 1e-5 * max(1.0, scale)
     for name, features in before.features.items():
         assert torch.allclose(features, after.features[name], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("onednn", [folding._ONEDNN, None])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (3, 1), (2, 2)])
+def test_image_is_padded_as_tensorflow_does(onednn, kernel, stride, dilation, monkeypatch):
+    monkeypatch.setattr(folding, "_ONEDNN", onednn)
+    torch.manual_seed(0)
+    convolution = Conv2dSame(2, 2, kernel, stride=stride, dilation=dilation, groups=2)
+    norm = shake(nn.BatchNorm2d(2)).eval()
+    folded = FoldedConvolution(convolution, norm)
+    for size in ((6, 6), (6, 7), (7, 6), (7, 8), (9, 9)):
+        images = torch.randn(1, 2, *size)
+        expected = norm(convolution(images))
+        assert folded(images).shape == expected.shape
+        assert torch.allclose(folded(images), expected, atol=1e-5)
 
 
 @torch.no_grad()
