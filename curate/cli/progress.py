@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import textwrap
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -26,6 +27,8 @@ PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.1
 RATE_OVER_S = 300.0
 LONG_WORD = re.compile(r"\S{1000,}")
+COMMANDS = ("curate ", "python -m ")
+"""What lines begin with that can be pasted."""
 PARTS = ("real", "synthetic", "image", "region", "pixel")
 """Last words of the names of measurements that are shown in one row: ``loss_real``, .."""
 
@@ -106,10 +109,19 @@ class TerminalReporter:
             self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def _say(self, tag: str, style: str, message: str) -> None:
-        """Print one message in full, never wrapped and never read as markup."""
-        lines = [LONG_WORD.sub(_shorten, line) for line in message.splitlines()]
-        text = "\n  ".join(map(printable, lines))  # no line can pose as another's
+        """Print one message in full, never read as markup; a terminal gets it wrapped at words."""
+        lines = [printable(LONG_WORD.sub(_shorten, line)) for line in message.splitlines()]
+        if self.is_live:
+            lines = [part for line in lines for part in self._wrap(line, tag)]
+        text = "\n  ".join(lines)  # no line can pose as another's
         self.console.print(Text.assemble((tag, style), text), soft_wrap=True)
+
+    def _wrap(self, line: str, tag: str) -> list[str]:
+        """Break a line at words; a command that is to be pasted stays whole."""
+        if line.startswith(COMMANDS):
+            return [line]
+        room = self.console.width - max(len(tag), len("  "))
+        return textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 class QuietReporter(TerminalReporter):
@@ -144,7 +156,7 @@ class _Bar(rich_progress.Progress):
         self.values: dict[str, float] = {}
         super().__init__(
             rich_progress.TextColumn("[bold]{task.description}"),
-            rich_progress.BarColumn(30),
+            rich_progress.BarColumn(16),
             _ProgressText(),
             console=reporter.console,
             auto_refresh=False,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MANIFEST_NAME: Final = "manifest.csv"
 RECORD_NAME: Final = SUBSET_RECORD
 RECORD_FORMAT: Final = "curate-subset"
+TRAINER_CACHES: Final = frozenset({"masks/train.cache"})
+"""What trainers leave in a subset: Ultralytics beside the folder of labels."""
 RECORD_VERSION: Final = 1
 
 _BLOCK_ROWS: Final = 65_536
@@ -152,7 +154,10 @@ def write_record(folder: Path, content: dict[str, Any]) -> None:
 
 
 def find_foreign(folder: Path) -> str:
-    """Say what keeps a folder from being a subset as curate wrote it; empty if it is one."""
+    """Say what keeps a folder from being a subset as curate wrote it; empty if it is one.
+
+    `TRAINER_CACHES` may have come: they go with it.
+    """
     try:
         table = json.loads((folder / RECORD_NAME).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -160,15 +165,21 @@ def find_foreign(folder: Path) -> str:
     if not isinstance(table, dict) or table.get("format") != RECORD_FORMAT:
         return "is no subset of curate"
     names = _list_files(folder)
-    if table.get("files_sha256") == _hash(names):
+    own = [name for name in names if not _is_cache(folder, name)]
+    if table.get("files_sha256") in (_hash(names), _hash(own)):
         return ""
     written_ns = (folder / RECORD_NAME).lstat().st_mtime_ns
-    later = [name for name in names if (folder / name).lstat().st_ctime_ns > written_ns]
+    later = [name for name in own if (folder / name).lstat().st_ctime_ns > written_ns]
     added = f", {later[0]!r} for one" if later else ""
     return (
-        f"holds {len(names)} files beside {RECORD_NAME}, not the {table.get('files')} that curate "
+        f"holds {len(own)} files beside {RECORD_NAME}, not the {table.get('files')} that curate "
         f"wrote: some were added or removed{added}"
     )
+
+
+def _is_cache(folder: Path, name: str) -> bool:
+    """Tell whether a file is one that a trainer leaves in a subset, and makes anew."""
+    return name in TRAINER_CACHES and not (folder / name).is_symlink()
 
 
 def _list_files(folder: Path) -> list[str]:

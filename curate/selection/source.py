@@ -179,10 +179,12 @@ class SubsetSource:
         return found if found and found[0] < found[1] else None
 
     def describe(self) -> str:
-        """Say which scores these are: their file, method, run and data set."""
+        """Say which scores these are: their file, method and run; on a second line, of what."""
+        path, here = self.scores.path, Path.cwd()
+        shown = path.relative_to(here) if path.is_relative_to(here) else path
         method = self.scores.provenance.get("method", "unknown method")
         run = str(self.scores.provenance.get("run", ""))[:8]
-        return f"{self.scores.path} ({method}, run {run}), data set {self.name} at {self.root}"
+        return f"{shown} ({method}, run {run})\nData set: {self.name} at {self.root}"
 
     def list_scored(self) -> dataset.DataSource:
         """List the images that were scored as a data set, to be looked at."""

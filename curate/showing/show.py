@@ -93,7 +93,7 @@ def show(
 
 
 def find_row(sets: scored_sets.ScoredSets, image_id: str) -> int:
-    """Find an image by its id.
+    """Find an image by its id, or by the last part of it, if no other image has the same.
 
     Raises
     ------
@@ -104,6 +104,7 @@ def find_row(sets: scored_sets.ScoredSets, image_id: str) -> int:
     """
     ids = sets.texts("id")
     rows = [row for row, each in enumerate(ids) if each == image_id]
+    rows = rows or [row for row, each in enumerate(ids) if each.endswith(f"/{image_id}")]
     files = [own.scores.path for own in sets.sources]
     if not rows:
         alike = difflib.get_close_matches(image_id, ids, 3) or ids[:3]
@@ -113,11 +114,12 @@ def find_row(sets: scored_sets.ScoredSets, image_id: str) -> int:
             f"{len(ids):,} ids, such as {', '.join(alike)}."
         )
         raise errors.UsageError(msg)
-    found = [sets.place(row)[0].scores.path for row in rows]
+    found = [f"{ids[row]} of {sets.place(row)[0].scores.path}" for row in rows]
     if len(found) > 1:
-        msg = f"'{image_id}' is in {' and in '.join(map(str, found))}: name one of them before it."
+        choices = " or ".join(found[:3])
+        msg = f"'{image_id}' may be {choices}: write the whole id, behind one score file."
         raise errors.UsageError(msg)
-    row, where = rows[0], found[0]
+    row, where = rows[0], sets.place(rows[0])[0].scores.path
     if not sets.is_ok[row]:
         why = f"{sets.texts('status')[row]}: {texts.printable(sets.texts('message')[row])}"
         msg = f"'{image_id}' has no score in {where} ({why}). Mend it and score again."

@@ -77,6 +77,18 @@ def test_warning_is_shown_in_full_and_literally(plain):
     assert text(plain) == "warning: " + "a [red]long[/red] warning." * 5 + "\n"
 
 
+def test_terminal_gets_messages_wrapped_at_words_and_commands_whole(live):
+    command = f"curate fit --out {'run ' * 40}--resume"
+    live.warn(f"{'word ' * 40}end")
+    live.fail(f"interrupted. Go on with:\n{command}")
+    lines = text(live).splitlines()
+    assert [len(line) <= 100 for line in lines] == [True, True, True, True, False]
+    assert lines[0].startswith("warning: word word")
+    assert lines[1].startswith("  word word")
+    assert lines[2].endswith("end")
+    assert lines[3:] == ["error: interrupted. Go on with:", f"  {command}"]
+
+
 def test_failure_ends_the_task_first(plain):
     plain.start("score", 3)
     plain.fail("no disk")

@@ -344,7 +344,7 @@ def _parquet(path: Path) -> str:
 
 def _json(path: Path) -> str:
     table = json.loads(path.read_text(encoding="utf-8"))
-    for part in (table, table.get("result", {})):
+    for part in (table, table.get("result", {})) if isinstance(table, dict) else ():
         for key in VOLATILE.get(path.name, ()):
             part.pop(key, None)
     return json.dumps(table, indent=1)

@@ -59,6 +59,24 @@ def test_file_that_was_added_to_a_subset_is_named(tmp_path, name):
     assert find_foreign(tmp_path).endswith(f"added or removed, {name!r} for one")
 
 
+def test_cache_of_a_trainer_goes_with_the_subset_and_nothing_else(tmp_path):
+    (tmp_path / "masks/train").mkdir(parents=True)
+    (tmp_path / "masks/train/a.png").touch()
+    write_record(tmp_path, {})
+    (tmp_path / "masks/train.cache").write_bytes(b"made by Ultralytics")
+    assert find_foreign(tmp_path) == ""
+    (tmp_path / "masks/val.cache").touch()
+    assert "'masks/val.cache' for one" in find_foreign(tmp_path)
+    (tmp_path / "masks/val.cache").unlink()
+    (tmp_path / "masks/train.cache").unlink()
+    (tmp_path / "masks/train.cache").symlink_to("train/a.png")
+    assert "'masks/train.cache' for one" in find_foreign(tmp_path)
+    (tmp_path / "masks/train.cache").unlink()
+    (tmp_path / "masks/train.cache").mkdir()
+    (tmp_path / "masks/train.cache/mine").touch()
+    assert "'masks/train.cache/mine' for one" in find_foreign(tmp_path)
+
+
 def test_file_that_was_exchanged_for_another_is_seen(tmp_path):
     (tmp_path / "a").touch()
     write_record(tmp_path, {})

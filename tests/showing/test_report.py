@@ -61,7 +61,7 @@ def test_scores_that_are_shown_are_named(scores, tmp_path):
     reporter = RecordingReporter()
     write(scores, tmp_path / "report.html", reporter=reporter)
     (note,) = reporter.notes
-    assert note == f"Scores: {scores} (streams, run r), data set city at {tmp_path / 'city'}"
+    assert note == f"Scores: {scores} (streams, run r)\nData set: city at {tmp_path / 'city'}"
 
 
 def test_all_sections_are_there(scores, tmp_path):

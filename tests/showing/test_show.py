@@ -58,9 +58,16 @@ def test_image_is_found_in_the_set_that_has_it(tmp_path, monkeypatch):
         show.show(paths, "c")
 
 
+def test_last_part_of_an_id_is_enough_if_no_other_image_has_it(tmp_path):
+    scores = write_set(tmp_path, "city", {"x/a": 0.1, "x/b": 0.2, "y/b": 0.3})
+    assert show.show(scores, "a", out=tmp_path / "a.png").out.exists()
+    with pytest.raises(UsageError, match=r"'b' may be x/b of .*city.h5 or y/b of .*city.h5"):
+        show.show(scores, "b", out=tmp_path / "b.png")
+
+
 def test_image_of_two_sets_is_asked_back(tmp_path):
     paths = [write_set(tmp_path, name, {"a": 0.1}) for name in ("city", "town")]
-    with pytest.raises(UsageError, match=r"'a' is in .*city.h5 and in .*town.h5: name one of them"):
+    with pytest.raises(UsageError, match=r"'a' may be a of .*city.h5 or a of .*town.h5: write"):
         show.show(paths, "a", out=tmp_path / "a.png")
 
 
