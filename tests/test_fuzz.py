@@ -32,7 +32,7 @@ from curate.training.fit import fit
 from tests.data import making
 from tests.data.layouts.drawing import draw
 from tests.data.shards.making import IMAGE, LABEL, write_mds, write_parquet, write_tar
-from tests.tiny import SEGMENTER, RecordingReporter, tiny_config
+from tests.tiny import SEGMENTER, RecordingReporter, tiny_config, write_dataset
 
 NUM_QUICK, NUM_MANY = 500, 50_000
 BATCH = 100
@@ -126,7 +126,7 @@ RUN_OPTIONS = dict.fromkeys(("score", "audit"), ("--run", "runs/a", "--trust-run
 def base(tmp_path_factory):
     """A project with everything in it that a command reads, made where it will be tried."""
     root = tmp_path_factory.mktemp("fuzz") / "place" / "inside"
-    root.mkdir(parents=True)
+    write_dataset(root / "synthetic", 4, is_flat=True, seed=2)
     config = tiny_config(root, steps=1)
     fit(config, out=root / "runs" / "a")
     (root / "curate.toml").write_text(TOML)

@@ -117,25 +117,27 @@ def decode_reduced(
     Returns
     -------
     pixels : (H', W') or (H', W', 3) uint8
-        Upright; a JPEG in grey, with sides of a half, a quarter or an eighth of the original's,
-        but of at least `least_px`. All of the file is decoded, as by `decode_image`.
+        Upright; a PNG of 8 bits reduced by whole steps; a JPEG in grey, with sides of a half, a
+        quarter or an eighth of the original's; both of at least `least_px`. All of the file is
+        decoded, as by `decode_image`.
 
     Raises
     ------
     DataError
         With code ``unreadable_image``.
     """
-    jpeg = opened.content
-    is_plain = isinstance(jpeg, JpegImageFile) and jpeg.mode in ("L", "RGB")
+    content, small = opened.content, None
     scale = next((s for s in (8, 4, 2) if min(opened.height, opened.width) >= s * least_px), None)
-    if not (is_plain and scale):
-        return decode_image(opened, path, value_range)
     try:
-        return pictures.turn(
-            _decode_jpeg(cast("JpegImageFile", jpeg), scale=scale), opened.orientation
-        )
+        if isinstance(content, png.Png):
+            small = png.reduce_png(content, least_px)
+        elif isinstance(content, JpegImageFile) and content.mode in ("L", "RGB") and scale:
+            small = _decode_jpeg(content, scale=scale)
     except ValueError as error:
         raise unreadable_file(path, "image", str(error)) from error
+    if small is None:
+        return decode_image(opened, path, value_range)
+    return pictures.turn(small, opened.orientation)
 
 
 def read_samples(opened: OpenedImage, path: Path) -> NDArray[Any]:

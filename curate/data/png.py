@@ -168,6 +168,30 @@ def decode_png(png: Png) -> NDArray[Any]:
     return samples
 
 
+def reduce_png(png: Png, least_px: int) -> NDArray[np.uint8] | None:
+    """Decode to look at: reduced by whole steps to sides of at least `least_px`.
+
+    Returns
+    -------
+    samples : (H', W') or (H', W', 3) uint8
+        Means of the pixels of each step; None for files that are not 8 bits of grey or colour.
+
+    Raises
+    ------
+    ValueError
+        As `decode_png`.
+    """
+    mode = {0: "L", 2: "RGB"}.get(png.colour_type)
+    if mode is None or png.bit_depth != 8:
+        return None
+    image = _open_pixels(png, mode, mode)
+    last_row = image.crop((0, png.height - 1, png.width, png.height))
+    if png.is_interlaced or last_row.getbbox() is None:
+        _check_length(png)
+    factors = (max(1, png.width // least_px), max(1, png.height // least_px))
+    return np.asarray(image.reduce(factors))
+
+
 def encode_png(samples: NDArray[Any], *, palette: NDArray[np.uint8] | None = None) -> bytes:
     """Write a PNG of 8 or 16 bits, with a palette, in grey or in colour.
 
@@ -226,13 +250,17 @@ def _find_palette(chunks: list[tuple[bytes, memoryview]]) -> NDArray[np.uint8]:
 
 def _decode(png: Png, mode: str, raw_mode: str) -> NDArray[np.uint8]:
     """Decompress and unfilter."""
+    return np.asarray(_open_pixels(png, mode, raw_mode))
+
+
+def _open_pixels(png: Png, mode: str, raw_mode: str) -> Image.Image:
+    """Decompress and unfilter."""
     size = (png.width, png.height)
     try:
-        image = Image.frombytes(mode, size, png.pixels, "zip", raw_mode, int(png.is_interlaced))
+        return Image.frombytes(mode, size, png.pixels, "zip", raw_mode, int(png.is_interlaced))
     except ValueError as error:
         msg = f"its pixels are damaged or cut off ({error})"
         raise ValueError(msg) from error
-    return np.asarray(image)
 
 
 def _check_length(png: Png) -> None:

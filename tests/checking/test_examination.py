@@ -82,6 +82,7 @@ def test_spread_is_the_deviation_of_grey(look):
 def test_equal_files_have_equal_digests(look):
     one, other = look(halves(0, 1, dtype=np.uint8)), look(halves(1, 1, dtype=np.uint8))
     assert one.digest == other.digest != ""
+    assert look(halves(0, 1, dtype=np.uint8), np.full((8, 8, 3), 9, np.uint8)).digest != one.digest
 
 
 def test_sizes_that_differ_are_an_error_in_the_readers_words(look):

@@ -230,3 +230,35 @@ def test_jpeg_that_is_cut_off_is_not_reduced_in_silence(tmp_path):
     data = images.read_file(path, "image")[:-3000]
     with pytest.raises(DataError, match="damaged or cut off"):
         images.decode_reduced(images.open_image(data, path), path, least_px=16)
+
+
+@pytest.mark.parametrize("samples", [np.uint8(full(7)), np.uint8(full((9, 8, 7)))])
+def test_png_is_reduced_by_whole_steps_to_the_means_of_each(tmp_path, samples):
+    image = np.repeat(np.repeat(samples[:2, :2], 24, 0), 36, 1)
+    image[:24, :36] += 100
+    path = tmp_path / "a.png"
+    Image.fromarray(image).save(path)
+    opened = images.open_image(images.read_file(path, "image"), path)
+    reduced = images.decode_reduced(opened, path, least_px=16)
+    assert np.array_equal(reduced, image[::3, ::4])
+    assert reduced.shape[:2] == (16, 18)
+
+
+def test_png_that_ends_early_is_not_reduced_in_silence(tmp_path):
+    raw = b"\0" + bytes(32 * 3)
+    path = tmp_path / "a.png"
+    path.write_bytes(png_file(32, 32, 8, 2, raw * 31))
+    opened = images.open_image(images.read_file(path, "image"), path)
+    with pytest.raises(DataError, match="3,007 bytes of pixels instead of 3,104"):
+        images.decode_reduced(opened, path, least_px=16)
+
+
+def test_turned_png_is_reduced_upright(tmp_path):
+    path = tmp_path / "a.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(full(5, size=(16, 64))).save(path, exif=exif)
+    opened = images.open_image(images.read_file(path, "image"), path)
+    assert images.decode_reduced(opened, path, least_px=16).shape == (16, 16)
+    assert images.decode_reduced(opened, path, least_px=8).shape == (8, 8)
+    assert images.decode_reduced(opened, path, least_px=40).shape == (64, 16)

@@ -38,10 +38,13 @@ class ParquetShard:
             self._file = pq.ParquetFile(path)
             about = self._file.metadata
             groups = range(about.num_row_groups)
-            self._ends = np.cumsum([0, *(about.row_group(i).num_rows for i in groups)])
+            counts = [about.row_group(i).num_rows for i in groups]
+            self._ends = np.cumsum([0, *counts])
             self._columns = [f.name for f in self._file.schema_arrow if _is_image(f)]
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(path, f"it is no sound Parquet file ({error})") from error
+        if counts and not 0 <= min(counts) <= sum(counts) <= self._bytes:
+            raise damaged(path, f"its header says that it has {sum(counts):,} rows")
 
     def names(self) -> list[str]:
         """List all images of all rows."""
@@ -60,7 +63,7 @@ class ParquetShard:
         try:
             with self._lock:
                 found = self._block(group, column)[row - int(self._ends[group])].as_py()
-        except pa.ArrowException as error:
+        except (pa.ArrowException, IndexError) as error:
             raise OSError(0, f"row {row} cannot be read ({error})", str(self._path)) from error
         content: Any = (found or {}).get(_BYTES)
         if content is None:

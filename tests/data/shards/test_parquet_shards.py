@@ -49,3 +49,28 @@ def test_damaged_tables_are_refused(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match="it is no sound Parquet file"):
         ParquetShard(path)
+
+
+def with_rows(path, count):
+    """Let the only row group of a file of two rows say that it has others, in Thrift's integers."""
+    data, number, value = path.read_bytes(), b"", 2 * count
+    while value > 127:
+        number, value = number + bytes([value % 128 + 128]), value // 128
+    size = int.from_bytes(data[-8:-4], "little")
+    before, _, after = data[-8 - size : -8].rpartition(b"\x16\x04")
+    foot = before + b"\x16" + number + bytes([value]) + after
+    path.write_bytes(data[: -8 - size] + foot + len(foot).to_bytes(4, "little") + b"PAR1")
+    return path
+
+
+def test_rows_that_are_only_said_to_be_there_are_missing(tmp_path):
+    shard = ParquetShard(with_rows(write_parquet(tmp_path / "a.parquet", ROWS[:2]), 4))
+    assert len(shard.read("00000001.image.png"))
+    with pytest.raises(OSError, match="row 3 cannot be read"):
+        shard.read("00000003.image.png")
+
+
+def test_more_rows_than_a_file_has_bytes_are_refused(tmp_path):
+    path = with_rows(write_parquet(tmp_path / "a.parquet", ROWS[:2]), 2**40)
+    with pytest.raises(DataError, match=r"says that it has 1,099,511,627,776 rows"):
+        ParquetShard(path)
