@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from curate import errors
 from curate.cluster import ray_pool
 from curate.comparing.trainings import Training, run_training
-from curate.data.workers import refuse_unguarded_script
+from curate.data.workers import end_with_parent, refuse_unguarded_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -127,12 +126,4 @@ def count_workers(config: Config) -> int:
 def _begin_worker() -> None:
     """Use one thread, and end with the process that asked for the work."""
     torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: Any) -> None:  # noqa: ANN401
-    """Leave when the parent is gone, killed perhaps: what is saved is gone on with."""
-    parent.join()
-    os._exit(1)
+    end_with_parent()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import logging
+import multiprocessing
+import os
 import shutil
 import signal
 import sys
+import threading
 import warnings
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -70,17 +73,29 @@ def load_ahead(
             worker_init_fn=_begin_worker,
             prefetch_factor=_NUM_PREFETCHED if workers else None,
             pin_memory=pin_memory and torch.cuda.is_available(),
-            multiprocessing_context="spawn" if workers else None,  # threads rule out forking
+            multiprocessing_context=_start_method(dataset) if workers else None,
         )
     with _signals_blocked():
         items = iter(loader)  # starts the workers
     yield from items
 
 
+def _start_method(dataset: Dataset[Any]) -> str:
+    """Name how workers are started; threads of this process rule out that they are its forks.
+
+    They are forks of a process that has imported what they need, once for all, and does nothing
+    else; it ends with this one.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    multiprocessing.set_forkserver_preload([__name__, type(dataset).__module__])
+    return "forkserver"
+
+
 def refuse_unguarded_script() -> None:
     """Refuse to start processes for a script that they would run again from its beginning.
 
-    A process that is spawned imports the program's main file first.
+    A process that is started imports the program's main file first.
 
     Raises
     ------
@@ -161,6 +176,20 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _begin_worker(_: int) -> None:
-    """Leave Ctrl-C and SIGTERM, which may come to all, to the main process."""
+    """Leave Ctrl-C and SIGTERM, which may come to all, to the main process; end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that asked for it is gone, killed perhaps."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:  # noqa: ANN401
+    """Wait for the end of the parent, and leave: what is saved is gone on with."""
+    parent.join()
+    os._exit(1)

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,20 @@ from curate.errors import RunError
 
 KILL, PROCESS = -1, -2
 """Keys that end the process that reads them, and that ask for what it is like."""
+
+LASTING = """
+import itertools, os, torch
+from curate.data.workers import load_ahead
+class Pids:
+    def __getitem__(self, key):
+        return torch.tensor([os.getpid(), os.getppid()])
+if __name__ == "__main__":
+    items = load_ahead(Pids(), itertools.count(), workers=2)
+    print(*next(items).tolist(), *next(items).tolist(), flush=True)
+    for _ in items:
+        pass
+"""
+"""Prints the processes of its workers, and of what started them, and reads on."""
 
 
 class Doubled(Dataset):
@@ -57,6 +73,21 @@ def test_killed_worker_is_an_error_that_says_what_to_do():
     message = r"for want of memory.*--resume, and with fewer --workers"
     with pytest.raises(RunError, match=message), worker_errors():
         list(load_ahead(Doubled(), [1, KILL], workers=1))
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
+def test_nothing_is_left_of_a_killed_process(tmp_path):
+    script = tmp_path / "reads.py"
+    script.write_text(LASTING)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as main:
+        pids = main.stdout.readline().split()
+        time.sleep(0.5)
+        main.kill()
+    assert len(set(pids)) == 3
+    until = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_other_errors_stay_what_they_are():

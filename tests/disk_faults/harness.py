@@ -149,13 +149,17 @@ class Command:
         return state == "T"
 
     def find_workers(self) -> list[int]:
-        """Wait until the command has worker processes that load torch; none if it ends before."""
+        """Wait until the command has worker processes; none if it ends before.
+
+        They are forks of a child; whatever else that starts is gone at once.
+        """
+        seen: set[int] = set()
         while self._state() != "Z":
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-            workers = [int(pid) for pid in children if _loads_torch(pid)]
-            if workers:
-                return workers
-            time.sleep(0.002)
+            found = {worker for child in _children(self.pid) for worker in _children(child)}
+            if found & seen:
+                return sorted(found & seen)
+            seen = found
+            time.sleep(0.02)
         return []
 
     def _state(self) -> str:
@@ -169,17 +173,12 @@ class Command:
         return Done(code, *texts, {"all": int(every), "writes": int(writes)})
 
 
-def _loads_torch(pid: str) -> bool:
-    """Tell whether a process is a worker that has got so far as to load torch.
-
-    Between its fork and its exec, any child still shows the memory of its parent, which has.
-    """
-    process = Path(f"/proc/{pid}")
+def _children(pid: int) -> list[int]:
+    """List the processes that a process has started."""
     try:
-        is_worker = b"spawn_main" in (process / "cmdline").read_bytes()
-        return is_worker and "libtorch_cpu" in (process / "maps").read_text()
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return []
 
 
 class Project:

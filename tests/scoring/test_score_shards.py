@@ -34,7 +34,7 @@ def read_rows(root):
 
 
 @pytest.mark.parametrize("kind", SHARDS)
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [0, 2])
 def test_every_score_is_that_of_the_files(finished_run, tmp_path, kind, workers):
     config, _ = finished_run
     root = write_dataset(tmp_path / "pool", 7, is_flat=True, seed=5)
