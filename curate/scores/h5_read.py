@@ -19,7 +19,7 @@ from curate.scores.h5 import nodes
 from curate.scores.schema import IMAGES, REGIONS, TEXT, Attr, Column, Schema, map_dtype, map_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,6 +28,8 @@ Values = Any
 """A column: an array of numbers, (N,) or (N, C), or an Arrow array of strings."""
 
 _BLOCK_BYTES: Final = 1 << 26
+BLOCK_ROWS: Final = 1 << 18
+"""Rows of a table that are read at once where not all are; whole chunks of the file."""
 
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, 524)
 """What disks without locks answer to flock; 524 is Linux's own ENOTSUPP."""
@@ -168,6 +170,12 @@ class H5Part:
             if column.dtype == TEXT:
                 return _read_texts(node, rows)
             return nodes.read_rows(node, rows)
+
+    def blocks(self, table: str, names: Sequence[str]) -> Iterator[dict[str, Values]]:
+        """Yield some columns block after block, never an empty one."""
+        for first in range(0, self.count(table), BLOCK_ROWS):
+            rows = slice(first, first + BLOCK_ROWS)
+            yield {name: self.read(table, name, rows) for name in names}
 
     def maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
         """Find all maps of one kind and shape; None if the file has none.

@@ -35,7 +35,8 @@ class ScoreFile:
     Parameters
     ----------
     path : Path
-        ``weights.h5``, ``weights.parquet`` (the tables beside it alone), or a folder of shards.
+        ``weights.h5``, ``weights.parquet`` (the tables beside it alone), or a folder of shards
+        (of which the Parquet tables alone may be there).
 
     Attributes
     ----------
@@ -61,10 +62,10 @@ class ScoreFile:
         self.target = targets.resolve_target(self.path)
         files = [self.path] if self.target.kind is targets.Kind.H5 else self.target.h5_files()
         self.parts: list[Part] = [h5_read.H5Part(file) for file in files]
-        if self.target.kind is targets.Kind.TABLES:
-            self.parts = [tables_arrow.TablePart(self.target)]
+        if not files:
+            self.parts = [tables_arrow.TablePart(each) for each in self.target.tables()]
         if not self.parts:
-            msg = f"{path} holds no *.h5 file. Name a score file that 'curate score' wrote."
+            msg = f"{path} holds no scores. Name a score file that 'curate score' wrote."
             raise StoreError(msg)
         headers = [part.header() for part in self.parts]
         self.header = headers[0]
@@ -98,7 +99,7 @@ class ScoreFile:
     @property
     def has_maps(self) -> bool:
         """Tell whether there are maps of pixels and regions, not only tables."""
-        return self.target.kind is not targets.Kind.TABLES
+        return isinstance(self.parts[0], h5_read.H5Part)
 
     @property
     def streams(self) -> tuple[str, ...]:

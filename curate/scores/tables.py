@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +15,17 @@ from curate.scores import arrow, checks, h5_read, tables_arrow
 from curate.scores.schema import IMAGES, REGIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+_MANY_ROWS: Final = 1_000_000
+"""Ids of more images are not all in memory only to see whether they are sorted."""
 
 Part = h5_read.H5Part | tables_arrow.TablePart
 """What the scores of some images are read from."""
+
+Columns = dict[str, h5_read.Values]
 
 
 class Tables:
@@ -51,7 +55,12 @@ class Tables:
     @cached_property
     def is_ok(self) -> NDArray[np.bool_]:
         """Tell which images were scored, (N,)."""
-        return arrow.from_arrow(pc.equal(self.images("status"), arrow.text_scalar(records.OK)))
+        found = [
+            arrow.from_arrow(pc.equal(block["status"], arrow.text_scalar(records.OK)))
+            for part in self._parts
+            for block in part.blocks(IMAGES, ("status",))
+        ]
+        return np.asarray(_take(np.concatenate([np.empty(0, np.bool_), *found]), self.order))
 
     @cached_property
     def part_of(self) -> NDArray[np.int64]:
@@ -61,7 +70,8 @@ class Tables:
     @cached_property
     def order(self) -> NDArray[np.int64] | None:
         """Return the rows of all parts in the order of their ids; None: they are in order."""
-        _ = self.counts
+        if sum(self.counts) > _MANY_ROWS and self._is_sorted():
+            return None
         ids, order = self._join(IMAGES, "id"), None
         if not _rises(ids):
             order = arrow.from_arrow(pc.sort_indices(ids)).astype(np.int64)
@@ -72,6 +82,87 @@ class Tables:
         checks.check_id_column(ids)
         self._columns[IMAGES, "id"] = ids
         return order
+
+    def _is_sorted(self) -> bool:
+        """Tell whether all ids rise, block after block."""
+        last = ""
+        for part in self._parts:
+            for ids in (block["id"] for block in part.blocks(IMAGES, ("id",))):
+                checks.check_id_column(ids)
+                if not _rises(ids) or (len(ids) and ids[0].as_py() <= last):
+                    return False
+                last = ids[-1].as_py() if len(ids) else last
+        return True
+
+    def blocks(self, table: str, names: Sequence[str]) -> Iterator[tuple[int, Columns]]:
+        """Yield some columns block after block, in the order of the rows, with all checks.
+
+        Nothing of it is kept in memory, unless images of the parts have to be sorted into each
+        other.
+
+        Yields
+        ------
+        first : int
+            Row of the first.
+        block : dict of str to array
+            As `images` and `regions` have them; never empty.
+        """
+        if self.order is not None:
+            read = self.images if table == IMAGES else self.regions
+            block = {name: read(name) for name in names}
+            if len(next(iter(block.values()))):
+                yield 0, block
+            return
+        row = image = 0
+        for part, count in zip(self._parts, self.counts, strict=True):
+            last = 0
+            for block in part.blocks(table, names):
+                with h5_read.reading(self._where):
+                    if table == IMAGES:
+                        self._check_images(block, row)
+                    else:
+                        last = self._check_regions(block, count, last)
+                if "image" in block:
+                    block["image"] = block["image"] + image
+                yield row, block
+                row += len(next(iter(block.values())))
+            image += count
+
+    def _check_images(self, block: Columns, row: int) -> None:
+        """Check some rows of the image table."""
+        for name, values in block.items():
+            if not isinstance(values, pa.Array):
+                is_ok = self.is_ok[row : row + len(values)]
+                checks.check_image_column(name, values, is_ok, where=self._where)
+                if values.ndim == 2 and values.shape[1] != self._num_classes:
+                    self._refuse(f"column '{name}' is of {values.shape[1]}")
+
+    def _check_regions(self, block: Columns, count: int, last: int) -> int:
+        """Check some rows of the region table of a part; return the image of the last one."""
+        for name, values in block.items():
+            checks.check_region_column(name, values, where=self._where)
+            if name == "class_id" and self._is_unknown(values).any():
+                self._refuse(f"a region shows class {values[self._is_unknown(values)][0]} of")
+        if (image := block.get("image")) is None:
+            return last
+        follows = np.concatenate([[last], image])
+        checks.check_region_images(follows, num_images=count, where=self._where)
+        return int(image[-1])
+
+    def region_rows(self, name: str, rows: slice) -> h5_read.Values:
+        """Return some rows of a column of the region table, which are all in one part."""
+        if self.order is not None or (REGIONS, name) in self._columns:
+            return self.regions(name)[rows]
+        number = int(np.searchsorted(self._region_ends, rows.start, side="right"))
+        first = int(self._region_ends[number - 1]) if number else 0
+        if number == len(self._parts):  # no row
+            return self._parts[-1].read(REGIONS, name, slice(0))
+        return self._parts[number].read(REGIONS, name, slice(rows.start - first, rows.stop - first))
+
+    @cached_property
+    def _region_ends(self) -> NDArray[np.int64]:
+        """Return where the regions of each part end."""
+        return np.cumsum([part.count(REGIONS) for part in self._parts])
 
     def images(self, name: str) -> h5_read.Values:
         """Return a column of the image table."""

@@ -129,6 +129,22 @@ class TablePart:
             values = found.column(name).slice(first - before, last - first)
             return _from_arrow(values, name, column, self._paths[table])
 
+    def blocks(self, table: str, names: Sequence[str]) -> Iterator[dict[str, h5_read.Values]]:
+        """Yield some columns block after block, never an empty one."""
+        columns = self.schema.columns(table)
+        if not self._has(table):
+            return
+        with self._open(table) as file:
+            path, batches = self._paths[table], file.iter_batches(h5_read.BLOCK_ROWS, columns=names)
+            for batch in batches:
+                if len(batch):
+                    yield {
+                        name: _from_arrow(
+                            pa.chunked_array([batch[name]]), name, columns[name], path
+                        )
+                        for name in names
+                    }
+
     def maps(self, group: str, shape: tuple[int, int]) -> None:  # noqa: ARG002
         """Return None: there are none."""
         return

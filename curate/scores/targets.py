@@ -72,6 +72,14 @@ class Target:
             return sorted(self.path.glob("*.h5"))
         return [self.path] if self.kind is Kind.H5 and self.path.exists() else []
 
+    def tables(self) -> list[Target]:
+        """List the pairs of Parquet tables that are there, or shall be, without an HDF5 file."""
+        if self.kind is not Kind.SHARDS:
+            return [self] if self.kind is Kind.TABLES else []
+        ends = f".{IMAGES}{_PARQUET}"
+        names = sorted(path.name.removesuffix(ends) for path in self.path.glob(f"*{ends}"))
+        return [Target(self.path / f"{name}{_PARQUET}", Kind.TABLES) for name in names]
+
     def files(self) -> list[Target]:
         """List the finished files that are there, each by itself."""
         if self.kind is Kind.TABLES:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from curate.records import IGNORE_INDEX
+from curate.scores.schema import IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +72,15 @@ def count_kept(source: SubsetSource, choice: Choice) -> NDArray[np.int64]:
     return counts
 
 
+def count_classes(source: SubsetSource, is_wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count the valid pixels of each class, (C,), in the images that are wanted."""
+    counts = np.zeros(len(source.provenance.classes.names), np.int64)
+    for first, block in source.scores.tables.blocks(IMAGES, ("class_px",)):
+        class_px = block["class_px"]
+        counts += class_px[is_wanted[first : first + len(class_px)]].sum(axis=0)
+    return counts
+
+
 class ClassShare(NamedTuple):
     """Pixels of a class.
 
@@ -88,7 +98,7 @@ class ClassShare(NamedTuple):
 
 def compare_classes(sources: Sequence[SubsetSource], choices: Sequence[Choice]) -> list[ClassShare]:
     """Count the pixels of each class before and after a cut, all data sets together."""
-    before = sum(source.scores.class_px[source.is_ok].sum(axis=0) for source in sources)
+    before = sum(count_classes(source, source.is_ok) for source in sources)
     kept = sum(choice.class_px for choice in choices)
     names = sources[0].provenance.classes.names
     counts = zip(names, np.asarray(before).tolist(), np.asarray(kept).tolist(), strict=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from curate import errors, reporting
-from curate.selection import bounds, cuts, pixels
-from curate.selection.choice import Choice, count_kept
+from curate.selection import bounds, cuts, pixels, streaming
+from curate.selection.choice import Choice, count_classes, count_kept
 from curate.selection.levels import keep_levels
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ def choose_images(
     sources: Sources, settings: ExportSettings, _: reporting.Reporter
 ) -> list[Choice]:
     """Keep whole images."""
-    keys, px = _join(s.image_keys for s in sources), _join(s.valid_px for s in sources)
     limits = _find_bounds(sources, settings)
+    if limits is None and _is_streamed(sources, settings):
+        return streaming.choose_best_images(sources, settings.cut, _keep_images)
+    keys, px = _join(s.image_keys for s in sources), _join(s.valid_px for s in sources)
     if limits is None:
         is_selected = cuts.select(keys, settings.cut, px)
         return _divide(sources, is_selected, "image_scores", _keep_images)
@@ -69,9 +71,12 @@ def choose_regions(
     sources: Sources, settings: ExportSettings, _: reporting.Reporter
 ) -> list[Choice]:
     """Keep regions, whatever image they are in."""
+    limits = _find_bounds(sources, settings)
+    if limits is None and _is_streamed(sources, settings):
+        choices = streaming.choose_best_regions(sources, settings.cut)
+        return list(map(_count_labels, sources, choices))
     keys = _join(s.region_keys for s in sources)
     class_id, px = _class_and_px(sources)
-    limits = _find_bounds(sources, settings)
     if limits is None:
         is_kept = cuts.select(keys, settings.cut, px)
     else:
@@ -178,10 +183,15 @@ def _class_and_px(sources: Sources) -> tuple[NDArray[np.int16], NDArray[np.int64
     return class_id, _join(s.scores.region_column("valid_px") for s in sources)
 
 
+def _is_streamed(sources: Sources, settings: ExportSettings) -> bool:
+    """Tell whether one value decides what is kept, so that no unit need be in memory."""
+    return settings.cut.policy in streaming.POLICIES and all(s.is_plain for s in sources)
+
+
 def _find_bounds(sources: Sources, settings: ExportSettings) -> bounds.Bounds | None:
     """Turn shares of classes into pixels of all data sets that are cut as one."""
     names = sources[0].provenance.classes.names
-    class_px = [source.scores.class_px[source.is_ok].sum(axis=0) for source in sources]
+    class_px = [count_classes(source, source.is_ok) for source in sources]
     return bounds.find_bounds(settings, names, np.sum(class_px, axis=0))
 
 
@@ -221,7 +231,7 @@ def _keep_images(source: SubsetSource, is_selected: NDArray[np.bool_]) -> Choice
     return Choice(
         is_selected=is_selected,
         kept_px=np.where(is_selected, source.valid_px, 0),
-        class_px=source.scores.class_px[is_selected].sum(axis=0),
+        class_px=count_classes(source, is_selected),
         selected=int(is_selected.sum()),
         of=int(np.count_nonzero(~np.isnan(scores))),
         pixels_total=int(source.valid_px.sum()),
@@ -239,17 +249,7 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
 
     def mask_of(row: int) -> NDArray[np.bool_]:
         rows = slice(starts[row], starts[row + 1])
-        cells = source.scores.region_ids(source.id_of(row))
-        count = rows.stop - rows.start
-        if cells.size and max(cells.max(), number[rows].max(initial=0)) >= count:
-            msg = (
-                f"{source.scores.path}: the map of image '{source.id_of(row)}' names regions that "
-                "its table does not have. Score the data set again."
-            )
-            raise errors.StoreError(msg)
-        is_kept_by_number = np.zeros(count, np.bool_)
-        is_kept_by_number[number[rows][is_kept[rows]]] = True
-        return source.to_pixels(is_kept_by_number[cells], row).astype(np.bool_)
+        return streaming.mask_regions(source, row, number[rows], is_kept[rows])
 
     num_classes = len(source.provenance.classes.names)
     class_id = source.scores.region_column("class_id")[is_kept]
@@ -264,11 +264,16 @@ def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
         reason="no_region_selected",
         mask_of=mask_of,
     )
+    return _count_labels(source, choice)
+
+
+def _count_labels(source: SubsetSource, choice: Choice) -> Choice:
+    """Count the classes of regions that show several each."""
     if source.scores.provenance.get("regions", _ONE_CLASS[0]) in _ONE_CLASS:
         return choice
     return replace(choice, class_px=count_kept(source, choice))
 
 
-def _best(scores: NDArray[np.float64]) -> float:
+def _best(scores: NDArray[np.floating]) -> float:
     """Return the highest score, NaN if there is none."""
     return float(np.nanmax(scores)) if not np.isnan(scores).all() else float("nan")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -32,8 +32,7 @@ PATHS: Final = ("image_path", "label_path")
 """Columns of the image table that name files of the data set."""
 
 _NUM_NAMED: Final = 3
-_LEAST_CHANCE: Final = 1e-3
-"""What a score of 0 counts as where it is drawn by: never quite impossible."""
+_LEAST_CHANCE: Final = 1e-3  # what a score of 0 is drawn by: never quite impossible
 _LEADS_OUT: Final = r"^$|(^|/)\.{0,2}(/|$)|\x00"
 
 
@@ -108,7 +107,7 @@ class SubsetSource:
         return self.rank_by if self.rank_by in self.scores.streams and not is_column else None
 
     @property
-    def _unit(self) -> float:
+    def unit(self) -> float:
         """What the ranking column is multiplied by: weights have mean 1 in each file by itself."""
         if not self.is_joined or self.rank_by not in records.WEIGHT_NAMES:
             return 1.0
@@ -128,27 +127,43 @@ class SubsetSource:
     @cached_property
     def valid_px(self) -> NDArray[np.int64]:
         """Return the valid pixels of each image, (N,); 0 where it was not scored."""
-        return np.where(self.is_ok, self.scores.image_column("valid_px"), 0)
+        values: NDArray[np.int64] = self._read_images("valid_px", np.int64)
+        values[~self.is_ok] = 0
+        return values
 
     @cached_property
-    def image_scores(self) -> NDArray[np.float64]:
+    def image_scores(self) -> NDArray[np.floating]:
         """Return the scores that rank images, (N,); NaN for images that are no candidates."""
-        values = self.scores.image_column(self._column) * self._unit
-        return np.where(self.is_candidate, values, np.nan)
+        values: NDArray[np.float32] = self._read_images(self.column, np.float32)
+        values *= self.unit
+        values[~self.is_candidate] = np.nan
+        return values
+
+    def _read_images(self, name: str, dtype: type[np.generic]) -> Any:  # noqa: ANN401
+        """Read a column of the image table, of which the score file keeps nothing in memory."""
+        values = np.empty(self.num_images, dtype)
+        for first, block in self.scores.tables.blocks(schema.IMAGES, (name,)):
+            values[first : first + len(block[name])] = block[name]
+        return values
 
     @property
-    def image_keys(self) -> NDArray[np.float64]:
+    def is_plain(self) -> bool:
+        """Tell whether scores alone decide what is chosen."""
+        return self.draw_seed is None and self.image_order is None
+
+    @property
+    def image_keys(self) -> NDArray[np.floating]:
         """Return what images are chosen by, highest first, (N,); NaN as in `image_scores`."""
         if self.image_order is not None:
             return self.image_order
         return self._draw_keys(self.image_scores, "image")
 
     @property
-    def region_keys(self) -> NDArray[np.float64]:
+    def region_keys(self) -> NDArray[np.floating]:
         """Return what regions are chosen by, highest first, (R,); NaN as in `region_scores`."""
         return self._draw_keys(self.region_scores, "region")
 
-    def _draw_keys(self, scores: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    def _draw_keys(self, scores: NDArray[np.floating], unit: str) -> NDArray[np.floating]:
         """Draw a key for each unit; in their order, units are drawn in proportion to their scores.
 
         Keys ``log(u) / score``, u uniform in (0, 1): Efraimidis and Spirakis, doi
@@ -161,14 +176,14 @@ class SubsetSource:
         return np.asarray(drawn / np.maximum(scores, _LEAST_CHANCE))
 
     @cached_property
-    def region_scores(self) -> NDArray[np.float64]:
+    def region_scores(self) -> NDArray[np.floating]:
         """Return the scores that rank regions, (R,); NaN in images that are no candidates."""
         is_ok = self.is_candidate[self.scores.region_column("image")]
-        values = self.scores.region_column(self._column) * self._unit
+        values = self.scores.region_column(self.column) * self.unit
         return np.where(is_ok, values, np.nan)
 
     @property
-    def _column(self) -> str:
+    def column(self) -> str:
         """Name the column that ranks, in both tables."""
         return schema.stream_column(self.stream) if self.stream else self.rank_by
 
@@ -188,8 +203,7 @@ class SubsetSource:
 
     def list_scored(self) -> dataset.DataSource:
         """List the images that were scored as a data set, to be looked at."""
-        rows = self.list_texts(self.is_ok, ("id", *PATHS))
-        about = self.provenance
+        rows, about = self.list_texts(self.is_ok, ("id", *PATHS)), self.provenance
         return dataset.DataSource(
             root=self.root,
             layout=about.dataset.layout,
@@ -303,15 +317,15 @@ def check_paths(source: SubsetSource) -> None:
     StoreError
         Naming the first.
     """
-    for name in PATHS:
-        paths = source.texts(name)
-        is_given = arrow.from_arrow(pc.binary_length(paths)) > 0
-        is_needed = arrow.to_arrow(is_given | source.is_ok)  # what failed may have no label
-        suspects = paths.filter(is_needed)
-        if os.sep == "/":
-            suspects = suspects.filter(pc.match_substring_regex(suspects, _LEADS_OUT))
-        for path in suspects.to_pylist():
-            placement.join_inside(source.root, path)
+    for first, block in source.scores.tables.blocks(schema.IMAGES, PATHS):
+        for paths in block.values():
+            is_given = arrow.from_arrow(pc.binary_length(paths)) > 0
+            is_ok = source.is_ok[first : first + len(paths)]
+            suspects = paths.filter(arrow.to_arrow(is_given | is_ok))  # what failed may have none
+            if os.sep == "/":
+                suspects = suspects.filter(pc.match_substring_regex(suspects, _LEADS_OUT))
+            for path in suspects.to_pylist():
+                placement.join_inside(source.root, path)
 
 
 def check_files(

@@ -568,3 +568,35 @@ def test_a_score_file_says_what_it_is(labelled, tmp_path):
     assert repr(labelled) == (
         f"<ScoreFile {tmp_path / 'w.h5'}: 1 images of {tmp_path.name}, 2 classes, streams>"
     )
+
+
+@pytest.mark.parametrize("order", [["a", "b", "c", "d"], ["d", "a", "c", "b"]])
+def test_blocks_are_the_columns_cut_into_pieces(tmp_path, monkeypatch, order):
+    monkeypatch.setattr("curate.scores.h5_read.BLOCK_ROWS", 3)
+    monkeypatch.setattr("curate.scores.tables._MANY_ROWS", 0)
+    (tmp_path / "w").mkdir()
+    for number in (0, 2):
+        images = [scored_image(each, 0.1 * n) for n, each in enumerate(order[number : number + 2])]
+        part = write_scores(tmp_path / "w.h5", images, overwrite=True)
+        part.rename(tmp_path / "w" / f"part-0000{number}.h5")
+    with ScoreFile(tmp_path / "w") as scores:
+        for table, names in (("images", ["score", "id"]), ("regions", ["image", "score"])):
+            found = list(scores.tables.blocks(table, names))
+            assert [first for first, _ in found] == sorted({first for first, _ in found})
+            whole = scores.images_arrow(names) if table == "images" else scores.regions_arrow(names)
+            for name in names:
+                values = [v for _, block in found for v in np.asarray(block[name]).tolist()]
+                assert values == whole[name].to_pylist()
+
+
+def test_blocks_are_checked_as_columns_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.scores.h5_read.BLOCK_ROWS", 3)
+    out = write_scores(tmp_path / "w.h5", [scored_image(f"i{n}") for n in range(3)])
+    with h5py.File(out, "a") as file:
+        file["regions/image"][4] = 0
+        file["images/score"][2] = 1.5
+    with ScoreFile(out) as scores:
+        with pytest.raises(StoreError, match="names unknown images or is not sorted"):
+            list(scores.tables.blocks("regions", ("image",)))
+        with pytest.raises(StoreError, match=r"column 'score' has 1\.5 in row 2"):
+            list(scores.tables.blocks("images", ("score",)))
