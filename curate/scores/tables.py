@@ -55,12 +55,12 @@ class Tables:
     @cached_property
     def is_ok(self) -> NDArray[np.bool_]:
         """Tell which images were scored, (N,)."""
-        found = [
-            arrow.from_arrow(pc.equal(block["status"], arrow.text_scalar(records.OK)))
-            for part in self._parts
-            for block in part.blocks(IMAGES, ("status",))
-        ]
-        return np.asarray(_take(np.concatenate([np.empty(0, np.bool_), *found]), self.order))
+        ok, order = arrow.text_scalar(records.OK), self.order
+        if (IMAGES, "status") in self._columns:
+            return arrow.from_arrow(pc.equal(self.images("status"), ok))
+        blocks = (block for part in self._parts for block in part.blocks(IMAGES, ("status",)))
+        found = [arrow.from_arrow(pc.equal(block["status"], ok)) for block in blocks]
+        return np.asarray(_take(np.concatenate([np.empty(0, np.bool_), *found]), order))
 
     @cached_property
     def part_of(self) -> NDArray[np.int64]:

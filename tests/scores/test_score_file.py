@@ -229,7 +229,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     with pytest.raises(StoreError, match=r"none\.images\.parquet does not exist"):
         ScoreFile(tmp_path / "none.parquet")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StoreError, match=r"empty holds no \*\.h5 file"):
+    with pytest.raises(StoreError, match="empty holds no scores"):
         ScoreFile(tmp_path / "empty")
     with pytest.raises(UsageError, match="is no name for a score file"):
         ScoreFile(tmp_path / "w.csv")
