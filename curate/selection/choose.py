@@ -11,7 +11,6 @@ import numpy as np
 from curate import errors, reporting
 from curate.selection import bounds, cuts, pixels, streaming
 from curate.selection.choice import Choice, count_classes, count_kept
-from curate.selection.levels import keep_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -102,14 +101,14 @@ def choose_pixels(
     limits = _find_bounds(sources, settings)
     if limits is None:
         find_cut = partial(pixels.cut_pixels, cut=settings.cut)
-        return keep_levels(sources, find_cut, pixels.one_group(), reporter)
+        return pixels.keep_levels(sources, find_cut, pixels.one_group(), reporter)
 
     def find_bounded_cut(histogram: NDArray[np.int64]) -> pixels.PixelCut:
         counts = bounds.bound_counts(histogram, settings.cut, limits)
         return pixels.cut_counts(histogram, counts)
 
     groups = pixels.group_per_class(len(sources[0].provenance.classes.names))
-    return keep_levels(sources, find_bounded_cut, groups, reporter)
+    return pixels.keep_levels(sources, find_bounded_cut, groups, reporter)
 
 
 def choose_pixels_per_class(
@@ -117,7 +116,9 @@ def choose_pixels_per_class(
 ) -> list[Choice]:
     """Keep the best pixels of each class, whatever image they are in; reads all labels twice."""
     groups = pixels.group_per_class(len(sources[0].provenance.classes.names))
-    return keep_levels(sources, partial(pixels.cut_pixels, cut=settings.cut), groups, reporter)
+    return pixels.keep_levels(
+        sources, partial(pixels.cut_pixels, cut=settings.cut), groups, reporter
+    )
 
 
 CHOOSERS: Final[dict[str, Chooser]] = {

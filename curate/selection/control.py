@@ -14,7 +14,6 @@ import numpy as np
 from curate import reporting, seeding
 from curate.selection import pixels
 from curate.selection.choice import count_kept
-from curate.selection.levels import keep_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +53,7 @@ def match_at_random(
         levels = _draw_levels(source, row, settings.by, rng)
         return levels, source.read_labels(row)
 
-    return keep_levels(
+    return pixels.keep_levels(
         sources,
         partial(pixels.cut_counts, counts=budget.tolist()),
         pixels.group_per_class(num_classes),
