@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ATTR_PAIR: Final = "pair"
 """Checksum that both tables of one score file carry; the other keys are those of the HDF5 file."""
 
+_UNIQUE: Final = ("id", "image_path", "label_path")
+"""Strings of images that are all different."""
+
 _GROUP_ROWS: Final = 131_072
 _MAX_DIGITS: Final = 10
 
@@ -53,7 +56,8 @@ class TableWriter:
         fields = [_field(name, column, class_names) for name, column in schema.items()]
         self._columns = schema
         self._schema = pa.schema(fields, metadata=texts | header.to_texts())
-        self._writer = pq.ParquetWriter(path, self._schema)
+        repeated = [name for name in schema if "region" in schema or name not in _UNIQUE]
+        self._writer = pq.ParquetWriter(path, self._schema, use_dictionary=repeated)
 
     def write(self, block: dict[str, Any]) -> None:
         """Add some rows."""
@@ -160,12 +164,11 @@ class TablePart:
     def _open(self, table: str) -> Iterator[pq.ParquetFile]:
         """Open a table, and make sure that its columns have the right types and fit into the file.
 
-        Read as dictionaries, strings take no more memory than the file holds, however often each
-        of them is repeated.
+        Read as the dictionaries that they are, strings take no more memory than the file holds,
+        however often each of them is repeated.
         """
         path, columns = self._paths[table], self.schema.columns(table)
-        texts = [name for name, column in columns.items() if column.dtype == TEXT]
-        with h5_read.reading(path), pq.ParquetFile(path, read_dictionary=texts) as file:
+        with h5_read.reading(path), pq.ParquetFile(path, read_dictionary=_repeated(path)) as file:
             about = file.metadata
             packed = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
             widths = [
@@ -175,6 +178,17 @@ class TablePart:
             claimed = max(packed, about.num_rows * sum(widths))
             checks.check_claim(claimed, path.stat().st_size, where=path)
             yield file
+
+
+def _repeated(path: Path) -> list[str]:
+    """Name the columns in which each value may stand for many; to hash others would take long."""
+    about = pq.read_metadata(path)
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    return [
+        about.schema.column(index).path
+        for index in range(about.num_columns)
+        if any("DICTIONARY" in way for group in groups for way in group.column(index).encodings)
+    ]
 
 
 def read_about(path: Path) -> tuple[provenance.Header, str]:
@@ -248,7 +262,8 @@ def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) 
         return pc.fill_null(h5_read.to_values(blocks, column), none or "")
     shape = (len(chunks), chunks.type.list_size) if column.per_class else len(chunks)
     blocks = [chunk.flatten() if column.per_class else chunk for chunk in chunks.chunks]
-    arrays = [arrow.from_arrow(pc.fill_null(block, none or 0)) for block in blocks]
+    filled = (pc.fill_null(each, none or 0) if each.null_count else each for each in blocks)
+    arrays = [arrow.from_arrow(block) for block in filled]
     return np.concatenate([np.empty(0, kind), *arrays]).reshape(shape)
 
 
@@ -266,6 +281,8 @@ def _check_type(schema: pa.Schema, name: str, column: Column, path: Path) -> int
 
 def _spell_out(chunk: pa.DictionaryArray, path: Path) -> pa.LargeStringArray:
     """Spell out a dictionary of strings, unless that takes up much more than the file."""
+    if not pa.types.is_dictionary(chunk.type):
+        return chunk.cast(pa.large_string())
     lengths = pc.binary_length(chunk.dictionary.cast(pa.large_binary()))
     size = pc.sum(lengths.take(chunk.indices)).as_py() or 0
     checks.check_claim(size, path.stat().st_size, where=path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate import reporting
+    from curate.scores.score_file import ScoreFile
     from curate.selection.settings import ExportSettings
     from curate.selection.source import SubsetSource
 
@@ -72,12 +74,28 @@ def count_kept(source: SubsetSource, choice: Choice) -> NDArray[np.int64]:
     return counts
 
 
-def count_classes(source: SubsetSource, is_wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count the valid pixels of each class, (C,), in the images that are wanted."""
-    counts = np.zeros(len(source.provenance.classes.names), np.int64)
+_COUNTED: Final[WeakKeyDictionary[ScoreFile, NDArray[np.int64]]] = WeakKeyDictionary()
+"""Valid pixels of each class in all scored images of score files that are open."""
+
+
+def count_classes(
+    source: SubsetSource, is_wanted: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Count the valid pixels of each class, (C,), in the images that are wanted.
+
+    By default in all that were scored, which are counted along with the first others: of very many
+    images this column is the largest.
+    """
+    if is_wanted is None and source.scores in _COUNTED:
+        return _COUNTED[source.scores]
+    wanted = source.is_ok if is_wanted is None else is_wanted
+    counts, whole = np.zeros((2, len(source.provenance.classes.names)), np.int64)
     for first, block in source.scores.tables.blocks(IMAGES, ("class_px",)):
         class_px = block["class_px"]
-        counts += class_px[is_wanted[first : first + len(class_px)]].sum(axis=0)
+        rows = slice(first, first + len(class_px))
+        counts += class_px[wanted[rows]].sum(axis=0)
+        whole += class_px[source.is_ok[rows]].sum(axis=0)
+    _COUNTED[source.scores] = whole
     return counts
 
 
@@ -98,7 +116,7 @@ class ClassShare(NamedTuple):
 
 def compare_classes(sources: Sequence[SubsetSource], choices: Sequence[Choice]) -> list[ClassShare]:
     """Count the pixels of each class before and after a cut, all data sets together."""
-    before = sum(count_classes(source, source.is_ok) for source in sources)
+    before = sum(count_classes(source) for source in sources)
     kept = sum(choice.class_px for choice in choices)
     names = sources[0].provenance.classes.names
     counts = zip(names, np.asarray(before).tolist(), np.asarray(kept).tolist(), strict=True)

@@ -186,13 +186,16 @@ def _class_and_px(sources: Sources) -> tuple[NDArray[np.int16], NDArray[np.int64
 
 def _is_streamed(sources: Sources, settings: ExportSettings) -> bool:
     """Tell whether one value decides what is kept, so that no unit need be in memory."""
-    return settings.cut.policy in streaming.POLICIES and all(s.is_plain for s in sources)
+    by_score = all(s.draw_seed is None and s.image_order is None for s in sources)
+    return by_score and settings.cut.policy in streaming.POLICIES
 
 
 def _find_bounds(sources: Sources, settings: ExportSettings) -> bounds.Bounds | None:
     """Turn shares of classes into pixels of all data sets that are cut as one."""
+    if not settings.is_bounded:
+        return None
     names = sources[0].provenance.classes.names
-    class_px = [count_classes(source, source.is_ok) for source in sources]
+    class_px = list(map(count_classes, sources))
     return bounds.find_bounds(settings, names, np.sum(class_px, axis=0))
 
 

@@ -147,11 +147,6 @@ class SubsetSource:
         return values
 
     @property
-    def is_plain(self) -> bool:
-        """Tell whether scores alone decide what is chosen."""
-        return self.draw_seed is None and self.image_order is None
-
-    @property
     def image_keys(self) -> NDArray[np.floating]:
         """Return what images are chosen by, highest first, (N,); NaN as in `image_scores`."""
         if self.image_order is not None:
