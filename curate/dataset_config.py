@@ -1,8 +1,10 @@
 """What curate.toml, or options of a command, say of a data set."""
 
 import os
+import re
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -69,11 +71,33 @@ class ReadingConfig(Strict):
         return self
 
 
+_WILD: Final = re.compile(r"(\{[^{}/]*\}|\*|\?)")
+_NUMBERS: Final = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+
+
+def _read_piece(text: str) -> str:
+    """Make a regular expression of a piece of a pattern: ``{000..009}``, ``{a,b}``, ``*``, ``?``.
+
+    Examples
+    --------
+    >>> _read_piece("{08..10}"), _read_piece("{a,b}"), _read_piece("*")
+    ('(?:08|09|10)', '(?:a|b)', '[^/]*')
+    """
+    if match := _NUMBERS.fullmatch(text):
+        first, last = (int(number) for number in match.groups())
+        found = [str(number).zfill(len(match[1])) for number in range(first, last + 1)]
+    elif text.startswith("{") and text.endswith("}"):
+        found = [re.escape(each) for each in text[1:-1].split(",")]
+    else:
+        return {"*": "[^/]*", "?": "[^/]"}.get(text) or re.escape(text)
+    return f"(?:{'|'.join(found)})"
+
+
 class DatasetConfig(ReadingConfig):
     """One ``[[real]]``, ``[[synthetic]]`` or ``[[test]]`` table."""
 
     path: Annotated[Path, AfterValidator(as_path)]
-    """Folder, absolute once the file has been read, or URL."""
+    """Folder, absolute once the file has been read, or URL; or shards: ``{000..009}.tar``."""
 
     name: str | None = Field(None, pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")
     """What it is called in file names, and before ids where several sets are joined; by default
@@ -83,8 +107,21 @@ class DatasetConfig(ReadingConfig):
     @property
     def called(self) -> str:
         """Return its name, given or not."""
-        path = Path(os.path.abspath(self.path))  # noqa: PTH100  (of a URL, the name is right)
+        path = Path(os.path.abspath(self.root))  # noqa: PTH100  (of a URL, the name is right)
         return self.name or path.name or "data"
+
+    @property
+    def root(self) -> Path:
+        """Return the folder: that of the shards, where `path` is one or a pattern of them."""
+        return self.path.parent if self.only else self.path
+
+    @cached_property
+    def only(self) -> re.Pattern[str] | None:
+        """What the paths of shards begin with; None where all files of the folder count."""
+        if self.path.suffix not in (".tar", ".parquet", ".mds") or self.path.is_dir():
+            return None
+        pieces = (_read_piece(piece) for piece in _WILD.split(self.path.name))
+        return re.compile(f"(?:{''.join(pieces)})(?:/|$)")
 
     def read_as(self, reading: ReadingConfig) -> "DatasetConfig":
         """Return a copy in which what `reading` sets replaces what is set here."""

@@ -135,10 +135,10 @@ def open_dataset(
         dataset = DatasetConfig(path=dataset)
     given = {"layout": layout, "id_map": id_map}
     dataset = dataset.model_copy(update={name: what for name, what in given.items() if what})
-    path = dataset.path
+    path = dataset.root
     _check_folder(path)
     name, found = find_layout(dataset)
-    listed = listing.list_pairs(path, found, dataset.id_map)
+    listed = listing.list_pairs(path, found, dataset.id_map, dataset.only)
     if not listed.pairs:
         raise _no_images_error(path, name, found, listed)
     if not any(pair.label_path for pair in listed.pairs):
@@ -176,8 +176,8 @@ def find_layout(dataset: DatasetConfig) -> tuple[str, Layout]:
         return "folder", Layout(f"{dataset.images}/{{}}", labels)
     name = dataset.layout
     if name == "auto":
-        _check_folder(dataset.path)
-        name = detection.detect_layout(dataset.path)
+        _check_folder(dataset.root)
+        name = detection.detect_layout(dataset.root, dataset.only)
     return name, detection.get_layout(name)
 
 
@@ -211,7 +211,7 @@ def own_classes(dataset: DatasetConfig) -> records.ClassSet | None:
     layout = find_layout(dataset)[1]
     if layout.class_set is not None:
         return resolve_classes(layout.class_set)
-    id_map = dataset.id_map or listing.list_pairs(dataset.path, layout).id_map
+    id_map = dataset.id_map or listing.list_pairs(dataset.root, layout, None, dataset.only).id_map
     return idmap_files.classes_of(id_map)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from curate import errors, job, remote
+from curate import errors, job, remote, texts
 from curate.files import atomic
 from curate.remote import client, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+T = TypeVar("T")
 
 _NUM_THREADS: Final = 8
 _BYTES_PER_S: Final = 2**20
@@ -70,6 +73,28 @@ def fetch(path: Path, places: Sequence[Path] | None = None) -> Path:
                 with suppress(errors.StoreError):
                     atomic.remove_folder(old)
     return folder / path.name
+
+
+def remember(path: Path, read: Callable[[Path], dict[str, T]]) -> dict[str, T]:
+    """Read something off a file; of a remote one only once a version, on this disk.
+
+    Parameters
+    ----------
+    read : callable
+        Returns what JSON can hold.
+    """
+    if not isinstance(path, remote.RemotePath):
+        return read(path)
+    about = path.stat()
+    kept = cache_folder() / "seen" / _digest(f"{path}\0{about.st_size}\0{about.st_mtime_ns}")
+    with suppress(OSError, ValueError):
+        known: dict[str, T] = texts.parse_json(kept.read_bytes())
+        return known
+    found = read(path)
+    with suppress(OSError, errors.StoreError):  # then it is read again
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(kept, json.dumps(found).encode())
+    return found
 
 
 @contextmanager

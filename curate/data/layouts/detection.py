@@ -12,6 +12,7 @@ from curate.remote import scandir
 
 if TYPE_CHECKING:
     import os
+    import re
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -74,8 +75,13 @@ def get_layout(name: str) -> Layout:
     return LAYOUTS[name]
 
 
-def detect_layout(root: Path) -> str:
+def detect_layout(root: Path, only: re.Pattern[str] | None = None) -> str:
     """Tell which layout the folder `root` has.
+
+    Parameters
+    ----------
+    only : Pattern, optional
+        What the paths of files have to begin with.
 
     Returns
     -------
@@ -88,7 +94,7 @@ def detect_layout(root: Path) -> str:
         If no layout fits (code ``unknown_layout``), several do that have other images
         (``ambiguous_layout``), or a folder cannot be read (``unreadable_folder``).
     """
-    sample = take_sample(root)
+    sample = [path for path in take_sample(root) if only is None or only.match(path)]
     folders = Folders(root)
     found = {name: match(layout, sample, folders) for name, layout in LAYOUTS.items()}
     fitting = _choose(found, folders) or _choose_by_folders(found)

@@ -15,6 +15,7 @@ from curate.data.layouts import companions, patterns
 
 if TYPE_CHECKING:
     import os
+    import re
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
@@ -63,7 +64,9 @@ NOTHING: Final = Listing((), 0, "", None, {}, (), {})
 """The listing of an empty folder."""
 
 
-def list_pairs(root: Path, layout: Layout, id_map: str | None = None) -> Listing:
+def list_pairs(
+    root: Path, layout: Layout, id_map: str | None = None, only: re.Pattern[str] | None = None
+) -> Listing:
     """List every image of a data set, with its label.
 
     Labels belong to the image whose values they have; where the label folder is flat and the
@@ -76,6 +79,8 @@ def list_pairs(root: Path, layout: Layout, id_map: str | None = None) -> Listing
     ----------
     id_map : str, optional
         Labels that go with this id map are preferred, where the layout has several kinds.
+    only : Pattern, optional
+        What the paths of shards have to begin with.
 
     Raises
     ------
@@ -85,12 +90,8 @@ def list_pairs(root: Path, layout: Layout, id_map: str | None = None) -> Listing
     image, labels = layout.image_pattern, layout.label_patterns
     paths = list(_scan_all(root, [image.folder, *(label.folder for label in labels)]))
     if layout.is_sharded:
-        paths = [
-            f"{path}/{name}"
-            for path in paths
-            if shards.is_shard(path)
-            for name in shards.names(root / path)
-        ]
+        inside = [p for p in paths if shards.is_shard(p) and (only is None or only.match(p))]
+        paths = list(shards.names_of_all(root, inside))
     by_label = [_find_labels(paths, label) for label in labels]
     chosen = _choose_labels(layout, by_label, id_map)
     taken = set() if layout.is_container else {p for found in by_label for p in found.values()}

@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import re
 import threading
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from curate import remote
 from curate.data.shards import mds_shards, parquet_shards, tar_shards
 from curate.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from curate.data.shards.shard import Shard
 
@@ -28,6 +30,7 @@ KINDS: Final[dict[str, Callable[[Path], Shard]]] = {
 """What opens a shard, by suffix; raises `DataError` where it is damaged."""
 
 _MAX_OPEN: Final = 64
+_NUM_OPENING: Final = 16
 _INTO: Final = re.compile("|".join(f"{re.escape(suffix)}/" for suffix in KINDS))
 
 
@@ -51,7 +54,7 @@ def find(path: Path) -> tuple[Path, str] | None:
     """Split a path that leads into a shard: its file, and the member; None for other paths."""
     text = path.as_posix()
     for match in _INTO.finditer(text):
-        shard = Path(text[: match.end() - 1])
+        shard = remote.as_path(text[: match.end() - 1])
         if shard.is_file():
             return shard, text[match.end() :]
     return None
@@ -104,6 +107,19 @@ def read(shard: Path, name: str) -> bytes:
         raise OSError(0, str(error)) from error
 
 
+def names_of_all(root: Path, paths: Sequence[str]) -> Iterator[str]:
+    """Yield the paths of the members of all shards; those of a store are opened several at once.
+
+    Raises
+    ------
+    DataError
+        As `names`.
+    """
+    with ThreadPoolExecutor(_NUM_OPENING if remote.is_url(root) else 1) as pool:
+        for path, found in zip(paths, pool.map(names, (root / p for p in paths)), strict=True):
+            yield from (f"{path}/{name}" for name in found)
+
+
 def members_of(root: Path, path: str) -> Iterator[str]:
     """Yield the paths of the members of a shard below `root`; a damaged one has none."""
     try:
@@ -125,9 +141,11 @@ class _Cache:
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
         with self.lock:
-            known = self.shards.pop(path, None)
-            if known is None or known[0] != stamp:
-                known = (stamp, KINDS[path.suffix](path))
+            known = self.shards.get(path)
+        if known is None or known[0] != stamp:
+            known = (stamp, KINDS[path.suffix](path))  # several at once, where they are listed
+        with self.lock:
+            self.shards.pop(path, None)
             self.shards[path] = known
             while len(self.shards) > _MAX_OPEN:
                 del self.shards[next(iter(self.shards))]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from curate import texts
-from curate.data.shards.shard import Handle, damaged
+from curate.data.shards.shard import damaged, open_handle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ class MdsShard:
         try:
             columns = _read_index(path)
             self._columns = [_Column(*column) for column in columns]
-            self._file = Handle(path)
+            self._file = open_handle(path)
             count = int(self._words(0, 1)[0])
             size = path.stat().st_size
             if not 0 < 4 * (count + 2) <= size:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate import remote
 from curate.data.shards.shard import damaged
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ParquetShard:
         self._blocks: dict[tuple[int, str], pa.ChunkedArray] = {}
         try:
             self._bytes = path.stat().st_size
-            self._file = pq.ParquetFile(path)
+            self._file = pq.ParquetFile(path.open("rb") if remote.is_url(path) else path)
             about = self._file.metadata
             groups = range(about.num_row_groups)
             counts = [about.row_group(i).num_rows for i in groups]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Protocol
 
+from curate import remote
 from curate.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,6 +37,22 @@ class Shard(Protocol):
         OSError
             If it cannot be read.
         """
+
+
+def open_handle(path: Path) -> Handle | RemoteHandle:
+    """Open a file to read from any place in it."""
+    return RemoteHandle(path) if isinstance(path, remote.RemotePath) else Handle(path)
+
+
+class RemoteHandle:
+    """A file at a URL, read as by `Handle`."""
+
+    def __init__(self, path: remote.RemotePath) -> None:
+        self._path = path
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read some bytes."""
+        return self._path.read_range(offset, offset + size)
 
 
 class Handle:

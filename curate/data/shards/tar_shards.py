@@ -8,7 +8,8 @@ from __future__ import annotations
 import tarfile
 from typing import TYPE_CHECKING
 
-from curate.data.shards.shard import Handle, damaged
+from curate.data.shards.shard import damaged, open_handle
+from curate.files import transfer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,13 +21,8 @@ class TarShard:
     def __init__(self, path: Path) -> None:
         self._places: dict[str, tuple[int, int]] = {}
         try:
-            self._file = Handle(path)
-            with tarfile.open(path, "r:") as tar:
-                for member in tar:
-                    tar.members.clear()  # type: ignore[attr-defined]  # of a million it keeps all
-                    name = member.name.removeprefix("./")
-                    if member.isreg() and not member.issparse() and _is_plain(name):
-                        self._places[name] = (member.offset_data, member.size)
+            self._file = open_handle(path)
+            self._places |= transfer.remember(path, _read_places)
         except (tarfile.TarError, OSError, ValueError) as error:
             raise damaged(path, f"it is no sound tar ({error})") from error
 
@@ -41,6 +37,18 @@ class TarShard:
     def read(self, name: str) -> bytes:
         """Read a member from where it lies."""
         return self._file.read(*self._places[name])
+
+
+def _read_places(path: Path) -> dict[str, tuple[int, int]]:
+    """Read the header of each member: where it lies, and its size."""
+    places: dict[str, tuple[int, int]] = {}
+    with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        for member in tar:
+            tar.members.clear()  # type: ignore[attr-defined]  # of a million it keeps all
+            name = member.name.removeprefix("./")
+            if member.isreg() and not member.issparse() and _is_plain(name):
+                places[name] = (member.offset_data, member.size)
+    return places
 
 
 def _is_plain(name: str) -> bool:
