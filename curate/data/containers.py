@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from curate import remote
 from curate.data import images
 from curate.errors import DataError, LabelError
 
@@ -73,7 +74,8 @@ def _open(path: Path, kind: images.FileKind) -> Iterator[h5py.File]:
     import h5py
 
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        source = path.open("rb") if remote.is_url(path) else path
+        with h5py.File(source, "r", locking=False) as file:
             yield file
     except FileNotFoundError:
         msg = f"{path} does not exist, or is a link to nothing. Bring it back, or leave it out."

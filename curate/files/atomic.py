@@ -142,7 +142,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
-def create_file(path: Path, content: bytes = b"", *, exist_ok: bool = False) -> None:
+def create_file(path: Path, content: bytes | bytearray = b"", *, exist_ok: bool = False) -> None:
     """Write a new file under its own name, through no link that somebody left there.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,6 +17,8 @@ from curate.remote import client, tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+_pools: Final[dict[Path, ThreadPoolExecutor]] = {}
+
 T = TypeVar("T")
 
 _NUM_THREADS: Final = 8
@@ -27,6 +29,8 @@ _UPLOADS: Final[dict[str, dict[str, int]]] = {"s3": {"chunksize": 2**23, "max_co
 
 _final: Final[dict[Path, remote.RemotePath]] = {}
 """Local path that is written to -> where it is going to be."""
+_copied: Final[dict[Path, dict[remote.RemotePath, Future[None]]]] = {}
+"""Local path that is written to -> what is copied to where it is going to be, in the store."""
 
 
 def cache_folder() -> Path:
@@ -135,6 +139,9 @@ def staged(
         raise errors.UsageError(msg)
     tree.forget()
     there = [each for place in list_places(out) for each in _files(place)]
+    if out.is_dir() and there and overwrite and not any(each.name == last for each in there):
+        msg = f"{out} has no {last}, so curate did not write it: it is not replaced."
+        raise errors.UsageError(msg)
     if there and not (overwrite or resume):
         msg = f"{out} exists: go on with --resume, replace it with --overwrite, or name another."
         raise errors.UsageError(msg)
@@ -146,12 +153,14 @@ def staged(
         if there and resume and not any(folder.iterdir()):
             for each in there:
                 _download(each, folder / each.relative_to(out.parent))
-        _final[local] = out
-        try:
-            yield local
-        finally:
-            del _final[local]
-        _send(local, out, list_places, last, there)
+        with ThreadPoolExecutor(_NUM_THREADS) as pool:
+            _final[local], _copied[local], _pools[local] = out, {}, pool
+            try:
+                yield local
+                _send(local, out, list_places, last, there)
+            finally:
+                pool.shutdown(cancel_futures=True)
+                del _final[local], _copied[local], _pools[local]
         atomic.remove_folder(folder)
 
 
@@ -163,7 +172,9 @@ def _send(
     there: Sequence[remote.RemotePath],
 ) -> None:
     """Send what was written, and remove what was there before and has no successor."""
-    sent = set()
+    for copy in _copied[local].values():
+        copy.result()
+    sent = set(_copied[local])
     for place in reversed(list_places(local)):
         files = sorted(place.rglob("*"), key=lambda f: (f.name == last, f)) or [place]
         for file in files:
@@ -177,10 +188,23 @@ def _send(
     tree.forget()
 
 
-def copy_within(source: remote.RemotePath, target: remote.RemotePath) -> None:
-    """Copy a file inside a store, which sends nothing here."""
+def copy_to(folder: Path, source: remote.RemotePath, relative: str) -> bool:
+    """Copy a file inside a store, to a folder that `staged` sends there, which waits for it.
+
+    Returns
+    -------
+    is_begun : bool
+        False where the folder is not going to the same store: then nothing was done.
+    """
+    out = _final.get(folder)
+    if out is None or out.parts[0] != source.parts[0]:
+        return False
+    target = out / relative
     places = client.place_of(str(source)), client.place_of(str(target))
-    client.request("copy", str(source), "cp_file", *places)
+    _copied[folder][target] = _pools[folder].submit(
+        client.request, "copy", str(source), "cp_file", *places
+    )
+    return True
 
 
 def _files(place: Path) -> list[remote.RemotePath]:

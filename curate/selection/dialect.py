@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import numpy as np
 from PIL import Image
 
-from curate import errors
+from curate import errors, remote
 from curate.data import containers, images, png
 from curate.data.id_tables import cityscapes
 from curate.records import IGNORE_INDEX
@@ -185,7 +185,7 @@ class SubsetItem:
     def read_file(self) -> tuple[str, bytes]:
         """Read the image as a file that every trainer reads alike: its suffix and its content."""
         if self.is_plain:
-            path = Path(self.original(self.image_path))
+            path = remote.as_path(self.original(self.image_path))
             return self.suffix, bytes(images.read_file(path, "image"))
         return ".png", encode_image(self.read_image())
 

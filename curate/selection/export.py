@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curate import errors, reporting
+from curate import errors, remote, reporting
+from curate.files import transfer
 from curate.selection import choice as chosen
-from curate.selection import choose, control, opening, subset_folder
+from curate.selection import choose, control, manifest, opening, subset_folder
 from curate.selection.settings import ExportSettings, check_source, keep_shards
 from curate.selection.source import SubsetSource, check_files, check_paths
 
@@ -111,6 +112,10 @@ def export_subset(
         If a score file is unfit, they are not of one run, or the disk does not let us write.
     """
     settings, reporter = ExportSettings(**options), reporter or reporting.default_reporter()
+    if remote.is_url(out):
+        return _export_to_url(
+            scores, remote.as_path(out), settings, control_out, project, reporter, options
+        )
     paths = [Path(scores)] if isinstance(scores, str | Path) else [Path(each) for each in scores]
     folder = Path(os.path.realpath(out))
     beside = settings.control and control_out and Path(os.path.realpath(control_out))
@@ -215,7 +220,39 @@ def _open_sources(
         _refuse_same_names(sources)
     for source in sources:
         check_source(source, settings)
+        _refuse_links(source.root, settings)
     return sources
+
+
+def _refuse_links(path: Path, settings: ExportSettings) -> None:
+    """Refuse to link from or to a store, which has no links."""
+    if remote.is_url(path) and settings.media.endswith("link"):
+        msg = (
+            f"--media {settings.media}: files at {path} cannot be linked. Use --media copy, or "
+            "--media none for a manifest with URLs."
+        )
+        raise errors.UsageError(msg)
+
+
+def _export_to_url(
+    scores: Path | str | Sequence[Path | str],
+    out: Path,
+    settings: ExportSettings,
+    control_out: Path | str | None,
+    project: Path | None,
+    reporter: reporting.Reporter,
+    options: dict[str, Any],
+) -> ExportResult:
+    """Write a subset here, and send it when it is whole; what a store holds is copied there."""
+    _refuse_links(out, settings)
+    if control_out:
+        msg = f"--control writes beside {out} only on a disk: export the control by itself."
+        raise errors.UsageError(msg)
+    with transfer.staged(
+        out, last=manifest.RECORD_NAME, overwrite=settings.overwrite or settings.dry_run
+    ) as folder:
+        made = export_subset(scores, out=folder, project=project, reporter=reporter, **options)
+    return replace(made, out=out)
 
 
 def _refuse_same_names(sources: Sequence[SubsetSource]) -> None:

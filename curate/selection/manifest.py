@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate import remote
 from curate.records import SUBSET_RECORD
 from curate.scores.arrow import text_scalar, texts_to_arrow, to_arrow
 from curate.selection.cuts import rank
@@ -34,10 +35,17 @@ RECORD_VERSION: Final = 1
 _BLOCK_ROWS: Final = 65_536
 
 
-def tabulate_choices(sources: Sequence[SubsetSource], choices: Sequence[Choice]) -> pa.Table:
+def tabulate_choices(
+    sources: Sequence[SubsetSource], choices: Sequence[Choice], *, with_urls: bool = False
+) -> pa.Table:
     """Tabulate why each image of the data sets is in the subset, or is not.
 
     Ranks are those among the images of all of them.
+
+    Parameters
+    ----------
+    with_urls : bool
+        Whether paths of data sets at URLs are URLs.
 
     Returns
     -------
@@ -52,14 +60,21 @@ def tabulate_choices(sources: Sequence[SubsetSource], choices: Sequence[Choice])
     ends = np.cumsum([source.num_images for source in sources])
     each = zip(sources, choices, np.split(ranks, ends[:-1]), strict=True)
     num_ranked = int(ranks.max(initial=0))
-    return pa.concat_tables([_tabulate(*those, num_ranked) for those in each])
+    return pa.concat_tables([_tabulate(*those, num_ranked, with_urls=with_urls) for those in each])
 
 
 def _tabulate(
-    source: SubsetSource, choice: Choice, ranks: NDArray[np.int64], num_ranked: int
+    source: SubsetSource,
+    choice: Choice,
+    ranks: NDArray[np.int64],
+    num_ranked: int,
+    *,
+    with_urls: bool,
 ) -> pa.Table:
     """Tabulate the images of one data set."""
     scores = source.image_scores
+    is_url = with_urls and isinstance(source.root, remote.RemotePath)
+    start = f"{source.root}/" if is_url else source.prefix
     has_no_score = np.isnan(scores)
     why_not = pc.if_else(
         to_arrow(has_no_score), text_scalar("not_scored"), text_scalar(choice.reason)
@@ -75,7 +90,7 @@ def _tabulate(
         reasons = texts_to_arrow(coded)
     return pa.table(
         {
-            "id": _prefixed(source, "id"),
+            "id": _prefixed(source, "id", source.prefix),
             "selected": to_arrow(choice.is_selected),
             "score": to_arrow(scores, is_null=has_no_score),
             "rank": to_arrow(ranks, is_null=ranks == 0),
@@ -84,8 +99,8 @@ def _tabulate(
             "valid_px": to_arrow(source.scores.image_column("valid_px")),
             "reason": reasons,
             "why": texts_to_arrow(_explain(source, choice, ranks, num_ranked)),
-            "image_path": _prefixed(source, "image_path"),
-            "label_path": _prefixed(source, "label_path"),
+            "image_path": _prefixed(source, "image_path", start),
+            "label_path": _prefixed(source, "label_path", start),
         }
     )
 
@@ -120,12 +135,12 @@ def _ordinal(number: int) -> str:
     return f"{number:,}" + {1: "st", 2: "nd", 3: "rd"}.get(last, "th")
 
 
-def _prefixed(source: SubsetSource, name: str) -> pa.LargeStringArray:
-    """Put the name of the data set before texts that are not empty, where there are several."""
+def _prefixed(source: SubsetSource, name: str, start: str) -> pa.LargeStringArray:
+    """Put the name of the data set, where there are several, or its URL before texts."""
     texts = source.texts(name)
-    if not source.prefix:
+    if not start:
         return texts
-    longer = pc.binary_join_element_wise(text_scalar(source.prefix), texts, text_scalar(""))
+    longer = pc.binary_join_element_wise(text_scalar(start), texts, text_scalar(""))
     return pc.if_else(pc.equal(pc.binary_length(texts), 0), texts, longer)
 
 

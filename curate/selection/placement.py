@@ -12,9 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from curate.data import shards
+from curate import remote
+from curate.data import images, shards
 from curate.errors import StoreError
-from curate.files import atomic
+from curate.files import atomic, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,9 +123,14 @@ class Placement:
         """Link or copy a file, named by its absolute path, into the subset."""
         if self.media == "none":
             return
-        member = shards.find(Path(original)) if shards.is_inside(original) else None
+        path = remote.as_path(original)
+        if isinstance(path, remote.RemotePath) and not shards.is_inside(original):
+            if not transfer.copy_to(self.final, path, relative):
+                self.write(relative, images.read_file(path, "image"))
+            return
+        member = shards.find(path) if shards.is_inside(original) else None
         if member is not None:  # no file that could be linked
-            with atomic.disk_errors("read", Path(original)):
+            with atomic.disk_errors("read", path):
                 content = shards.read(*member)
             self.write(relative, content)
             return
@@ -139,7 +145,7 @@ class Placement:
         if self.media == "copy":
             self.written.append(Path(target))
 
-    def write(self, relative: str, content: bytes) -> None:
+    def write(self, relative: str, content: bytes | bytearray) -> None:
         """Write a new file of the subset; errors as `new_file`."""
         atomic.create_file(self.new_file(relative), content)
 
@@ -167,6 +173,8 @@ class Placement:
 
     def way_to(self, original: str) -> str:
         """Return the relative path that leads from the subset to a file outside of it."""
+        if remote.is_url(original):
+            return original
         folder, name = _find_original(original)
         return f"{_way(folder, str(self.final))}/{name}"
 

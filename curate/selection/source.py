@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate import errors, records, seeding
+from curate import errors, records, remote, seeding
 from curate.data import containers, dataset, idmap_files, images, labels, shards
 from curate.scores import arrow, schema
 from curate.scores.provenance import Provenance, parse_provenance
@@ -285,7 +285,7 @@ class SubsetSource:
         DataError
             If it cannot be read.
         """
-        path = Path(placement.join_inside(self.root, image_path))
+        path = remote.as_path(placement.join_inside(self.root, image_path))
         if containers.is_container(path):
             return containers.read_image(path)
         opened = images.open_image(images.read_file(path, "image"), path)
@@ -293,14 +293,16 @@ class SubsetSource:
 
     def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
         """Read a label file as class indices, (H, W) uint8, 255 = ignore."""
-        ids = labels.read_label_ids(Path(placement.join_inside(self.root, label_path)), self.id_map)
+        ids = labels.read_label_ids(
+            remote.as_path(placement.join_inside(self.root, label_path)), self.id_map
+        )
         return self.id_map.apply(ids)
 
     def write_masked_label(
         self, label_path: str, target: Path, keep: NDArray[np.bool_], id_map: IdMap
     ) -> None:
         """Copy a label file in its own format with the other pixels ignored."""
-        label = Path(placement.join_inside(self.root, label_path))
+        label = remote.as_path(placement.join_inside(self.root, label_path))
         labels.write_masked_label(label, target, keep, id_map=id_map)
 
 
@@ -348,6 +350,7 @@ def check_files(
         Counting the missing files and naming the first.
     """
     root = str(source.root)
+    is_remote = isinstance(source.root, remote.RemotePath) and source.root.list_below()
     if not source.root.is_dir():
         msg = f"the data set is not at {root}. Name the folder where it is now with --dataset."
         raise errors.DataError(msg, code="no_folder")
@@ -357,7 +360,7 @@ def check_files(
     @cache
     def size_of(path: str) -> int:
         """Return the size of a file, -1 if there is nothing."""
-        if shards.is_inside(path):
+        if is_remote or shards.is_inside(path):
             size = shards.size_of(source.root / path)
             unusable.update({path} if size < 0 else ())
             return size

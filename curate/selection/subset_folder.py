@@ -79,7 +79,9 @@ def write_subset(
             copies = keep_copies(out, resume=settings.resume, reporter=reporter)
             place = replace(place, copies=stack.enter_context(copies))
         write_images(sources, choices, settings, place, reporter)
-        manifest.write_manifest(folder, manifest.tabulate_choices(sources, choices))
+        with_urls = settings.media == "none"
+        table = manifest.tabulate_choices(sources, choices, with_urls=with_urls)
+        manifest.write_manifest(folder, table)
         record: dict[str, Any] = {"settings": settings.to_json(), "result": result}
         origins = [_describe(source) for source in sources]
         record |= {"sets": origins} if len(sources) > 1 else origins[0]

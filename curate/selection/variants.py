@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from curate import remote
 from curate.data import idmaps
 
 if TYPE_CHECKING:
@@ -73,6 +73,6 @@ class Variants:
     def _list(self, folder: str) -> frozenset[str]:
         """List the ordinary files of a folder."""
         if folder not in self._names:
-            with os.scandir(folder) as entries:
+            with remote.scandir(remote.as_path(folder)) as entries:
                 self._names[folder] = frozenset(e.name for e in entries if e.is_file())
         return self._names[folder]

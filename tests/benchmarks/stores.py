@@ -79,9 +79,8 @@ def main() -> None:
                     print(f"round {turn}, {name}: {rates[name][-1]:.1f} images/s", flush=True)
     for name, own in rates.items():
         ratios = [a / b for a, b in zip(own, rates["folder"], strict=True)]
-        print(
-            f"{name} / folder: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-        )
+        span = f"{min(ratios):.3f} to {max(ratios):.3f}"
+        print(f"{name} / folder: {statistics.median(ratios):.3f} ({span})")
 
 
 if __name__ == "__main__":
