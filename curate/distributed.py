@@ -138,13 +138,13 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     return total
 
 
-def mean_over_ranks(values: Tensor) -> Tensor:
-    """Average the elements of all processes' tensors, which may differ in number; NaN if none."""
-    if _job.world.is_alone:
-        return values.mean()
-    total, count = sum_over_ranks(
-        torch.stack([values.sum(), torch.full_like(values.sum(), values.numel())])
-    )
+def mean_over_ranks(values: Tensor, counted: Tensor) -> Tensor:
+    """Average the elements of all processes' tensors that count (bool); NaN if there are none.
+
+    No shape depends on how many they are: a GPU would have to be waited for.
+    """
+    kept = torch.where(counted, values, 0.0)
+    total, count = sum_over_ranks(torch.stack([kept.sum(), counted.sum().to(kept)]))
     mean: Tensor = total / count
     return mean
 

@@ -43,7 +43,9 @@ for _ in range(2):  # a world can be opened again
             "same": same == world,
             "sum": sum_over_ranks(given).tolist(),
             "given": given.tolist(),
-            "mean": mean_over_ranks(torch.arange(rank + 1.0)).item(),
+            "mean": mean_over_ranks(
+                torch.tensor([0.0, rank, 9.0]), torch.tensor([True, rank > 0, False])
+            ).item(),
             "stack": stack_ranks(torch.tensor([rank])).tolist(),
             "gradient": weight.grad.tolist(),
             "any": [any_rank(rank == 1), any_rank(False)],
@@ -97,7 +99,9 @@ def test_without_torchrun_nothing_is_opened_and_everything_is_given_back():
         assert not dist.is_initialized()
         tensor = torch.tensor([1.0, 3.0])
         assert sum_over_ranks(tensor) is tensor
-        assert mean_over_ranks(tensor) == 2
+        assert mean_over_ranks(tensor, torch.tensor([True, True])) == 2
+        assert mean_over_ranks(tensor, torch.tensor([False, True])) == 3
+        assert mean_over_ranks(tensor, torch.tensor([False, False])).isnan()
         assert stack_ranks(tensor).tolist() == [[1.0, 3.0]]
         value = object()
         assert broadcast_object(value) is value

@@ -95,7 +95,8 @@ class Hierarchical(Method):
         self, evidence: records.Evidence, *, is_warmup: bool
     ) -> tuple[Tensor, dict[str, float]]:
         """Train every level on the batch's training images, then weigh its cells."""
-        if is_warmup or (self.stack.count == 0 and self.stack.mean.numel()):
+        # a GPU is asked only where there are features
+        if is_warmup or (self.stack.mean.numel() and self.stack.count == 0):
             self.stack.gather(evidence)
         if is_warmup:
             return unit_weights(evidence), {}
@@ -108,7 +109,7 @@ class Hierarchical(Method):
             score = torch.where(self.is_inactive[index], 0.5, picked.detach().sigmoid())
             scores.append(score)
             measured[f"loss_{level}"] = distributed.sum_over_ranks(loss.detach())
-            measured[f"weight_{level}"] = distributed.mean_over_ranks(score[inputs.synthetic])
+            measured[f"weight_{level}"] = distributed.mean_over_ranks(score, inputs.synthetic)
         if losses:
             self._update_networks(torch.stack(losses).sum())
         combined = COMBINATIONS[self.settings.combine](torch.stack(scores))

@@ -12,7 +12,7 @@ import pytest
 from tests.benchmarks.gpu.check import ESTIMATES, SECTIONS, main
 
 ROOT = Path(__file__).parents[3]
-MOST_WAITS = {"uniform": 5, "hierarchical": 11, "streams": 7, "confidence": 7}
+MOST_WAITS = {"uniform": 5, "hierarchical": 7, "streams": 7, "confidence": 7}
 """Times that the host waits for the device in a step."""
 
 
