@@ -63,33 +63,28 @@ class StreamFeatures:
             self.appearance[index], self.log_predictions[index], self.label_map[index]
         )
 
+    def pick_cells(self, down: slice, across: slice) -> StreamFeatures:
+        """Show some cells alone, down and across."""
+        return StreamFeatures(*(maps[..., down, across] for maps in self._maps))
 
-def join_features(parts: list[StreamFeatures], rows: Sequence[int] | None = None) -> StreamFeatures:
-    """Join the images of several, which are taken out of the list: nothing is kept twice.
+    def first(self, count: int) -> StreamFeatures:
+        """Show the first images alone; they stay where they are."""
+        return StreamFeatures(*(maps[:count] for maps in self._maps))
 
-    Parameters
-    ----------
-    parts : list of StreamFeatures
-        At least one; empty afterwards.
-    rows : sequence of int, optional
-        Row of each image in the result, in the order of the parts; by default this order.
-    """
-    total, first = sum(map(len, parts)), parts[0]
-    places = torch.arange(total) if rows is None else torch.as_tensor(rows)
-    made = [maps.new_empty(total, *maps.shape[1:]) for maps in _maps(first)]
-    start = 0
-    while parts:
-        part = parts.pop(0)
-        here = places[start : start + len(part)].to(part.label_map.device)
-        start += len(part)
-        for whole, piece in zip(made, _maps(part), strict=True):
-            whole[here] = piece
-    return StreamFeatures(*made)
+    def make_room(self, count: int) -> StreamFeatures:
+        """Return features of so many images, yet to be `put`: what is collected is kept once."""
+        return StreamFeatures(*(maps.new_empty(count, *maps.shape[1:]) for maps in self._maps))
 
+    def put(self, rows: Sequence[int] | range, some: StreamFeatures) -> None:
+        """Keep the features of some images in these rows."""
+        index = torch.as_tensor(rows, dtype=torch.int64, device=self.label_map.device)
+        for maps, own in zip(self._maps, some._maps, strict=True):
+            maps[index] = own
 
-def _maps(features: StreamFeatures) -> tuple[Tensor, Tensor, Tensor]:
-    """List the tensors."""
-    return features.appearance, features.log_predictions, features.label_map
+    @property
+    def _maps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The tensors."""
+        return self.appearance, self.log_predictions, self.label_map
 
 
 def count_together(num_cells: int) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from curate import grid, seeding
+from curate.models import weighters
 from curate.models.schedule import warmup_cosine
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from curate.methods.streams.settings import StreamsSettings
 
 BATCH_SIZE: Final = 8
+Cells = tuple[slice, slice]
+ALL_CELLS: Final[Cells] = (slice(None), slice(None))
+SAMPLED_CELLS: Final = 600
+MAX_SPACING: Final = 4
+"""A network that sees cells by themselves learns in a step from at least so many of a large image,
+spaced evenly by at most so many cells down and across: neighbours are much alike."""
 _LOG_SCALE: Final = 3.0
 """Log-probabilities are divided by this, which brings them to about unit spread."""
 
@@ -75,17 +82,17 @@ class StreamNetwork(nn.Module):
         self.mean.copy_(mean)
         self.scale.copy_(scale + 1e-3)
 
-    def forward(self, features: StreamFeatures) -> Tensor:
-        """Return logits, (N, h, w) float32."""
-        parts = []
+    def forward(self, features: StreamFeatures, cells: Cells = ALL_CELLS) -> Tensor:
+        """Return logits, (N, h, w) float32, of all cells or of some alone."""
+        seen, parts = features.pick_cells(*cells), []
         if APPEARANCE in self.inputs:
-            centred = features.appearance.float() - self.mean[:, None, None]
+            centred = seen.appearance.float() - self.mean[:, None, None]
             parts.append(centred / self.scale[:, None, None])
         if SEMANTICS in self.inputs:
-            parts.append(stack_semantics(features))
+            parts.append(stack_semantics(seen))
         if LAYOUT in self.inputs:
-            parts.append(stack_layout(features))
-        logits: Tensor = self.network(torch.cat(parts, dim=1), features.valid)[:, 0]
+            parts.append(stack_layout(features)[:, :, *cells])
+        logits: Tensor = self.network(torch.cat(parts, dim=1), seen.valid)[:, 0]
         return logits
 
 
@@ -140,11 +147,11 @@ class TrainingSet:
     train: Sequence[int]
     stop: Sequence[int]
 
-    def loss(self, network: StreamNetwork, rows: Sequence[int]) -> Tensor:
-        """Weighted sums over some images: cross-entropy, and weights; (2,)."""
-        weight = self.weight[rows]
+    def loss(self, network: StreamNetwork, rows: Sequence[int], cells: Cells = ALL_CELLS) -> Tensor:
+        """Weighted sums over some images, or some of their cells: cross-entropy, weights; (2,)."""
+        weight = self.weight[rows][:, *cells]
         losses = F.binary_cross_entropy_with_logits(
-            network(self.features.take(rows)), self.target[rows], reduction="none"
+            network(self.features.take(rows), cells), self.target[rows][:, *cells], reduction="none"
         )
         return torch.stack([(losses * weight).sum(), weight.sum()])
 
@@ -173,13 +180,19 @@ def fit_network(
     rng = seeding.stable_rng(seed, "order")
     torch.manual_seed(seeding.stable_seed(seed, "network"))
     best, best_state = math.inf, network.state_dict()
+    together = training_set.features.num_together
+    is_cellwise = isinstance(network.network, weighters.PixelWeighter)
     for _ in range(epochs):
         network.train()
         order = rng.permutation(np.asarray(training_set.train, dtype=np.int64))
         for start in range(0, len(order), BATCH_SIZE):
-            total, weight = training_set.loss(network, order[start : start + BATCH_SIZE].tolist())
+            rows = order[start : start + BATCH_SIZE].tolist()
+            cells = _sample_cells(training_set, rng) if is_cellwise else ALL_CELLS
+            weight = training_set.weight[rows][:, *cells].sum().clamp(min=1e-6)
             optimizer.zero_grad(set_to_none=True)
-            (total / weight.clamp(min=1e-6)).backward()
+            for first in range(0, len(rows), together):
+                total = training_set.loss(network, rows[first : first + together], cells)[0]
+                (total / weight).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         network.eval()
@@ -189,6 +202,14 @@ def fit_network(
             best_state = {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(best_state)
     return best
+
+
+def _sample_cells(training_set: TrainingSet, rng: np.random.Generator) -> Cells:
+    """Choose evenly spaced cells, from a random one on."""
+    height, width = training_set.weight.shape[1:]
+    spacing = min(max(1, math.isqrt(height * width // SAMPLED_CELLS)), MAX_SPACING)
+    down, across = rng.integers(spacing, size=2).tolist()
+    return slice(down, None, spacing), slice(across, None, spacing)
 
 
 @torch.no_grad()

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from curate.corruptions import STRENGTHS
 from curate.grid import centres, grid_size
 from curate.methods.streams import networks
-from curate.methods.streams.features import StreamFeatures, count_together, join_features
+from curate.methods.streams.features import StreamFeatures, count_together
 from curate.methods.streams.networks import APPEARANCE, LAYOUT, SEMANTICS
 
 if TYPE_CHECKING:
@@ -145,8 +146,11 @@ class StreamTraining:
         num_cells = num_real * cells_each
         times = max(1, settings.injections * MANY_CELLS // max(num_cells, MANY_CELLS))
         most = max(1, MAX_INJECTED_CELLS // cells_each)
+        num_plans = len(settings.corruptions) * len(STRENGTHS) * times
+        most_kept = num_real + min(num_real * num_plans, most + num_real)
         injected = self.preparation.inject(settings.corruptions, times, most, self.folds[:num_real])
-        parts, is_sound = [], []
+        features: StreamFeatures | None = None
+        is_sound = []
         sources: list[int] = []
         is_mismatch: list[bool] = []
         while group := list(islice(injected, count_together(cells_each))):
@@ -156,11 +160,14 @@ class StreamTraining:
                 for name in ("image", "label_map", "is_corrupted")
             )
             folds = [self.folds[row] for row in rows]
-            parts.append(self._extract_all([*image], [*label_map], folds))
+            part = self._extract_all([*image], [*label_map], folds)
+            features = part.make_room(most_kept) if features is None else features
+            features.put(range(len(sources), len(sources) + len(rows)), part)
             is_sound.append(~centres(is_corrupted))
             sources += rows
             is_mismatch += is_mismatch_here
-        features = join_features(parts)
+        assert features
+        features = features.first(len(sources))
         return InjectedFeatures(
             features, torch.cat(is_sound).to(self._device), sources, is_mismatch
         )
@@ -170,7 +177,7 @@ class StreamTraining:
         self, images: Sequence[Tensor], label_maps: Sequence[Tensor], folds: Sequence[int]
     ) -> StreamFeatures:
         """Extract features of images and their label maps, each one's for its own fold."""
-        parts, order = [], []
+        made: StreamFeatures | None = None
         together = count_together(math.prod(grid_size(*label_maps[0].shape)))
         for fold in sorted(set(folds)):
             rows = [row for row, own in enumerate(folds) if own == fold]
@@ -178,9 +185,11 @@ class StreamTraining:
                 some = rows[start : start + together]
                 moved = torch.stack([images[row] for row in some]).to(self._device).float() / 255
                 labels = centres(torch.stack([label_maps[row] for row in some]))
-                parts.append(self._extract(fold, moved, labels.to(self._device)))
-                order += some
-        return join_features(parts, order)
+                part = self._extract(fold, moved, labels.to(self._device))
+                made = part.make_room(len(folds)) if made is None else made
+                made.put(some, part)
+        assert made
+        return made
 
     def _is_for(self, fold: int, source: int, *, held_out: bool) -> bool:
         """Whether a source is in another fold, and held out or not."""

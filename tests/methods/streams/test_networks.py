@@ -23,6 +23,7 @@ from curate.methods.streams.networks import (
     stopping_loss,
 )
 from curate.methods.streams.settings import StreamsSettings
+from curate.models.weighters import PixelWeighter
 
 
 def features_of(appearance, label_map, probabilities):
@@ -254,3 +255,47 @@ def test_logits_of_many_images_are_those_of_each(monkeypatch):
         8,
         10,
     ]
+
+
+def draw_training_set(num_images, side):
+    generator = torch.Generator().manual_seed(0)
+    features = StreamFeatures(
+        torch.randn(num_images, 1, side, side, generator=generator).half(),
+        torch.zeros(num_images, 2, side, side).half(),
+        torch.zeros(num_images, side, side).byte(),
+    )
+    target = (features.appearance[:, 0] > 0).float()
+    weight = 1 + torch.arange(num_images)[:, None, None].expand_as(target).float()
+    return TrainingSet(features, target, weight, range(num_images), range(num_images))
+
+
+def test_step_over_images_one_by_one_is_that_over_all(monkeypatch):
+    training_set, learned = draw_training_set(6, 4), []
+    for chunk in (32, 1):
+        monkeypatch.setattr(features_module, "CHUNK_IMAGES", chunk)
+        network = make_network()
+        fit_network(network, training_set, settings(epochs=3), seed=0)
+        learned.append((network.network.weight.item(), network.network.offset.item()))
+    assert learned[0] == pytest.approx(learned[1], rel=1e-5)
+    assert learned[0][0] > 0.1
+
+
+def test_cellwise_network_learns_from_spaced_cells_and_in_time_from_all(monkeypatch):
+    seen = []
+    monkeypatch.setattr(networks, "SAMPLED_CELLS", 5)  # of 25 the second cell down and across
+
+    class Watched(PixelWeighter):
+        def forward(self, inputs, valid):
+            if self.training:
+                assert inputs.shape[2:] == valid.shape[1:]
+                seen.append(inputs)
+            return super().forward(inputs, valid)
+
+    training_set = draw_training_set(1, 5)
+    network = StreamNetwork(Watched(1, 1), (APPEARANCE,), 1)
+    fit_network(network, training_set, settings(epochs=40), seed=0)
+    cells = training_set.features.appearance[0, 0].float()
+    wanted = [cells[down::2, across::2] for down in (0, 1) for across in (0, 1)]
+    found = [[torch.equal(inputs[0, 0], each) for each in wanted] for inputs in seen]
+    assert [sum(each) for each in found] == [1] * 40
+    assert all(map(any, zip(*found, strict=True)))  # each of the four was seen

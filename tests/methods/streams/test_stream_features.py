@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from curate.methods.references import reference_log_probabilities
 from curate.methods.streams import features
-from curate.methods.streams.features import StreamFeatures, encode_appearance, join_features
+from curate.methods.streams.features import StreamFeatures, encode_appearance
 from curate.models import build_segmenter
 from tests.methods.streams.making import draw_images, make_method, make_preparation
 
@@ -111,15 +111,17 @@ def make_features(*values):
     return StreamFeatures(maps.half(), -maps.half(), maps[:, 0].byte())
 
 
-def test_features_of_several_are_put_together_and_picked_in_order():
+def test_features_of_several_are_put_into_one_and_picked_in_order():
     parts = [make_features(1.0, 2.0), make_features(255.0)]
-    joined = join_features(parts)
-    assert parts == []  # nothing is kept twice
-    assert len(joined) == 3
-    turned = join_features([make_features(1.0, 2.0), make_features(255.0)], [2, 0, 1])
-    assert turned.appearance.flatten().tolist() == [2, 255, 1]
-    assert turned.label_map.flatten().tolist() == [2, 255, 1]
-    picked = joined.take([2, 0])
+    whole = parts[0].make_room(4)
+    whole.put([2, 0], parts[0])
+    whole.put(range(1, 2), parts[1])
+    first = whole.first(3)
+    assert len(first) == 3
+    assert first.appearance.data_ptr() == whole.appearance.data_ptr()  # nothing is kept twice
+    assert first.appearance.flatten().tolist() == [2, 255, 1]
+    assert first.label_map.flatten().tolist() == [2, 255, 1]
+    picked = first.take([1, 2])
     for part in (picked.appearance, -picked.log_predictions, picked.label_map):
         assert part.flatten().tolist() == [255, 1]
     assert picked.valid.flatten().tolist() == [False, True]
