@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 LANES = {
-    "slow": "takes more than five seconds",
+    "slow": "takes more than about two seconds, or many tests of its kind do together",
     "gpu": "needs a CUDA device",
     "data": "needs real files in the folder named by CURATE_TEST_DATA",
 }

@@ -86,9 +86,8 @@ def scored(finished_run, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in NEEDS)) for n in RECIPES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
 def test_recipe_runs(scored, tmp_path, name):
     package = NEEDS.get(name, "torch")
     if importlib.util.find_spec(package) is None:

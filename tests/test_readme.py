@@ -105,6 +105,7 @@ def test_lines_for_job_arrays_run_as_typed(project, run, monkeypatch):
     assert scores.is_ok.all()
 
 
+@pytest.mark.slow
 def test_audit_line_runs_as_typed(project, run):
     (line,) = [line for line in commands(README) if line.startswith("curate audit --")]
     write_dataset(project / "camvid/val", 3, is_flat=False, seed=5)

@@ -307,6 +307,7 @@ def test_working_folder_that_is_gone_is_one_message(tmp_path):
     assert "cannot use the working folder" in done.stderr
 
 
+@pytest.mark.slow
 def test_locale_without_utf8_is_told(tmp_path):
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     write_dataset(tmp_path / "s", 2, is_flat=True, seed=1)

@@ -69,12 +69,14 @@ def test_signals_are_let_through_again_once_workers_are_started():
     assert not blocked & {signal.SIGINT, signal.SIGTERM}
 
 
+@pytest.mark.slow
 def test_killed_worker_is_an_error_that_says_what_to_do():
     message = r"for want of memory.*--resume, and with fewer --workers"
     with pytest.raises(RunError, match=message), worker_errors():
         list(load_ahead(Doubled(), [1, KILL], workers=1))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
 def test_nothing_is_left_of_a_killed_process(tmp_path):
     script = tmp_path / "reads.py"
@@ -119,6 +121,7 @@ def work():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("guard", "expected"),
     [

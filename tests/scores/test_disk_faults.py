@@ -165,6 +165,7 @@ def num_calls(tmp_path_factory):
     return int(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.3, 0.93, 0.97])
 def test_killed_at_any_moment_resumes_to_the_undisturbed_result(tmp_path, num_calls, share):
     out = tmp_path / "w.h5"

@@ -130,6 +130,7 @@ def test_weights_of_regions_are_those_of_their_image(written):
     np.testing.assert_allclose(scores.regions["weight"], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_of_resumed_and_merged_files_are_the_same_to_the_last_bit(tmp_path):
     rng = np.random.default_rng(0)
     images = [scored_image(f"{n:02}", float(rng.random())) for n in range(40)]

@@ -88,6 +88,7 @@ def test_opening_reads_no_table(scores, monkeypatch):
         _ = again.images
 
 
+@pytest.mark.slow
 def test_many_score_files_are_open_at_once(tmp_path):
     files = [
         ScoreFile(write_scores(tmp_path / f"{n}.h5", [scored_image("a", n / 50)]))

@@ -258,6 +258,7 @@ def test_unequal_numbers_of_regions_stay_with_their_images(tmp_path, monkeypatch
         assert scores.regions["image"].tolist() == [0, 0, 1, 1, 3, 3, 4, 4, 5, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_open", [1, 16])
 def test_file_that_is_added_to_is_read_to_the_end_before_it_is_replaced(
     tmp_path, monkeypatch, max_open

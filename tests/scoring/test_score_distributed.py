@@ -89,6 +89,7 @@ def test_parts_of_a_job_array_are_merged_to_the_whole(pool, finished_run, tmp_pa
     assert_same_scores(pool / "alone.h5", tmp_path / "whole.h5")
 
 
+@pytest.mark.slow
 def test_tasks_of_an_array_fill_a_folder_that_becomes_the_whole(
     pool, finished_run, tmp_path, monkeypatch
 ):

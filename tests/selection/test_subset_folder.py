@@ -14,6 +14,7 @@ from tests.selection.formats.readers import READERS
 from tests.selection.formats.test_contract import assert_equal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", FORMATS)
 def test_several_sets_become_one_with_a_folder_each(tmp_path, out, layout):
     sets = {name: Drawn(tmp_path / name, seed=seed) for seed, name in enumerate(("x", "y"))}

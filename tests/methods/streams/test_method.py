@@ -41,6 +41,7 @@ def area(scores, mask=None):
     return auroc(scores, is_right(scores) if mask is None else mask)
 
 
+@pytest.mark.slow
 def test_corrupted_colours_are_found(method, restyled):
     assert area(method.scores(evidence_of(restyled)).combined) > 0.9
     assert method.warning({"auroc_corruption": 0.5}) is None
