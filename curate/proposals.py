@@ -34,8 +34,8 @@ class Proposal:
         ``auto`` where none could be seen.
     image, label : str or None
         Patterns, where no known layout fits but files pair by these.
-    split, id_map : str or None
-        None where nothing need be said.
+    split, test_split, id_map : str or None
+        None where nothing need be said; `test_split` is what a real set keeps for measuring.
     size : (int, int) or None
         What images should be resized to, if not to the default.
     """
@@ -44,6 +44,7 @@ class Proposal:
     image: str | None = None
     label: str | None = None
     split: str | None = None
+    test_split: str | None = None
     id_map: str | None = None
     size: tuple[int, int] | None = None
 
@@ -75,10 +76,12 @@ def propose(
         side=side,
         rows=pick_evenly(range(len(source.pairs)), NUM_SEEN),
     )
+    split, test_split = _choose_splits(seen)
     return Proposal(
         layout,
         *patterns,
-        split=_choose_split(seen),
+        split=split,
+        test_split=test_split,
         id_map=_choose_id_map(seen),
         size=_choose_size(seen),
     )
@@ -99,12 +102,16 @@ def _find_way(path: Path, reading: ReadingConfig) -> dict[str, str]:
     return {} if guessed is None else dict(zip(("image", "label"), guessed, strict=True))
 
 
-def _choose_split(seen: Survey) -> str | None:
-    """Choose what to learn from, where a real set has several splits."""
+def _choose_splits(seen: Survey) -> tuple[str | None, str | None]:
+    """Choose what to learn from and what to measure on, where a real set has several splits."""
     names = [split for split in splits.count_splits(seen.source.pairs) if split]
     if len(names) < 2 or seen.side != "real":
-        return None
-    return next((name for name in names if name.lower().startswith("train")), names[0])
+        return None, None
+    learned = next((name for name in names if name.lower().startswith("train")), names[0])
+    others = [
+        name for name in names if name.lower().startswith(("val", "test")) and name != learned
+    ]
+    return learned, min(others, key=lambda name: not name.lower().startswith("val"), default=None)
 
 
 def _choose_id_map(seen: Survey) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
@@ -28,7 +29,11 @@ _HEAD: Final = """\
 # Settings of curate; those that stand here have their default values. Paths are relative to this
 # file, and an option of a command beats what is set here."""
 
-_EXAMPLES: Final = {"real": "path/to/real", "synthetic": "path/to/synthetic"}
+_EXAMPLES: Final = {
+    "real": "path/to/real",
+    "synthetic": "path/to/synthetic",
+    "test": "path/to/other_real",
+}
 
 
 def init(
@@ -97,6 +102,7 @@ def _render(
         _classes(real),
         *_tables("real", real, folder, seen_real),
         *_tables("synthetic", synthetic, folder, seen_synthetic),
+        *_test_tables(real, folder, seen_real),
         "[fit]\n" + render_settings(FitConfig, chosen={"size": size} if size else {}),
         f"[method.{method}]  # settings for fit.method = {to_toml(method)}\n"
         + render_settings(METHODS[method].Settings, is_active=False),
@@ -139,6 +145,17 @@ def _tables(
         mapped = f"id_map = {to_toml(proposal.id_map)}" if proposal.id_map else ""
         tables.append("\n".join([*lines, *id_map, mapped or f"# id_map = {to_toml('ids.toml')}"]))
     return tables
+
+
+def _test_tables(
+    real: Sequence[Path], folder: Path, seen: Sequence[proposals.Proposal]
+) -> list[str]:
+    """Name the splits that real data sets keep for measuring, or show how to name a set."""
+    kept = [pair for pair in zip(real, seen, strict=True) if pair[1].test_split]
+    tests = [replace(proposal, split=proposal.test_split) for _, proposal in kept]
+    tables = _tables("test", [path for path, _ in kept], folder, tests)
+    meaning = "Real images that no training sees: curate compare measures on them."
+    return ["\n".join([*comment(meaning), tables[0]]), *tables[1:]]
 
 
 def _relative(dataset: Path, folder: Path) -> str:

@@ -42,7 +42,9 @@ def test_split_is_chosen_for_real_images_only(tmp_path):
         making.save(image, tmp_path / f"set/images/{split}/0.png")
         making.save(label, tmp_path / f"set/labels/{split}/0.png")
     assert propose(tmp_path / "set", "real", project=tmp_path).split == "train"
-    assert propose(tmp_path / "set", "synthetic", project=tmp_path).split is None
+    assert propose(tmp_path / "set", "real", project=tmp_path).test_split == "val"
+    synthetic = propose(tmp_path / "set", "synthetic", project=tmp_path)
+    assert (synthetic.split, synthetic.test_split) == (None, None)
 
 
 def test_folder_that_is_not_there_stays_open(tmp_path):

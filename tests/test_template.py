@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from curate.config import (
     AugmentConfig,
@@ -39,6 +40,10 @@ def camvid(folder):
     return folder
 
 
+def draw(path):
+    Image.new("L", (16, 12), 1).save(path)
+
+
 @pytest.fixture(autouse=True)
 def _in_a_new_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -48,6 +53,21 @@ def test_file_loads_to_the_defaults(tmp_path):
     path = init(tmp_path)
     assert path == tmp_path / "curate.toml"
     assert load_config(path) == Config(root=tmp_path, method={"streams": {}})
+
+
+def test_split_that_real_images_keep_apart_is_a_test_set(tmp_path):
+    camvid(tmp_path / "CamVid")
+    path = init(tmp_path, real=[Path("CamVid")])
+    assert "# [[test]]" in path.read_text()
+    path.unlink()
+    for split in ("val", "test"):
+        for name in (split, f"{split}annot"):
+            make(tmp_path / "CamVid", name)
+            draw(tmp_path / "CamVid" / name / "b.png")
+    for name in ("train", "trainannot"):
+        draw(tmp_path / "CamVid" / name / "a.png")
+    config = load_config(init(tmp_path, real=[Path("CamVid")]))
+    assert [each.split for each in (*config.real, *config.test)] == ["train", "val"]
 
 
 def test_every_shown_setting_is_a_known_one(tmp_path):

@@ -40,7 +40,8 @@ def init(
             try:
                 result = curate.check(path, is_deep=False, reporter=reporter)
             except curate.ConfigError as error:
-                lines.append(f"The data sets were not looked at: {error}")
+                lines += results.wrap(f"The data sets were not looked at: {error}")
+                lines.append(results.next_command("check") + "  (when that is mended)")
             else:
                 found |= findings.summarise(result)
                 lines += ["", *findings.describe(result)]

@@ -32,7 +32,7 @@ def describe_work(config: Config, task: Task, path: Path) -> list[str]:
     prepare_s, train_s = costs.estimate_seconds(
         config, num_real=task.num_real, num_synthetic=task.num_synthetic
     )
-    share = f", {_minutes(prepare_s)} of them to prepare" if prepare_s > 30 else ""
+    share = f", {_minutes(prepare_s)} of them to prepare" if prepare_s >= 60 else ""
     return [
         f"Run: {path}",
         f"Method {settings.method}, {settings.segmenter} at {height}x{width}, "
