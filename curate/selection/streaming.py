@@ -212,7 +212,11 @@ def mask_regions(
 
 def _keys(values: NDArray[np.floating]) -> NDArray[np.uint32]:
     """Turn values, but for NaN, into whole numbers in the same order; both zeros are one."""
-    bits = (values[~np.isnan(values)].astype(np.float32) + np.float32(0)).view(np.uint32)
+    is_none = np.isnan(values)
+    given = values[~is_none] if is_none.any() else values
+    bits = (given.astype(np.float32) + np.float32(0)).view(np.uint32)
+    if not (bits & _SIGN).any():
+        return bits | _SIGN
     return np.asarray(np.where(bits & _SIGN, ~bits, bits | _SIGN), np.uint32)
 
 

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,50 +170,6 @@ def test_node_that_dies_while_it_scores_changes_no_value(pool, finished_run, tmp
         local.shutdown()
     assert gone
     assert result.scored + result.skipped == 20
-    assert_same_scores(out, pool / "alone.h5")
-
-
-class FullDisk(on_ray.PartMaker):
-    """Makes parts; in vain on the node that says so, whose disk is full."""
-
-    def __call__(self):
-        mark = os.environ.get("CURATE_TEST_FULL_DISK")
-
-        def refuse(*_):
-            Path(mark).touch()
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        if mark:
-            os.pwrite = refuse
-        return super().__call__()
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_full_disk_on_one_node_leaves_its_parts_to_the_others(
-    pool, finished_run, tmp_path, monkeypatch
-):
-    ray = pytest.importorskip("ray", reason="ray is not installed")
-    from ray.cluster_utils import Cluster as Local
-
-    config, run = finished_run
-    mark, out = tmp_path / "was_full", tmp_path / "w.h5"
-    local = Local(initialize_head=True, head_node_args={"num_cpus": 0})
-    local.add_node(num_cpus=1)
-    local.add_node(num_cpus=1, env_vars={"CURATE_TEST_FULL_DISK": str(mark)})
-    monkeypatch.setattr(on_ray, "PartMaker", FullDisk)
-    ray.init(address=local.address, log_to_driver=False, logging_level="ERROR")
-    try:
-        local.wait_for_nodes()
-        result = score(
-            pool / "pool", out, config=config, run=run, trust_run=True, ray=Cluster(),
-            part_images=3,
-        )  # fmt: skip
-    finally:
-        ray.shutdown()
-        local.shutdown()
-    assert mark.exists()
-    assert (result.scored + result.skipped, result.failed) == (20, 1)
     assert_same_scores(out, pool / "alone.h5")
 
 
