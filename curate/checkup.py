@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from curate import costs, errors, records, reporting
+from curate import costs, errors, records, remote, reporting
 from curate.checking import coverage, facts, file_faults, judgement, leave_out, problems, survey
 from curate.config import Config, DatasetConfig, FitConfig, load_config
 from curate.data import dataset
@@ -129,7 +129,7 @@ def check(
         If a single data set is no folder at all.
     """
     reporter = reporter or reporting.default_reporter()
-    target = Path(target)
+    target = remote.as_path(target)
     if fix_list is not None:
         leave_out.refuse_existing(Path(fix_list), overwrite=overwrite)
     size: tuple[int, int] | None

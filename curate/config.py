@@ -7,7 +7,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from curate import texts
+from curate import remote, texts
 from curate.dataset_config import DatasetConfig as DatasetConfig
 from curate.dataset_config import Strict as Strict
 from curate.errors import ConfigError, did_you_mean
@@ -269,7 +269,7 @@ class Config(Strict):
     def with_datasets(self, **folders: Sequence[Path] | None) -> Self:
         """Return a copy with other folders as ``real`` or ``synthetic``, where some are given."""
         given = {
-            domain: tuple(DatasetConfig(path=path.absolute()) for path in paths)
+            domain: tuple(DatasetConfig(path=remote.as_path(path).absolute()) for path in paths)
             for domain, paths in folders.items()
             if paths
         }

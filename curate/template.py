@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
-from curate import proposals
+from curate import proposals, remote
 from curate.config import CONFIG_NAME, AugmentConfig, Config, DatasetConfig, FitConfig, ScoreConfig
 from curate.data import classes
 from curate.data.dataset import default_classes
@@ -71,6 +71,7 @@ def init(
     path = folder / CONFIG_NAME
     _refuse_existing(path)
     check_writable(folder)
+    real, synthetic = ([remote.as_path(path) for path in paths] for paths in (real, synthetic))
     text = _render(folder, real, synthetic, reading)
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -160,6 +161,8 @@ def _test_tables(
 
 def _relative(dataset: Path, folder: Path) -> str:
     """Write a path relative to `folder` where it lies inside, else absolute."""
+    if remote.is_url(dataset):
+        return str(remote.as_path(dataset))
     path, base = (Path(os.path.abspath(p)) for p in (dataset, folder))  # noqa: PTH100
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 

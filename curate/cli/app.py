@@ -47,6 +47,10 @@ class Command(_PlainFlags, TyperCommand):  # type: ignore[misc]
         return super().parse_args(ctx, args)
 
 
+WRITE_TO_URLS = ("fit", "score", "merge", "export-subset", "report")
+"""Commands whose ``--out`` may be a URL."""
+
+
 def _find(name: str) -> Callable[..., None]:
     """Return the function of a command, with the options that all commands have."""
     stem = name.replace("-", "_")
@@ -55,7 +59,8 @@ def _find(name: str) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*, quiet: bool, verbose: bool, **given: Any) -> None:  # noqa: ANN401
         resumable = name if "resume" in given else ""
-        process.set_talk(quiet=quiet, verbose=verbose, resumable=resumable)
+        local_out = None if name in WRITE_TO_URLS else given.get("out")
+        process.set_talk(quiet=quiet, verbose=verbose, resumable=resumable, local_out=local_out)
         command(**given)
 
     signature, kind = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY

@@ -137,7 +137,9 @@ Run = Annotated[
 ScoresOut = Annotated[
     Path,
     typer.Option(
-        "--out", metavar="FILE", help="weights.h5, weights.parquet (tables only) or a folder."
+        "--out",
+        metavar="FILE",
+        help="weights.h5, weights.parquet (tables only) or a folder; or a URL.",
     ),
 ]
 Seed = Annotated[

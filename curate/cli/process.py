@@ -41,24 +41,29 @@ _NEVER = 2**31 - 1
 
 
 class Talk(NamedTuple):
-    """How much a command tells on stderr, and whether it is one that can be resumed."""
+    """How much a command tells on stderr, whether it can be resumed, what it writes to a disk."""
 
     quiet: bool = False
     verbose: bool = False
     resumable: str = ""
+    local_out: Path | None = None
 
 
 _talk = [Talk()]
 """That of the command at hand, the only one of this process."""
 
 
-def set_talk(*, quiet: bool, verbose: bool, resumable: str = "") -> None:
+def set_talk(
+    *, quiet: bool, verbose: bool, resumable: str = "", local_out: Path | None = None
+) -> None:
     """Say how much the command that follows tells.
 
     Parameters
     ----------
     resumable : str
         Its name, if it has ``--resume``.
+    local_out : Path, optional
+        Its ``--out``, if that cannot be a URL.
 
     Raises
     ------
@@ -68,7 +73,7 @@ def set_talk(*, quiet: bool, verbose: bool, resumable: str = "") -> None:
     if quiet and verbose:
         msg = "--quiet and --verbose exclude each other: give one of them."
         raise typer.BadParameter(msg)
-    _talk[0] = Talk(quiet, verbose, resumable)
+    _talk[0] = Talk(quiet, verbose, resumable, local_out)
 
 
 def run(app: Callable[[], None]) -> None:
@@ -101,6 +106,8 @@ def command_errors() -> Iterator[TerminalReporter]:
         _stop_signals_interrupt(),
     ):
         try:
+            if talk.local_out is not None:
+                _refuse_url(talk.local_out)
             yield reporter
         except (errors.UsageError, errors.ConfigError) as error:
             _leave(reporter, str(error), EXIT_USAGE)
@@ -112,6 +119,15 @@ def command_errors() -> Iterator[TerminalReporter]:
             if message := _explain_system(error):
                 _leave(reporter, message, EXIT_FAILED)
             raise
+
+
+def _refuse_url(out: Path) -> None:
+    """Refuse an output at a URL."""
+    from curate import remote  # here, so that --help need not wait for it
+
+    if remote.is_url(out):
+        msg = f"--out {remote.as_path(out)}: this is written to a disk. Name a place on one."
+        raise errors.UsageError(msg)
 
 
 def let_waiting_threads_sleep() -> None:

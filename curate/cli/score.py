@@ -21,8 +21,9 @@ def score(
         Path | None,
         typer.Argument(
             metavar="[DATASET]",
-            help="Folder of the data set; by default all synthetic ones of curate.toml, a file "
-            "each: weights.NAME.h5.",
+            help="Folder or URL of the data set, or a pattern of shards (s3:// needs the extra "
+            "[s3], gs:// [gs], az:// [az], https:// [https]); by default all synthetic ones of "
+            "curate.toml, a file each: weights.NAME.h5.",
         ),
     ] = None,
     *,

@@ -145,6 +145,7 @@ def open_known_dataset(
     dataset: Path, config: Config, run: LoadedRun, *, reading: ReadingConfig | None = None
 ) -> DataSource:
     """Open a data set as flags, curate.toml, or the run that knows it say."""
+    dataset = remote.as_path(dataset)
     listed = next(
         (
             item

@@ -98,7 +98,11 @@ SETTINGS = {"streams": {"reference_steps": 60, "epochs": 4, "injections": 1}}
 
 
 def train(
-    folder: Path, size: tuple[int, int], device: str, method: str = "hierarchical"
+    folder: Path,
+    size: tuple[int, int],
+    device: str,
+    method: str = "hierarchical",
+    steps: int = 60,
 ) -> tuple[Config, Path]:
     """Train for a moment on small scenes; the networks then take images of any size."""
     if not (folder / "world").exists():
@@ -109,7 +113,7 @@ def train(
         real=(DatasetConfig(path=folder / "world/real"),),
         synthetic=(DatasetConfig(path=folder / "world/synthetic"),),
         method=SETTINGS.get(method, {}),
-    ).with_fit(method=method, size=(96, 128), steps=60, evaluate_every=20, device=device)
+    ).with_fit(method=method, size=(96, 128), steps=steps, evaluate_every=20, device=device)
     run = fit(config).run
     path = run / "config.json"
     settings = json.loads(path.read_text())

@@ -30,7 +30,9 @@ def pack(files: Path, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     images = sorted((files / "images").iterdir())
     for first in range(0, len(images), SHARD_IMAGES):
-        with tarfile.open(folder / f"{first // SHARD_IMAGES:06d}.tar", "w") as tar:
+        with tarfile.open(
+            folder / f"{first // SHARD_IMAGES:06d}.tar", "w", dereference=True
+        ) as tar:
             for image in images[first : first + SHARD_IMAGES]:
                 tar.add(image, image.name)
                 label = files / "labels" / f"{image.stem}.png"
@@ -49,7 +51,7 @@ def main() -> None:
     size = tuple(map(int, options.size.split("x")))
     bucket = options.out / "store/bucket"
     bucket.mkdir(parents=True, exist_ok=True)
-    config, run = train(options.out / "training", size, "cpu")
+    config, run = train(options.out / "training", size, "cpu", steps=6)
     scenes = draw_scenes(options.out / f"scenes-{options.size}", size, "png")
     files = multiply(scenes, bucket / "files", options.images)
     tars = pack(files, bucket / "tars")
@@ -73,7 +75,7 @@ def main() -> None:
                     root, options.out / "weights.h5", config=config, run=run, overwrite=True,
                     reporter=SilentReporter(),
                 )  # fmt: skip
-                assert result.scored == options.images
+                assert result.scored == options.images, (name, result.statuses)
                 if turn:
                     rates[name].append(result.images_per_second)
                     print(f"round {turn}, {name}: {rates[name][-1]:.1f} images/s", flush=True)

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from curate.cli.app import app
 from curate.cli.process import command_errors
 from curate.errors import (
     ConfigError,
@@ -316,3 +318,16 @@ def test_locale_without_utf8_is_told(tmp_path):
     done = python("", "-m", "curate", "init", "--real", "s", cwd=tmp_path, env=env)
     assert "Traceback" not in done.stderr
     assert done.returncode == 0 or "set LC_ALL=C.UTF-8" in done.stderr
+
+
+def test_output_at_a_url_is_refused_where_a_command_writes_to_disks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["show", "w.h5", "one", "-o", "s3://b/x.png"],
+        ["audit", "--out", "s3://b/x.csv"],
+    ):
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 2
+        assert "--out s3://b/x" in result.stderr
+        assert "written to a disk" in result.stderr
+    assert list(tmp_path.iterdir()) == []
