@@ -28,6 +28,7 @@ MAX_LOSSES: Final = 10
 _POLL_S: Final = 0.5
 _KNOCK_S: Final = 10
 _TELL_S: Final = 0.5
+_ELSEWHERE_S: Final = 120  # for which a part that failed on one node waits for a worker on another
 
 
 class Work(Protocol):
@@ -123,7 +124,7 @@ def connect(cluster: Cluster) -> Iterator[Any]:
     for number, handler in handlers.items():  # Ray has its own, which ends without a word
         signal.signal(number, handler)
     try:
-        if not address and not _has_room(ray, cluster):
+        if not address and not _nodes_with_room(ray, cluster):
             msg = (
                 f"this machine has no {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs for a "
                 "worker: let it take less, or name a cluster."
@@ -149,14 +150,15 @@ def _read_handlers() -> dict[int, Any]:
     return {number: handler for number, handler in found.items() if handler is not None}
 
 
-def _has_room(ray: Any, cluster: Cluster) -> bool:  # noqa: ANN401
-    """Tell whether any node has what a worker takes."""
-    return any(
-        node["Resources"].get("CPU", 0) >= cluster.cpus
-        and node["Resources"].get("GPU", 0) >= cluster.gpus
+def _nodes_with_room(ray: Any, cluster: Cluster) -> set[str]:  # noqa: ANN401
+    """Name the nodes that have what a worker takes."""
+    return {
+        f"{node['NodeManagerHostname']}-{node['NodeID'][:4]}"
         for node in ray.nodes()
         if node["Alive"]
-    )
+        and node["Resources"].get("CPU", 0) >= cluster.cpus
+        and node["Resources"].get("GPU", 0) >= cluster.gpus
+    }
 
 
 @dataclass(slots=True)
@@ -266,11 +268,9 @@ class _Pool:
             own = {"num_cpus": self._cluster.cpus, "num_gpus": self._cluster.gpus}
             worker = self.ray.remote(_Worker).options(**own).remote([self._make], self.board)
             self._starting[worker.prepare.remote()] = worker
-        refs = [*self._starting, *self._working]
-        if not refs:
+        if not (refs := [*self._starting, *self._working]):
             time.sleep(_POLL_S)
-            return
-        for ref in self.ray.wait(refs, num_returns=1, timeout=_POLL_S)[0]:
+        for ref in self.ray.wait(refs, num_returns=1, timeout=_POLL_S)[0] if refs else ():
             if ref in self._starting:
                 self._begin(ref)
             else:
@@ -285,11 +285,13 @@ class _Pool:
                 self.ray.kill(actor)
 
     def _assign(self) -> None:
-        """Give each idle worker a part, one that did not fail on its node if there is another."""
-        others = [node for _, node in self._idle] + [node for _, node, _ in self._working.values()]
+        """Give each idle worker a part; one that failed on its node waits a while for another."""
+        others = _nodes_with_room(self.ray, self._cluster) if self._idle else set()
         for worker, node in list(self._idle):
-            ready = [part for part in self._waiting if part.not_before <= time.monotonic()]
-            fit = [p for p in ready if node not in p.nodes or not set(others) - p.nodes]
+            now = time.monotonic()
+            ready = [part for part in self._waiting if part.not_before <= now]
+            fit = [p for p in ready if node not in p.nodes or not others - p.nodes]
+            fit = fit or [p for p in ready if p.not_before + _ELSEWHERE_S <= now]
             if fit:
                 self._waiting.remove(fit[0])
                 self._idle.remove((worker, node))

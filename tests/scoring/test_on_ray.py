@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,6 +172,53 @@ def test_node_that_dies_while_it_scores_changes_no_value(pool, finished_run, tmp
         local.shutdown()
     assert gone
     assert result.scored + result.skipped == 20
+    assert_same_scores(out, pool / "alone.h5")
+
+
+class FullDisk(on_ray.PartMaker):
+    """Scores parts: in vain on the node whose disk is full, and on the other one after that."""
+
+    def _score(self, *work):
+        kind, _, mark = os.environ["CURATE_TEST_DISK"].partition(":")
+
+        def refuse(*_):
+            Path(mark).touch()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        if kind == "full":
+            os.pwrite = refuse
+        end = time.monotonic() + 120
+        while kind == "whole" and not Path(mark).exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        return super()._score(*work)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_full_disk_on_one_node_leaves_its_parts_to_the_others(
+    pool, finished_run, tmp_path, monkeypatch
+):
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+    from ray.cluster_utils import Cluster as Local
+
+    config, run = finished_run
+    mark, out = tmp_path / "was_full", tmp_path / "w.h5"
+    local = Local(initialize_head=True, head_node_args={"num_cpus": 0})
+    for kind in ("full", "whole"):
+        local.add_node(num_cpus=1, env_vars={"CURATE_TEST_DISK": f"{kind}:{mark}"})
+    monkeypatch.setattr(on_ray, "PartMaker", FullDisk)
+    ray.init(address=local.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        local.wait_for_nodes()
+        result = score(
+            pool / "pool", out, config=config, run=run, trust_run=True, ray=Cluster(),
+            part_images=3,
+        )  # fmt: skip
+    finally:
+        ray.shutdown()
+        local.shutdown()
+    assert mark.exists()
+    assert (result.scored + result.skipped, result.failed) == (20, 1)
     assert_same_scores(out, pool / "alone.h5")
 
 
