@@ -168,9 +168,9 @@ def _cut_drives(real: Survey, test: Survey) -> Iterator[Problem]:
         if not is_named and np.median(_neighbour_bits(own, others)) > DRIVE_BITS:
             continue
         message = (
-            f"{real.name} and {test.name} hold frames of one drive ({drive}: "
-            f"{len(own):,} and {len(others):,}), which look alike. What is measured on the test "
-            "images will be too good: split by drive."
+            f"{real.name} ({real.side}) and {test.name} ({test.side}) hold frames of "
+            f"one drive ({drive}: {len(own):,} and {len(others):,}), which look "
+            "alike. What is measured on the test images will be too good: split by drive."
         )
         yield make_problem("leakage", message)
 

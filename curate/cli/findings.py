@@ -112,6 +112,8 @@ def _next(result: CheckResult) -> str:
         return f"curate fit --fix-list {result.fix_list}"
     if any(p.code in problems.LEFT_OUT for p in result.problems):
         return "curate check --fix-list fixes.toml lists what is better left out; fit takes it."
+    if not any(survey.side for survey in result.surveys):
+        return "curate fit, once a curate.toml names it (curate init writes one)."
     return "curate fit"
 
 

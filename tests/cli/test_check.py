@@ -23,7 +23,13 @@ def test_sound_project_exits_0_and_says_what_is_next(project):
     result = run()
     assert result.exit_code == 0
     assert "46 of 46 images can be used; nothing is wrong." in result.stdout
-    assert "Next: curate fit" in result.stdout
+    assert "Next: curate fit\n" in result.stdout
+
+
+def test_folder_by_itself_is_led_to_a_curate_toml(project):
+    (project / "synth").rename(project / "other")
+    result = run(str(project / "other"))
+    assert "Next: curate fit, once a curate.toml names it (curate init" in result.stdout
 
 
 def test_error_exits_1_and_is_named(project):
