@@ -258,6 +258,7 @@ def _from_arrow(chunks: pa.ChunkedArray, name: str, column: Column, path: Path) 
         msg = f"{path}: column '{name}' lacks {chunks.null_count} values. Score again."
         raise StoreError(msg)
     if column.dtype == TEXT:
+        chunks.validate(full=True)  # texts that are no UTF-8 are found here
         blocks = [_spell_out(chunk, path) for chunk in chunks.chunks]
         return pc.fill_null(h5_read.to_values(blocks, column), none or "")
     shape = (len(chunks), chunks.type.list_size) if column.per_class else len(chunks)

@@ -468,6 +468,10 @@ def rewrite(path, change):
             lambda t: t.set_column(11, "score", pa.array([0.1, None, 0.2], pa.float32())),
             "column 'score' has nan in row 1",
         ),
+        (
+            lambda t: t.set_column(0, "id", pa.array([b"a", b"b", b"\xff"]).view(pa.string())),
+            "Invalid UTF8 sequence",
+        ),
         (lambda t: t.set_column(0, "id", pa.array(["a", "b", "b"])), "an image id occurs twice"),
         (lambda t: t.set_column(0, "id", pa.array(["a", "b", "a//c"])), "has an empty, '.' or"),
     ],
