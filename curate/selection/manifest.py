@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 MANIFEST_NAME: Final = "manifest.csv"
 RECORD_NAME: Final = SUBSET_RECORD
 RECORD_FORMAT: Final = "curate-subset"
-TRAINER_CACHES: Final = frozenset({"masks/train.cache"})
-"""What trainers leave in a subset: Ultralytics beside the folder of labels."""
+_CACHE: Final = ".cache"
+_LABELS_WITH_CACHE: Final = "masks/train"
+"""Folder beside which, or beside a folder in it, Ultralytics leaves one file of this suffix."""
+
 RECORD_VERSION: Final = 1
 
 _BLOCK_ROWS: Final = 65_536
@@ -171,7 +173,7 @@ def write_record(folder: Path, content: dict[str, Any]) -> None:
 def find_foreign(folder: Path) -> str:
     """Say what keeps a folder from being a subset as curate wrote it; empty if it is one.
 
-    `TRAINER_CACHES` may have come: they go with it.
+    Caches that a trainer left there go with it.
     """
     try:
         table = json.loads((folder / RECORD_NAME).read_bytes())
@@ -194,7 +196,10 @@ def find_foreign(folder: Path) -> str:
 
 def _is_cache(folder: Path, name: str) -> bool:
     """Tell whether a file is one that a trainer leaves in a subset, and makes anew."""
-    return name in TRAINER_CACHES and not (folder / name).is_symlink()
+    labels = name.removesuffix(_CACHE)
+    if labels == name or not f"{labels}/".startswith(f"{_LABELS_WITH_CACHE}/"):
+        return False
+    return (folder / labels).is_dir() and not (folder / name).is_symlink()
 
 
 def _list_files(folder: Path) -> list[str]:

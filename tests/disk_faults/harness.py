@@ -305,7 +305,9 @@ def _value(path: Path) -> str:
         return f"link to {path.readlink()}"
     if path.is_dir():
         return "folder"
-    read = {".h5": _h5, ".parquet": _parquet, ".json": _json, ".jsonl": _seen}.get(path.suffix)
+    if path.suffix == ".jsonl" and path.parent.name == ".curate":
+        return _seen(path)
+    read = {".h5": _h5, ".parquet": _parquet, ".json": _json}.get(path.suffix)
     return repr(path.read_bytes()) if read is None else read(path)
 
 

@@ -60,14 +60,16 @@ def test_file_that_was_added_to_a_subset_is_named(tmp_path, name):
 
 
 def test_cache_of_a_trainer_goes_with_the_subset_and_nothing_else(tmp_path):
-    (tmp_path / "masks/train").mkdir(parents=True)
+    (tmp_path / "masks/train/city").mkdir(parents=True)
     (tmp_path / "masks/train/a.png").touch()
     write_record(tmp_path, {})
+    (tmp_path / "masks/train/city.cache").touch()
     (tmp_path / "masks/train.cache").write_bytes(b"made by Ultralytics")
     assert find_foreign(tmp_path) == ""
-    (tmp_path / "masks/val.cache").touch()
-    assert "'masks/val.cache' for one" in find_foreign(tmp_path)
-    (tmp_path / "masks/val.cache").unlink()
+    for name in ("masks/val.cache", "masks/train/town.cache", "city.cache", "masks/train/city.txt"):
+        (tmp_path / name).touch()
+        assert f"{name!r} for one" in find_foreign(tmp_path)
+        (tmp_path / name).unlink()
     (tmp_path / "masks/train.cache").unlink()
     (tmp_path / "masks/train.cache").symlink_to("train/a.png")
     assert "'masks/train.cache' for one" in find_foreign(tmp_path)

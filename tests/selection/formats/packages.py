@@ -22,7 +22,14 @@ def stem(path, folder):
     return Path(path).relative_to(folder).with_suffix("").as_posix().replace("/", "_")
 
 
-def read_mmseg(out):
+def class_names(out):
+    """Read what classes a subset is of."""
+    about = json.loads((out / "subset.json").read_text())
+    return about.get("sets", [about])[0]["provenance"]["classes"]["names"]
+
+
+def import_mmseg():
+    """Import MMSegmentation, be it with an mmcv that has no compiled operators."""
     pytest.importorskip("mmengine")
     pytest.importorskip("mmcv")
     if "mmcv._ext" not in sys.modules:
@@ -32,23 +39,43 @@ def read_mmseg(out):
             extension = types.ModuleType("mmcv._ext")
             extension.__getattr__ = lambda name: name
             sys.modules["mmcv._ext"] = extension
-    datasets = pytest.importorskip("mmseg.datasets")
-    from mmengine.config import Config
     from mmengine.registry import init_default_scope
-    from mmseg.registry import DATASETS
 
     init_default_scope("mmseg")
+    return pytest.importorskip("mmseg.datasets")
+
+
+def read_mmseg(out):
+    datasets = import_mmseg()
+    from mmengine.config import Config
+    from mmseg.registry import DATASETS
+
     settings = Config.fromfile(out / "mmseg_dataset.py").dataset
     settings.pipeline = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}]
     dataset = DATASETS.build(settings)
     assert isinstance(dataset, datasets.BaseSegDataset)
-    assert dataset.metainfo["classes"] == ["road", "sky", "car"]
+    assert dataset.metainfo["classes"] == class_names(out)
+    return read_items(dataset, out / "img_dir/train")
+
+
+def read_items(dataset, images):
+    """List what MMSegmentation loads; OpenCV has blue first."""
     return {
-        stem(each["img_path"], out / "img_dir/train"): (
-            each["img"][..., ::-1],  # OpenCV has blue first
-            each["gt_seg_map"],
-        )
+        stem(each["img_path"], images): (each["img"][..., ::-1], each["gt_seg_map"])
         for each in map(dataset.__getitem__, range(len(dataset)))
+    }
+
+
+def read_train_ids(out):
+    """Cityscapes' folders by MMSegmentation, whatever the classes are."""
+    dataset = import_mmseg().CityscapesDataset(
+        data_root=str(out),
+        data_prefix={"img_path": "leftImg8bit/train", "seg_map_path": "gtFine/train"},
+        pipeline=[{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}],
+    )
+    return {
+        name.removesuffix("_leftImg8bit"): found
+        for name, found in read_items(dataset, out / "leftImg8bit/train").items()
     }
 
 
@@ -115,13 +142,12 @@ def read_ultralytics(out):
 
     data = check_det_dataset(str(out / "data.yaml"), autodownload=False)
     dataset = SemanticDataset(img_path=data["train"], data=data, imgsz=32, augment=False)
-    return {
-        stem(path, out / "images/train"): (
-            dataset.load_image(index)[0][..., ::-1],
-            dataset.load_mask(index),
-        )
-        for index, path in enumerate(dataset.im_files)
-    }
+    found = {}
+    for index, path in enumerate(dataset.im_files):
+        dataset.imgsz = max(open_image(path).size)  # what it resizes the longer side to
+        image = dataset.load_image(index)[0][..., ::-1]
+        found[stem(path, out / "images/train")] = image, dataset.load_mask(index)
+    return found
 
 
 def read_nnunet(out):
@@ -137,8 +163,9 @@ def read_nnunet(out):
     reader, found = NaturalImage2DIO(), {}
     about = json.loads((out / "Dataset001_subset/dataset.json").read_text())
     labels = LabelManager(about["labels"], None)
-    assert labels.ignore_label == 4
-    ids = np.array([255, 0, 1, 2, 255])
+    num_classes = len(class_names(out))
+    assert labels.ignore_label == num_classes + 1
+    ids = np.array([255, *range(num_classes), 255])
     for name, each in files.items():
         image, _ = reader.read_images(each["images"])
         label, _ = reader.read_seg(each["label"])
