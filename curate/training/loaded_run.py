@@ -174,5 +174,8 @@ def _load_into(network: nn.Module, path: Path) -> None:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        msg = f"{path} does not fit the networks of its run: {error}"
+        msg = (
+            f"{path} does not fit the networks of its run: it is damaged, or of another version of "
+            "curate. Run 'curate fit' again."
+        )
         raise errors.RunError(msg) from error
