@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import unicodedata
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -64,6 +66,18 @@ NOTHING: Final = Listing((), 0, "", None, {}, (), {})
 """The listing of an empty folder."""
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Let Python look for cycles afterwards: meanwhile that takes a fifth of the time."""
+    restore = gc.enable if gc.isenabled() else gc.disable
+    gc.disable()
+    try:
+        yield
+    finally:
+        restore()
+
+
+@_without_collection()
 def list_pairs(
     root: Path, layout: Layout, id_map: str | None = None, only: re.Pattern[str] | None = None
 ) -> Listing:
@@ -172,16 +186,14 @@ def _find_labels(paths: list[str], pattern: patterns.Pattern) -> dict[str, str]:
             if key in found:
                 path = min(path, found[key], key=_preference)
             found[key] = path
-    made = [key for key in found if companions.is_companion(key, found)]
-    for key in made:
+    for key in [key for key in found if companions.is_companion(key, found)]:
         del found[key]
     return found
 
 
 def _preference(path: str) -> tuple[int, str]:
     """Sort labels of one name: by suffix, then by path."""
-    suffix = path.rpartition(".")[2].lower()
-    known = patterns.LABEL_SUFFIXES
+    suffix, known = path.rpartition(".")[2].lower(), patterns.LABEL_SUFFIXES
     return known.index(suffix) if suffix in known else len(known), path
 
 

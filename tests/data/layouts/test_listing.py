@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gc
 import os
 import unicodedata
 
 import pytest
 
-from curate.data.layouts import LAYOUTS
+from curate.data.layouts import LAYOUTS, listing
 from curate.data.layouts.layout import Layout
 from curate.data.layouts.listing import list_pairs
 from curate.errors import DataError
@@ -205,3 +206,10 @@ def test_given_patterns_never_fall_back_to_the_stem(tmp_path):
 def test_stem_alone_is_no_match_where_labels_lie_in_folders(tmp_path):
     touch(tmp_path, "images/a/1.png", "images/b/2.png", "labels/1.png", "labels/b/2.png")
     assert [pair.status for pair in listed(tmp_path).pairs] == ["missing_label", "ok"]
+
+
+def test_cycles_are_looked_for_again_once_all_is_listed(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(listing, "_scan_all", lambda *_: (seen.append(gc.isenabled()), iter(()))[1])
+    listing.list_pairs(tmp_path, LAYOUTS["folder"])
+    assert (seen, gc.isenabled()) == ([False], True)
