@@ -2,7 +2,6 @@
 
 import os
 import re
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -115,7 +114,7 @@ class DatasetConfig(ReadingConfig):
         """Return the folder: that of the shards, where `path` is one or a pattern of them."""
         return self.path.parent if self.only else self.path
 
-    @cached_property
+    @property
     def only(self) -> re.Pattern[str] | None:
         """What the paths of shards begin with; None where all files of the folder count."""
         if self.path.suffix not in (".tar", ".parquet", ".mds") or self.path.is_dir():
@@ -126,7 +125,9 @@ class DatasetConfig(ReadingConfig):
     def read_as(self, reading: ReadingConfig) -> "DatasetConfig":
         """Return a copy in which what `reading` sets replaces what is set here."""
         given = {
-            key: value for key, value in reading if value != type(reading).model_fields[key].default
+            key: getattr(reading, key)
+            for key, field in type(reading).model_fields.items()
+            if getattr(reading, key) != field.default
         }
         if {"layout", "image", "images"} & set(given):  # one way to say where files are
             kept = self.model_copy(

@@ -12,7 +12,7 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,20 +75,25 @@ def load_ahead(
             pin_memory=pin_memory and torch.cuda.is_available(),
             multiprocessing_context=_start_method(dataset) if workers else None,
         )
-    with _signals_blocked():
-        items = iter(loader)  # starts the workers
-    yield from items
+    yield from loader
 
 
 def _start_method(dataset: Dataset[Any]) -> str:
     """Name how workers are started; threads of this process rule out that they are its forks.
 
     They are forks of a process that has imported what they need, once for all, and does nothing
-    else; it ends with this one.
+    else; it ends with this one. Ctrl-C in a terminal, and ``torchrun`` when it is told to stop,
+    signal all processes: those never get it, while this one needs them for its last batch.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return "spawn"
     multiprocessing.set_forkserver_preload([__name__, type(dataset).__module__])
+    resource_tracker.ensure_running()  # when it starts, it lets signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return "forkserver"
 
 
@@ -155,24 +160,6 @@ def worker_errors() -> Iterator[None]:
 def _as_is(item: Any) -> Any:  # noqa: ANN401
     """Collate nothing: items are complete."""
     return item
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block signals until the end of the block; processes that it starts never get them.
-
-    Ctrl-C in a terminal, and ``torchrun`` when it is told to stop, signal workers as well as the
-    main process, which needs the workers for its last batch; they may be starting still.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # when it starts, it lets signals through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker(_: int) -> None:

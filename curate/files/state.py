@@ -105,7 +105,7 @@ def latest_scores(root: Path, find: Callable[[], Sequence[Path]] = tuple) -> lis
     UsageError
         As `latest_run`.
     """
-    advice = "Run 'curate score' first, or name one (to export-subset with --scores)."
+    advice = "Run 'curate score' first; or name one, to export-subset with --scores."
     entries = _read(root, advice).latest_scores
     return _existing(root, entries, find, "score file", "--scores", advice)
 

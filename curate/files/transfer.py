@@ -140,10 +140,13 @@ def staged(
     tree.forget()
     there = [each for place in list_places(out) for each in _files(place)]
     if out.is_dir() and there and overwrite and not any(each.name == last for each in there):
-        msg = f"{out} has no {last}, so curate did not write it: it is not replaced."
+        msg = f"{out} has no {last}, so it is nothing of ours: it is not replaced."
         raise errors.UsageError(msg)
     if there and not (overwrite or resume):
-        msg = f"{out} exists: go on with --resume, replace it with --overwrite, or name another."
+        msg = (
+            f"{out} exists: replace it with --overwrite, or name another; fit and score go on "
+            "with --resume."
+        )
         raise errors.UsageError(msg)
     folder = cache_folder() / "staged" / _digest(str(out))
     with atomic.disk_errors("write to", folder):
@@ -245,7 +248,10 @@ def _upload(source: Path, target: remote.RemotePath) -> None:
     client.request("write", url, "put_file", str(source), place, timeout=seconds, **options)
     arrived = client.request("write", url, "info", place)["size"]
     if arrived != size:
-        msg = f"{url} has {arrived:,} bytes, but {size:,} were sent. Run again, with --resume."
+        msg = (
+            f"{url} has {arrived:,} bytes, but {size:,} were sent. Run again; fit and score go on "
+            "with --resume."
+        )
         raise errors.StoreError(msg)
 
 

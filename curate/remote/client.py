@@ -170,11 +170,11 @@ def _fail(task: str, url: str, error: Exception, tries: int, seconds: float) -> 
     """Raise the error, without those of the client: they may hold signed addresses."""
     reason = _SECRET.sub("..", str(error).partition("\n")[0].strip())[:300]
     reason = f"{type(error).__name__}{f' ({reason})' if reason else ''}"
-    advice = "See whether the store answers, then run again: with --resume, what is done is kept."
+    advice = "See whether the store answers, then run again; fit and score go on with --resume."
     if _is_final(error):
         advice = (
             "Check the name, and what the store's own client takes credentials from "
-            "(environment variables, its files): curate takes none."
+            "(environment variables, its files): no option gives them."
         )
     how_often = "" if tries == 1 else f" after {tries} tries in {seconds:.0f} s"
     msg = f"cannot {task} {url}{how_often}: {reason.rstrip('.')}. {advice}"

@@ -27,7 +27,7 @@ from tests.cli.conftest import Result
 
 RAY = "--ray --ray-address --ray-cpus --ray-gpus"
 OPTIONS = {
-    "demo": "--out --seed --json",
+    "demo": "--out --seed --resume --overwrite --json",
     "init": "--real --synthetic --image-pattern --label-pattern --json",
     "check": "--resume "
     "--config --layout --id-map --image-pattern --label-pattern --split --fix-list "

@@ -32,6 +32,25 @@ if __name__ == "__main__":
 """
 """Prints the processes of its workers, and of what started them, and reads on."""
 
+IMPORTED = """
+import sys, time
+if sys.argv[0] == "-c":  # not where it was asked for
+    print("imports", flush=True)
+    time.sleep(60)
+class Keys:
+    def __getitem__(self, key):
+        return key
+"""
+INTERRUPTED = """
+import lasting
+from curate.data.workers import load_ahead
+if __name__ == "__main__":
+    try:
+        list(load_ahead(lasting.Keys(), [1], workers=1))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
 
 class Doubled(Dataset):
     """Two times the key, and what the tests must know of the process."""
@@ -90,6 +109,24 @@ def test_nothing_is_left_of_a_killed_process(tmp_path):
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_not_kept_waiting_by_what_workers_import(tmp_path):
+    (tmp_path / "lasting.py").write_text(IMPORTED)
+    script = tmp_path / "reads.py"
+    script.write_text(INTERRUPTED)
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"},
+    ) as main:  # fmt: skip
+        try:
+            assert main.stdout.readline() == "imports\n"
+            os.killpg(main.pid, signal.SIGINT)
+            assert main.wait(20) == 0
+        finally:
+            os.killpg(main.pid, signal.SIGKILL)
+        assert main.communicate() == ("interrupted\n", "")
 
 
 def test_other_errors_stay_what_they_are():

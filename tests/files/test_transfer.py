@@ -67,7 +67,10 @@ def test_nothing_is_seen_before_all_is_there_and_the_first_place_comes_last(memo
     assert sent == ["w.regions", "w.images", "w.h5"]
     assert memory.cat_file("/bucket/w.h5") == b"w.h5"
     assert not path.parent.exists()
-    with pytest.raises(UsageError, match="exists: go on with --resume, replace it with --over"):
+    with pytest.raises(
+        UsageError,
+        match="exists: replace it with --overwrite, or name another; fit and score go on with",
+    ):
         transfer.staged(out, places).__enter__()
 
 

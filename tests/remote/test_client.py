@@ -49,7 +49,7 @@ def test_fifth_failure_is_the_last_and_says_how_often(pauses):
 @pytest.mark.parametrize("error", [PermissionError("denied"), OSError("wrong")])
 def test_refusal_is_not_tried_again(pauses, error):
     error.status = 403
-    with pytest.raises(StoreError, match=r"credentials .*curate takes none"):
+    with pytest.raises(StoreError, match=r"credentials .*no option gives them"):
         client.attempt("read", URL, failing(error))
     assert pauses == []
 

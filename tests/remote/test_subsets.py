@@ -114,7 +114,7 @@ def test_remote_subset_replaces_its_like_only(scored, memory):
     made = export_subset(scored[1], top="40%", overwrite=True, **options)
     after = memory.find("/bucket/subset")
     assert len(after) == 2 * made.images_selected + 2 < before
-    with pytest.raises(UsageError, match=r"pool has no subset\.json, so curate did not write it"):
+    with pytest.raises(UsageError, match=r"pool has no subset\.json, so it is nothing of ours"):
         export_subset(scored[1], out=f"{URL}/pool", top="40%", media="copy", overwrite=True)
     assert len(memory.find("/bucket/pool")) == 20
 

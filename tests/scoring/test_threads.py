@@ -1,5 +1,7 @@
 """How many threads compute, how many processes read, and how far ahead."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -53,6 +55,8 @@ class Reading(Scorer):
 
 class Source:
     """Stands for a data set in `PreparedImages`."""
+
+    root = Path()
 
 
 @pytest.mark.parametrize("workers", [0, 3])

@@ -116,4 +116,4 @@ def test_what_is_cut_is_told(pair, out):
     export_subset(pair, out=out, top="50%", reporter=reporter)
     assert len(told) == 2
     assert "w.far.h5" in told[1]
-    assert "data set far" in told[1]
+    assert "Data set: far" in told[1]
