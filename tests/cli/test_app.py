@@ -38,7 +38,7 @@ OPTIONS = {
     "--out --run --trust-run --config --layout --id-map --image-pattern --label-pattern "
     "--split --levels --stride --regions --compression --stream-maps --shard --workers "
     "--device --fix-list --resume --overwrite --json",
-    "merge": "--partial --out --config --overwrite --json",
+    "merge": "--partial --out --resume --config --overwrite --json",
     "export-subset": "--scores --config --top --count --threshold --pixels --per-class --per-set "
     "--min-class-share --floor --quota --drop-near-duplicates --diverse --draw --control --seed "
     "--by --rank-by --out --media --format --label-ids --weight-maps --dataset --overwrite "
