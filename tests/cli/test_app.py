@@ -49,7 +49,7 @@ OPTIONS = {
     "--out --config --arms --reference --seeds --num-real --draws --curve --workers "
     "--resume --overwrite --json",
     "report": "--config --dataset --out --resume --overwrite --json",
-    "show": "--out --dataset --overwrite --json",
+    "show": "--config --out --dataset --overwrite --json",
 }
 HEAVY = ("torch", "numpy", "pandas", "h5py", "skimage", "PIL", "curate.config")
 
