@@ -39,7 +39,7 @@ def test_nothing_remembered_names_the_command_and_the_flag(tmp_path):
         UsageError, match=r"Run 'curate fit' first; score and audit take another run by --run"
     ):
         latest_run(tmp_path)
-    with pytest.raises(UsageError, match=r"Run 'curate score' first, or name one .* --scores"):
+    with pytest.raises(UsageError, match=r"Run 'curate score' first; or name one, .* --scores"):
         latest_scores(tmp_path)
 
 
