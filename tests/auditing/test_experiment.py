@@ -47,6 +47,7 @@ def run(images, score, *, names=NAMES, seed=0, reporter=None):
     return table.set_index(["level", "score", "corruption", "strength"]).sort_index()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("strength", [*STRENGTHS, "all"])
 def test_scores_that_know_every_cell_find_everything(images, name, strength):
@@ -62,6 +63,7 @@ def test_regions_are_found_by_scores_that_know_every_cell(images):
     assert run(images, oracle(images)).loc["region", "score", "noise", "all"].auroc == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*NAMES, "all"])
 def test_scores_that_know_nothing_are_chance_for_every_corruption(images, name):
     table = run(images, blind)

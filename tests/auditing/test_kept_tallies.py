@@ -54,6 +54,7 @@ class Counting:
         return self.score(batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_at", [0, 1, 3, 7])
 def test_going_on_measures_the_rest_and_finds_the_same(images, tmp_path, killed_at):
     expected = run(images, oracle(images))

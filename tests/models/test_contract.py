@@ -179,6 +179,7 @@ def test_backbone_learns_slower(recipe, segmenter):
     assert rates == ({3.0} if recipe[0].startswith(__name__) else {1.0, 3.0})
 
 
+@pytest.mark.slow
 def test_initialisation_depends_on_the_seed_alone_and_survives_a_file(
     recipe, segmenter, images, tmp_path
 ):

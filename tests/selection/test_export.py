@@ -156,6 +156,7 @@ def test_users_files_in_a_subset_are_never_deleted(scores, out):
     assert (out / "labels" / "mine.png").read_text() == "precious"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["original", "list"])
 @pytest.mark.parametrize("name", [".a.png.partial", "a.png", ".a.png.partial-1-00000000-00000000"])
 @pytest.mark.parametrize("media", ["symlink", "hardlink", "copy", "none"])

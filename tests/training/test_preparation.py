@@ -101,6 +101,7 @@ def test_corruption_that_is_not_named_is_injected_nowhere(tmp_path, monkeypatch,
     assert used == set(corruptions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 3, PARTS])
 def test_preparation_that_was_killed_goes_on_to_the_same_run(
     config, undisturbed, tmp_path, monkeypatch, parts

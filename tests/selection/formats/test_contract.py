@@ -83,6 +83,7 @@ def test_two_images_of_one_name_are_refused_or_both_there(tmp_path, out, layout)
         assert found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", FORMATS)
 def test_nothing_is_written_into_the_data_set(drawn, out, layout):
     def snapshot():
