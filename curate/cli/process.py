@@ -79,6 +79,11 @@ def set_talk(
 def run(app: Callable[[], None]) -> None:
     """Run an app; that its help or version cannot be printed is an error like any other."""
     try:
+        Path.cwd()
+    except OSError as error:  # not even all imports work then
+        typer.echo(f"error: {_explain_system(error)}", err=True)
+        sys.exit(EXIT_FAILED)
+    try:
         app()
     except OSError as error:  # commands catch their own
         if not error.errno:

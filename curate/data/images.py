@@ -333,12 +333,12 @@ def _decode_jpeg(jpeg: JpegImageFile, *, scale: int | None = None) -> NDArray[np
     has set Pillow's ``LOAD_TRUNCATED_IMAGES``.
     """
     mode, raw_mode = ("CMYK", "CMYK;I") if jpeg.mode == "CMYK" else ("RGB", "RGB")
-    data = cast("BytesIO", jpeg.fp).getbuffer()
     try:
-        if scale is not None:
-            size = (-(-jpeg.width // scale), -(-jpeg.height // scale))
-            return np.array(Image.frombytes("L", size, data, "jpeg", "L", "", scale, 1))
-        image = Image.frombytes(mode, jpeg.size, data, "jpeg", raw_mode, "")
+        with cast("BytesIO", jpeg.fp).getbuffer() as data:
+            if scale is not None:
+                size = (-(-jpeg.width // scale), -(-jpeg.height // scale))
+                return np.array(Image.frombytes("L", size, data, "jpeg", "L", "", scale, 1))
+            image = Image.frombytes(mode, jpeg.size, data, "jpeg", raw_mode, "")
     except ValueError as error:
         msg = f"it is damaged or cut off ({error})"
         raise ValueError(msg) from error

@@ -118,7 +118,7 @@ def test_tiff_whose_samples_are_no_image_is_refused_in_silence(bits, capfd, monk
     data[at : at + 2] = bits.to_bytes(2, "little")
     data[data.find(b"\x11\x01") :][:2] = b"\x99\x99"  # tag 273, where they are
     monkeypatch.setattr(logging.getLogger("tifffile"), "propagate", False)
-    with pytest.raises(ValueError, match="it holds 0 samples instead of 8x9 pixels"):
+    with pytest.raises(ValueError, match=r"it holds 0(x0)? samples instead of 8x9 pixels"):
         read(bytes(data))
     assert capfd.readouterr().err == ""
 

@@ -95,7 +95,7 @@ class TestFactory:
             ("mynets:nothing", "mynets has no such name; 'nothing' must be a function"),
             ("mynets:number", "mynets has a int there; 'number' must be"),
             ("mynets:other_name", r"called as other_name\(num_classes=...\).*'classes'"),
-            ("time:sleep", "no signature"),
+            ("builtins:dict", "no signature"),
             ("subprocess:run", "raised TypeError: "),
             ("torch.nn:Module", "raised TypeError: .*num_classes"),
             ("mynets:text", "mynets:text returned a str; required is a torch.nn.Module"),
