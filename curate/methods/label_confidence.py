@@ -2,25 +2,20 @@
 
 Evidence is what a reference segmenter, trained on real images only, thinks of the given label: its
 log-odds, averaged over the cells of the same label nearby. What it means is learned from real
-images that the reference did not see, by one logistic regression: labels there are right, and
-every other class would be wrong. How many labels of each class are right in the synthetic set is
-not assumed, but found there by expectation maximisation [1]_: the share of the right ones is the
-mean of their posteriors. So a class whose labels are mostly wrong loses its weight, and where all
-labels are right, all weigh the same, however hard they are.
+images that the reference did not see, and how many labels of each class are right is found in the
+synthetic set: see `curate.methods.label_evidence`. So a class whose labels are mostly wrong loses
+its weight, and where all labels are right, all weigh the same, however hard they are.
 
 To the posterior comes the segmenter's own probability as it learns, relative to its class: classes
 keep the share of the weight that their posteriors give them, for of rare and hard ones every
 segmenter is less sure.
 
-To weigh labels by how probable they are is the idea of confident learning [2]_, which estimates for
+To weigh labels by how probable they are is the idea of confident learning [1]_, which estimates for
 each class how many are wrong, and leaves out so many; here it is soft, one weight a cell.
 
 References
 ----------
-.. [1] Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori
-   Probabilities: A Simple Procedure", Neural Computation 14(1), 2002,
-   doi 10.1162/089976602753284446.
-.. [2] Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
+.. [1] Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
    Journal of Artificial Intelligence Research 70, 2021, doi 10.1613/jair.1.12125.
 """
 
@@ -34,7 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from curate import distributed, grid, records, weighting
-from curate.methods import references, running_weights
+from curate.methods import label_evidence, references, running_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,16 +44,6 @@ DECAY: Final = 0.98
 """Share of the sums of scores that a step keeps."""
 MAX_CLASS_FACTOR: Final = 20.0
 """Scores of no class are raised more, relative to all cells."""
-POOLED_SHARE: Final = 0.3
-"""The share of a class's labels that are right is pulled so far towards that of all labels."""
-MIN_SHARE: Final = 0.01
-EM_STEPS: Final = 60
-MOST_CELLS: Final = 200_000
-"""Evenly spaced cells of each domain that the calibration learns from."""
-SLOPE_RIDGE: Final = 1e-3
-OFFSET_RIDGE: Final = 0.02
-"""Penalty on the squared distance of the slope from 1, and, divided by the number of its real
-cells, of a class's offset from that of all classes."""
 EPSILON: Final = 1e-6
 
 
@@ -115,14 +100,14 @@ class LabelConfidence(nn.Module):
         of_classes = [self._nearby(logs[is_real, c], real) for c in range(num_classes)]
         is_valid = real != records.IGNORE_INDEX
         cells = torch.stack(of_classes, dim=-1)[is_valid]
-        slope, offsets = fit_evidence(_thin(cells), _thin(real[is_valid]))
+        slope, offsets = label_evidence.fit_evidence(cells, real[is_valid])
         self.slope.fill_(slope)
         self.offsets.copy_(offsets)
         given = logs[~is_real].gather(1, self._index(synthetic)[:, None])[:, 0]
         is_valid = synthetic != records.IGNORE_INDEX
         odds, classes = self._nearby(given, synthetic)[is_valid], synthetic[is_valid]
         evidence = slope * odds + offsets.to(odds)[classes]
-        self.shares.copy_(find_shares(_thin(evidence), _thin(classes), num_classes))
+        self.shares.copy_(label_evidence.find_shares(evidence, classes, num_classes))
 
     def step(
         self, evidence: records.Evidence, predict: Predict, *, is_warmup: bool
@@ -215,82 +200,9 @@ class LabelConfidence(nn.Module):
         return label_map.clamp(max=len(self.offsets) - 1)
 
 
-def fit_evidence(odds: Tensor, labels: Tensor) -> tuple[float, Tensor]:
-    """Learn from cells whose labels are right what log-odds of a label mean.
-
-    The label of a cell is right, and each other one would be wrong; of each class, its own cells
-    together count as much as all others.
-
-    Parameters
-    ----------
-    odds : (P, C) float
-        Of each class as the label of each cell.
-    labels : (P,) int64
-
-    Returns
-    -------
-    slope : float
-    offsets : (C,) float64
-        ``slope * odds + offsets`` are the log-odds that a label is right where half of them are.
-        A class without cells has the offset of all classes.
-    """
-    odds = odds.double()
-    is_right = F.one_hot(labels, odds.shape[1]).double()
-    counts = is_right.sum(dim=0)
-    each = is_right / counts.clamp(min=1) + (1 - is_right) / (len(labels) - counts).clamp(min=1)
-    weight = each * (counts > 0) / (counts > 0).sum().clamp(min=1) / 2
-    found = odds.new_tensor([1.0, 0.0] + [0.0] * odds.shape[1]).requires_grad_()
-    optimizer = torch.optim.LBFGS([found], max_iter=100, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        fitted = found[0] * odds + found[1] + found[2:]
-        value = F.binary_cross_entropy_with_logits(fitted, is_right, weight, reduction="sum")
-        value = value + SLOPE_RIDGE * (found[0] - 1).square()
-        value = value + OFFSET_RIDGE * (found[2:].square() / (counts + 1)).sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    with torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
-    slope, offset, *offsets = found.tolist()
-    return max(0.0, slope), offset + odds.new_tensor(offsets)
-
-
-def find_shares(evidence: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """Find by expectation maximisation which share of the labels of each class is right.
-
-    Parameters
-    ----------
-    evidence : (P,) float
-        Log-odds that a label is right where half of them are.
-    labels : (P,) int64
-
-    Returns
-    -------
-    shares : (C,) float64
-    """
-    evidence = evidence.double()
-    counts = evidence.new_zeros(num_classes).index_add_(0, labels, torch.ones_like(evidence))
-    shares = torch.full_like(counts, 0.5)
-    for _ in range(EM_STEPS):
-        posteriors = (evidence + shares.logit()[labels]).sigmoid()
-        sums = torch.zeros_like(counts).index_add_(0, labels, posteriors)
-        overall = sums.sum() / counts.sum().clamp(min=1)
-        means = torch.where(counts > 0, sums / counts.clamp(min=1), overall)
-        shares = means + POOLED_SHARE * (overall - means)
-        shares = shares.clamp(MIN_SHARE, 1 - MIN_SHARE)
-    return shares
-
-
 def _log_odds(log_probabilities: Tensor) -> Tensor:
     """Turn logarithms of probabilities into bounded log-odds."""
     return log_probabilities.float().exp().logit(eps=1e-5)
-
-
-def _thin(cells: Tensor) -> Tensor:
-    """Take evenly spaced rows of a tensor."""
-    return cells[:: -(-len(cells) // MOST_CELLS) or 1]
 
 
 def sum_by_class(values: Tensor, label_map: Tensor, num_classes: int) -> Tensor:
