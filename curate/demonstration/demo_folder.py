@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from curate import errors, texts
 from curate.checking.memory import FOLDER_NAME
@@ -11,20 +12,19 @@ from curate.config import CONFIG_NAME
 from curate.demonstration.world import WorldPaths
 from curate.files import atomic
 from curate.files.state import STATE_NAME
+from curate.scores import targets
 from curate.training.run_folder import RUNS_NAME
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 AUDIT_NAME: Final = "audit.csv"
 SHEET_NAME: Final = "sheet.png"
 REPORT_NAME: Final = "report.html"
 SCORES_NAME: Final = "weights.h5"
 SUBSET_NAME: Final = "subset"
-_TABLES: Final = ("weights.images.parquet", "weights.regions.parquet", f"{SCORES_NAME}.pieces")
 _RECORDS: Final = (CONFIG_NAME, STATE_NAME, FOLDER_NAME, RUNS_NAME)
-_RESULTS: Final = (SCORES_NAME, AUDIT_NAME, SUBSET_NAME, SHEET_NAME, REPORT_NAME)
-OWN_NAMES: Final = frozenset((*WorldPaths._fields, *_RECORDS, *_TABLES, *_RESULTS))
+_RESULTS: Final = (AUDIT_NAME, SUBSET_NAME, SHEET_NAME, REPORT_NAME)
+_SCORES: Final = targets.Target(Path(SCORES_NAME), targets.Kind.H5)
+_SCORE_FILES: Final = [path.name for path in (*_SCORES.places, _SCORES.pieces)]
+OWN_NAMES: Final = frozenset((*WorldPaths._fields, *_RECORDS, *_SCORE_FILES, *_RESULTS))
 """What a folder may hold that is replaced."""
 
 
