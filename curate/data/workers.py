@@ -142,7 +142,8 @@ def _shared_free() -> int:
 def worker_errors() -> Iterator[None]:
     """Turn PyTorch's error about a worker that was killed into a `RunError` with advice.
 
-    It is raised by a signal handler, so that it can come up anywhere in the main thread.
+    It comes up when the next item is waited for; where workers are not forked, in a signal handler,
+    and so anywhere in the main thread.
     """
     try:
         yield
