@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,8 @@ from curate.training.task import choose_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from curate.cluster.ray_pool import Cluster
 
 NO_FOLDER: Final = ("no_folder", "unreadable_folder")
 """Codes of errors by which there is nothing to look at."""
@@ -100,6 +103,7 @@ def check(
     fix_list: Path | str | None = None,
     overwrite: bool = False,
     is_deep: bool = True,
+    ray: Cluster | None = None,
     reporter: reporting.Reporter | None = None,
 ) -> CheckResult:
     """Look at one data set, or at all those of a curate.toml.
@@ -121,10 +125,14 @@ def check(
         Whether `fix_list` may be replaced.
     is_deep : bool
         Whether to decode the images, too: what duplicates and blank images are found by.
+    ray : Cluster, optional
+        Look on the nodes of a Ray cluster, which share the folders of the data sets.
 
     Raises
     ------
     UsageError, ConfigError, StoreError
+    RunError
+        If parts could not be looked at on the cluster; what was seen of the others is kept.
     DataError
         If a single data set is no folder at all.
     """
@@ -143,10 +151,10 @@ def check(
             _open_one(target, config, reading or ReadingConfig()),
             config.fit.size if is_set else None,
         )
-    surveys = tuple(
-        survey.survey(source, project=config.root, reporter=reporter, side=side, is_deep=is_deep)
-        for source, side in opened.found
+    look = partial(
+        survey.survey, project=config.root, reporter=reporter, is_deep=is_deep, cluster=ray
     )
+    surveys = tuple(look(source, side=side) for source, side in opened.found)
     found = opened.problems + judgement.judge(surveys, size=size)
     written = 0
     if fix_list is not None:

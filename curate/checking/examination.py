@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +16,7 @@ from curate.checking.facts import MAX_COLOURS, Facts, Stamp
 from curate.data import containers, images, labels, png, shards
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 THUMBNAIL_PX: Final = 16
 _HASHED_PX: Final = 64
 """About the size that images are reduced to before they are hashed."""
+_LEAST_AHEAD: Final = 32
+"""Pairs that are looked at, or wait to be, before the first one is asked for."""
 _MAX_COUNTED: Final = 2**16
 """Different colours that are counted; more are no palette, whatever they are."""
 _KINDS: Final = {png.COLOUR_TYPE_PALETTE: "palette", 0: "grey", 4: "grey", 2: "colour", 6: "colour"}
@@ -31,6 +36,25 @@ _KINDS: Final = {png.COLOUR_TYPE_PALETTE: "palette", 0: "grey", 4: "grey", 2: "c
 def stamp_of(source: DataSource, pair: records.Pair) -> Stamp:
     """Read sizes and times of change of both files."""
     return Stamp(*_stat(source.root, pair.image_path), *_stat(source.root, pair.label_path))
+
+
+def examine_all(
+    source: DataSource, pairs: Mapping[int, records.Pair], *, is_deep: bool, threads: int
+) -> Iterator[tuple[int, Facts]]:
+    """Look at pairs by number, in order, few of them in memory at a time."""
+    pool = ThreadPoolExecutor(threads)
+    waiting: deque[tuple[int, Future[Facts]]] = deque()
+    try:
+        for row, pair in pairs.items():
+            images.begin_reading(source.root, [pair])
+            waiting.append((row, pool.submit(examine, source, pair, is_deep=is_deep)))
+            if len(waiting) > max(4 * threads, _LEAST_AHEAD):
+                first, done = waiting.popleft()
+                yield first, done.result()
+        for first, done in waiting:
+            yield first, done.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def examine(source: DataSource, pair: records.Pair, *, is_deep: bool) -> Facts:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from curate.checking import examination, facts, memory
-from curate.data.images import begin_reading
+from curate.checking import examination, facts, memory, on_ray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from curate import records, reporting
+    from curate import reporting
+    from curate.cluster.ray_pool import Cluster
     from curate.data.dataset import DataSource
 
 MAX_THREADS: Final = 16
@@ -30,6 +28,7 @@ def survey(
     side: facts.Side = "",
     is_deep: bool = False,
     rows: Sequence[int] | None = None,
+    cluster: Cluster | None = None,
 ) -> facts.Survey:
     """Look at a data set.
 
@@ -43,6 +42,8 @@ def survey(
         Whether to decode the images, too: what duplicates and blank images are found by.
     rows : sequence of int, optional
         Which pairs to look at, all by default; the others are left out of the survey.
+    cluster : Cluster, optional
+        Whose nodes look, which share the folder of the data set.
     """
     pairs = source.pairs if rows is None else tuple(source.pairs[row] for row in rows)
     known_files = memory.Memory(project, source.root)
@@ -56,8 +57,13 @@ def survey(
     if todo:
         reporter.start(f"look at {source.root.name}", len(pairs), len(found))
         fresh: list[facts.Facts] = []
+        some = {row: pairs[row] for row in todo}
+        if cluster is None:
+            looks = examination.examine_all(source, some, is_deep=is_deep, threads=num_threads())
+        else:
+            looks = on_ray.examine_all(source, some, cluster, is_deep=is_deep)
         try:
-            for row, seen in _examine_all(source, pairs, todo, is_deep=is_deep):
+            for row, seen in looks:
                 found[row] = seen
                 fresh.append(seen)
                 if len(fresh) == _KEPT_AT_ONCE:
@@ -77,23 +83,3 @@ def num_threads() -> int:
     """Count the threads that look: one a core, as decoders let others run."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(cores or 1, MAX_THREADS)
-
-
-def _examine_all(
-    source: DataSource, pairs: Sequence[records.Pair], todo: Sequence[int], *, is_deep: bool
-) -> Iterator[tuple[int, facts.Facts]]:
-    """Look at the pairs of the given rows, in order, few of them in memory at a time."""
-    pool = ThreadPoolExecutor(count := num_threads())
-    waiting: deque[tuple[int, Future[facts.Facts]]] = deque()
-    try:
-        for row in todo:
-            begin_reading(source.root, [pairs[row]])
-            future = pool.submit(examination.examine, source, pairs[row], is_deep=is_deep)
-            waiting.append((row, future))
-            if len(waiting) > max(4 * count, _KEPT_AT_ONCE):
-                first, done = waiting.popleft()
-                yield first, done.result()
-        for first, done in waiting:
-            yield first, done.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import curate
-from curate.cli import options, process, results
+from curate.cli import cluster_options, options, process, results
 
 
 def check(
@@ -26,6 +26,9 @@ def check(
             "--fix-list", metavar="FILE", help="Write what to leave out, for fit and score."
         ),
     ] = None,
+    ray: cluster_options.Ray = False,
+    ray_address: cluster_options.RayAddress = None,
+    ray_cpus: cluster_options.RayCpus = 1,
     resume: options.AlwaysResumed = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
@@ -46,6 +49,7 @@ def check(
             reading=options.parse_reading(layout, id_map, image_pattern, label_pattern, split),
             fix_list=fix_list,
             overwrite=overwrite,
+            ray=cluster_options.parse_ray(ray, ray_address, ray_cpus),
             reporter=reporter,
         )
         results.show(result.to_json(), findings.describe(result), as_json=as_json)

@@ -40,7 +40,9 @@ PartImages = Annotated[
 ]
 
 
-def parse_ray(is_wanted: bool, address: str | None, cpus: float, gpus: float) -> "Cluster | None":
+def parse_ray(
+    is_wanted: bool, address: str | None, cpus: float, gpus: float = 0
+) -> "Cluster | None":
     """Put the options about a cluster together; None where it is not asked for."""
     if not is_wanted:
         if address is not None:

@@ -3,7 +3,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+import curate
 from curate.cli.app import app
+from curate.cluster.ray_pool import Cluster
 from tests.checking import making
 
 
@@ -102,3 +104,17 @@ def test_folder_that_no_layout_fits_has_neither_table_nor_estimate(project):
     assert done.stdout.startswith("error: ")
     assert "Roughly" not in done.stdout
     assert "1 kind of error." in done.stdout
+
+
+def test_options_about_a_cluster_are_handed_on(project, monkeypatch):
+    given, plain = [], curate.check
+
+    def look(*args, ray, **options):
+        given.append(ray)
+        return plain(*args, **options)
+
+    monkeypatch.setattr("curate.check", look)
+    assert run("--ray", "--ray-address", "10.0.0.1:6379", "--ray-cpus", "2").exit_code == 0
+    assert run().exit_code == 0
+    assert given == [Cluster("10.0.0.1:6379", 2), None]
+    assert run("--ray-address", "10.0.0.1:6379").exit_code == 2
