@@ -19,7 +19,7 @@ from curate.training.task import choose_classes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from curate.cluster.ray_pool import Cluster
+    from curate.cluster.ray_cluster import Cluster
 
 NO_FOLDER: Final = ("no_folder", "unreadable_folder")
 """Codes of errors by which there is nothing to look at."""

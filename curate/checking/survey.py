@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from curate.checking import examination, facts, memory, on_ray
+from curate.checking import examination, facts, looking_on_ray, memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from curate import reporting
-    from curate.cluster.ray_pool import Cluster
+    from curate.cluster.ray_cluster import Cluster
     from curate.data.dataset import DataSource
 
 MAX_THREADS: Final = 16
@@ -61,7 +61,7 @@ def survey(
         if cluster is None:
             looks = examination.examine_all(source, some, is_deep=is_deep, threads=num_threads())
         else:
-            looks = on_ray.examine_all(source, some, cluster, is_deep=is_deep)
+            looks = looking_on_ray.examine_all(source, some, cluster, is_deep=is_deep)
         try:
             for row, seen in looks:
                 found[row] = seen

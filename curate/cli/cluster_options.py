@@ -7,7 +7,7 @@ import typer
 from curate.errors import UsageError
 
 if TYPE_CHECKING:
-    from curate.cluster.ray_pool import Cluster
+    from curate.cluster.ray_cluster import Cluster
 
 _PANEL = "Cluster"
 
@@ -49,6 +49,6 @@ def parse_ray(
             msg = "--ray-address names a cluster, but --ray does not ask for one: give both."
             raise UsageError(msg)
         return None
-    from curate.cluster.ray_pool import Cluster  # here, so that --help need not wait for it
+    from curate.cluster.ray_cluster import Cluster  # here, so that --help need not wait for it
 
     return Cluster(address, cpus, gpus)

@@ -7,16 +7,14 @@ always asked for: it starts when a node comes, or makes an autoscaler add one.
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import threading
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from curate import errors
+from curate.cluster import ray_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +24,6 @@ MAX_FAILURES: Final = 3
 MAX_LOSSES: Final = 10
 """How often the worker of a part may die, be it because of its node or of the part."""
 _POLL_S: Final = 0.5
-_KNOCK_S: Final = 10
 _TELL_S: Final = 0.5
 _ELSEWHERE_S: Final = 120  # for which a part that failed on one node waits for a worker on another
 
@@ -36,24 +33,6 @@ class Work(Protocol):
 
     def __call__(self, number: int, tell: Callable[[int], None]) -> Any:  # noqa: ANN401
         """Return what the part came to; raise a `CurateError` where it cannot be done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Where to work, and what each worker takes.
-
-    Attributes
-    ----------
-    address : str, optional
-        Of a running cluster; by default that in RAY_ADDRESS, else one is started on this machine
-        and ended again.
-    cpus, gpus : float
-        Of each worker.
-    """
-
-    address: str | None = None
-    cpus: float = 1
-    gpus: float = 0
 
 
 class Done(NamedTuple):
@@ -72,93 +51,6 @@ class Done(NamedTuple):
     results: dict[int, Any]
     failures: dict[int, str]
     nodes: dict[str, int]
-
-
-def import_ray() -> Any:  # noqa: ANN401
-    """Import Ray, which is an extra.
-
-    Raises
-    ------
-    UsageError
-        If it is not installed.
-    """
-    try:
-        import ray
-    except ImportError as error:
-        msg = "Ray is not installed: pip install 'curate-seg[ray]', here and on every node."
-        raise errors.UsageError(msg) from error
-    return ray
-
-
-@contextmanager
-def connect(cluster: Cluster) -> Iterator[Any]:
-    """Join the cluster, or start one on this machine; at the end, leave it.
-
-    Raises
-    ------
-    RunError
-        If there is no cluster at the address.
-    UsageError
-        If this machine has less than a worker takes.
-    """
-    ray = import_ray()
-    address = cluster.address or os.environ.get("RAY_ADDRESS")
-    if ray.is_initialized():
-        yield ray
-        return
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    handlers = _read_handlers()
-    try:
-        if address:
-            _knock(address)
-            ray.init(address=address, **quiet)
-        else:
-            ray.init(address="local", include_dashboard=False, **quiet)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        msg = (
-            f"no Ray cluster answers at {address or 'this machine'} ({reason}). Start one with "
-            "'ray start', or look at the address."
-        )
-        raise errors.RunError(msg) from error
-    for number, handler in handlers.items():  # Ray has its own, which ends without a word
-        signal.signal(number, handler)
-    try:
-        if not address and not _nodes_with_room(ray, cluster):
-            msg = (
-                f"this machine has no {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs for a "
-                "worker: let it take less, or name a cluster."
-            )
-            raise errors.UsageError(msg)
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _knock(address: str) -> None:
-    """Fail at once where nobody listens; Ray itself tries for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
-
-
-def _read_handlers() -> dict[int, Any]:
-    """Return what signals do in this process; other threads than the main one cannot set it."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    found = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    return {number: handler for number, handler in found.items() if handler is not None}
-
-
-def _nodes_with_room(ray: Any, cluster: Cluster) -> set[str]:  # noqa: ANN401
-    """Name the nodes that have what a worker takes."""
-    return {
-        f"{node['NodeManagerHostname']}-{node['NodeID'][:4]}"
-        for node in ray.nodes()
-        if node["Alive"]
-        and node["Resources"].get("CPU", 0) >= cluster.cpus
-        and node["Resources"].get("GPU", 0) >= cluster.gpus
-    }
 
 
 @dataclass(slots=True)
@@ -240,7 +132,7 @@ class _Pool:
         ray: Any,  # noqa: ANN401
         numbers: Iterable[int],
         make: Callable[[], Work],
-        cluster: Cluster,
+        cluster: ray_cluster.Cluster,
     ) -> None:
         self.ray, self._cluster = ray, cluster
         self._waiting = [_Part(number) for number in numbers]
@@ -286,7 +178,7 @@ class _Pool:
 
     def _assign(self) -> None:
         """Give each idle worker a part; one that failed on its node waits a while for another."""
-        others = _nodes_with_room(self.ray, self._cluster) if self._idle else set()
+        others = ray_cluster.nodes_with_room(self.ray, self._cluster) if self._idle else set()
         for worker, node in list(self._idle):
             now = time.monotonic()
             ready = [part for part in self._waiting if part.not_before <= now]
@@ -336,7 +228,7 @@ class _Pool:
 def do_parts(
     numbers: Iterable[int],
     make: Callable[[], Work],
-    cluster: Cluster,
+    cluster: ray_cluster.Cluster,
     on_progress: Callable[[int, dict[str, float]], None],
 ) -> Done:
     """Do all parts on the workers of a cluster.
@@ -371,7 +263,7 @@ def do_parts(
 def each_part(
     numbers: Iterable[int],
     make: Callable[[], Work],
-    cluster: Cluster,
+    cluster: ray_cluster.Cluster,
     on_progress: Callable[[int, dict[str, float]], None],
     nodes: dict[str, int] | None = None,
 ) -> Iterator[tuple[int, Any, str]]:
@@ -383,7 +275,7 @@ def each_part(
         Is told the units that each node did.
     """
     started = time.monotonic()
-    with connect(cluster) as ray:
+    with ray_cluster.connect(cluster) as ray:
         pool = _Pool(ray, numbers, make, cluster)
         try:
             while pool.is_left:

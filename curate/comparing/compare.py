@@ -22,7 +22,7 @@ from curate.training.task import choose_classes, open_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curate.cluster import ray_pool
+    from curate.cluster import ray_cluster
     from curate.config import Config
 
 DEFAULT_ARMS = ("real", "joint", "constant", "default", "default:permuted")
@@ -72,7 +72,7 @@ def compare(
     num_real: int | None = None,
     out: Path | str,
     workers: int | None = None,
-    ray: ray_pool.Cluster | None = None,
+    ray: ray_cluster.Cluster | None = None,
     resume: bool = False,
     overwrite: bool = False,
     reporter: reporting.Reporter | None = None,
@@ -197,7 +197,7 @@ def _run(
     trainings: Sequence[Training],
     folder: CompareFolder,
     workers: int,
-    cluster: ray_pool.Cluster | None,
+    cluster: ray_cluster.Cluster | None,
     reporter: Warnings,
 ) -> list[Outcome]:
     """Train what is missing; return every outcome in the order of the trainings."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from curate import errors
-from curate.cluster import ray_pool
+from curate.cluster import ray_cluster, ray_pool
 from curate.comparing.trainings import Training, run_training
 from curate.data.workers import end_with_parent, refuse_unguarded_script
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def finish_on_ray(
-    trainings: Sequence[Training], cluster: ray_pool.Cluster
+    trainings: Sequence[Training], cluster: ray_cluster.Cluster
 ) -> Iterator[tuple[Training, Outcome]]:
     """Yield trainings as they are finished on a cluster, whose nodes share the folder.
 

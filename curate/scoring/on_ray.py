@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from curate import errors, job, reporting
-from curate.cluster import parts, ray_pool
+from curate.cluster import parts, ray_cluster, ray_pool
 from curate.files import atomic
 from curate.scores import guard, merge, provenance, score_file, targets
 from curate.scoring import work
@@ -76,7 +76,7 @@ class _Teller(reporting.SilentReporter):
 def score_on_ray(
     dataset: Path,
     out: Path,
-    cluster: ray_pool.Cluster,
+    cluster: ray_cluster.Cluster,
     *,
     opening: dict[str, Any],
     rows_to_look_at: Callable[[int], list[int]],
@@ -107,7 +107,7 @@ def score_on_ray(
         As `curate.score`.
     """
     started = time.monotonic()
-    ray_pool.import_ray()
+    ray_cluster.import_ray()
     opened = work.open_work(dataset, **opening)
     reporter.note(opened.title)
     total = len(opened.source.pairs)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from curate import distributed, errors, job, records, remote, reporting
-from curate.cluster import parts, ray_pool
+from curate.cluster import parts, ray_cluster
 from curate.files.state import note
 from curate.scores import targets
 from curate.scoring import on_ray
@@ -44,7 +44,7 @@ def score(
     trust_run: bool = False,
     is_noted: bool = True,
     command: Sequence[str] = (),
-    ray: ray_pool.Cluster | None = None,
+    ray: ray_cluster.Cluster | None = None,
     part_images: int = PART_IMAGES,
     reporter: reporting.Reporter | None = None,
 ) -> ScoreResult:

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 import curate
 from curate.cli.app import app
-from curate.cluster.ray_pool import Cluster
+from curate.cluster.ray_cluster import Cluster
 from tests.checking import making
 
 

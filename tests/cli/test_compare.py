@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.cluster.ray_pool import Cluster
+from curate.cluster.ray_cluster import Cluster
 from curate.comparing import curves
 from tests.cli.conftest import Result
 

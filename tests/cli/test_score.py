@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.cluster.ray_pool import Cluster
+from curate.cluster.ray_cluster import Cluster
 from curate.config import ScoreConfig
 from curate.dataset_config import ReadingConfig
 from tests.cli.conftest import Result

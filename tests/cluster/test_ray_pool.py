@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from curate.cluster import ray_pool
-from curate.cluster.ray_pool import Cluster, do_parts
-from curate.errors import RunError, StoreError, UsageError
+from curate.cluster.ray_cluster import Cluster
+from curate.cluster.ray_pool import do_parts
+from curate.errors import RunError, StoreError
 
 
 @pytest.fixture
@@ -56,12 +55,6 @@ def worker(folder):
 
 def tries_of(folder, number):
     return len(list(folder.glob(f"try-{number}-*")))
-
-
-def test_without_ray_one_message_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"pip install 'curate-seg\[ray\]'"):
-        do_parts([1], worker(Path()), Cluster(), lambda *_: None)
 
 
 @pytest.mark.ray
@@ -127,25 +120,6 @@ def refuse():
 def test_worker_that_cannot_be_prepared_ends_the_work(nodes):
     with pytest.raises(RunError, match="there is no run"):
         do_parts([1], refuse, Cluster(), lambda *_: None)
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_without_a_cluster_one_is_started_and_ended(tmp_path):
-    ray = pytest.importorskip("ray", reason="ray is not installed")
-    with pytest.raises(UsageError, match="this machine has no 4096 CPUs"):
-        do_parts([1], worker(tmp_path), Cluster(cpus=4096), lambda *_: None)
-    done = do_parts([1, 2], worker(tmp_path), Cluster(cpus=0.5), lambda *_: None)
-    assert done.results == {1: 1, 2: 4}
-    assert not ray.is_initialized()
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_address_without_a_cluster_is_told():
-    pytest.importorskip("ray", reason="ray is not installed")
-    with pytest.raises(RunError, match=r"no Ray cluster answers at 127\.0\.0\.1:1 "):
-        do_parts([1], refuse, Cluster("127.0.0.1:1"), lambda *_: None)
 
 
 def test_part_shuns_the_nodes_it_failed_on_and_is_given_up_in_time():

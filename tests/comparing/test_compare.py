@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from curate.cluster.ray_pool import Cluster
+from curate.cluster.ray_cluster import Cluster
 from curate.comparing import scheduling
 from curate.comparing.compare import compare
 from curate.config import ArmConfig, DatasetConfig

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.cluster import ray_pool
+from curate.cluster import ray_cluster, ray_pool
 from curate.comparing.arms import parse_arms
 from curate.comparing.scheduling import choose_next, finish_on_ray
 from curate.comparing.trainings import Training
@@ -67,5 +67,5 @@ def test_on_a_cluster_what_others_need_is_made_first(monkeypatch):
     names = ["streams", "streams:permuted", "joint", "random30", "real"]
     trainings, found = [training(name) for name in names], []
     with pytest.raises(RunError, match=r"1 of 5 trainings failed.* draw-0\.seed-0\.joint: no disk"):
-        found.extend(each.arm.name for each, _ in finish_on_ray(trainings, ray_pool.Cluster()))
+        found.extend(each.arm.name for each, _ in finish_on_ray(trainings, ray_cluster.Cluster()))
     assert batches == [["streams", "joint", "real"], ["streams:permuted"], ["random30"]]

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from curate.cluster.parts import path_of
-from curate.cluster.ray_pool import Cluster, Done
+from curate.cluster.ray_cluster import Cluster
+from curate.cluster.ray_pool import Done
 from curate.errors import RunError, StoreError, UsageError
 from curate.job import Shard
 from curate.scores.score_file import ScoreFile
@@ -54,7 +55,7 @@ def here(monkeypatch):
         return done
 
     monkeypatch.setattr("curate.cluster.ray_pool.do_parts", do_parts)
-    monkeypatch.setattr("curate.cluster.ray_pool.import_ray", lambda: None)
+    monkeypatch.setattr("curate.cluster.ray_cluster.import_ray", lambda: None)
     return made
 
 
@@ -97,7 +98,7 @@ def test_parts_that_failed_are_told_and_the_others_kept(pool, finished_run, tmp_
     config, run = finished_run
     failing = Done({1: None}, {2: "the disk is full.", 3: "no."}, {})
     monkeypatch.setattr("curate.cluster.ray_pool.do_parts", lambda *_: failing)
-    monkeypatch.setattr("curate.cluster.ray_pool.import_ray", lambda: None)
+    monkeypatch.setattr("curate.cluster.ray_cluster.import_ray", lambda: None)
     with pytest.raises(
         RunError, match=r"2 of 3 parts could not .* Part 2: the disk is full\. Mend"
     ):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from curate import errors
 from curate.checking import examination
-from curate.cluster import ray_pool
+from curate.cluster import ray_cluster, ray_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,7 +56,7 @@ class _Looker:
 def examine_all(
     source: DataSource,
     pairs: Mapping[int, records.Pair],
-    cluster: ray_pool.Cluster,
+    cluster: ray_cluster.Cluster,
     *,
     is_deep: bool,
 ) -> Iterator[tuple[int, Facts]]:

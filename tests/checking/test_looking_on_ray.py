@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from curate.checking import on_ray
+from curate.checking import looking_on_ray
 from curate.checking.survey import survey
-from curate.cluster.ray_pool import Cluster
+from curate.cluster.ray_cluster import Cluster
 from curate.data.dataset import open_dataset
 from curate.errors import RunError
 from curate.records import ClassSet
@@ -45,7 +45,7 @@ def here(monkeypatch):
             yield number, None if problem else work(number, lambda _: None), problem
 
     monkeypatch.setattr("curate.cluster.ray_pool.each_part", each_part)
-    monkeypatch.setattr(on_ray, "PART_PAIRS", 15)
+    monkeypatch.setattr(looking_on_ray, "PART_PAIRS", 15)
     return asked, failing
 
 
@@ -73,7 +73,7 @@ def test_parts_that_failed_are_told_and_the_others_never_seen_again(source, here
 @pytest.mark.slow
 def test_cluster_sees_what_one_machine_sees(source, tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="ray is not installed")
-    monkeypatch.setattr(on_ray, "PART_PAIRS", 7)
+    monkeypatch.setattr(looking_on_ray, "PART_PAIRS", 7)
     (tmp_path / "other").mkdir()
     assert look(source, tmp_path, Cluster(cpus=0.5)) == look(source, tmp_path / "other")
 
