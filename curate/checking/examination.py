@@ -28,6 +28,8 @@ _HASHED_PX: Final = 64
 """About the size that images are reduced to before they are hashed."""
 _LEAST_AHEAD: Final = 32
 """Pairs that are looked at, or wait to be, before the first one is asked for."""
+_EDGE_ROWS: Final = 64
+"""About so many rows of a label are looked at for blended edges."""
 _MAX_COUNTED: Final = 2**16
 """Different colours that are counted; more are no palette, whatever they are."""
 _KINDS: Final = {png.COLOUR_TYPE_PALETTE: "palette", 0: "grey", 4: "grey", 2: "colour", 6: "colour"}
@@ -114,6 +116,7 @@ def _describe_container(image_path: Path, label_path: Path, *, is_deep: bool) ->
         "digest": _sum_up(image.data),
         "label_bits": 8 * raw.dtype.itemsize,
         "ids": _count_values(raw),
+        **_look_at_edges(raw),
         "label_size": raw.shape,
     }
     return found | (_describe_pixels(image) if is_deep else {})
@@ -172,6 +175,7 @@ def _describe_label(label: labels.OpenedLabel, samples: NDArray[Any]) -> dict[st
         "label_kind": _KINDS[label.colour_type],
         "label_bits": label.bit_depth,
         "ids": ids,
+        **_look_at_edges(first),
     }
     if label.palette is not None:
         rows = label.palette.tolist()
@@ -188,6 +192,26 @@ def _count_values(first: NDArray[Any]) -> dict[int, int]:
         return {value: count for value, count in enumerate(counts) if count}
     many = np.bincount(first.ravel())
     return {int(value): int(many[value]) for value in np.flatnonzero(many)}
+
+
+def _look_at_edges(first: NDArray[Any]) -> dict[str, Any]:
+    """Count the edges in some rows of (H, W), and the values between those of their neighbours.
+
+    Examples
+    --------
+    >>> _look_at_edges(np.array([[0, 0, 9, 9]], np.uint8))
+    {'num_edges': 2, 'between': {}}
+    >>> _look_at_edges(np.array([[0, 0, 4, 9]], np.uint8))
+    {'num_edges': 2, 'between': {4: 1}}
+    """
+    rows = first[:: max(1, len(first) // _EDGE_ROWS)].astype(np.int32)
+    left, middle, right = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    values, counts = np.unique(middle[(low < middle) & (middle < high)], return_counts=True)
+    return {
+        "num_edges": int(np.count_nonzero(high - low >= 2)),
+        "between": dict(zip(values.tolist(), counts.tolist(), strict=True)),
+    }
 
 
 def _count_colours(samples: NDArray[Any]) -> dict[str, Any]:

@@ -56,6 +56,11 @@ class Facts:
     label_bits : int
     ids : dict of int to int
         Pixels of each value of the first channel: ids, of a palette PNG its indices.
+    num_edges : int
+        Pixels whose left and right neighbours differ by 2 or more, in some rows of the first
+        channel.
+    between : dict of int to int
+        Of these, how many have each value that lies strictly between those of their neighbours.
     palette : dict of int to str
         Colour ``#rrggbb`` of each index that occurs.
     colours : dict of str to int
@@ -81,6 +86,8 @@ class Facts:
     label_kind: Literal["grey", "palette", "colour"] = "grey"
     label_bits: int = 8
     ids: dict[int, int] = field(default_factory=dict)
+    num_edges: int = 0
+    between: dict[int, int] = field(default_factory=dict)
     palette: dict[int, str] = field(default_factory=dict)
     colours: dict[str, int] = field(default_factory=dict)
     num_colours: int = 0

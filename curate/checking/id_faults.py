@@ -32,6 +32,12 @@ INSTANCES: Final = 1000
 """By how much ids of instances are multiplied to make room for their number."""
 LEAST_BETWEEN: Final = 16
 """Number of unknown ids above which they may be blends of known ones."""
+LEAST_EDGES: Final = 100
+"""Pixels along edges by which it can be told whether these were blended."""
+MOST_BETWEEN: Final = 0.2
+"""Share of them whose ids may lie between their neighbours'; .02 where nothing was blended."""
+MOST_ALIKE: Final = 0.9
+"""Share of those in between that has one id where this is a class of outlines."""
 LEAST_SEEN: Final = 8
 """Files of SYNTHIA by which it can be told which of its parts they are of."""
 LANE_MARKING: Final = 12
@@ -40,9 +46,36 @@ _NUM_LISTED: Final = 10
 
 def find_id_faults(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
     """Yield what the ids of the readable labels of a set tell of its id map."""
+    blended = _blended_ids(survey, usable)
+    if blended is not None:
+        yield blended
+        return
     yield from _unknown_ids(survey, usable)
     yield from _ignored_ids(survey)
     yield from _sequences(survey, usable)
+
+
+def _blended_ids(survey: Survey, usable: list[Facts]) -> Problem | None:
+    """Find labels whose edges show ids, known or not, that lie between those of both sides."""
+    id_map = survey.source.id_map
+    files = [f for f in usable if not f.palette and not meaning.is_by_colour(f, id_map)]
+    num_edges = sum(f.num_edges for f in files)
+    between: Counter[int] = Counter()
+    for facts in files:
+        between.update(facts.between)
+    num = between.total()
+    if num_edges < LEAST_EDGES or num <= MOST_BETWEEN * num_edges:
+        return None
+    if max(between.values()) > MOST_ALIKE * num:
+        return None
+    return set_problem(
+        survey,
+        "mostly_unfit",
+        f"{num / num_edges:.0%} of the edges in the labels of {survey.name} have an id between "
+        "those of both sides (as 2 between 1 and 3): labels that were resized with interpolation, "
+        "or stored as JPEG, show classes along edges that are not there. Make them anew from the "
+        "originals: without interpolation (nearest neighbour), as PNG.",
+    )
 
 
 def _unknown_ids(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:

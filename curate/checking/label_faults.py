@@ -85,6 +85,13 @@ def _find_codes(survey: Survey, usable: list[Facts]) -> Problem | None:
         if several or max(unknown, default=0) < LEAST_CODE:
             return None  # instances, or ids of another version
     seen = ", ".join(colour for colour, _ in colours.most_common(_NUM_LISTED)) or "many colours"
+    blends = (
+        f" There are {len(colours):,} colours or more: most may be edges that were blended when "
+        'labels were resized, or stored as JPEG, which unmapped = "nearest" in that file takes '
+        "for the nearest known colour."
+        if len(colours) > len(survey.source.classes) + id_faults.LEAST_BETWEEN
+        else ""
+    )
     first = (
         ""
         if id_map.channel != "first"
@@ -95,7 +102,7 @@ def _find_codes(survey: Survey, usable: list[Facts]) -> Problem | None:
         "colour_coded",
         f"{len(coloured):,} of {len(usable):,} labels of {survey.name} are in colour, and id map "
         f"'{id_map.name}' maps ids; {first}the colours stand for classes ({seen}). Write a TOML "
-        f'file with a line for each under [colours], such as "#804080" = "road". '
+        f'file with a line for each class under [colours], such as "#804080" = "road".{blends} '
         f"{how_to_map(survey)}.",
     )
 
@@ -181,7 +188,8 @@ def _find_masks(survey: Survey, usable: list[Facts]) -> Problem | None:
     if (source.root / records.SUBSET_RECORD).exists():
         return None  # 255 is what was not selected
     share = seen[255] / seen.total()
-    other = source.classes.names[1] if len(source.classes) == 2 else "which"
+    other = source.classes.names[-1]
+    what = "class" if len(source.classes) == 2 else "a class, such as"
     is_some = 1 in seen
     some = " in some files, 0 and 1 in others" if is_some else ""
     also = f'1 = "{other}", ' if is_some else ""
@@ -189,7 +197,7 @@ def _find_masks(survey: Survey, usable: list[Facts]) -> Problem | None:
         survey,
         "binary_255",
         f"The labels of {survey.name} hold 0 and 255 only{some}, and 255 ({share:.1%} of the "
-        f"pixels) is ignored, so one class is left. If 255 is class '{other}', write a TOML file "
+        f"pixels) is ignored, so one class is left. If 255 is {what} '{other}', write a TOML file "
         f'with the lines [ids], 0 = "{source.classes.names[0]}", {also}255 = "{other}". '
         f"{how_to_map(survey)}.",
     )

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curate import errors, records, texts
+from curate import errors, records, remote, texts
 from curate.checking.problems import LEFT_OUT, Problem
 from curate.config import Strict, parse
 from curate.files.atomic import write_bytes
@@ -36,8 +37,9 @@ class Entry(Strict):
     code: str
     """Why it is left out; becomes its status."""
 
-    dataset: Path | None = None
-    """Folder of the data set, relative to the list; by default any that has such a file."""
+    dataset: str | None = None
+    """Folder of the data set, relative to the list, or its URL; by default any that has such a
+    file."""
 
 
 class FixList(Strict):
@@ -69,9 +71,10 @@ def write_fix_list(path: Path, problems: Sequence[Problem]) -> int:
     """
     first = {(p.dataset, p.file): p for p in reversed(problems) if p.file and p.code in LEFT_OUT}
     chosen = [p for p in problems if first.get((p.dataset, p.file or "")) is p]
+    folder = path.absolute().parent
     tables = [
         f"[[leave_out]]\nfile = {_quote(p.file or '')}\ncode = {_quote(p.code)}\n"
-        f"dataset = {_quote(str(Path(p.dataset).absolute()))}\n"
+        f"dataset = {_quote(_describe(p.dataset, folder))}\n"
         for p in chosen
     ]
     head = "# Files that 'curate check' found unfit. Delete the tables of those to keep.\n"
@@ -90,25 +93,43 @@ def read_fix_list(path: Path) -> FixList:
     found = parse(FixList, texts.read_toml(path), where=str(path))
     folder = path.absolute().parent
     entries = (
-        e if e.dataset is None else e.model_copy(update={"dataset": folder / e.dataset})
+        e if e.dataset is None else e.model_copy(update={"dataset": _locate(e.dataset, folder)})
         for e in found.leave_out
     )
     return FixList(leave_out=tuple(entries))
 
 
+def _describe(dataset: str, folder: Path) -> str:
+    """Name a data set so that the list finds it when both are moved together."""
+    if remote.is_url(dataset):
+        return str(remote.as_path(dataset))
+    path = Path(dataset).absolute()
+    return os.fspath(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def _locate(dataset: str, folder: Path) -> str:
+    """Make the one spelling of a data set's folder, or of its URL."""
+    if remote.is_url(dataset):
+        return str(remote.as_path(dataset))
+    return os.path.realpath(folder / Path(dataset).expanduser())
+
+
 def leave_out(source: DataSource, fixes: FixList) -> DataSource:
     """Give the images of a data set that a list names its code as status, so that none is used.
 
-    An image that is unfit already keeps its status.
+    An image that is unfit already keeps its status. Names that look the same are the same, in
+    whichever form of Unicode they are spelled.
     """
+    own = _locate(str(source.root), Path())
     codes = {
-        entry.file: entry.code
+        unicodedata.normalize("NFC", entry.file): entry.code
         for entry in fixes.leave_out
-        if entry.dataset is None or entry.dataset.resolve() == source.root.resolve()
+        if entry.dataset in (None, own)
     }
 
     def judged(pair: records.Pair) -> records.Pair:
-        names = (pair.image_path, pair.label_path, pair.id)
+        found = (pair.image_path, pair.label_path, pair.id)
+        names = [unicodedata.normalize("NFC", name) for name in found]
         code = next((codes[name] for name in names if name in codes), None)
         return pair if code is None or pair.status != records.OK else replace(pair, status=code)
 

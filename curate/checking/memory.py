@@ -52,7 +52,7 @@ class Memory:
         self.path = project / FOLDER_NAME / f"seen-{key}.jsonl"
         self._known: dict[tuple[str, str], record.Facts] = {}
         self._num_lines = 0
-        self._is_kept = True
+        self._is_kept = not self.path.parent.is_symlink()  # which may lead anywhere
         content = self._read()
         self._is_torn = not content.endswith(b"\n") and content != b""
         for line in content.splitlines():
@@ -110,7 +110,7 @@ class Memory:
         """Read the file, if it is one and lies where it should."""
         try:
             is_file = stat.S_ISREG(self.path.lstat().st_mode)
-            return self.path.read_bytes() if is_file else b""
+            return self.path.read_bytes() if is_file and self._is_kept else b""
         except OSError:
             return b""
 

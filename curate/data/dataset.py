@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -254,7 +255,7 @@ def _check_folder(path: Path) -> None:
         return
     if not os.path.isdir(path):  # noqa: PTH112  a name that is too long is no error here
         what = "is a file" if os.path.exists(path) else "does not exist"  # noqa: PTH110
-        msg = f"{path} {what}. Give the folder of a data set."
+        msg = f"{path} {what}. {_name_alike(path)}Give the folder of a data set."
         raise errors.DataError(msg, code="no_folder")
     try:
         with os.scandir(path) as entries:
@@ -265,3 +266,19 @@ def _check_folder(path: Path) -> None:
     if is_empty:
         msg = f"{path} is empty. Give the folder of a data set, with images and labels."
         raise errors.DataError(msg, code="no_images")
+
+
+def _name_alike(path: Path) -> str:
+    """Tell of a folder beside a missing one whose name only looks the same."""
+    wanted = unicodedata.normalize("NFC", path.name)
+    try:
+        names = os.listdir(path.parent)  # noqa: PTH208
+    except OSError:
+        return ""
+    alike = [n for n in names if n != path.name and unicodedata.normalize("NFC", n) == wanted]
+    if not alike:
+        return ""
+    return (
+        f"Beside it is {alike[0]!a}, which looks the same but is spelled with other Unicode "
+        f"characters ({path.name!a} was given). "
+    )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from curate import errors
@@ -5,6 +7,7 @@ from curate.checking import leave_out
 from curate.checking.problems import make_problem
 from curate.data.dataset import open_dataset
 from curate.records import ClassSet
+from curate.remote import as_path
 from tests.checking import making
 
 
@@ -57,3 +60,26 @@ def test_existing_list_is_left_alone(tmp_path):
     with pytest.raises(errors.UsageError, match="--overwrite"):
         leave_out.refuse_existing(path, overwrite=False)
     leave_out.refuse_existing(path, overwrite=True)
+
+
+def test_list_moves_with_its_data_set(source, tmp_path):
+    problems = [make_problem("duplicate", "m", file="images/001.png", dataset=source.root)]
+    leave_out.write_fix_list(tmp_path / "fixes.toml", problems)
+    moved = tmp_path.rename(tmp_path.parent / "elsewhere")
+    source = open_dataset(moved / "set", classes=source.classes)
+    assert statuses(source, moved / "fixes.toml") == ["ok", "duplicate", "ok"]
+
+
+def test_list_for_a_data_set_at_a_url_is_read_back(source, tmp_path):
+    far = replace(source, root=as_path("memory://bucket/set"))
+    problems = [make_problem("duplicate", "m", file="images/001.png", dataset=far.root)]
+    leave_out.write_fix_list(tmp_path / "fixes.toml", problems)
+    assert statuses(far, tmp_path / "fixes.toml") == ["ok", "duplicate", "ok"]
+    assert statuses(source, tmp_path / "fixes.toml") == ["ok", "ok", "ok"]
+
+
+def test_names_that_look_the_same_are_the_same(source, tmp_path):
+    pair = replace(source.pairs[0], image_path="images/Ko\u0308ln.png")
+    path = tmp_path / "fixes.toml"
+    path.write_text('[[leave_out]]\nfile = "images/K\u00f6ln.png"\ncode = "x"\n', "utf-8")
+    assert statuses(replace(source, pairs=(pair,)), path) == ["x"]

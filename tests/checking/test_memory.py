@@ -72,6 +72,16 @@ def test_link_in_place_of_the_file_is_neither_read_nor_written(tmp_path, root):
     assert other.read_text() == "precious"
 
 
+def test_link_in_place_of_the_folder_is_not_followed(tmp_path, root):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".curate").symlink_to(tmp_path / "elsewhere")
+    memory = Memory(tmp_path, root)
+    memory.keep([seen("a")])
+    memory.tidy([])
+    assert recall(memory) is not None
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_folder_that_cannot_be_written_is_no_error(tmp_path, root):
     (tmp_path / ".curate").write_text("a file where the folder would be")
     memory = Memory(tmp_path, root)

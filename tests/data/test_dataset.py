@@ -129,3 +129,9 @@ print(len(source.pairs), len(source.fingerprint()), "torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "64", "False"]
+
+
+def test_folder_whose_name_only_looks_the_same_is_told_of(tmp_path):
+    save_folder(tmp_path / "D\u00fcrer", {"a": 1})
+    with pytest.raises(DataError, match=r"Beside it is 'D\\xfcrer', which looks the same but is"):
+        open_it(tmp_path / "Du\u0308rer")

@@ -2,8 +2,8 @@
 
 Sources: CARLA, ``LibCarla/source/carla/image/CityScapesPalette.h`` and the table of the semantic
 segmentation camera in https://carla.readthedocs.io (``ref_sensors``): tags 0 .. 12 up to 0.9.9,
-0 .. 22 from 0.9.10 to 0.9.13, and another order, 0 .. 28, from 0.9.14 on. Lyft and Udacity's
-challenge of 2018 was rendered with the first of them. Virtual KITTI 2:
+0 .. 22 from 0.9.10 to 0.9.13, and another order, 0 .. 28, from 0.9.14 on, to which 0.10 adds 29
+(rock). Lyft and Udacity's challenge of 2018 was rendered with the first of them. Virtual KITTI 2:
 https://europe.naverlabs.com/proxy-virtual-worlds-vkitti-2 (``colors.txt``).
 """
 
@@ -55,7 +55,7 @@ _CARLA_0914: Final = PublishedIds(
             18: "motorcycle", 19: "bicycle", 24: "road",
         },
     },
-    num_ids=29,
+    num_ids=30,
     channel="first",
 )  # fmt: skip
 

@@ -142,7 +142,7 @@ def match(layout: Layout, sample: list[str], folders: Folders) -> Match:
     step = max(1, len(fitting) // _MAX_TRIED)
     paired = (path for path in fitting[::step] if _has_pair(layout, path, folders))
     has_folders = image.folder != "" and any(
-        label.folder != "" and folders[label.folder] for label in labels
+        label.folder not in ("", image.folder) and folders[label.folder] for label in labels
     )
     return Match(len(fitting), tuple(islice(paired, _NUM_PAIRED)), has_folders)
 

@@ -21,6 +21,13 @@ _LABEL_WORDS: Final = re.compile(
     "seg|label|mask|annot|class|gt|semantic|sem|index|id|truth|ann", re.IGNORECASE
 )
 _IMAGE_WORDS: Final = re.compile("rgb|img|image|camera|colou?r|left|photo|frame|raw", re.IGNORECASE)
+_LOSSY: Final = ("jpg", "jpeg", "jpe", "jfif")
+_NO_LABELS: Final = {
+    **dict.fromkeys(_LOSSY, "JPEG changes ids and colours along edges. Make them anew as PNG"),
+    **dict.fromkeys(("npy", "npz", "gif", "mat", "exr"), "Store them as PNG, one id a pixel"),
+    **dict.fromkeys(("json", "xml", "txt"), "Draw their outlines into PNG files, one id a pixel"),
+}
+"""Suffixes that labels may have but that are not read as labels -> what to do."""
 _SEPARATORS: Final = "_-. "
 _TOKEN: Final = re.compile(r"\d+|[^\d]")
 
@@ -40,6 +47,10 @@ def suggest(root: Path, sample: list[str]) -> str:
     shown = _spread(sample, _NUM_NAMES)
     lines = ["It holds, for example:", *(f"  {path}" for path in shown), f"Endings: {endings}."]
     found = guess(root, sample)
+    advice = found and _NO_LABELS.get(_suffix(found[1]))
+    if found and advice:
+        lines.append(f"Its labels seem to be {found[1]}, which are not read. {advice}.")
+        return "\n".join(lines)
     if found is not None:
         lines.append(
             "These two lines of curate.toml would read it; mend them where they are wrong:"
@@ -53,16 +64,18 @@ def suggest(root: Path, sample: list[str]) -> str:
     lines += [
         f'  image = "{image}"',
         f'  label = "{label}"',
-        "What is in braces stands for any text, the same in both. On the command line of score,",
-        "check and audit:",
+        "Braces stand for any text, the same in both. For check, score and audit:",
         f"  --image-pattern '{image}' --label-pattern '{label}'",
     ]
     return "\n".join(lines)
 
 
 def guess(root: Path, sample: list[str]) -> tuple[str, str] | None:
-    """Guess the patterns of images and labels from names; None where no pair fits."""
-    known = {*patterns.IMAGE_SUFFIXES, *patterns.LABEL_SUFFIXES}
+    """Guess the patterns of images and labels from names; None where no pair fits.
+
+    The labels may be of a kind that is not read, where those that are fit less.
+    """
+    known = {*patterns.IMAGE_SUFFIXES, *patterns.LABEL_SUFFIXES, *_NO_LABELS}
     pictures = [path for path in sample if _suffix(path) in known]
     kinds: dict[str, list[str]] = {}
     for path in pictures:
@@ -71,7 +84,7 @@ def guess(root: Path, sample: list[str]) -> tuple[str, str] | None:
     best: tuple[float, str, str] | None = None
     for images in ranked:
         for labels in ranked:
-            if images is labels or _suffix(labels[0]) not in patterns.LABEL_SUFFIXES:
+            if images is labels or _suffix(images[0]) not in patterns.IMAGE_SUFFIXES:
                 continue
             for image, label in _align(images, labels):
                 worth = _worth(root, images, labels, image, label)
@@ -82,25 +95,23 @@ def guess(root: Path, sample: list[str]) -> tuple[str, str] | None:
 
 def _worth(root: Path, images: list[str], labels: list[str], image: str, label: str) -> float:
     """Tell how good a guess is: the share of images with a label, and what names and files say."""
-    one, other = (
-        patterns.Pattern(image, patterns.IMAGE_SUFFIXES),
-        patterns.Pattern(label, patterns.LABEL_SUFFIXES),
-    )
+    suffix = _suffix(labels[0])
+    one = patterns.Pattern(image, patterns.IMAGE_SUFFIXES)
+    other = patterns.Pattern(label, (*patterns.LABEL_SUFFIXES, suffix))
     if set(one.names) != set(other.names):
         return 0.0
-    there = set(labels)
+    there = {path.rpartition(".")[0] for path in labels}
     values = [one.match(path.rpartition(".")[0]) for path in images]
     filled = [value and other.fill(one.names, value) for value in values]
-    suffix = _suffix(labels[0])
-    pairs = sum(stem is not None and f"{stem}.{suffix}" in there for stem in filled)
+    pairs = sum(stem in there for stem in filled)
     if pairs == 0:
         return 0.0
     worth = pairs / max(len(images), len(labels))
     worth += 0.5 * bool(_LABEL_WORDS.search(label)) - 0.5 * bool(_LABEL_WORDS.search(image))
     worth += 0.5 * bool(_IMAGE_WORDS.search(image)) - 0.25 * bool(_IMAGE_WORDS.search(label))
-    is_lossy = _suffix(images[0]) in ("jpg", "jpeg", "jpe", "jfif")
-    has_ids = peek_colour_type(root / labels[0]) in (0, 3)  # grey, or a palette
-    return worth + 0.5 * is_lossy + 0.5 * has_ids + 1
+    is_read = suffix in patterns.LABEL_SUFFIXES
+    has_ids = is_read and peek_colour_type(root / labels[0]) in (0, 3)  # grey, or a palette
+    return worth + 0.5 * (_suffix(images[0]) in _LOSSY) + 0.5 * has_ids + 0.5 * is_read + 1
 
 
 def _align(images: list[str], labels: list[str]) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ FOREIGN = {
     "one folder": ("{}_rgb.png", "{}_mask.png"),
     "names, not numbers": ("photos/{}.jpg", "truth/{}_gt.png"),
     "prefixes": ("data/Img_{}.bmp", "data/Lab_{}.bmp"),
+    "capitals": ("Images/{}.PNG", "Labels/{}.PNG"),
     "deeper labels": ("rgb/{}.png", "out/sem/{}.png"),
 }  # fmt: skip
 
@@ -47,3 +48,27 @@ def test_folder_without_pairs_shows_an_example(tmp_path):
 
 def test_empty_folder_is_said_to_be_empty(tmp_path):
     assert suggest(tmp_path, []) == "It holds no files."
+
+
+@pytest.mark.parametrize(
+    ("label", "advice"),
+    [
+        ("labels/{}.jpg", "JPEG changes ids"),
+        ("masks/{}_mask.jpeg", "JPEG changes ids"),
+        ("labels/{}.npy", "Store them as PNG"),
+        ("annotations/{}.json", "Draw their outlines"),
+    ],
+)
+@pytest.mark.parametrize("image", ["images/{}.png", "images/{}.jpg"])
+def test_labels_of_a_kind_that_is_not_read_are_named_and_never_taken_for_images(
+    tmp_path, image, label, advice
+):
+    for word in ("0001", "0002", "0013"):
+        save(tmp_path / image.format(word), full((1, 2, 3)))
+        path = tmp_path / label.format(word)
+        path.parent.mkdir(exist_ok=True)
+        save(path, full((7, 7, 7))) if "jp" in path.suffix else path.write_bytes(b"{}")
+    text = suggest(tmp_path, take_sample(tmp_path))
+    assert f"Its labels seem to be {label.replace('{}', '{n}')}, which are not read." in text
+    assert advice in text
+    assert "image = " not in text
