@@ -10,8 +10,9 @@ from curate.config import AugmentConfig, Config, DatasetConfig
 from curate.errors import RunError
 from curate.job import ALONE
 from curate.models import devices
-from curate.training import fit as fit_module
-from curate.training.fit import _count_workers, _step, _train, _warn_of_collapse
+from curate.training import loop
+from curate.training.fit import _warn_of_collapse
+from curate.training.loop import _count_workers, _step, train
 from curate.training.run_record import MetricLog
 from tests.tiny import RecordingReporter
 
@@ -67,8 +68,8 @@ def run(monkeypatch, tmp_path, first_step=0, **settings):
         for number in range(options["num_steps"]):
             yield SimpleNamespace(name=f"batch {number}", problems=())
 
-    monkeypatch.setattr(fit_module, "training_batches", batches)
-    _train(notes, task, config, notes, log, ["held out"], first_step, reporter)
+    monkeypatch.setattr(loop, "training_batches", batches)
+    train(notes, task, config, notes, log, ["held out"], first_step, reporter)
     return notes.done, log, reporter, asked
 
 
@@ -130,12 +131,12 @@ def test_batches_are_those_of_the_settings(monkeypatch, tmp_path):
 def test_interrupted_loop_saves_the_step_that_it_has_done(monkeypatch, tmp_path):
     config = make_config(tmp_path, checkpoint_every=100)
     notes, reporter = Notes(config), RecordingReporter()
-    monkeypatch.setattr(fit_module, "training_batches", lambda *_, **__: endless())
-    monkeypatch.setattr(fit_module, "any_rank", lambda flag: len(notes.done) >= 2)
-    monkeypatch.setattr(fit_module, "_warn_of_unreadable", lambda *_: None)
+    monkeypatch.setattr(loop, "training_batches", lambda *_, **__: endless())
+    monkeypatch.setattr(loop, "any_rank", lambda flag: len(notes.done) >= 2)
+    monkeypatch.setattr(loop, "_warn_of_unreadable", lambda *_: None)
     task = SimpleNamespace(real=(), synthetic=(), unusable=frozenset())
     with pytest.raises(KeyboardInterrupt):
-        _train(notes, task, config, notes, MetricLog(tmp_path), [], 0, reporter)
+        train(notes, task, config, notes, MetricLog(tmp_path), [], 0, reporter)
     assert [item[:2] for item in notes.done] == [("step", 0), ("step", 1), ("save", 2)]
     assert reporter.warnings == ["Interrupted. Go on."]
 
