@@ -71,6 +71,8 @@ def _find(name: str) -> Callable[..., None]:
     parameters = [*signature.parameters.values(), *added]
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = command.__annotations__ | own
+    paragraphs = inspect.getdoc(command).split("\n\n")  # type: ignore[union-attr]
+    run.__doc__ = "\n\n".join(" ".join(each.split()) for each in paragraphs)  # wrapped by Rich
     return run
 
 

@@ -14,7 +14,7 @@ _PANEL = "Cluster"
 Ray = Annotated[
     bool,
     typer.Option(
-        "--ray", help="Work on a Ray cluster; needs 'curate-seg[ray]'.", rich_help_panel=_PANEL
+        "--ray", help="Work on a Ray cluster; needs 'curate-seg\\[ray]'.", rich_help_panel=_PANEL
     ),
 ]
 RayAddress = Annotated[

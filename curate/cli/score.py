@@ -22,7 +22,7 @@ def score(
         typer.Argument(
             metavar="[DATASET]",
             help="Folder or URL of the data set, or a pattern of shards (s3:// needs the extra "
-            "curate-seg[s3]; gs, az and https have extras of their names); by default all "
+            "curate-seg\\[s3]; gs, az and https have extras of their names); by default all "
             "synthetic ones of curate.toml, a file each: weights.NAME.h5.",
         ),
     ] = None,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 from typing import get_args
@@ -75,6 +76,8 @@ def test_commands_have_the_options_of_the_contract():
         options = {name for param in params for name in param.opts if name.startswith("--")}
         assert options - {"--help"} == {*names.split(), "--quiet", "--verbose"}, command
         assert all(param.help for param in params if param.name != "help"), command
+        about = get_command(app).commands[command].help
+        assert not re.search(r"[^\n]\n[^\n]", about), command  # Rich would break the lines there
 
 
 @pytest.mark.parametrize("command", ["", *OPTIONS])
@@ -85,6 +88,14 @@ def test_help_fits_80_columns_and_names_no_type_of_a_flag(run, command, monkeypa
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "<bool>" not in done.stdout
     assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout  # nothing is cut off
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"), [("score", "ray"), ("score", "s3"), ("compare", "ray")]
+)
+def test_help_names_the_extra_that_an_option_needs(run, command, extra, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert f"curate-seg[{extra}]" in run(command, "-h").stdout
 
 
 def test_choices_and_methods_are_completed_in_the_shell():
