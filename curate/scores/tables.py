@@ -46,6 +46,7 @@ class Tables:
         self._num_classes = num_classes
         self._where = where
         self._columns: dict[tuple[str, str], h5_read.Values] = {}
+        self._class_totals: NDArray[np.int64] | None = None
 
     @cached_property
     def counts(self) -> list[int]:
@@ -128,6 +129,24 @@ class Tables:
                 row += len(next(iter(block.values())))
             image += count
 
+    def count_classes(self, is_wanted: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Count the valid pixels of each class, (C,), in the images that are wanted.
+
+        By default in all that were scored, which are counted along with the first others: of very
+        many images this column is the largest.
+        """
+        if is_wanted is None and self._class_totals is not None:
+            return self._class_totals
+        counts, totals = np.zeros((2, self._num_classes), np.int64)
+        for first, block in self.blocks(IMAGES, ("class_px",)):
+            class_px = block["class_px"]
+            rows = slice(first, first + len(class_px))
+            totals += class_px[self.is_ok[rows]].sum(axis=0)
+            if is_wanted is not None:
+                counts += class_px[is_wanted[rows]].sum(axis=0)
+        self._class_totals = totals
+        return totals if is_wanted is None else counts
+
     def _check_images(self, block: Columns, row: int) -> None:
         """Check some rows of the image table."""
         for name, values in block.items():
@@ -148,6 +167,11 @@ class Tables:
         follows = np.concatenate([[last], image])
         checks.check_region_images(follows, num_images=count, where=self._where)
         return int(image[-1])
+
+    @property
+    def num_regions(self) -> int:
+        """Return the number of regions of all images."""
+        return int(self._region_ends[-1])
 
     def region_rows(self, name: str, rows: slice) -> h5_read.Values:
         """Return some rows of a column of the region table, which are all in one part."""

@@ -111,14 +111,14 @@ def find_bounds(
     return Bounds(floors * class_px, quotas * np.maximum(class_px, 1))
 
 
-def select_mixed(
+def select_units(
     keys: NDArray[np.floating],
     cut: cuts.Cut,
     px: NDArray[np.int64],
-    class_px: NDArray[np.int64],
+    class_px: NDArray[np.integer],
     bounds: Bounds,
 ) -> Bounded:
-    """Choose units that show several classes each, images for example.
+    """Choose units, images or regions, of which each may show several classes.
 
     Class by class, the rarest first, the best units that show it are taken until its floor is
     reached; then the best of the others, but for those with which a class would exceed its quota,
@@ -147,26 +147,6 @@ def select_mixed(
             if not is_over[unit]:
                 used = used + row
                 left.take(unit)
-    return _fill(keys, cut, px, order, floor_of, is_over)
-
-
-def select_pure(
-    keys: NDArray[np.floating],
-    cut: cuts.Cut,
-    px: NDArray[np.int64],
-    class_id: NDArray[np.integer],
-    bounds: Bounds,
-) -> Bounded:
-    """Choose units that show one class each, regions for example; see `select_mixed`."""
-    order = cuts.order_of(keys)
-    columns = (np.where(class_id == index, px, 0) for index in range(len(bounds.floors)))
-    floor_of = _reach_floors(order, list(columns), bounds, len(keys))
-    is_over = np.zeros(len(keys), np.bool_)
-    is_forced = floor_of != NO_CLASS
-    for index in np.flatnonzero(np.isfinite(bounds.quotas)).tolist():
-        used = px[is_forced & (class_id == index)].sum()
-        own = order[(class_id[order] == index) & ~is_forced[order]]
-        is_over[own[used + px[own].cumsum() > bounds.quotas[index]]] = True
     return _fill(keys, cut, px, order, floor_of, is_over)
 
 
@@ -239,7 +219,7 @@ class _Left:
 
 
 def _reach_floors(
-    order: NDArray[np.int64], columns: Sequence[NDArray[np.int64]], bounds: Bounds, num: int
+    order: NDArray[np.int64], columns: Sequence[NDArray[np.integer]], bounds: Bounds, num: int
 ) -> NDArray[np.int64]:
     """Take the best units of each class until it has its floor; the rarest class first."""
     floor_of = np.full(num, NO_CLASS, np.int64)

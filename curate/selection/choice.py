@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from curate.records import IGNORE_INDEX
-from curate.scores.schema import IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate import reporting
-    from curate.scores.score_file import ScoreFile
     from curate.selection.settings import ExportSettings
     from curate.selection.source import SubsetSource
 
@@ -35,8 +32,8 @@ class Choice:
         Images of which something is kept.
     kept_px : (N,) int64
         Valid pixels that are kept of each.
-    class_px : (C,) int64
-        Valid pixels of each class that are kept.
+    class_px : (C,) int64 or None
+        Valid pixels of each class that are kept; None where only the labels tell.
     selected, of : int
         Units that are kept, and units that have a score.
     pixels_total : int
@@ -53,7 +50,7 @@ class Choice:
 
     is_selected: NDArray[np.bool_]
     kept_px: NDArray[np.int64]
-    class_px: NDArray[np.int64]
+    class_px: NDArray[np.int64] | None
     selected: int
     of: int
     pixels_total: int
@@ -63,39 +60,19 @@ class Choice:
     notes: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
-def count_kept(source: SubsetSource, choice: Choice) -> NDArray[np.int64]:
+def count_kept(
+    source: SubsetSource, choice: Choice, reporter: reporting.Reporter
+) -> NDArray[np.int64]:
     """Count the pixels of each class, (C,), that are kept of a data set; reads their labels."""
     num_classes = len(source.provenance.classes.names)
-    counts = np.zeros(num_classes, np.int64)
-    for row in np.flatnonzero(choice.is_selected).tolist():
+    counts, rows = np.zeros(num_classes, np.int64), np.flatnonzero(choice.is_selected).tolist()
+    reporter.start("count classes", len(rows))
+    for done, row in enumerate(rows, start=1):
         label_map = source.read_labels(row)
         kept = label_map if choice.mask_of is None else label_map[choice.mask_of(row)]
         counts += np.bincount(kept.ravel(), minlength=IGNORE_INDEX + 1)[:num_classes]
-    return counts
-
-
-_COUNTED: Final[WeakKeyDictionary[ScoreFile, NDArray[np.int64]]] = WeakKeyDictionary()
-"""Valid pixels of each class in all scored images of score files that are open."""
-
-
-def count_classes(
-    source: SubsetSource, is_wanted: NDArray[np.bool_] | None = None
-) -> NDArray[np.int64]:
-    """Count the valid pixels of each class, (C,), in the images that are wanted.
-
-    By default in all that were scored, which are counted along with the first others: of very many
-    images this column is the largest.
-    """
-    if is_wanted is None and source.scores in _COUNTED:
-        return _COUNTED[source.scores]
-    wanted = source.is_ok if is_wanted is None else is_wanted
-    counts, whole = np.zeros((2, len(source.provenance.classes.names)), np.int64)
-    for first, block in source.scores.tables.blocks(IMAGES, ("class_px",)):
-        class_px = block["class_px"]
-        rows = slice(first, first + len(class_px))
-        counts += class_px[wanted[rows]].sum(axis=0)
-        whole += class_px[source.is_ok[rows]].sum(axis=0)
-    _COUNTED[source.scores] = whole
+        reporter.advance(done)
+    reporter.finish()
     return counts
 
 
@@ -114,13 +91,17 @@ class ClassShare(NamedTuple):
     kept: int
 
 
-def compare_classes(sources: Sequence[SubsetSource], choices: Sequence[Choice]) -> list[ClassShare]:
+def compare_classes(
+    sources: Sequence[SubsetSource], choices: Sequence[Choice], reporter: reporting.Reporter
+) -> list[ClassShare]:
     """Count the pixels of each class before and after a cut, all data sets together."""
-    before = sum(count_classes(source) for source in sources)
-    kept = sum(choice.class_px for choice in choices)
     names = sources[0].provenance.classes.names
-    counts = zip(names, np.asarray(before).tolist(), np.asarray(kept).tolist(), strict=True)
-    return [ClassShare(*each) for each in counts]
+    before, kept = np.zeros((2, len(names)), np.int64)
+    for source, choice in zip(sources, choices, strict=True):
+        before += source.scores.tables.count_classes()
+        px = choice.class_px
+        kept += count_kept(source, choice, reporter) if px is None else px
+    return [ClassShare(*each) for each in zip(names, before.tolist(), kept.tolist(), strict=True)]
 
 
 def find_losses(classes: Sequence[ClassShare]) -> list[ClassShare]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from curate import errors, reporting
 from curate.selection import bounds, cuts, pixels, streaming
-from curate.selection.choice import Choice, count_classes, count_kept
+from curate.selection.choice import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="np.generic")
 
-_ONE_CLASS: Final = ("label_tiles", "components")
-"""Kinds of regions that show one class each."""
-
 
 def choose_images(
     sources: Sources, settings: ExportSettings, _: reporting.Reporter
@@ -35,14 +32,15 @@ def choose_images(
     """Keep whole images."""
     limits = _find_bounds(sources, settings)
     if limits is None and _is_streamed(sources, settings):
-        return streaming.choose_best_images(sources, settings.cut, _keep_images)
+        is_selected = streaming.mark_best_images(sources, settings.cut)
+        return _keep(sources, is_selected, "image")
     keys, px = _join(s.image_keys for s in sources), _join(s.valid_px for s in sources)
     if limits is None:
         is_selected = cuts.select(keys, settings.cut, px)
-        return _divide(sources, is_selected, "image_scores", _keep_images)
+        return _keep(sources, is_selected, "image")
     class_px = _join(s.scores.class_px for s in sources)
-    found = bounds.select_mixed(keys, settings.cut, px, class_px, limits)
-    choices = _divide(sources, found.is_selected, "image_scores", _keep_images)
+    found = bounds.select_units(keys, settings.cut, px, class_px, limits)
+    choices = _keep(sources, found.is_selected, "image")
     return _explain_bounds(sources, choices, found)
 
 
@@ -63,35 +61,38 @@ def choose_images_per_class(
     for index in range(class_score.shape[1]):
         scores = np.where(is_candidate, class_score[:, index], np.nan)
         is_selected |= cuts.select(scores, cut, None if class_px is None else class_px[:, index])
-    return _divide(sources, is_selected, "image_scores", _keep_images)
+    return _keep(sources, is_selected, "image")
 
 
 def choose_regions(
-    sources: Sources, settings: ExportSettings, _: reporting.Reporter
+    sources: Sources, settings: ExportSettings, reporter: reporting.Reporter
 ) -> list[Choice]:
-    """Keep regions, whatever image they are in."""
+    """Keep regions, whatever image they are in; with bounds, all labels are read."""
     limits = _find_bounds(sources, settings)
     if limits is None and _is_streamed(sources, settings):
-        choices = streaming.choose_best_regions(sources, settings.cut)
-        return list(map(_count_labels, sources, choices))
+        return _keep(sources, streaming.mark_best_regions(sources, settings.cut), "region")
     keys = _join(s.region_keys for s in sources)
-    class_id, px = _class_and_px(sources)
+    px = _join(s.scores.region_column("valid_px") for s in sources)
     if limits is None:
-        is_kept = cuts.select(keys, settings.cut, px)
-    else:
-        found = bounds.select_pure(keys, settings.cut, px, class_id, limits)
-        is_kept = found.is_selected
-    return _divide(sources, is_kept, "region_scores", _keep_regions)
+        return _keep(sources, cuts.select(keys, settings.cut, px), "region")
+    class_px = _join(streaming.count_in_regions(source, reporter) for source in sources)
+    is_kept = bounds.select_units(keys, settings.cut, px, class_px, limits).is_selected
+    return _keep(sources, is_kept, "region")
 
 
 def choose_regions_per_class(
     sources: Sources, settings: ExportSettings, _: reporting.Reporter
 ) -> list[Choice]:
-    """Keep the best regions of each class, whatever image they are in."""
+    """Keep the best regions of each class, whatever image they are in.
+
+    A region is one of the class that most of it shows.
+    """
     keys = _join(s.region_keys for s in sources)
-    class_id, px = _class_and_px(sources)
+    class_id, px = (
+        _join(s.scores.region_column(name) for s in sources) for name in ("class_id", "valid_px")
+    )
     is_kept = cuts.select_per_class(keys, class_id, settings.cut, px)
-    return _divide(sources, is_kept, "region_scores", _keep_regions)
+    return _keep(sources, is_kept, "region")
 
 
 def choose_pixels(
@@ -178,12 +179,6 @@ def _join(arrays: Iterable[NDArray[T]]) -> NDArray[T]:
     return np.concatenate(list(arrays))
 
 
-def _class_and_px(sources: Sources) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
-    """Return class and valid pixels of each region, (R,) both."""
-    class_id = _join(s.scores.region_column("class_id") for s in sources)
-    return class_id, _join(s.scores.region_column("valid_px") for s in sources)
-
-
 def _is_streamed(sources: Sources, settings: ExportSettings) -> bool:
     """Tell whether one value decides what is kept, so that no unit need be in memory."""
     by_score = all(s.draw_seed is None and s.image_order is None for s in sources)
@@ -195,7 +190,7 @@ def _find_bounds(sources: Sources, settings: ExportSettings) -> bounds.Bounds | 
     if not settings.is_bounded:
         return None
     names = sources[0].provenance.classes.names
-    class_px = list(map(count_classes, sources))
+    class_px = [source.scores.tables.count_classes() for source in sources]
     return bounds.find_bounds(settings, names, np.sum(class_px, axis=0))
 
 
@@ -217,16 +212,12 @@ def _explain_bounds(
     return explained
 
 
-def _divide(
-    sources: Sources,
-    is_kept: NDArray[np.bool_],
-    units: str,
-    keep: Callable[[SubsetSource, NDArray[np.bool_]], Choice],
-) -> list[Choice]:
-    """Give each data set what was selected of it; `units` is the array with one value a unit."""
-    ends = np.cumsum([len(getattr(source, units)) for source in sources])
-    parts = np.split(is_kept, ends[:-1])
-    return [keep(source, part) for source, part in zip(sources, parts, strict=True)]
+def _keep(sources: Sources, is_kept: NDArray[np.bool_], unit: str) -> list[Choice]:
+    """Give each data set what was selected of all images, or of all regions."""
+    keep = _keep_images if unit == "image" else streaming.keep_regions
+    tables = [source.scores.tables for source in sources]
+    ends = np.cumsum([sum(t.counts) if unit == "image" else t.num_regions for t in tables])
+    return list(map(keep, sources, np.split(is_kept, ends[:-1])))
 
 
 def _keep_images(source: SubsetSource, is_selected: NDArray[np.bool_]) -> Choice:
@@ -235,49 +226,10 @@ def _keep_images(source: SubsetSource, is_selected: NDArray[np.bool_]) -> Choice
     return Choice(
         is_selected=is_selected,
         kept_px=np.where(is_selected, source.valid_px, 0),
-        class_px=count_classes(source, is_selected),
+        class_px=source.scores.tables.count_classes(is_selected),
         selected=int(is_selected.sum()),
         of=int(np.count_nonzero(~np.isnan(scores))),
         pixels_total=int(source.valid_px.sum()),
-        best=_best(scores),
+        best=float(np.nanmax(scores)) if not np.isnan(scores).all() else float("nan"),
         reason="below_cut",
     )
-
-
-def _keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
-    """Keep regions that were selected."""
-    image, number, px = map(source.scores.region_column, ("image", "region", "valid_px"))
-    kept_px = np.zeros(source.num_images, np.int64)
-    np.add.at(kept_px, image[is_kept], px[is_kept])
-    starts = np.searchsorted(image, np.arange(source.num_images + 1))
-
-    def mask_of(row: int) -> NDArray[np.bool_]:
-        rows = slice(starts[row], starts[row + 1])
-        return streaming.mask_regions(source, row, number[rows], is_kept[rows])
-
-    num_classes = len(source.provenance.classes.names)
-    class_id = source.scores.region_column("class_id")[is_kept]
-    choice = Choice(
-        is_selected=kept_px > 0,
-        kept_px=kept_px,
-        class_px=np.bincount(class_id, px[is_kept], num_classes).astype(np.int64),
-        selected=int(is_kept.sum()),
-        of=int(np.count_nonzero(~np.isnan(source.region_scores))),
-        pixels_total=int(source.valid_px.sum()),
-        best=_best(source.region_scores),
-        reason="no_region_selected",
-        mask_of=mask_of,
-    )
-    return _count_labels(source, choice)
-
-
-def _count_labels(source: SubsetSource, choice: Choice) -> Choice:
-    """Count the classes of regions that show several each."""
-    if source.scores.provenance.get("regions", _ONE_CLASS[0]) in _ONE_CLASS:
-        return choice
-    return replace(choice, class_px=count_kept(source, choice))
-
-
-def _best(scores: NDArray[np.floating]) -> float:
-    """Return the highest score, NaN if there is none."""
-    return float(np.nanmax(scores)) if not np.isnan(scores).all() else float("nan")

@@ -45,7 +45,7 @@ def match_at_random(
     num_classes = len(sources[0].provenance.classes.names)
     budget = np.zeros(num_classes, np.int64)
     for source, choice in zip(sources, choices, strict=True):
-        budget += count_kept(source, choice)
+        budget += count_kept(source, choice, reporter)
 
     def read(number: int, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         source = sources[number]

@@ -160,7 +160,7 @@ def _write_all(subsets: Sequence[_Subset], reporter: reporting.Reporter) -> list
     for each in subsets:
         pairs = zip(each.sources, each.choices, strict=True)
         sizes = [_measure(*pair, each.settings, reporter) for pair in pairs]
-        results.append(_describe(each, sizes))
+        results.append(_describe(each, sizes, reporter))
     for each, result in zip(subsets, results, strict=True):
         if each.is_written:
             subset_folder.write_subset(*each, result.to_json(), reporter)
@@ -273,7 +273,9 @@ def _tell_sources(sources: Sequence[SubsetSource], reporter: reporting.Reporter)
         reporter.note(f"Scores: {source.describe()}")
 
 
-def _describe(subset: _Subset, sizes: Sequence[int | None]) -> ExportResult:
+def _describe(
+    subset: _Subset, sizes: Sequence[int | None], reporter: reporting.Reporter
+) -> ExportResult:
     """Say what is, or would be, exported."""
     out, sources, choices, settings = subset
     pairs = list(zip(sources, choices, strict=True))
@@ -301,7 +303,7 @@ def _describe(subset: _Subset, sizes: Sequence[int | None]) -> ExportResult:
         bytes=sum(known) if known else None,
         dry_run=settings.dry_run,
         scores=tuple(str(source.scores.path) for source in sources),
-        classes=chosen.compare_classes(sources, choices),
+        classes=chosen.compare_classes(sources, choices, reporter),
         sets=sets,
     )
 

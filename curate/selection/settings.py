@@ -235,7 +235,8 @@ class ExportSettings:
     @property
     def reads_all_labels(self) -> bool:
         """Tell whether the label of every scored image is read."""
-        return self.by == "pixel" or self.control is not None
+        is_counted = self.by == "region" and self.is_bounded
+        return self.by == "pixel" or is_counted or self.control is not None
 
     @property
     def files_needed(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from curate import reporting
     from curate.selection.cuts import Cut
     from curate.selection.source import SubsetSource
 
@@ -50,21 +51,13 @@ class Best:
     def __init__(self, least: float, ties: int) -> None:
         self.least, self._left = least, ties
 
-    def mark(self, values: NDArray[np.floating]) -> tuple[NDArray[np.bool_], int]:
-        """Mark the best of the next values.
-
-        Returns
-        -------
-        is_kept : (n,) bool
-        last : int
-            Place of the last one that is kept though another of its value is not; -1 without any.
-        """
+    def mark(self, values: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Mark the best of the next values, (n,)."""
         is_kept = np.asarray(values > self.least)
-        equal = np.flatnonzero(values == self.least)
-        taken = equal[: self._left]
-        self._left -= len(taken)
-        is_kept[taken] = True
-        return is_kept, int(taken[-1]) if len(taken) else -1
+        equal = np.flatnonzero(values == self.least)[: self._left]
+        self._left -= len(equal)
+        is_kept[equal] = True
+        return is_kept
 
 
 def find_best(blocks: Blocks, cut: Cut) -> Best:
@@ -82,7 +75,7 @@ def find_best(blocks: Blocks, cut: Cut) -> Best:
     >>> from curate.selection.cuts import Cut
     >>> values = np.array([0.5, np.nan, 0.9, 0.5], np.float32)
     >>> best = find_best(lambda: [values[:2], values[2:]], Cut("top", 0.5))
-    >>> [best.mark(block)[0].tolist() for block in (values[:2], values[2:])]
+    >>> [best.mark(block).tolist() for block in (values[:2], values[2:])]
     [[True, False], [True, False]]
     """
     if cut.policy == "threshold":
@@ -97,30 +90,32 @@ def find_best(blocks: Blocks, cut: Cut) -> Best:
     return Best(_value(upper << _HALF_BITS | lower), ties)
 
 
-def choose_best_images(
-    sources: Sequence[SubsetSource],
-    cut: Cut,
-    keep: Callable[[SubsetSource, NDArray[np.bool_]], Choice],
-) -> list[Choice]:
-    """Keep whole images, whose scores are in memory, without a copy of them."""
+def mark_best_images(sources: Sequence[SubsetSource], cut: Cut) -> NDArray[np.bool_]:
+    """Mark the best images, whose scores are in memory, without a copy of them."""
 
     def blocks() -> Iterator[NDArray[np.floating]]:
         for values in (source.image_scores for source in sources):
             yield from (values[n : n + BLOCK_ROWS] for n in range(0, len(values), BLOCK_ROWS))
 
-    best = find_best(blocks, cut)
-    return [keep(source, best.mark(source.image_scores)[0]) for source in sources]
+    return _mark_best(blocks, cut)
 
 
-def choose_best_regions(sources: Sequence[SubsetSource], cut: Cut) -> list[Choice]:
-    """Keep regions, whatever image they are in; only what is known of images is in memory."""
+def mark_best_regions(sources: Sequence[SubsetSource], cut: Cut) -> NDArray[np.bool_]:
+    """Mark the best regions; of each, this mark is all that is in memory."""
 
     def blocks() -> Iterator[NDArray[np.floating]]:
         for source in sources:
             yield from (values for _, _, values in _region_blocks(source))
 
-    best = find_best(blocks, cut)
-    return [_keep_regions(source, best) for source in sources]
+    return _mark_best(blocks, cut)
+
+
+def _mark_best(blocks: Blocks, cut: Cut) -> NDArray[np.bool_]:
+    """Mark the best of all values."""
+    best, marks = find_best(blocks, cut), bytearray()
+    for values in blocks():
+        marks += best.mark(values).tobytes()
+    return np.frombuffer(marks, np.bool_)
 
 
 def _region_blocks(
@@ -139,41 +134,31 @@ def _region_blocks(
         )
 
 
-def _keep_regions(source: SubsetSource, best: Best) -> Choice:
-    """Keep the best regions of a data set."""
+def keep_regions(source: SubsetSource, is_kept: NDArray[np.bool_]) -> Choice:
+    """Keep the regions of a data set that were selected, (R,); their classes are not counted."""
     counts, kept_px = (np.zeros(source.num_images, np.int64) for _ in range(2))
-    class_px = np.zeros(len(source.provenance.classes.names), np.int64)
-    selected, num_scored, highest, last = 0, 0, -math.inf, -1
-    for first, block, values in _region_blocks(source, ("class_id", "valid_px")):
-        is_kept, place = best.mark(values)
-        last = first + place if place >= 0 else last
-        selected += int(np.count_nonzero(is_kept))
+    num_scored, highest = 0, -math.inf
+    for first, block, values in _region_blocks(source, ("valid_px",)):
         num_scored += len(values) - int(np.count_nonzero(np.isnan(values)))
         highest = float(np.fmax.reduce(values, initial=highest))
         low, high = int(block["image"][0]), int(block["image"][-1]) + 1
-        image, px = block["image"] - low, block["valid_px"]
+        image, kept = block["image"] - low, np.flatnonzero(is_kept[first : first + len(values)])
         counts[low:high] += np.bincount(image)
-        kept = np.flatnonzero(is_kept)
         # sums of whole numbers below 2^53 are exact
-        kept_px[low:high] += np.bincount(image[kept], px[kept], high - low).astype(np.int64)
-        by_class = np.bincount(block["class_id"][kept], px[kept], len(class_px))
-        class_px += by_class[: len(class_px)].astype(np.int64)
+        px = np.bincount(image[kept], block["valid_px"][kept], high - low)
+        kept_px[low:high] += px.astype(np.int64)
     starts = np.concatenate([[0], counts.cumsum()])
 
     def mask_of(row: int) -> NDArray[np.bool_]:
         rows = slice(int(starts[row]), int(starts[row + 1]))
-        columns = (source.column, "region")
-        values, number = (source.scores.tables.region_rows(name, rows) for name in columns)
-        values = values * source.unit
-        is_first = np.arange(rows.start, rows.stop) <= last
-        is_kept = (values > best.least) | ((values == best.least) & is_first)
-        return mask_regions(source, row, number, is_kept)
+        places = place_regions(source, row, source.scores.tables.region_rows("region", rows))
+        return source.to_pixels(is_kept[rows][places], row).astype(np.bool_)
 
     return Choice(
         is_selected=kept_px > 0,
         kept_px=kept_px,
-        class_px=class_px,
-        selected=selected,
+        class_px=None,
+        selected=int(is_kept.sum()),
         of=num_scored,
         pixels_total=int(source.valid_px.sum()),
         best=highest if num_scored else math.nan,
@@ -182,16 +167,34 @@ def _keep_regions(source: SubsetSource, best: Best) -> Choice:
     )
 
 
-def mask_regions(
-    source: SubsetSource, row: int, number: NDArray[np.int32], is_kept: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Mark the pixels of an image that lie in kept regions, (H, W).
+def count_in_regions(source: SubsetSource, reporter: reporting.Reporter) -> NDArray[np.int32]:
+    """Count the pixels of each class in each region, (R, C); reads the labels of all images."""
+    num_classes = len(source.provenance.classes.names)
+    image, number = map(source.scores.region_column, ("image", "region"))
+    counts = np.zeros((len(image), num_classes), np.int32)
+    ends = np.searchsorted(image, np.arange(source.num_images + 1))
+    rows = np.flatnonzero(np.diff(ends)).tolist()
+    reporter.start("count classes", len(rows))
+    for done, row in enumerate(rows, start=1):
+        own = slice(ends[row], ends[row + 1])
+        places = source.to_pixels(place_regions(source, row, number[own]), row)
+        label_map = source.read_labels(row)
+        is_valid = label_map < num_classes
+        joint = places[is_valid].astype(np.int64) * num_classes + label_map[is_valid]
+        found = np.bincount(joint, minlength=counts[own].size)
+        counts[own] = found.reshape(-1, num_classes)
+        reporter.advance(done)
+    reporter.finish()
+    return counts
+
+
+def place_regions(source: SubsetSource, row: int, number: NDArray[np.int32]) -> NDArray[np.integer]:
+    """Say for each cell of an image which of its regions it is in, (h, w).
 
     Parameters
     ----------
     number : (r,) int32
-        Of each region of the image.
-    is_kept : (r,) bool
+        What the map calls each region of the image, in the order of the table.
 
     Raises
     ------
@@ -205,9 +208,9 @@ def mask_regions(
             "its table does not have. Score the data set again."
         )
         raise StoreError(msg)
-    is_kept_by_number = np.zeros(len(number), np.bool_)
-    is_kept_by_number[number[is_kept]] = True
-    return source.to_pixels(is_kept_by_number[cells], row).astype(np.bool_)
+    place = np.zeros(len(number), np.int32)
+    place[number] = np.arange(len(number))
+    return np.asarray(place[cells])
 
 
 def _keys(values: NDArray[np.floating]) -> NDArray[np.uint32]:

@@ -21,7 +21,7 @@ PX = CLASS_PX.sum(axis=1)
 
 
 def mixed(cut, **changes):
-    found = bounds.select_mixed(KEYS, make_cut(**cut), PX, CLASS_PX, limits(**changes))
+    found = bounds.select_units(KEYS, make_cut(**cut), PX, CLASS_PX, limits(**changes))
     return np.flatnonzero(found.is_selected).tolist(), found
 
 
@@ -60,20 +60,6 @@ def test_other_cuts_are_filled_as_they_say():
     assert mixed({"top": "50%"}, quotas=(15, NONE))[0] == [0, 4]
     assert mixed({"pixels": 11}, quotas=(15, NONE))[0] == [0, 4]
     assert mixed({"threshold": 0.2}, quotas=(15, NONE))[0] == [0]
-
-
-def test_regions_of_one_class_are_bounded_in_the_same_way():
-    class_id, px = np.array([0, 0, 1, 1, 0]), np.array([4, 4, 9, 2, 4])
-
-    def pure(cut, **changes):
-        found = bounds.select_pure(KEYS, make_cut(**cut), px, class_id, limits(**changes))
-        return np.flatnonzero(found.is_selected).tolist()
-
-    assert pure({"count": 2}) == [0, 1]
-    assert pure({"count": 2}, floors=(0, 1)) == [0, 3]
-    assert pure({"count": 3}, quotas=(8, NONE)) == [0, 1, 3]
-    assert pure({"count": 3}, quotas=(7, NONE)) == [0, 3]
-    assert pure({"count": 4}, quotas=(8, 1)) == [0, 1]
 
 
 def histogram(**levels):

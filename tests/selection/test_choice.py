@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from curate.selection.choice import ClassShare, find_losses
 from curate.selection.export import export_subset
-from tests.selection.making import BLOCK_PX, Warnings, write_scores
+from tests.selection.making import BLOCK, BLOCK_PX, Warnings, class_px
 
 
 def kept(scores, out, **options):
@@ -16,12 +18,10 @@ def kept(scores, out, **options):
 
 def with_class_px(path):
     """Give the columns of the score file what the labels show: a 4 and 3, b 6, c 8 blocks."""
-    import h5py
-
     px = np.array([[4, 3], [6, 0], [0, 8], [0, 0]]) * BLOCK_PX
     with h5py.File(path, "a") as file:
         file["images/class_px"][:] = px
-        # left and right halves of a, b, c: a is mixed, so say what most of it shows
+        # left and right halves of a, b, c
         file["regions/class_id"][:] = [0, 1, 0, 0, 1, 1]
     return path
 
@@ -39,16 +39,36 @@ def test_classes_of_whole_images_are_those_of_the_table(counted, out):
     ]
 
 
-def test_classes_of_regions_are_their_own(counted, out):
-    # the best two: left of a (4 valid blocks), right of c (4)
-    assert kept(counted, out, by="region", count=2) == [4, 4]
+@pytest.fixture
+def mixed(counted, root):
+    """A row of sky in the left region of b, whose class is road: 1 block of 2 is road, 1 sky.
+
+    By the labels, road and sky have: a 4 and 0, 0 and 3; b 1 and 1, 4 and 0; c 0 and 4, 0 and 4.
+    """
+    blocks = np.array([[7, 8, 7, 7], [0, 0, 7, 7]], np.uint8)
+    Image.fromarray(blocks.repeat(BLOCK, 0).repeat(BLOCK, 1)).save(root / "labels/b.png")
+    with h5py.File(counted, "a") as file:
+        file["images/class_px"][1] = np.array([5, 1]) * BLOCK_PX
+    return counted
 
 
-def test_classes_of_mixed_regions_are_counted_in_the_labels(tmp_path, root, out):
-    path = with_class_px(write_scores(tmp_path / "g.h5", root, regions="grid"))
-    # left of a is ids 7 7 over 7 7; right of a, 8 8 over 8 0
-    assert kept(path, out, by="region", count=1) == [4, 0]
-    assert kept(path, out, by="region", count=6, overwrite=True) == [10, 11]
+def test_classes_of_regions_are_counted_in_the_labels(mixed, out):
+    # best first: left of a, right of c, both of b, left of c, right of a
+    assert kept(mixed, out, by="region", count=2) == [4, 4]
+    assert kept(mixed, out, by="region", count=3, overwrite=True) == [5, 5]
+    assert class_px(out) == {7: 5 * BLOCK_PX, 8: 5 * BLOCK_PX}
+    assert kept(mixed, out, by="region", count=6, overwrite=True) == [9, 12]
+    assert kept(mixed, out, by="region", per_class=True, top="100%", overwrite=True) == [9, 12]
+
+
+def test_bounds_of_regions_are_pixels_of_the_labels(mixed, out):
+    # 12 of sky: with the 5 of the three best, 40% (4.8) are reached, 45% (5.4) need left of c, too
+    at_least = {"by": "region", "count": 3, "overwrite": True}
+    assert kept(mixed, out, floors=["sky=40%"], **at_least) == [5, 5]
+    assert kept(mixed, out, min_class_share="45%", **at_least) == [5, 9]
+    # 9 of road: 5 are 55.6%; one region more of b would have 9. Left of b is passed over at 50%
+    assert kept(mixed, out, quotas=["road=56%"], by="region", count=6, overwrite=True) == [5, 12]
+    assert kept(mixed, out, quotas=["road=50%"], by="region", count=6, overwrite=True) == [4, 11]
 
 
 def test_classes_of_pixels_are_counted_to_the_very_number(counted, out):

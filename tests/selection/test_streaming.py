@@ -31,20 +31,14 @@ def test_the_same_is_kept_as_of_all_values_at_once(cut, seed):
     values = values.astype(np.float32)
     blocks = blocks_of(values, 7)
     best = streaming.find_best(lambda: blocks, cuts.make_cut(**cut))
-    kept = np.concatenate([best.mark(block)[0] for block in blocks])
+    kept = np.concatenate([best.mark(block) for block in blocks])
     assert kept.tolist() == cuts.select(values, cuts.make_cut(**cut)).tolist()
 
 
 def test_of_no_value_none_is_kept():
     values = np.full(3, np.nan, np.float32)
     best = streaming.find_best(lambda: [values], cuts.make_cut(top="50%"))
-    assert best.mark(values) == (pytest.approx([False] * 3), -1)
-
-
-def test_last_of_equal_values_that_is_kept_is_told():
-    values = np.array([0.5, 0.9, 0.5, 0.5], np.float32)
-    best = streaming.find_best(lambda: [values], cuts.make_cut(count=3))
-    assert best.mark(values)[1] == 2
+    assert best.mark(values).tolist() == [False] * 3
 
 
 @pytest.fixture
@@ -70,7 +64,6 @@ def test_regions_of_a_folder_are_chosen_as_in_memory(folder, cut, rank_by):
         image, px = file.region_column("image"), file.region_column("valid_px")
         expected = np.bincount(image, px * kept, file.num_images)
         assert choice.kept_px.tolist() == expected.tolist()
-        assert choice.class_px.sum() == expected.sum()
         assert (choice.selected, choice.of) == (kept.sum(), 20)
         assert choice.best == np.nanmax(source.region_scores)
         for row in np.flatnonzero(choice.is_selected).tolist():
@@ -117,4 +110,12 @@ def test_map_that_names_a_region_its_table_lacks_is_refused(folder):
         source = SubsetSource(file, folder.parent)
         number = np.zeros(1, np.int32)
         with pytest.raises(StoreError, match="names regions that its table does not have"):
-            streaming.mask_regions(source, 0, number, np.ones(1, np.bool_))
+            streaming.place_regions(source, 0, number)
+
+
+def test_cells_are_in_the_region_of_their_number(folder):
+    with ScoreFile(folder) as file:
+        source = SubsetSource(file, folder.parent)
+        cells = file.region_ids(source.id_of(0))
+        places = streaming.place_regions(source, 0, np.array([1, 0], np.int32))
+        assert places.tolist() == (1 - cells.astype(int)).tolist()
