@@ -71,8 +71,8 @@ class DataSource:
     @property
     def is_map_assumed(self) -> bool:
         """Whether ids are taken for class indices because nothing says what they are."""
-        is_said = self.reading.id_map or self.listed.id_map or self.id_map.name in legends.LEGENDS
-        return not is_said
+        is_read = self.id_map.name in (*legends.LEGENDS, legends.FRAMES)
+        return not (self.reading.id_map or self.listed.id_map or is_read)
 
     def key_of(self, pair: records.Pair) -> str:
         """Return what `Batch.keys` calls an image of this data set."""
@@ -147,6 +147,9 @@ def open_dataset(
     resolved = None
     if dataset.id_map is None and (listed.id_map is None or (path / legends.LABELMAP).is_file()):
         resolved = legends.find_legend(path, classes)
+    if resolved is None and name.startswith("replicator") and dataset.id_map is None:
+        label_paths = [pair.label_path for pair in listed.pairs if pair.label_path]
+        resolved = legends.find_frame_legend(path, label_paths, classes)
     if resolved is None:
         resolved = idmap_files.resolve_id_map(dataset.id_map, classes, default=listed.id_map)
     pairs = splits.take_split(path, listed, dataset.split)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from curate import remote
-from curate.data import idmaps
+from curate.data import idmaps, legends
 
 if TYPE_CHECKING:
     from curate.selection.dialect import SubsetItem
@@ -69,6 +69,14 @@ class Variants:
             if f"{start}{ending}.{suffix}" in names
         ]
         return [variant for variant in found if variant.path != item.label_path]
+
+    def legends_of(self, item: SubsetItem) -> list[str]:
+        """List the files that say what the ids of a label mean: of its data set, and its own."""
+        folder, _, _ = item.label_path.rpartition("/")
+        own = legends.frame_file(item.label_path)
+        names = self._list(item.original(folder) if folder else str(item.source.root))
+        found = [own] if own.rpartition("/")[2] in names else []
+        return [*found, *sorted(self._list(str(item.source.root)) & legends.LEGENDS.keys())]
 
     def _list(self, folder: str) -> frozenset[str]:
         """List the ordinary files of a folder."""

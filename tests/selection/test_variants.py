@@ -52,3 +52,12 @@ def test_companion_of_another_size_is_refused(root, scores, out, companions):
 def test_other_formats_leave_companions_out(scores, out, companions):
     export_subset(scores, out=out, count=1, format="folder")
     assert files(out / "labels") == ["a.png"]
+
+
+@pytest.mark.parametrize("by", ["image", "region"])
+def test_files_that_say_what_ids_mean_are_placed_once(root, scores, out, by):
+    (root / "labelmap.txt").write_text("thing:1,2,3::\n")
+    (root / "labels/semantic_segmentation_labelsa.json").write_text('{"0": {"class": "thing"}}')
+    export_subset(scores, out=out, by=by, count=2, media="copy")
+    assert (out / "labelmap.txt").read_text() == "thing:1,2,3::\n"
+    assert (out / "labels/semantic_segmentation_labelsa.json").exists()

@@ -10,7 +10,8 @@ from curate.selection import dialect, variants
 class OriginalFormat(dialect.Format):
     """Every file where it is in the data set; rewritten labels in their own file format.
 
-    What other tools left beside a label goes along, masked alike.
+    What other tools left beside a label goes along, masked alike, and so do files that say what
+    its ids mean.
     """
 
     label_ids = ("raw", "classes", "train")
@@ -19,6 +20,7 @@ class OriginalFormat(dialect.Format):
     def start(self) -> None:
         """Begin with nothing."""
         self._variants = variants.Variants()
+        self._placed: set[str] = set()
 
     def add(self, item: dialect.SubsetItem) -> None:
         """Write one image, its label and the variants of it."""
@@ -38,3 +40,7 @@ class OriginalFormat(dialect.Format):
         dialect.place_label(self.place, item, label)
         for variant in self._variants.of(item):
             variant.place(self.place, item)
+        for path in self._variants.legends_of(item):
+            if item.inside(path) not in self._placed:
+                self._placed.add(item.inside(path))
+                self.place.place(item.original(path), item.inside(path))
