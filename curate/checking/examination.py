@@ -200,9 +200,9 @@ def _look_at_edges(first: NDArray[Any]) -> dict[str, Any]:
     Examples
     --------
     >>> _look_at_edges(np.array([[0, 0, 9, 9]], np.uint8))
-    {'num_edges': 2, 'between': {}}
+    {'num_edges': 2, 'between': {}, 'num_beyond': 0}
     >>> _look_at_edges(np.array([[0, 0, 4, 9]], np.uint8))
-    {'num_edges': 2, 'between': {4: 1}}
+    {'num_edges': 2, 'between': {4: 1}, 'num_beyond': 0}
     """
     rows = first[:: max(1, len(first) // _EDGE_ROWS)].astype(np.int32)
     left, middle, right = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
@@ -211,6 +211,7 @@ def _look_at_edges(first: NDArray[Any]) -> dict[str, Any]:
     return {
         "num_edges": int(np.count_nonzero(high - low >= 2)),
         "between": dict(zip(values.tolist(), counts.tolist(), strict=True)),
+        "num_beyond": int(np.count_nonzero((middle < low) | (middle > high))),
     }
 
 

@@ -61,6 +61,8 @@ class Facts:
         channel.
     between : dict of int to int
         Of these, how many have each value that lies strictly between those of their neighbours.
+    num_beyond : int
+        Pixels of these rows whose value lies above or below both: of noise most, of blends few.
     palette : dict of int to str
         Colour ``#rrggbb`` of each index that occurs.
     colours : dict of str to int
@@ -88,6 +90,7 @@ class Facts:
     ids: dict[int, int] = field(default_factory=dict)
     num_edges: int = 0
     between: dict[int, int] = field(default_factory=dict)
+    num_beyond: int = 0
     palette: dict[int, str] = field(default_factory=dict)
     colours: dict[str, int] = field(default_factory=dict)
     num_colours: int = 0

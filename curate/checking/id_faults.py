@@ -66,7 +66,8 @@ def _blended_ids(survey: Survey, usable: list[Facts]) -> Problem | None:
     num = between.total()
     if num_edges < LEAST_EDGES or num <= MOST_BETWEEN * num_edges:
         return None
-    if max(between.values()) > MOST_ALIKE * num:
+    is_noise = sum(f.num_beyond for f in files) >= num
+    if is_noise or max(between.values()) > MOST_ALIKE * num:
         return None
     return set_problem(
         survey,

@@ -38,11 +38,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "curate"
 
 
-def final_of(path: Path) -> remote.RemotePath | None:
-    """Return where a path that `staged` gave is going to be; None for any other path."""
-    return _final.get(path)
-
-
 def fetch(path: Path, places: Sequence[Path] | None = None) -> Path:
     """Return a local path: `path`, or of a remote file or folder a copy, made once a version.
 

@@ -77,6 +77,12 @@ def test_labels_resized_without_interpolation_are_sound(project):
     assert advice(project) == []
 
 
+def test_labels_of_pure_noise_are_no_blends(project):
+    rng = np.random.default_rng(0)
+    making.edit_all(project / "synth", lambda a: rng.integers(0, 4, a.shape, dtype=np.uint8))
+    assert not any("of the edges in the labels" in message for message in advice(project))
+
+
 def test_class_of_thin_outlines_is_no_blend(project):
     def outline(label):
         sides = (label[:, 1:] != label[:, :-1]) & (label[:, 1:] + label[:, :-1] != 1)
