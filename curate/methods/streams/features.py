@@ -123,7 +123,11 @@ def _encode_strip(
     """Encode some rows of images, with a margin, to their cells."""
     start, end = max(0, top - MARGIN_PX), min(images.shape[2], top + rows + MARGIN_PX)
     strip = images[:, :, start:end]
-    large = F.interpolate(strip, scale_factor=float(enlarge), mode="bilinear")
+    # channel by channel: torch interpolates a few channels together three times slower
+    planes = F.interpolate(
+        strip.flatten(0, 1)[:, None], scale_factor=float(enlarge), mode="bilinear"
+    )
+    large = planes.view(*strip.shape[:2], *planes.shape[2:])
     features, cells = encoder.encode(large, stages), grid.grid_size(*strip.shape[2:])
     encoded = torch.cat([grid.to_grid(features[name], cells) for name in stages], dim=1).half()
     first, count = ((top - start) // records.GRID_STRIDE, -(-rows // records.GRID_STRIDE))

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from curate import grid, models, records, seeding
 from curate.methods import label_confidence, protocol, references
-from curate.methods.streams import features
+from curate.methods.streams import features, together
 from curate.methods.streams.fusion import Fusion
 from curate.methods.streams.networks import StreamNetwork, fit_network
 from curate.methods.streams.settings import StreamsSettings
@@ -173,10 +173,8 @@ class Streams(protocol.Method):
         logs = self.references.predict_all(evidence.images)
         if self.fusion.active_streams:
             appearance = self._encode(evidence.images)
-            folds = [
-                self._posteriors(fold, self._join(appearance, logs[fold], labels))
-                for fold in self._folds
-            ]
+            seen = [self._join(appearance, logs[fold], labels) for fold in self._folds]
+            folds = self._posteriors(seen)
             posteriors = {
                 name: self._choose_folds(name, [each[name] for each in folds], evidence.keys)
                 for name in folds[0]
@@ -244,12 +242,14 @@ class Streams(protocol.Method):
         """Put features of images together."""
         return features.StreamFeatures(appearance, logs, labels.to(torch.uint8))
 
-    def _posteriors(self, fold: int, seen: features.StreamFeatures) -> dict[str, Tensor]:
-        """Posterior "sound" of each cell by each active stream, (N, h, w)."""
-        return {
-            name: self.fusion.posterior(name, self._networks_of(name)[fold](seen))
-            for name in self.fusion.active_streams
-        }
+    def _posteriors(self, seen: Sequence[features.StreamFeatures]) -> list[dict[str, Tensor]]:
+        """Posterior "sound" of each cell by each active stream, (N, h, w), of each fold."""
+        active = {name: self._networks_of(name) for name in self.fusion.active_streams}
+        own = [{name: each[fold] for name, each in active.items()} for fold in self._folds]
+        return [
+            {name: self.fusion.posterior(name, logits) for name, logits in of_fold.items()}
+            for of_fold in together.compute_folds(own, seen)
+        ]
 
     def _networks_of(self, name: str) -> list[StreamNetwork]:
         """Networks of a stream, one a fold."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from curate.models import weighters
 from curate.models.schedule import warmup_cosine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from curate.methods.streams.features import StreamFeatures
     from curate.methods.streams.settings import StreamsSettings
@@ -94,6 +94,31 @@ class StreamNetwork(nn.Module):
             parts.append(stack_layout(features)[:, :, *cells])
         logits: Tensor = self.network(torch.cat(parts, dim=1), seen.valid)[:, 0]
         return logits
+
+    def compute(self, cells: Mapping[str, Tensor]) -> Tensor:
+        """Return logits of all cells, as `forward` does but for rounding.
+
+        The first layer is linear in its inputs, and so is the scaling before it: both are one
+        product of matrices an input.
+
+        Parameters
+        ----------
+        cells : mapping of str to (N, h, w, F) float32
+            Each input.
+        """
+        layers = cast("weighters.CellWeighter", self.network)
+        hidden, start = cast("Tensor", layers.first.bias), 0
+        for name in (APPEARANCE, SEMANTICS, LAYOUT):  # as `forward` stacks them
+            if name not in self.inputs:
+                continue
+            size, flat = cells[name].shape[:3], cells[name].flatten(0, 2)
+            weight = layers.first.weight[:, start : start + flat.shape[1], 0, 0]
+            start += flat.shape[1]
+            if name == APPEARANCE:
+                weight = weight / self.scale
+                hidden = hidden - weight @ self.mean
+            hidden = torch.addmm(hidden, flat, weight.t())
+        return layers.finish(hidden.view(*size, -1).movedim(-1, 1))[:, 0]
 
 
 def stack_semantics(features: StreamFeatures) -> Tensor:

@@ -13,6 +13,7 @@ from torch import nn
 
 from curate.methods import MethodContext, Split
 from curate.methods.confidence import Confidence, ConfidenceSettings
+from curate.methods.streams.networks import LAYOUT
 from curate.methods.streams.streams import CORRUPTION, MISMATCH, STREAMS
 from curate.records import Evidence
 from tests.methods.streams.making import draw_images, make_method, make_preparation
@@ -28,13 +29,13 @@ class Constant(nn.Module):
     def __init__(self, left, right=None):
         super().__init__()
         self.logits = (left, left if right is None else right)
-        self.calls = 0
+        self.calls, self.inputs = 0, (LAYOUT,)
 
-    def forward(self, stream_features):
+    def compute(self, cells):
         self.calls += 1
-        labels = stream_features.label_map
-        half = labels.shape[2] // 2
-        logits = torch.full(labels.shape, float(self.logits[0]))
+        size = cells[LAYOUT].shape[:3]
+        half = size[2] // 2
+        logits = torch.full(size, float(self.logits[0]))
         logits[:, :, half:] = self.logits[1]
         return logits
 
