@@ -31,7 +31,7 @@ from curate import grid, models, records, seeding
 from curate.methods import label_confidence, protocol, references
 from curate.methods.streams import features, together
 from curate.methods.streams.fusion import Fusion
-from curate.methods.streams.networks import StreamNetwork, fit_network
+from curate.methods.streams.networks import StreamNetwork, fit_epochs
 from curate.methods.streams.settings import StreamsSettings
 from curate.methods.streams.streams import STREAMS, StreamTraining
 
@@ -274,8 +274,12 @@ class Streams(protocol.Method):
             network.standardise(training_set.features)
             seed = seeding.stable_seed(training.preparation.seed, name, fold)
             factor = stream.epoch_factor
-            fit_network(network, training_set, self.settings, seed=seed, epoch_factor=factor)
-            yield (fold + 1) / self.settings.folds
+            training_epochs = fit_epochs(
+                network, training_set, self.settings, seed=seed, epoch_factor=factor
+            )
+            for epoch, _ in enumerate(training_epochs, 1):
+                own = epoch / (factor * self.settings.epochs)
+                yield (fold + own) / self.settings.folds
 
     def _calibrate(self, training: StreamTraining) -> Iterator[float]:
         """Find out which streams are active, and calibrate them; learn what labels are worth."""

@@ -18,7 +18,7 @@ from curate.models import weighters
 from curate.models.schedule import warmup_cosine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from curate.methods.streams.features import StreamFeatures
     from curate.methods.streams.settings import StreamsSettings
@@ -189,12 +189,28 @@ def fit_network(
     seed: int,
     epoch_factor: int = 1,
 ) -> float:
-    """Train for `epoch_factor` times the epochs; keep the best state on the stopping images.
+    """Train to the end; see `fit_epochs`.
 
     Returns
     -------
     loss : float
         Of the best state on the stopping images; infinite where there are none.
+    """
+    *_, best = fit_epochs(network, training_set, settings, seed=seed, epoch_factor=epoch_factor)
+    return best
+
+
+def fit_epochs(
+    network: StreamNetwork,
+    training_set: TrainingSet,
+    settings: StreamsSettings,
+    *,
+    seed: int,
+    epoch_factor: int = 1,
+) -> Iterator[float]:
+    """Train for `epoch_factor` times the epochs; keep the best state on the stopping images.
+
+    Yields the best loss so far after each epoch; the best state is restored at the end.
     """
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -225,8 +241,8 @@ def fit_network(
         if loss < best:
             best = loss
             best_state = {name: value.clone() for name, value in network.state_dict().items()}
+        yield best
     network.load_state_dict(best_state)
-    return best
 
 
 def _sample_cells(training_set: TrainingSet, rng: np.random.Generator) -> Cells:

@@ -19,16 +19,18 @@ def preparation():
 def test_networks_of_a_stream_are_trained_with_seeds_of_their_own(monkeypatch, preparation):
     asked = []
 
-    def fit_network(network, training_set, settings, *, seed, epoch_factor):
+    def fit_epochs(network, training_set, settings, *, seed, epoch_factor):
         asked.append((network, training_set, settings, seed, epoch_factor))
+        yield from [0.5] * (2 * epoch_factor)
 
-    monkeypatch.setattr(streams_method, "fit_network", fit_network)
-    method = make_method(preparation)
+    monkeypatch.setattr(streams_method, "fit_epochs", fit_epochs)
+    method = make_method(preparation, epochs=2)
     training = StreamTraining(
         preparation, method.splits, method.settings, method._extract, torch.device("cpu")
     )
-    for name in ("appearance", "layout"):
-        assert len(list(method._train_stream(name, training))) == 2
+    # the share of a part is told after each epoch of each fold
+    assert list(method._train_stream("appearance", training)) == [1 / 4, 1 / 2, 3 / 4, 1]
+    assert list(method._train_stream("layout", training))[::6] == pytest.approx([1 / 12, 7 / 12])
     networks, sets, settings, seeds, factors = zip(*asked, strict=True)
     assert networks == (*method.networks["appearance"], *method.networks["layout"])
     for number, found in enumerate(sets):
