@@ -218,6 +218,13 @@ def restore_id_map(table: Mapping[str, Any] | None, *, where: str) -> IdMap:
     StoreError
         If there is none, or it is not what it should be.
     """
+    if table is None:
+        msg = (
+            f"{where} does not say how to read labels: it joins data sets whose ids mean different "
+            "classes. Name the score file of each data set instead (export-subset, report and show "
+            "take several as one); export-subset needs no labels with --by image."
+        )
+        raise errors.StoreError(msg)
     try:
         stored = StoredIdMap.model_validate(table)
     except ValidationError as error:

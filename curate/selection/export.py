@@ -16,7 +16,7 @@ from curate.selection.settings import ExportSettings, check_source, keep_shards
 from curate.selection.source import SubsetSource, check_files, check_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,11 @@ def export_subset(
     with ExitStack() as stack:
         sources = _open_sources(stack, paths, settings, is_one_folder=True)
         settings = keep_shards(sources[0], settings, options, reporter)
-        for place in (folder, beside):
-            if place and not settings.dry_run:
+        plain = replace(settings, control=None) if beside else settings
+        places = {folder: plain} | ({beside: settings} if beside else {})
+        finished = _find_finished(places, sources) if settings.resume else []
+        for place in places:
+            if place not in finished and not settings.dry_run:
                 subset_folder.check_out(place, sources, overwrite=settings.overwrite)
         _tell_sources(sources, reporter)
         sources, choices = _choose(sources, settings, project or Path.cwd(), reporter)
@@ -132,9 +135,8 @@ def export_subset(
             drawn = control.match_at_random(sources, choices, settings, reporter)
         subsets = [_Subset(folder, sources, drawn, settings)]
         if beside:
-            plain = replace(settings, control=None)
             subsets = [_Subset(folder, sources, choices, plain), subsets[0]._replace(out=beside)]
-        results = _write_all(subsets, reporter)
+        results = _write_all(subsets, reporter, finished)
         chosen.warn_of_losses(results[0].classes, settings, reporter)
     return replace(results[0], control=str(beside) if beside else None)
 
@@ -154,15 +156,26 @@ class _Subset(NamedTuple):
         return is_any and not self.settings.dry_run
 
 
-def _write_all(subsets: Sequence[_Subset], reporter: reporting.Reporter) -> list[ExportResult]:
-    """Make sure that all files are there, then write the subsets."""
+def _find_finished(
+    places: Mapping[Path, ExportSettings], sources: Sequence[SubsetSource]
+) -> list[Path]:
+    """List the folders that hold what is asked for, as an earlier call left it when it ended."""
+    return [
+        place for place, own in places.items() if subset_folder.is_finished(place, sources, own)
+    ]
+
+
+def _write_all(
+    subsets: Sequence[_Subset], reporter: reporting.Reporter, finished: Sequence[Path] = ()
+) -> list[ExportResult]:
+    """Make sure that all files are there, then write the subsets that are not finished."""
     results = []
     for each in subsets:
         pairs = zip(each.sources, each.choices, strict=True)
         sizes = [_measure(*pair, each.settings, reporter) for pair in pairs]
         results.append(_describe(each, sizes, reporter))
     for each, result in zip(subsets, results, strict=True):
-        if each.is_written:
+        if each.is_written and each.out not in finished:
             subset_folder.write_subset(*each, result.to_json(), reporter)
     return results
 

@@ -170,6 +170,15 @@ def write_record(folder: Path, content: dict[str, Any]) -> None:
         file.write(json.dumps(table, indent=2) + "\n")
 
 
+def holds(folder: Path, wanted: dict[str, Any]) -> bool:
+    """Tell whether the record of a subset says all that is wanted."""
+    try:
+        table = json.loads((folder / RECORD_NAME).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(table, dict) and all(table.get(key) == wanted[key] for key in wanted)
+
+
 def find_foreign(folder: Path) -> str:
     """Say what keeps a folder from being a subset as curate wrote it; empty if it is one.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from curate import errors, remote
 from curate.scores.provenance import refuse_other_runs
+from curate.scores.schema import stream_column
 from curate.scores.score_file import ScoreFile
 from curate.selection.source import SubsetSource
 
@@ -61,7 +62,7 @@ def open_sources(
         SubsetSource(
             file,
             remote.real_path(dataset or file.dataset_root),
-            rank_by or str(file.provenance.get("rank_by", "score")),
+            str(rank_by or file.provenance.get("rank_by", "score")).removeprefix(stream_column("")),
             is_joined=len(files) > 1,
         )
         for file in files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -82,11 +83,21 @@ def write_subset(
         with_urls = settings.media == "none"
         table = manifest.tabulate_choices(sources, choices, with_urls=with_urls)
         manifest.write_manifest(folder, table)
-        record: dict[str, Any] = {"settings": settings.to_json(), "result": result}
-        origins = [_describe(source) for source in sources]
-        record |= {"sets": origins} if len(sources) > 1 else origins[0]
-        manifest.write_record(folder, record)
+        manifest.write_record(folder, {"result": result, **_describe_all(sources, settings)})
         written += [folder / manifest.MANIFEST_NAME, folder / manifest.RECORD_NAME]
+
+
+def is_finished(out: Path, sources: Sequence[SubsetSource], settings: ExportSettings) -> bool:
+    """Tell whether the very subset that is asked for is there: its writer was killed after that."""
+    wanted = json.loads(json.dumps(_describe_all(sources, settings)))
+    return manifest.holds(out, wanted) and not manifest.find_foreign(out)
+
+
+def _describe_all(sources: Sequence[SubsetSource], settings: ExportSettings) -> dict[str, Any]:
+    """Say what a subset depends on."""
+    origins = [_describe(source) for source in sources]
+    sets = {"sets": origins} if len(sources) > 1 else origins[0]
+    return {"settings": settings.to_json(), **sets}
 
 
 def _describe(source: SubsetSource) -> dict[str, Any]:

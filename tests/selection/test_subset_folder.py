@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from curate.errors import UsageError
 from curate.scores.score_file import ScoreFile
 from curate.selection.export import export_subset
 from curate.selection.formats import FORMATS
@@ -44,3 +46,21 @@ def test_weights_of_several_sets_share_one_scale(tmp_path, out):
             np.testing.assert_allclose(
                 np.asarray(weights) * scale / 255, own * mean / 0.5, rtol=1e-6
             )
+
+
+def test_resume_leaves_what_was_finished_and_refuses_what_is_another_subset(tmp_path, out):
+    """A process may be killed between the last file and its end."""
+    scores = Drawn(tmp_path / "x").scores
+    asked = {"top": "50%", "control": "random", "control_out": tmp_path / "chance"}
+    first = export_subset(scores, out=out, **asked)
+    before = {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert export_subset(scores, out=out, resume=True, **asked) == first
+    assert {path: path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    with pytest.raises(UsageError, match="exists already"):
+        export_subset(scores, out=out, resume=True, **asked | {"top": "100%"})
+    shutil.rmtree(tmp_path / "chance")
+    assert export_subset(scores, out=out, resume=True, **asked) == first
+    assert (tmp_path / "chance" / "subset.json").exists()
+    (out / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="mine"):
+        export_subset(scores, out=out, resume=True, **asked)
