@@ -103,10 +103,10 @@ class FitConfig(Strict):
     size: tuple[int, int] = (180, 240)
     """Height and width that images are resized to, in pixels."""
 
-    steps: int = Field(2000, ge=1)
+    steps: int = Field(2000, ge=1, le=10**9)
     """Steps of training."""
 
-    batch_size: int = Field(8, ge=2)
+    batch_size: int = Field(8, ge=2, le=65_536)
     """Images a step: half real and half synthetic, or all real where there is no synthetic set.
     Processes that train together share them.
     """
@@ -211,7 +211,7 @@ class ScoreConfig(Strict):
     region_px: int = Field(48, ge=4)
     """Side of a square in pixels of the original image; ``slic`` aims at it."""
 
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(8, ge=1, le=65_536)
     """Images that are scored at a time."""
 
     compression: Literal["deflate", "zstd"] = "deflate"

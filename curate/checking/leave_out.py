@@ -49,16 +49,23 @@ class FixList(Strict):
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Refuse to replace a file, unless that is asked for.
+    """Refuse to replace a file, unless that is asked for and it is such a list.
 
     Raises
     ------
     UsageError
         If something is at `path`.
     """
-    if os.path.lexists(path) and not overwrite:
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
         msg = f"{path} exists already. Name another file, or replace it with --overwrite."
         raise errors.UsageError(msg)
+    try:
+        read_fix_list(path)
+    except errors.CurateError as error:
+        msg = f"{path} is no list of what to leave out, so it is not replaced. Name another file."
+        raise errors.UsageError(msg) from error
 
 
 def write_fix_list(path: Path, problems: Sequence[Problem]) -> int:

@@ -3,6 +3,8 @@
 import functools
 import importlib
 import inspect
+import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, Final
@@ -17,6 +19,10 @@ COMMANDS: Final = (
     *("export-subset", "audit", "compare", "report", "show"),
 )
 """Each is the function of this name in the file of this name."""
+
+
+_HOME: Final = re.compile(r"(?:^|(?<==))~(?=/)")
+"""Stands for the home folder: at the beginning of an argument, and after ``--out=``."""
 
 
 class _PlainFlags:
@@ -35,16 +41,21 @@ class Commands(_PlainFlags, TyperGroup):  # type: ignore[misc]
     """The command ``curate`` itself."""
 
 
+def _home(_match: re.Match[str]) -> str:
+    """Return the home folder of the user."""
+    return os.path.expanduser("~")  # noqa: PTH111  where there is none, ~ stays
+
+
 class Command(_PlainFlags, TyperCommand):  # type: ignore[misc]
-    """Command that knows what its options were called before."""
+    """Command that knows what its options were called before, and where the user's home is."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Refuse the old name of an option by naming the new one."""
+        """Refuse the old name of an option by naming the new one; read ~ where no shell did."""
         own = {name for param in self.params for name in param.opts}
         for name in (arg.partition("=")[0] for arg in args):
             if options.RENAMED.get(name) in own:
                 ctx.fail(f"{name} is called {options.RENAMED[name]} now.")
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, [_HOME.sub(_home, arg) for arg in args])
 
 
 WRITE_TO_URLS = ("fit", "score", "merge", "export-subset", "report")

@@ -74,6 +74,8 @@ def _open(path: Path, kind: images.FileKind) -> Iterator[h5py.File]:
     import h5py
 
     try:
+        if path.exists() and not path.is_file():
+            raise images.unreadable_file(path, kind, "it is no ordinary file")
         source = path.open("rb") if remote.is_url(path) else path
         with h5py.File(source, "r", locking=False) as file:
             yield file

@@ -90,6 +90,8 @@ def peek_bit_depth(path: Path) -> int | None:
 def _peek(path: Path, place: int) -> int | None:
     """Read one byte of the header of a PNG file."""
     try:
+        if not path.is_file():  # to open a pipe would wait for ever
+            return None
         with path.open("rb") as file:
             head = file.read(_HEADER_END_BYTES)
     except OSError:

@@ -178,10 +178,13 @@ def sha256_file(path: Path) -> str:
     Raises
     ------
     StoreError
-        If the file cannot be read.
+        If the file cannot be read, or is no ordinary one.
     """
-    with disk_errors("read", path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with disk_errors("read", path):
+        if path.exists() and not path.is_file():  # to read a pipe, or a device, has no end
+            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_writable(folder: Path) -> None:

@@ -181,14 +181,25 @@ class TablePart:
 
 
 def _repeated(path: Path) -> list[str]:
-    """Name the columns in which each value may stand for many; to hash others would take long."""
-    about = pq.read_metadata(path)
-    groups = [about.row_group(number) for number in range(about.num_row_groups)]
-    return [
-        about.schema.column(index).path
-        for index in range(about.num_columns)
-        if any("DICTIONARY" in way for group in groups for way in group.column(index).encodings)
-    ]
+    """Name the texts of which each may stand for many rows; to hash others would take long.
+
+    One row of each group is read first: that is refused where the column's description is damaged,
+    while to ask for the description itself then ends the process.
+    """
+    with pq.ParquetFile(path) as file:
+        about, fields = file.metadata, file.schema_arrow
+        texts = [f.name for f in fields if pa.types.is_string(f.type)]
+        for group in range(about.num_row_groups):
+            next(file.iter_batches(1, row_groups=[group], columns=texts, use_threads=False), None)
+        groups = [about.row_group(number) for number in range(about.num_row_groups)]
+        return [
+            name
+            for index in range(about.num_columns)
+            if (name := about.schema.column(index).path) in texts
+            and any(
+                "DICTIONARY" in way for group in groups for way in group.column(index).encodings
+            )
+        ]
 
 
 def read_about(path: Path) -> tuple[provenance.Header, str]:

@@ -59,7 +59,16 @@ def test_existing_list_is_left_alone(tmp_path):
     path.write_text("mine")
     with pytest.raises(errors.UsageError, match="--overwrite"):
         leave_out.refuse_existing(path, overwrite=False)
+    path.write_text('[[leave_out]]\nfile = "a"\ncode = "b"\n')
     leave_out.refuse_existing(path, overwrite=True)
+
+
+@pytest.mark.parametrize("content", ["mine", "[fit]\nsteps = 3\n", '[ids]\n0 = "sky"\n'])
+def test_file_that_is_no_list_is_never_replaced(tmp_path, content):
+    path = tmp_path / "curate.toml"
+    path.write_text(content)
+    with pytest.raises(errors.UsageError, match="is no list of what to leave out"):
+        leave_out.refuse_existing(path, overwrite=True)
 
 
 def test_list_moves_with_its_data_set(source, tmp_path):

@@ -25,6 +25,7 @@ from curate.config import FitConfig, ScoreConfig
 from curate.errors import DataError
 from curate.records import LEVELS
 from tests.cli.conftest import Result
+from tests.data.making import save_folder
 
 RAY = "--ray --ray-address --ray-cpus --ray-gpus"
 OPTIONS = {
@@ -206,3 +207,12 @@ def test_help_works_on_a_terminal_that_knows_only_ascii():
     assert done.returncode == 0
     assert done.stdout.isascii()
     assert "export-subset" in done.stdout
+
+
+@pytest.mark.parametrize("spelled", [["--fix-list", "~/f.toml"], ["--fix-list=~/f.toml"]])
+def test_home_folder_is_read_where_no_shell_did(run, tmp_path, monkeypatch, spelled):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    save_folder(tmp_path / "home/set", {"a": 1, "b": 0})
+    run("check", "~/set", *spelled)
+    assert (tmp_path / "home/f.toml").exists()

@@ -279,6 +279,8 @@ def python(code, *args, **options):
         (OSError(36, "File name too long", "x" * 300), "cannot use xxx.*Use a shorter name"),
         (FileNotFoundError(2, "No such file or directory"), "cannot use the working folder: No"),
         (MemoryError(), "the memory is used up"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9"), "the memory is used up"),
+        (RuntimeError("CUDA out of memory. Tried to"), "the memory is used up"),
         (UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "no"), "'.+udcff' is part of a name"),
     ],
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -84,3 +86,9 @@ def test_damaged_and_missing_files_are_reported(tmp_path):
     with pytest.raises(DataError, match="does not exist") as caught:
         read_image(tmp_path / "1.hdf5")
     assert caught.value.code == "missing_image"
+
+
+def test_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "0.hdf5")
+    with pytest.raises(DataError, match="no ordinary file"):
+        read_image(tmp_path / "0.hdf5")

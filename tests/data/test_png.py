@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 
 import numpy as np
@@ -159,3 +160,5 @@ def test_colour_type_is_peeked(tmp_path):
     path.write_bytes(b"short")
     assert peek_colour_type(path) is None
     assert peek_colour_type(tmp_path / "gone") is None
+    os.mkfifo(tmp_path / "pipe.png")
+    assert peek_colour_type(tmp_path / "pipe.png") is None

@@ -16,6 +16,7 @@ from curate.files.atomic import (
     remove_stale,
     replacing,
     replacing_folder,
+    sha256_file,
     write_bytes,
 )
 
@@ -288,3 +289,9 @@ def test_new_file_leaves_what_is_there(tmp_path):
         create_file(tmp_path / "a", b"second")
     create_file(tmp_path / "a", exist_ok=True)
     assert (tmp_path / "a").read_bytes() == b"first"
+
+
+def test_checksum_of_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="no ordinary file"):
+        sha256_file(tmp_path / "pipe")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -125,3 +127,23 @@ def test_chunk_of_a_gigabyte_is_refused(scores):
         file.create_dataset("pixel_scores/2x2", (2, 2, 2), "u1", **options).attrs.update(at)
     with pytest.raises(StoreError, match=r"each of which is unpacked as a whole|cannot hold"):
         ScoreFile(scores).pixel_scores("a")
+
+
+@pytest.mark.parametrize("name", ["score", "status"])
+def test_damaged_description_of_a_column_does_not_end_the_process(tmp_path, name):
+    write_scores(tmp_path / "w.parquet", [scored_image("a"), scored_image("b")])
+    path = tmp_path / "w.images.parquet"
+    word = bytes([0x18, len(name)]) + name.encode()
+    content = path.read_bytes()
+    assert content.count(b"\x25\x02" + word) == 1  # may be missing
+    path.write_bytes(content.replace(b"\x25\x02" + word, b"\x25\x00" + word))
+    program = "import sys; from curate import ScoreFile; print(len(ScoreFile(sys.argv[1]).images))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "w.parquet"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "StoreError" in done.stderr
+    assert "w.images.parquet cannot be read" in done.stderr

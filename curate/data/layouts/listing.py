@@ -298,12 +298,12 @@ def _take_listed(folder: Path, pairs: list[records.Pair]) -> list[records.Pair]:
     """Read splits off lists of names; leave out images without a label, if some have one."""
     split_of: dict[str, str] = {}
     for split in patterns.SPLITS:
+        path = folder / f"{split}.txt"
         try:
-            lines = (folder / f"{split}.txt").read_text("utf-8", "replace").splitlines()
+            lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
         except OSError:
             continue
-        for line in lines:
-            split_of.setdefault(line.strip(), split)  # trainval comes after its parts
+        split_of = dict.fromkeys(map(str.strip, lines), split) | split_of  # trainval comes last
     labelled = [pair for pair in pairs if pair.label_path]
     return [
         replace(pair, split=split_of.get(pair.id.rpartition("/")[2], pair.split))

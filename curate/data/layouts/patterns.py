@@ -25,7 +25,7 @@ CONTAINER_SUFFIXES: Final = ("hdf5",)
 SPLIT: Final = "split"
 SPLITS: Final = (
     "train", "val", "test", "training", "validation", "testing", "valid", "trainval", "minival",
-    "train_extra", "test_dev",
+    "train_extra", "test_dev", "dev", "eval",
 )  # fmt: skip
 """What folders of splits are called; compared without regard to case."""
 

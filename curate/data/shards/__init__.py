@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from curate import remote
 from curate.data.shards import mds_shards, parquet_shards, tar_shards
+from curate.data.shards.shard import damaged
 from curate.errors import DataError
 
 if TYPE_CHECKING:
@@ -139,6 +141,8 @@ class _Cache:
     def open(self, path: Path) -> Shard:
         """Return a shard as it is on the disk now."""
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise damaged(path, "it is no ordinary file")
         stamp = (status.st_mtime_ns, status.st_size)
         with self.lock:
             known = self.shards.get(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -168,3 +169,10 @@ def test_a_hundred_frames_come_back_as_they_were(tmp_path):
     shutil.move(path, tmp_path / "1.tar")
     assert shards.size_of(path / "000.png") == -1
     assert shards.size_of(Path(tmp_path / "1.tar/000.png")) == len(frames["000.png"])
+
+
+@pytest.mark.parametrize("name", ["0.tar", "0.parquet", "0.mds"])
+def test_pipe_in_place_of_a_shard_is_refused(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="no ordinary file"):
+        shards.names(tmp_path / name)
