@@ -98,7 +98,7 @@ def _lines(result: "AuditResult") -> list[str]:
     if result.out:
         lines.append(f"Table: {result.out}")
     lines.append(f"Done in {results.duration(result.seconds)}")
-    return [*lines, f"{results.next_command('report')}  (tells it beside the scores)"]
+    return [*lines, results.next_command("report", why="tells it beside the scores")]
 
 
 def _row(result: "AuditResult", name: str) -> tuple[str, ...]:

@@ -284,4 +284,4 @@ def _lines(result: "ExportResult") -> list[str]:
         lines += results.columns([("class", "pixels before", "kept", "share"), *rows])
     if result.dry_run:
         return [*lines, "Next: the same command without --dry-run"]
-    return [*lines, results.next_command("compare", "--out", "worth") + "  (does it pay?)"]
+    return [*lines, results.next_command("compare", "--out", "worth", why="does it pay?")]

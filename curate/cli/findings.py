@@ -101,20 +101,22 @@ def _end(result: CheckResult, kinds: Sequence[Sequence[problems.Problem]]) -> It
     if result.fix_list is not None:
         names = results.count(result.num_left_out, "file")
         yield f"List of what to leave out: {result.fix_list} ({names})"
-    yield from _wrap(f"Next: {_next(result)}", indent="")
+    yield _next(result)
 
 
 def _next(result: CheckResult) -> str:
     """Say what to type next."""
     if problems.refusals(result.problems):
-        return "mend what the errors name, then curate check again."
+        return "Next: mend what the errors name, then curate check again."
     if result.fix_list is not None:
-        return f"curate fit --fix-list {result.fix_list}"
+        return results.next_command("fit", "--fix-list", result.fix_list)
     if any(p.code in problems.LEFT_OUT for p in result.problems):
-        return "curate check --fix-list fixes.toml lists what is better left out; fit takes it."
+        why = "lists what is better left out"
+        return results.next_command("check", "--fix-list", "fixes.toml", why=why)
     if not any(survey.side for survey in result.surveys):
-        return "curate fit, once a curate.toml names it (curate init writes one)."
-    return "curate fit"
+        why = "once a curate.toml names it (curate init writes one)"
+        return results.next_command("fit", why=why)
+    return results.next_command("fit")
 
 
 def _minutes(minutes: float) -> str:

@@ -41,7 +41,7 @@ def init(
                 result = curate.check(path, is_deep=False, reporter=reporter)
             except curate.ConfigError as error:
                 lines += results.wrap(f"The data sets were not looked at: {error}")
-                lines.append(results.next_command("check") + "  (when that is mended)")
+                lines.append(results.next_command("check", why="when that is mended"))
             else:
                 found |= findings.summarise(result)
                 lines += ["", *findings.describe(result)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich import progress as rich_progress
 from rich.console import Console
+from rich.table import Column
 from rich.text import Text
 
 from curate.cli.results import discard, duration
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.1
 RATE_OVER_S = 300.0
+_TEXT_WIDTH = 64  # columns that are left beside the bar
 LONG_WORD = re.compile(r"\S{1000,}")
 COMMANDS = ("curate ", "python -m ")
 """What lines begin with that can be pasted."""
@@ -156,8 +158,8 @@ class _Bar(rich_progress.Progress):
         self.values: dict[str, float] = {}
         super().__init__(
             rich_progress.TextColumn("[bold]{task.description}"),
-            rich_progress.BarColumn(16),
-            _ProgressText(),
+            rich_progress.BarColumn(max(4, min(16, reporter.console.width - _TEXT_WIDTH))),
+            _ProgressText(table_column=Column(no_wrap=True)),
             console=reporter.console,
             auto_refresh=False,
             disable=not reporter.is_live,

@@ -44,15 +44,17 @@ def show(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> N
         raise errors.StoreError(msg) from error
 
 
-def next_command(*words: object) -> str:
-    """Say what to type next, in a form that can be pasted.
+def next_command(*words: object, why: str = "") -> str:
+    """Say what to type next, in a form that can be pasted, with the reason as a comment.
 
     Examples
     --------
     >>> next_command("score", "my set", "--out", "weights.h5")
     "Next: curate score 'my set' --out weights.h5"
+    >>> next_command("report", why="shows the scores")
+    'Next: curate report  # shows the scores'
     """
-    return f"Next: curate {shlex.join(map(str, words))}"
+    return f"Next: curate {shlex.join(map(str, words))}" + (f"  # {why}" if why else "")
 
 
 def wrap(text: str) -> list[str]:

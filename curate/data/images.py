@@ -82,7 +82,10 @@ def open_image(data: bytearray, path: Path) -> OpenedImage:
 
 
 def decode_image(
-    opened: OpenedImage, path: Path, value_range: tuple[float, float] | None = None
+    opened: OpenedImage,
+    path: Path,
+    value_range: tuple[float, float] | None = None,
+    least_px: int = 0,
 ) -> NDArray[np.uint8]:
     """Decode what `open_image` returned: (H, W, 3) uint8, upright.
 
@@ -92,12 +95,17 @@ def decode_image(
     ----------
     value_range : (float, float) or None
         What becomes 0 and 255 in files of more than 8 bits; None = all that the bits can hold.
+    least_px : int
+        Unless 0, the image may be smaller, as by `decode_reduced`, with sides of at least this.
 
     Raises
     ------
     DataError
         With code ``unreadable_image``.
     """
+    if least_px:
+        how: Any = {"least_px": least_px, "in_colour": True}
+        return as_rgb(decode_reduced(opened, path, value_range, **how))
     samples = read_samples(opened, path)
     if samples.dtype != np.uint8:
         low, high = full_range(samples.dtype) if value_range is None else value_range
@@ -111,15 +119,16 @@ def decode_reduced(
     value_range: tuple[float, float] | None = None,
     *,
     least_px: int,
+    in_colour: bool = False,
 ) -> NDArray[np.uint8]:
     """Decode an image to look at, smaller where its format makes that faster.
 
     Returns
     -------
     pixels : (H', W') or (H', W', 3) uint8
-        Upright; a PNG of 8 bits reduced by whole steps; a JPEG in grey, with sides of a half, a
-        quarter or an eighth of the original's; both of at least `least_px`. All of the file is
-        decoded, as by `decode_image`.
+        Upright; a PNG of 8 bits reduced by whole steps; a JPEG in grey, unless `in_colour`, with
+        sides of a half, a quarter or an eighth of the original's; both of at least `least_px`. All
+        of the file is decoded, as by `decode_image`.
 
     Raises
     ------
@@ -132,7 +141,7 @@ def decode_reduced(
         if isinstance(content, png.Png):
             small = png.reduce_png(content, least_px)
         elif isinstance(content, JpegImageFile) and content.mode in ("L", "RGB") and scale:
-            small = _decode_jpeg(content, scale=scale)
+            small = _decode_jpeg(content, scale, "RGB" if in_colour else "L")
     except ValueError as error:
         raise unreadable_file(path, "image", str(error)) from error
     if small is None:
@@ -326,8 +335,10 @@ def _open_jpeg(data: bytearray) -> JpegImageFile:
         raise ValueError(msg) from error
 
 
-def _decode_jpeg(jpeg: JpegImageFile, *, scale: int | None = None) -> NDArray[np.uint8]:
-    """Decode to (H, W, 3) uint8, grey repeated and CMYK converted; with a scale to (H', W') grey.
+def _decode_jpeg(
+    jpeg: JpegImageFile, scale: int | None = None, small_mode: str = "L"
+) -> NDArray[np.uint8]:
+    """Decode to (H, W, 3) uint8, grey repeated and CMYK converted; with a scale as it says.
 
     Not by ``jpeg.load()``, which lets files pass that are cut off if any package in the process
     has set Pillow's ``LOAD_TRUNCATED_IMAGES``.
@@ -337,7 +348,8 @@ def _decode_jpeg(jpeg: JpegImageFile, *, scale: int | None = None) -> NDArray[np
         with cast("BytesIO", jpeg.fp).getbuffer() as data:
             if scale is not None:
                 size = (-(-jpeg.width // scale), -(-jpeg.height // scale))
-                return np.array(Image.frombytes("L", size, data, "jpeg", "L", "", scale, 1))
+                how = "jpeg", small_mode, "", scale, 1
+                return np.array(Image.frombytes(small_mode, size, data, *how))
             image = Image.frombytes(mode, jpeg.size, data, "jpeg", raw_mode, "")
     except ValueError as error:
         msg = f"it is damaged or cut off ({error})"

@@ -277,8 +277,8 @@ class SubsetSource:
             )
             raise errors.DataError(msg, code="size_mismatch")
 
-    def read_image(self, image_path: str) -> NDArray[np.uint8]:
-        """Read an image as its scores were computed of it: (H, W, 3) uint8, upright.
+    def read_image(self, image_path: str, least_px: int = 0) -> NDArray[np.uint8]:
+        """Read an image, (H, W, 3) uint8, upright: whole as it was scored, or see `decode_image`.
 
         Raises
         ------
@@ -289,7 +289,7 @@ class SubsetSource:
         if containers.is_container(path):
             return containers.read_image(path)
         opened = images.open_image(images.read_file(path, "image"), path)
-        return images.decode_image(opened, path, self.value_range)
+        return images.decode_image(opened, path, self.value_range, least_px)
 
     def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
         """Read a label file as class indices, (H, W) uint8, 255 = ignore."""

@@ -183,7 +183,7 @@ def _draw_thumbnails(
 
     def draw(row: int) -> str:
         try:
-            pixels = sets.read_image(row)
+            pixels = sets.read_small(row, THUMBNAIL_PX)
         except errors.DataError:
             return ""
         return inks.jpeg(inks.shrink(pixels, THUMBNAIL_PX), quality=66)
@@ -207,8 +207,9 @@ def _cut_crops(sets: ScoredSets, reporter: reporting.Reporter) -> list[crops.Cla
     chosen = crops.choose_crops(sets)
     total = len({crop.row for each in chosen for crop in (*each.lowest, *each.highest)})
     reporter.start("cut regions out", total)
+    pictures: crops.Pictures = {}
     for done, cut in enumerate(crops.cut_out(sets, chosen), start=1):
-        chosen = cut
+        pictures |= cut
         reporter.advance(done)
     reporter.finish()
-    return chosen
+    return crops.fill(chosen, pictures)

@@ -28,6 +28,11 @@ _CANDIDATES: Final = 400
 _FRAME: Final = (20, 20, 20), (255, 255, 255)
 
 
+Box = tuple[int, int, int, int]
+Pictures = dict[tuple[int, Box], str]
+"""Addresses of crops, by image and place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Crop:
     """A region to be shown.
@@ -44,7 +49,7 @@ class Crop:
 
     row: int
     score: float
-    box: tuple[int, int, int, int]
+    box: Box
     picture: str = ""
 
 
@@ -85,33 +90,30 @@ def choose_crops(sets: scored_sets.ScoredSets) -> list[ClassCrops]:
     return chosen
 
 
-def cut_out(sets: scored_sets.ScoredSets, chosen: list[ClassCrops]) -> Iterator[list[ClassCrops]]:
-    """Cut the regions out of their images, each of which is read once.
-
-    Yields
-    ------
-    crops : list of ClassCrops
-        As far as they are cut out, after each image.
-    """
-    by_row: dict[int, list[Crop]] = defaultdict(list)
+def cut_out(sets: scored_sets.ScoredSets, chosen: list[ClassCrops]) -> Iterator[Pictures]:
+    """Cut the regions out of their images, each of which is read once; yields each image's."""
+    by_row: dict[int, set[Box]] = defaultdict(set)
     for crop in (crop for each in chosen for crop in (*each.lowest, *each.highest)):
-        by_row[crop.row].append(crop)
-    pictures: dict[tuple[int, tuple[int, ...]], str] = {}
-
-    def fill(crops: list[Crop]) -> list[Crop]:
-        return [replace(c, picture=pictures.get((c.row, c.box), "")) for c in crops]
-
-    for row, crops in by_row.items():
+        by_row[crop.row].add(crop.box)
+    for row, boxes in by_row.items():
         try:
             pixels = sets.read_image(row)
         except errors.DataError:
+            yield {}
             continue
-        for crop in crops:
-            pictures[row, crop.box] = inks.jpeg(draw_crop(pixels, crop.box))
-        yield [replace(e, lowest=fill(e.lowest), highest=fill(e.highest)) for e in chosen]
+        yield {(row, box): inks.jpeg(draw_crop(pixels, box)) for box in boxes}
 
 
-def draw_crop(pixels: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+def fill(chosen: list[ClassCrops], pictures: Pictures) -> list[ClassCrops]:
+    """Give crops their pictures, as far as there are any."""
+
+    def own(crops: list[Crop]) -> list[Crop]:
+        return [replace(c, picture=pictures.get((c.row, c.box), "")) for c in crops]
+
+    return [replace(each, lowest=own(each.lowest), highest=own(each.highest)) for each in chosen]
+
+
+def draw_crop(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """Cut a square around a region, with some of what is beside it, and frame the region."""
     top, left, bottom, right = box
     side = min(round(max(bottom - top, right - left, 16) * (1 + 2 * _MARGIN)), *pixels.shape[:2])

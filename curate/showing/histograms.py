@@ -57,26 +57,25 @@ def count_cells(sets: ScoredSets, reporter: reporting.Reporter) -> Tallies | Non
     scores, weights = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     rows = np.flatnonzero(sets.is_ok)
     chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), MAX_IMAGES)).round().astype(int)]
-    largest = _largest_weight(sets)
+    means = np.array([each.scores.header.weight_means[0] for each in sets.sources])
+    bins = np.rint(np.arange(NUM_BINS) * (means.min() / means)[:, None]).astype(int)  # of levels
     reporter.start("read maps", len(chosen))
     for done, row in enumerate(chosen.tolist(), start=1):
-        classes = sets.region_cells(row, "class_id").astype(np.int64)
-        is_known = (classes >= 0) & (classes < num_classes)
-        known, own = classes[is_known], sets.set_of[row]
-        values = sets.weight_cells(row)[is_known] * ((NUM_BINS - 1) / largest)
-        bins = values.round().clip(0, NUM_BINS - 1).astype(np.int64)
-        for counts, cells in ((scores, sets.score_cells(row)[is_known]), (weights, bins)):
-            joint = np.bincount(known * NUM_BINS + cells, minlength=num_classes * NUM_BINS)
-            counts[own] += joint.reshape(num_classes, NUM_BINS)
+        classes, own = sets.region_cells(row, "class_id"), sets.set_of[row]
+        place = np.where((classes >= 0) & (classes < num_classes), classes, num_classes)
+        first = place.ravel().astype(np.int32) * NUM_BINS
+        scores[own] += _count(first + sets.score_cells(row).ravel(), num_classes)
+        found = _count(first + sets.weight_levels(row).ravel(), num_classes)
+        np.add.at(weights[own].T, bins[own], found.T)
         reporter.advance(done)
     reporter.finish()
-    return Tallies(scores, weights, largest, len(chosen))
+    return Tallies(scores, weights, sets.about.largest_weight / means.min(), len(chosen))
 
 
-def _largest_weight(sets: ScoredSets) -> float:
-    """Return what 255 stands for in the maps of weights, at most."""
-    means = [each.scores.header.weight_means[0] for each in sets.sources]
-    return sets.about.largest_weight / min(means)
+def _count(cells: NDArray[np.int32], num_classes: int) -> NDArray[np.int64]:
+    """Count cells by class and value, (C, 256); those beyond the last class do not count."""
+    counts = np.bincount(cells, minlength=(num_classes + 1) * NUM_BINS)
+    return counts.reshape(-1, NUM_BINS)[:num_classes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,11 @@ class ScoredSets:
         own.check_size(local, path, pixels.shape[:2])
         return pixels
 
+    def read_small(self, row: int, least_px: int) -> NDArray[np.uint8]:
+        """Read an image to look at, with sides of at least `least_px`; its size is not checked."""
+        own, local = self.place(row)
+        return own.read_image(own.texts("image_path")[local].as_py(), least_px)
+
     def read_labels(self, row: int) -> NDArray[np.uint8]:
         """Read the class index of each pixel of an image, (H, W), 255 = ignore."""
         own, local = self.place(row)
@@ -133,10 +138,10 @@ class ScoredSets:
         own, local = self.place(row)
         return own.scores.pixel_scores(own.id_of(local))
 
-    def weight_cells(self, row: int) -> NDArray[np.float32]:
-        """Return the weight of each cell of an image, (h, w)."""
+    def weight_levels(self, row: int) -> NDArray[np.uint8]:
+        """Return the weight of each cell of an image, (h, w), 255 being the largest of its set."""
         own, local = self.place(row)
-        return own.scores.pixel_weights(own.id_of(local))
+        return own.scores.pixel_levels(own.id_of(local), of="weight")
 
     def region_cells(self, row: int, column: str) -> NDArray[Any]:
         """Spread a column of the region table over the cells of an image, (h, w)."""

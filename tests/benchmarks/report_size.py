@@ -30,8 +30,13 @@ import json, resource, sys, time
 from curate.showing.report import report
 started = time.monotonic()
 done = report([sys.argv[1]], out=sys.argv[2], project=sys.argv[3], overwrite=True)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": time.monotonic() - started, "peak_mib": peak, "bytes": done.bytes}))
+seconds, used = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({
+    "seconds": seconds,
+    "cpu": used.ru_utime + used.ru_stime,
+    "peak_mib": used.ru_maxrss / 1024,
+    "bytes": done.bytes,
+}))
 """
 
 
@@ -139,9 +144,10 @@ def main():
             [sys.executable, "-c", MEASURED, *map(str, arguments)], check=True, capture_output=True
         )
         found = json.loads(done.stdout.splitlines()[-1])
-        rate = options.images / found["seconds"]
+        by_clock, by_cpu = (options.images / found[key] for key in ("seconds", "cpu"))
         print(
-            f"{name}: {found['seconds']:.1f} s, {rate:.0f} images/s, "
+            f"{name}: {found['seconds']:.1f} s, {by_clock:.0f} images/s; of the processor "
+            f"{found['cpu']:.1f} s, {by_cpu:.0f} images/s; "
             f"{found['bytes'] / 1e6:.1f} MB, peak {found['peak_mib']:.0f} MiB"
         )
 

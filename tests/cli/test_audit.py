@@ -75,7 +75,7 @@ def test_result_is_told_to_people(run, calls):
         "Could be injected into none of the images: pasted",
         "A threshold that finds 95% of the corrupted pixels loses 25% of the others",
         "Done in 1:23",
-        "Next: curate report  (tells it beside the scores)",
+        "Next: curate report  # tells it beside the scores",
     ]
 
 

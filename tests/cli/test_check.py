@@ -31,7 +31,7 @@ def test_sound_project_exits_0_and_says_what_is_next(project):
 def test_folder_by_itself_is_led_to_a_curate_toml(project):
     (project / "synth").rename(project / "other")
     result = run(str(project / "other"))
-    assert "Next: curate fit, once a curate.toml names it (curate init" in result.stdout
+    assert "Next: curate fit  # once a curate.toml names it (curate init" in result.stdout
 
 
 def test_error_exits_1_and_is_named(project):

@@ -70,7 +70,7 @@ def test_result_is_told_to_people(run, calls):
         "class  pixels before  kept  share",
         "road             900   290  32.2%",
         "sign             100    10  10.0%",
-        "Next: curate compare --out worth  (does it pay?)",
+        "Next: curate compare --out worth  # does it pay?",
     ]
 
 

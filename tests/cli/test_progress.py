@@ -221,3 +221,14 @@ def test_full_disk_under_stderr_ends_no_work():
             [sys.executable, "-c", FULL], stdout=subprocess.PIPE, stderr=full, check=False
         )
     assert (done.returncode, done.stdout) == (0, b"done\n")
+
+
+def test_bar_leaves_room_for_the_pace_on_a_narrow_terminal(clock):
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
+    reporter = TerminalReporter(console, is_live=True, clock=clock)
+    reporter.start("look at airsim", 1000)
+    for clock.now in (2, 4, 6):
+        reporter.advance(60 * clock.now)
+    last = text(reporter).splitlines()[-1]
+    assert "look at airsim" in last
+    assert last.endswith("360/1,000 images, 60 images/s, 11 s left")

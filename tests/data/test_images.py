@@ -223,6 +223,16 @@ def test_jpeg_is_reduced_by_whole_steps_but_not_below_the_least(tmp_path, size, 
     assert np.abs(row - np.linspace(0, 255, expected[1])).max() < 6
 
 
+def test_jpeg_may_be_reduced_in_colour(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (640, 480), (200, 40, 90)).save(path, quality=95)
+    opened = images.open_image(images.read_file(path, "image"), path)
+    small = images.decode_image(opened, path, least_px=60)
+    assert small.shape == (60, 80, 3)
+    assert np.abs(small - np.array([200.0, 40, 90])).max() < 4
+    assert images.decode_image(opened, path).shape == (480, 640, 3)
+
+
 def test_jpeg_that_is_cut_off_is_not_reduced_in_silence(tmp_path):
     path = tmp_path / "a.jpg"
     noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3)).astype(np.uint8)

@@ -34,7 +34,10 @@ def test_without_regions_there_are_no_crops(tmp_path):
 
 def test_regions_are_cut_out(sets, tmp_path):
     (tmp_path / "city/images/b.png").unlink()
-    *_, cut = crops.cut_out(sets, crops.choose_crops(sets))
+    chosen, pictures = crops.choose_crops(sets), {}
+    for found in crops.cut_out(sets, chosen):
+        pictures |= found
+    cut = crops.fill(chosen, pictures)
     shown = {crop.row: crop.picture for crop in (*cut[0].lowest, *cut[0].highest)}
     assert shown[1] == ""  # its image is missing
     assert decode(shown[0]).size == (crops.CROP_PX, crops.CROP_PX)

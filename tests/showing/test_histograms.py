@@ -20,7 +20,8 @@ def test_cells_are_counted_by_set_class_and_score(two_sets):
 def test_weights_are_counted_up_to_the_largest(two_sets):
     counted = histograms.count_cells(two_sets, SilentReporter())
     values = counted.weights[0].sum(axis=0).nonzero()[0] / 255 * counted.largest_weight
-    maps = [np.unique(two_sets.weight_cells(row)) for row in (0, 1)]
+    file = two_sets.sources[0].scores
+    maps = [np.unique(file.pixel_weights(each)) for each in file.scored_ids()]
     np.testing.assert_allclose(values, np.concatenate(maps), atol=counted.largest_weight / 255)
 
 

@@ -104,7 +104,7 @@ def _worth(root: Path, images: list[str], labels: list[str], image: str, label: 
     values = [one.match(path.rpartition(".")[0]) for path in images]
     filled = [value and other.fill(one.names, value) for value in values]
     pairs = sum(stem in there for stem in filled)
-    if pairs == 0:
+    if pairs < min(2, len(images)):  # what one name has in common with one other is chance
         return 0.0
     worth = pairs / max(len(images), len(labels))
     worth += 0.5 * bool(_LABEL_WORDS.search(label)) - 0.5 * bool(_LABEL_WORDS.search(image))

@@ -46,6 +46,12 @@ def test_folder_without_pairs_shows_an_example(tmp_path):
     assert 'image = "{scene}/rgb/{n}.jpg"' in text
 
 
+def test_images_alone_of_two_kinds_are_no_pairs(tmp_path):
+    for name in ("0001TP_006690", "0001TP_006720", "0006R0_f00960", "0006R0_f01260"):
+        save(tmp_path / f"{name}.png", full((1, 2, 3)))
+    assert guess(tmp_path, take_sample(tmp_path)) is None
+
+
 def test_empty_folder_is_said_to_be_empty(tmp_path):
     assert suggest(tmp_path, []) == "It holds no files."
 
