@@ -89,6 +89,9 @@ def audit(
     candidates = _list_candidates(loaded, config, real, reading, reporter)
     size = loaded.config.fit.size
     chosen = audited_images.read_images(candidates, size, count=images, reporter=reporter)
+    of = ", ".join(map(str, real)) or "what the run held out of its real images"
+    reporter.note(f"Run: {loaded.path} ({loaded.config.fit.method})")
+    reporter.note(f"Images: {len(chosen)} of {len(candidates)} of {of}")
     if len(chosen) < FEW_IMAGES:
         reporter.warn(
             f"The audit has {len(chosen)} of {FEW_IMAGES} images that intervals need to be of use. "

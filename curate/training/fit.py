@@ -165,9 +165,6 @@ def _fit_into(
     started = time.monotonic()
     device = devices.choose_device(config.fit.device, config.fit.precision)
     task = by_first_rank(open_task)(config, num_folds=num_folds, reporter=reporter)
-    folder.begin(config, task)
-    for line in summary.describe_work(config, task, folder.path) if world.is_first else ():
-        reporter.note(line)
     networks = build_networks(
         config,
         num_classes=len(task.classes),
@@ -177,6 +174,9 @@ def _fit_into(
     )
     if config.fit.start_from and not folder.has_checkpoint:
         loaded_run.load_segmenter(config.fit.start_from, networks.segmenter)
+    folder.begin(config, task)  # from here on there is a folder: what cannot begin leaves none
+    for line in summary.describe_work(config, task, folder.path) if world.is_first else ():
+        reporter.note(line)
     trainer = Trainer(
         networks.segmenter,
         networks.method,

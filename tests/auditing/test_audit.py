@@ -83,6 +83,7 @@ def test_number_of_images_is_limited_and_few_are_warned_of(finished_run, strange
         config=config, run=run, real=[strangers], corruptions=["blur"], images=2, reporter=reporter
     )
     assert result.images == 2
+    assert reporter.notes[-2:] == [f"Run: {run} (hierarchical)", f"Images: 2 of 5 of {strangers}"]
     assert any("intervals" in warning for warning in reporter.warnings)
 
 

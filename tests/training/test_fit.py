@@ -197,6 +197,13 @@ def test_unknown_names_in_the_methods_settings_are_refused_before_any_work(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path):
+    config = tiny_config(tmp_path).with_fit(segmenter="efficientnet")
+    with pytest.raises(ConfigError, match="no segmenter 'efficientnet'"):
+        fit(config, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_weights_without_signal_are_warned_of(tmp_path):
     write_dataset(tmp_path / "synthetic", 6, is_flat=False, seed=1)  # the very same images
     reporter = RecordingReporter()
