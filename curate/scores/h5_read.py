@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import h5py
 import numpy as np
 import pyarrow as pa
-from h5py import h5d, h5g, h5i
+from h5py import h5d, h5g
 
 from curate.errors import StoreError
 from curate.scores import arrow, checks, packing, provenance, schema
@@ -118,9 +117,9 @@ class H5Part:
         self.schema = Schema()
         self.stride = 0
         self._file: h5py.File | None = None
-        self._pid = 0
+        self._pid = self._size = 0
         self._nodes: dict[str, Any] = {}
-        self._columns: dict[tuple[str, str], h5d.DatasetID] = {}
+        self._columns: dict[tuple[str, str], nodes.Dataset] = {}
         self._maps: dict[tuple[str, str], Maps | None] = {}
 
     def header(self) -> provenance.Header:
@@ -154,10 +153,7 @@ class H5Part:
                 return 0
             found = {name: self._column(table, name) for name in columns}
             shapes = {name: node.shape for name, node in found.items()}
-            sizes = (math.prod(node.shape or ()) * node.dtype.itemsize for node in found.values())
-            claimed = sum(sizes)
-            size = h5i.get_file_id(self._open().id).get_filesize()
-        checks.check_claim(claimed, size, where=self.path)
+        checks.check_claim(sum(node.size for node in found.values()), self._size, where=self.path)
         return checks.count_rows(shapes, columns, where=str(self.path))
 
     def read(self, table: str, name: str, rows: slice = slice(None)) -> Values:
@@ -214,19 +210,20 @@ class H5Part:
                 raise StoreError(msg)
             self._pid = os.getpid()
             self._file = open_h5(self.path)
+            self._size = self._file.id.get_filesize()
         return self._file
 
-    def _column(self, table: str, name: str) -> h5d.DatasetID:
+    def _column(self, table: str, name: str) -> nodes.Dataset:
         """Find a column and check its type, without reading its values."""
         self._open()  # of this process
         if (table, name) not in self._columns:
             self._columns[table, name] = self._check_column(table, name)
         return self._columns[table, name]
 
-    def _check_column(self, table: str, name: str) -> h5d.DatasetID:
+    def _check_column(self, table: str, name: str) -> nodes.Dataset:
         """Find a column, and check its type and how it is stored."""
         column = self.schema.columns(table)[name]
-        node = self._find(f"{table}/{name}", h5d.DatasetID)
+        node = nodes.describe(self._find(f"{table}/{name}", h5d.DatasetID))
         text = h5py.check_string_dtype(node.dtype)
         if column.dtype == TEXT:
             expected, is_right = "fixed-length UTF-8", text is not None and bool(text.length)
@@ -238,7 +235,8 @@ class H5Part:
                 "Score the data set again."
             )
             raise StoreError(msg)
-        nodes.check_storage(node, node.shape, f"{table}/{name}", self.path)
+        path = f"{table}/{name}"
+        nodes.check_storage(node, node.shape, path, self.path, file_bytes=self._size)
         return node
 
     def _find_maps(self, group: str, shape: tuple[int, int]) -> Maps | None:
@@ -248,8 +246,10 @@ class H5Part:
             group, h5g.GroupID
         ):
             return None
-        node, dtype, problem = self._find(path, h5d.DatasetID), map_dtype(group, shape), ""
-        stride, scale = (nodes.read_attribute(node, name) for name in (Attr.STRIDE, Attr.SCALE))
+        node = nodes.describe(self._find(path, h5d.DatasetID))
+        dtype, problem = map_dtype(group, shape), ""
+        about = (Attr.STRIDE, Attr.SCALE)
+        stride, scale = (nodes.read_attribute(node.node, name) for name in about)
         if node.shape[1:] != shape or node.dtype != np.dtype(dtype):
             problem = f"is {node.dtype} of shape {node.shape}, not {dtype} of shape (n, h, w)"
         elif node.shape[0] > self._column(IMAGES, "id").shape[0]:
@@ -260,8 +260,8 @@ class H5Part:
             nodes.refuse(self.path, path, problem)
         compression = nodes.find_compression(node, shape)
         stored = node.shape if compression is None else shape
-        nodes.check_storage(node, stored, path, self.path)
-        return Maps(self.path, node, dtype, compression, self.stride, scale)
+        nodes.check_storage(node, stored, path, self.path, file_bytes=self._size)
+        return Maps(self.path, node.node, node.shape, dtype, compression, self.stride, scale)
 
     def _find(self, path: str, kind: type[h5g.GroupID | h5d.DatasetID]) -> Any:  # noqa: ANN401
         """Find a node, and keep it at hand while the file is open."""
@@ -283,6 +283,7 @@ class Maps(NamedTuple):
     ----------
     path : Path
     node : h5py.h5d.DatasetID
+    shape : tuple of int
         (n, h, w)
     dtype : str
     compression : str or None
@@ -295,6 +296,7 @@ class Maps(NamedTuple):
 
     path: Path
     node: h5d.DatasetID
+    shape: tuple[int, ...]
     dtype: str
     compression: str | None
     stride: int
@@ -308,7 +310,7 @@ class Maps(NamedTuple):
         StoreError
             If there is no such row, or it is damaged.
         """
-        count, height, width = self.node.shape
+        count, height, width = self.shape
         if not 0 <= row < count:
             msg = (
                 f"{self.path}: row {row} of the maps of {height}x{width} is asked for, but there "
@@ -338,7 +340,7 @@ def to_values(blocks: list[Values], column: Column) -> Values:
     return np.concatenate(blocks) if blocks else np.empty(0, column.dtype)
 
 
-def _read_texts(node: h5d.DatasetID, rows: slice) -> pa.LargeStringArray:
+def _read_texts(node: nodes.Dataset, rows: slice) -> pa.LargeStringArray:
     """Read strings of fixed length, without the zeros at their ends."""
     width = node.dtype.itemsize
     first, last, _ = rows.indices(node.shape[0])
