@@ -115,13 +115,13 @@ def write_h5(
             )
             for group in schema.map_groups(levels)
         }
-        map_rows = images["map_row"].tolist()
+        map_rows, groups_in_row = images["map_row"].tolist(), _find_groups(assembly)
         for some, block in content.regions(rows):
             regions.add(block)
             for row in some:
                 sink.raise_error()
                 map_row = map_rows[row - rows.start]
-                for group in groups_of(assembly, row) if map_row >= 0 else ():
+                for group in groups_in_row(row) if map_row >= 0 else ():
                     writers[group].write(map_row, content.packed(group, row))
         regions.flush()
 
@@ -161,17 +161,22 @@ def number_maps(assembly: Assembly, rows: range, *, has_maps: bool) -> columns.C
     return images | {"map_size": sizes, "map_row": map_rows}
 
 
-def groups_of(assembly: Assembly, row: int) -> list[str]:
-    """List the groups in which an image has a map: an inactive stream has none."""
-    images, schema = assembly.content.images, assembly.schema
-    if images["status"][row] != OK:
-        return []
-    return [
-        group
-        for group in schema.map_groups(assembly.provenance.levels)
-        if (stream := schema.stream_groups.get(group)) is None
-        or not np.isnan(images[stream_column(stream)][row])
-    ]
+def _find_groups(assembly: Assembly) -> Callable[[int], list[str]]:
+    """Tell for each row in which groups the image has a map: an inactive stream has none."""
+    images, streams = assembly.content.images, assembly.schema.stream_groups
+    groups = assembly.schema.map_groups(assembly.provenance.levels)
+    lacks = {
+        group: np.isnan(images[stream_column(streams[group])])
+        for group in groups
+        if group in streams
+    }
+
+    def find(row: int) -> list[str]:
+        if images["status"][row] != OK:
+            return []
+        return [group for group in groups if group not in lacks or not lacks[group][row]]
+
+    return find
 
 
 def _write_part(assembly: Assembly, rows: range, target: Target) -> None:
@@ -268,9 +273,9 @@ def _scale(assembly: Assembly, group: str) -> float | None:
 
 def _shards(assembly: Assembly) -> Iterator[range]:
     """Cut the images into ranges whose files stay below the limit; at least one range."""
-    first, size = 0, _FILE_BYTES
+    first, size, groups_in_row = 0, _FILE_BYTES, _find_groups(assembly)
     for row in assembly.rows:
-        more = _bytes_of(assembly, row)
+        more = _bytes_of(assembly, row, groups_in_row(row))
         if row > first and size + more > assembly.shard_bytes:
             yield range(first, row)
             first, size = row, _FILE_BYTES
@@ -278,10 +283,10 @@ def _shards(assembly: Assembly) -> Iterator[range]:
     yield range(first, len(assembly.rows))
 
 
-def _bytes_of(assembly: Assembly, row: int) -> int:
+def _bytes_of(assembly: Assembly, row: int, groups: Iterable[str]) -> int:
     """Estimate, from above, what an image adds to the size of a file."""
     num_streams = len(assembly.schema.streams)
     size = _ROW_BYTES + _STREAM_BYTES * num_streams + 16 * len(assembly.class_names)
     size += (_REGION_BYTES + 8 * num_streams) * int(assembly.content.region_count[row])
-    packed = (assembly.content.packed(group, row) for group in groups_of(assembly, row))
+    packed = (assembly.content.packed(group, row) for group in groups)
     return size + sum(len(each.data) for each in packed)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate import errors, records
-from curate.scores import checks, columns, maps, packing, targets
+from curate.scores import checks, columns, h5_read, maps, packing, targets
 from curate.scores.provenance import Prefixes
 from curate.scores.schema import IMAGES, REGIONS, Schema
 from curate.scores.score_file import ScoreFile
@@ -99,6 +99,7 @@ class Merged:
     ) -> None:
         self._sources, self._schema = sources, schema
         self._open: OrderedDict[int, ScoreFile] = OrderedDict()
+        self._maps: dict[tuple[int, str, str], h5_read.Maps] = {}
         loaded = loaded or [load(source) for source in sources]
         if prefixes:
             loaded = [each.prefixed(own) for each, own in zip(loaded, prefixes, strict=True)]
@@ -127,15 +128,21 @@ class Merged:
 
     def packed(self, group: str, row: int) -> packing.PackedMap:
         """Read a map as it is stored."""
-        source = self._use(int(self._source_of[row]))
-        size, map_row = self.images["map_size"][row], int(self.images["map_row"][row])
+        key = int(self._source_of[row]), group, self.images["map_size"][row]
+        if key not in self._maps:
+            self._maps[key] = self._find_maps(*key)
+        return self._maps[key].packed(int(self.images["map_row"][row]))
+
+    def _find_maps(self, number: int, group: str, size: str) -> h5_read.Maps:
+        """Find the maps of a size in a source."""
+        source = self._use(number)
         if not source.has_maps:
             msg = (
                 f"{source.path} holds tables only, no {group}: name an --out that ends in "
                 ".parquet, or score again into an .h5 file."
             )
             raise errors.StoreError(msg)
-        return maps.find_maps(source.parts[0], group, size).packed(map_row)
+        return maps.find_maps(source.parts[0], group, size)
 
     def close(self) -> None:
         """Close all sources."""
@@ -147,7 +154,9 @@ class Merged:
         source = self._open.pop(number, self._sources[number])
         self._open[number] = source
         while len(self._open) > _MAX_OPEN_FILES:
-            self._open.popitem(last=False)[1].close()
+            closed, other = self._open.popitem(last=False)
+            other.close()
+            self._maps = {key: found for key, found in self._maps.items() if key[0] != closed}
         return source
 
     def _spans(self, rows: range) -> Iterator[range]:
