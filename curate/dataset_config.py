@@ -3,9 +3,17 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from curate.remote import as_path
 
@@ -14,6 +22,17 @@ class Strict(BaseModel):
     """A table of settings in which unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _makes_no_number_of_texts(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse ``"20"`` and ``true`` where a number belongs."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        is_number = {*(get_args(kind) or (kind,))} <= {int, float, type(None)}
+        if is_number and isinstance(value, bool | str):
+            msg = "a number is required, without quotes"
+            raise ValueError(msg)
+        return value
 
 
 class ReadingConfig(Strict):

@@ -67,6 +67,8 @@ def test_named_file_must_exist(tmp_path):
         ("[augment]\nscale = [2.0, 1.0]", r"augment\.scale: .*is no range"),
         ("[[real]]\nlayout = 'folder'", r"real\.path: Field required"),
         ("[fit\n", r"curate\.toml is not valid TOML"),
+        ('[fit]\nsteps = "20"', "fit.steps: .*a number is required, without quotes"),
+        ("[fit]\nsteps = true", "fit.steps: .*a number is required"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, message):

@@ -86,6 +86,6 @@ def compare(
             *result.table(),
             *result.said,
             f"Done in {results.duration(result.seconds)}; tables and plots: {result.out}",
-            f"{results.next_command('report')}  (what the scores look like)",
+            results.next_command("report", why="what the scores look like"),
         ]
         results.show(result.to_json(), lines, as_json=as_json)

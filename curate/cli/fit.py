@@ -99,8 +99,7 @@ def fit(
             *(part for line in result.verdict for part in results.wrap(line)),
         ]
         if config.fit.method == "uniform":
-            scoring = results.next_command("fit", "--method", "streams")
-            lines.append(f"{scoring}  (learns scores)")
+            lines.append(results.next_command("fit", "--method", "streams", why="learns scores"))
         else:
             lines.append(results.next_command("score", "--out", "weights.h5"))
         results.show(result.to_json(), lines, as_json=as_json)

@@ -43,7 +43,7 @@ def test_result_is_told_to_people(run, calls):
         "  joint  0.500",
         "Nothing is shown to be better than real.",
         "Done in 1:01; tables and plots: cmp",
-        "Next: curate report  (what the scores look like)",
+        "Next: curate report  # what the scores look like",
     ]
 
 

@@ -40,7 +40,7 @@ def test_result_is_told_to_people(run, calls):
 
 def test_baseline_leads_to_a_method_that_gives_scores(run, calls):
     told = run("fit", "--method", "uniform").stdout.splitlines()
-    assert told[-1] == "Next: curate fit --method streams  (learns scores)"
+    assert told[-1] == "Next: curate fit --method streams  # learns scores"
 
 
 def test_result_is_told_to_programs(run, calls):
