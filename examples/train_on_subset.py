@@ -27,7 +27,7 @@ def read(image):
 
 
 pairs = [read(path) for path in sorted((root / "images").rglob("*")) if path.is_file()]
-num_classes = 1 + max(int(label_map[label_map < 255].max()) for _, label_map in pairs)
+num_classes = 1 + int(torch.cat([label_map[label_map < 255] for _, label_map in pairs]).max())
 network = nn.Sequential(
     nn.Conv2d(3, 32, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(32, num_classes, 1)
 )
@@ -35,7 +35,8 @@ optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
 for _ in range(steps):
     images, labels = map(torch.stack, zip(*random.choices(pairs, k=8), strict=True))
     logits = F.interpolate(network(images), size=labels.shape[1:], mode="bilinear")
-    loss = F.cross_entropy(logits, labels, ignore_index=255)
+    loss = F.cross_entropy(logits, labels, ignore_index=255, reduction="sum")
+    loss = loss / (labels < 255).sum().clamp(min=1)  # of a batch without a pixel, too
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -20,7 +20,7 @@ for label in sorted((root / "labels").rglob("*.png")):
     image = decode_image(next((root / "images").glob(f"{name}.*")), ImageReadMode.RGB)
     label_map = resize(decode_image(label), SIZE, InterpolationMode.NEAREST)[0]
     pairs.append((resize(image, SIZE) / 255, label_map.long()))
-num_classes = 1 + max(int(label_map[label_map < 255].max()) for _, label_map in pairs)
+num_classes = 1 + int(torch.cat([label_map[label_map < 255] for _, label_map in pairs]).max())
 network = smp.Unet("resnet18", encoder_weights=None, classes=num_classes)
 criterion = smp.losses.DiceLoss("multiclass", ignore_index=255)
 optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)

@@ -51,4 +51,5 @@ def show(
             overwrite=overwrite,
             reporter=reporter,
         )
-        results.show(result.to_json(), [f"Picture: {result.out}"], as_json=as_json)
+        next_command = results.next_command("report", why="shows all images")
+        results.show(result.to_json(), [f"Picture: {result.out}", next_command], as_json=as_json)

@@ -145,12 +145,16 @@ def draw_levels(sets: ScoredSets, tallies: Tallies | None) -> list[Chart]:
 
 
 def draw_classes(sets: ScoredSets, tallies: Tallies | None) -> list[Chart]:
-    """Draw the scores of each class's pixels, each set by itself; none without maps."""
+    """Draw the scores of each class's pixels, each set by itself; none without maps.
+
+    Classes that no image shows have no chart.
+    """
     if tallies is None:
         return []
     return [
         _by_set(name, "cells", sets, tallies.scores[:, index])
         for index, name in enumerate(sets.classes)
+        if tallies.scores[:, index].any()
     ]
 
 

@@ -16,7 +16,10 @@ def calls(workflow):
 
 
 def test_result_is_told(run, calls):
-    assert run("show", "w.h5", "images/a", "-o", "a.png").stdout == "Picture: a.png\n"
+    assert run("show", "w.h5", "images/a", "-o", "a.png").stdout.splitlines() == [
+        "Picture: a.png",
+        "Next: curate report  # shows all images",
+    ]
     assert json.loads(run("show", "v.h5", "w.h5", "images/a", "--json").stdout) == {"out": "a.png"}
     assert [call[0] for call in calls] == [
         ([Path("w.h5")], "images/a"),

@@ -315,6 +315,8 @@ def test_headings_go_down_one_level_at_a_time(shown):
 
 
 def test_page_fits_a_telephone(shown):
-    shown.set_window_size(500, 800)  # the narrowest that the window can be
+    size = {"width": 380, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     code = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert shown.execute_script(code) <= 0
+    shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

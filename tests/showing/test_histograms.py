@@ -61,6 +61,8 @@ def test_each_set_and_class_has_its_histogram(two_sets):
         [2, 2], [4, 4], [192, 192],
     ]  # fmt: skip
     assert [chart.title for chart in histograms.draw_classes(two_sets, counted)] == ["a", "b"]
+    counted.scores[:, 0] = 0  # no image shows the first class
+    assert [chart.title for chart in histograms.draw_classes(two_sets, counted)] == ["b"]
 
 
 def test_missing_scores_do_not_count(sets):
