@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from curate.checking import class_table, facts, file_faults, problems
 from curate.cli import results
+from curate.data.classes import UNNAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,12 +18,20 @@ if TYPE_CHECKING:
     from curate.checkup import CheckResult
 
 
+_UNNAMED: Final = (
+    "No id map and no classes are given, so that each id stands for itself: --id-map names the "
+    "map, a curate.toml the classes."
+)
+
+
 def describe(result: CheckResult) -> list[str]:
     """Write the whole report: the sets, what they show, what is wrong, what comes next."""
     lines = []
     if result.surveys:  # else none could be opened, which is told below
         lines += [*_sets(result.surveys), ""]
         lines += [*class_table.class_table(result.coverages, result.surveys), ""]
+        if result.surveys[0].source.classes is UNNAMED:
+            lines += [*_wrap(_UNNAMED, indent=""), ""]
     kinds = problems.group(result.problems)
     for kind in kinds:
         lines += [*_kind(kind), ""]
@@ -83,7 +92,7 @@ def _kind(kind: Sequence[problems.Problem]) -> Iterator[str]:
 
 def _end(result: CheckResult, kinds: Sequence[Sequence[problems.Problem]]) -> Iterator[str]:
     """Write the sum of it, the cost, and what to do next."""
-    kinds_of = Counter(kind[0].severity for kind in kinds)
+    kinds_of = Counter(severity for severity, _ in {(k[0].severity, k[0].code) for k in kinds})
     found = ", ".join(
         f"{results.count(number, 'kind')} of {severity}{'s' if number > 1 else ''}"
         for severity in ("error", "warning")

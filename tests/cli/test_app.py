@@ -31,7 +31,7 @@ RAY = "--ray --ray-address --ray-cpus --ray-gpus"
 OPTIONS = {
     "demo": "--out --seed --resume --overwrite --json",
     "init": "--real --synthetic --image-pattern --label-pattern --json",
-    "check": "--resume "
+    "check": "--ray --ray-address --ray-cpus --resume "
     "--config --layout --id-map --image-pattern --label-pattern --split --fix-list "
     "--overwrite --json",
     "fit": "--config --real --synthetic --out --method --segmenter --size --steps --batch-size "

@@ -118,3 +118,18 @@ def test_options_about_a_cluster_are_handed_on(project, monkeypatch):
     assert run().exit_code == 0
     assert given == [Cluster("10.0.0.1:6379", 2), None]
     assert run("--ray-address", "10.0.0.1:6379").exit_code == 2
+
+
+def test_ids_without_names_are_said_to_be_their_own(project):
+    (project / "curate.toml").unlink()
+    assert "each id stands for itself" in run("synth").stdout
+    making.write_toml(project)
+    assert "each id stands for itself" not in run("synth").stdout
+
+
+def test_one_kind_of_warning_about_several_sets_is_one_kind(project):
+    text = (project / "curate.toml").read_text().replace("[48, 64]", "[64, 64]")
+    (project / "curate.toml").write_text(text)
+    done = run()
+    assert done.stdout.count("warning: aspect_ratio in") > 1
+    assert "1 kind of warning." in done.stdout

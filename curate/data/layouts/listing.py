@@ -181,8 +181,8 @@ def _find_labels(paths: list[str], pattern: patterns.Pattern) -> dict[str, str]:
         if not path.startswith(start):
             continue
         stem, _, suffix = path.rpartition(".")
-        if suffix.lower() in suffixes and match(stem) is not None:
-            key = _normal(stem)
+        if (suffix in suffixes or suffix.lower() in suffixes) and match(stem) is not None:
+            key = stem if stem.isascii() else _normal(stem)
             if key in found:
                 path = min(path, found[key], key=_preference)
             found[key] = path
@@ -209,7 +209,7 @@ def _find_images(
 ) -> tuple[list[_Image], Counter[str]]:
     """Find the images, in order, and count what is named like one but cannot be read."""
     start, suffixes, match = pattern.start, pattern.own_suffixes, pattern.match
-    inside = sorted(path for path in paths if path.startswith(start) and path not in labels)
+    inside = sorted([path for path in paths if path.startswith(start) and path not in labels])
     images, others = [], Counter[str]()
     for path in inside:
         stem, _, suffix = path.rpartition(".")
@@ -233,7 +233,8 @@ def _match(
 ) -> list[str]:
     """Find the label of each image, '' where there is none."""
     names = image_pattern.names
-    matched = [labels.get(_normal(pattern.fill(names, image.values)), "") for image in images]
+    filled = (pattern.fill(names, image.values) for image in images)
+    matched = [labels.get(stem if stem.isascii() else _normal(stem), "") for stem in filled]
     if len(names) > 1:
         _match_greedily(images, matched, labels, image_pattern, pattern)
     start = f"{pattern.folder}/" if pattern.folder else ""
@@ -269,16 +270,16 @@ def _match_greedily(
 
 def _name_pairs(images: list[_Image], label_paths: list[str], layout: Layout) -> list[records.Pair]:
     """Give every image an id of its own, its split and a status."""
-    pairs, repeated = [], []
-    taken: set[str] = set()
+    pairs, repeated, taken = list[records.Pair](), [], set[str]()
+    has_joined_ids, split_of = layout.is_given or layout.is_sharded, layout.split_of
     for image, label_path in zip(images, label_paths, strict=True):
-        status = records.OK if label_path else "missing_label"
-        paths = _repair_utf8(image.path), _repair_utf8(label_path)
-        if paths != (image.path, label_path):
-            status = "bad_name"
-        split = layout.split_of(image.values)
+        paths, status = (image.path, label_path), records.OK if label_path else "missing_label"
+        if not (image.path.isascii() and label_path.isascii()):
+            paths = _repair_utf8(image.path), _repair_utf8(label_path)
+            status = status if paths == (image.path, label_path) else "bad_name"
+        split = split_of(image.values)
         pair_id = paths[0].rpartition(".")[0]
-        if layout.is_given or layout.is_sharded:
+        if has_joined_ids:
             pair_id = _repair_utf8(patterns.join_values(image.values))
         if pair_id in taken:
             repeated.append((paths, split))
@@ -357,10 +358,11 @@ def _scan(
         inside = above | {identity}
         start = f"{folder}/" if folder else ""
         for entry in read_entries(root / folder):
-            path = f"{start}{entry.name}"
-            if entry.name.startswith("."):
+            name = entry.name
+            if name[0] == ".":
                 continue
-            if entry.name.rpartition(".")[2].lower() in _READ and (
+            path = start + name
+            if name.rpartition(".")[2].lower() in _READ and (
                 entry.is_symlink() or entry.is_file()
             ):  # a link is taken for a file unseen: a million of them need no million look-ups
                 yield path
@@ -372,7 +374,7 @@ def _scan(
 
 def _normal(stem: str) -> str:
     """Spell a path in the one way that its Unicode characters have."""
-    return stem if stem.isascii() else unicodedata.normalize("NFC", stem)
+    return unicodedata.normalize("NFC", stem)
 
 
 def _identify(folder: Path) -> tuple[int, int]:
@@ -387,8 +389,6 @@ def _identify(folder: Path) -> tuple[int, int]:
 
 def _repair_utf8(path: str) -> str:
     """Replace the bytes of a file name that are no UTF-8."""
-    if path.isascii():
-        return path
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -93,16 +93,17 @@ class Pattern:
             Whether the first names take as much as they can, and not as little: of ``a_0_0_7``
             ``{x}_0_{n}`` reads x = a_0 then, and else x = a.
         """
-        if self._ends is None:
+        ends = self._ends
+        if ends is None:
             if not all(part in stem for part in self._letters):
                 return None  # faster than to let the regular expression find out
             regex = self._greedy_regex if is_greedy else self._regex
             found = regex.fullmatch(stem)
             return found and found.groups()
-        start, end = self._ends
+        start, end = ends
         if not (stem.startswith(start) and stem.endswith(end)):
             return None
-        value = stem[len(start) : len(stem) - len(end)]
+        value = stem[len(start) : -len(end) or None]
         return (value,) if value else None
 
     def fill(self, names: tuple[str, ...], values: tuple[str, ...]) -> str:
