@@ -58,9 +58,11 @@ class OpenedImage:
     @property
     def pixel_bytes(self) -> int:
         """Bytes that the samples of a pixel take when they are decoded."""
-        if isinstance(self.content, JpegImageFile):
-            return len(self.content.getbands())
-        return png.pixel_bytes(self.content.colour_type, self.bit_depth)
+        content = self.content
+        if isinstance(content, JpegImageFile):
+            return len(content.getbands())
+        own = png.pixel_bytes(content.colour_type, self.bit_depth)
+        return max(own, content.least_bytes) if isinstance(content, pictures.Picture) else own
 
 
 def open_image(data: bytearray, path: Path) -> OpenedImage:

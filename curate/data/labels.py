@@ -70,6 +70,8 @@ def open_label(data: bytearray, path: Path) -> OpenedLabel:
         reason = f"{error}; labels must be sound PNG, TIFF or BMP files"
         raise images.unreadable_file(path, "label", reason) from error
     depth = png.pixel_bytes(opened.colour_type, opened.bit_depth)
+    if isinstance(opened, pictures.Picture):
+        depth = max(depth, opened.least_bytes)
     images.check_size(path, opened.height, opened.width, depth)
     return opened
 

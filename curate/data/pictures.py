@@ -65,6 +65,11 @@ class Picture:
     orientation: int
     content: Any
 
+    @property
+    def least_bytes(self) -> int:
+        """Bytes a pixel that decoding takes at least: of WebP twice four, whatever it holds."""
+        return 8 if isinstance(self.content, WebPImageFile) else 1
+
 
 def is_picture(data: bytes | bytearray) -> bool:
     """Tell by its first bytes whether a file is a TIFF, BMP or WebP."""

@@ -272,3 +272,15 @@ def test_turned_png_is_reduced_upright(tmp_path):
     assert images.decode_reduced(opened, path, least_px=16).shape == (16, 16)
     assert images.decode_reduced(opened, path, least_px=8).shape == (8, 8)
     assert images.decode_reduced(opened, path, least_px=40).shape == (64, 16)
+
+
+def test_webp_counts_by_what_its_decoder_takes(tmp_path, monkeypatch):
+    """Of (H, W, 3) uint8 libwebp and Pillow hold four bytes each beside what is handed on."""
+    for name in ("a.webp", "a.tif"):
+        path = tmp_path / name
+        Image.new("RGB", (16, 16)).save(path)
+        opened = images.open_image(images.read_file(path, "image"), path)
+        assert opened.pixel_bytes == {"a.webp": 8, "a.tif": 3}[name]
+    monkeypatch.setattr("curate.data.images.MAX_BYTES", 16 * 16 * 8 - 1)
+    with pytest.raises(DataError, match="16x16 pixels of 8 bytes each"):
+        images.open_image(images.read_file(tmp_path / "a.webp", "image"), tmp_path / "a.webp")
