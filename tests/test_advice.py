@@ -39,7 +39,7 @@ VERBS = {"reads", "knows", "wrote", "writes", "made", "or"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 COMMAND = re.compile(r"\bcurate ([a-z][a-z-]+)")
 KEY = re.compile(r"(?<![\w.\"'-])([a-z][a-z_]+) = (?=[\"'\[{<]|\.\.|\d|true|false)")
-TABLE = re.compile(r"(?<![\w\"'])\[\[?([a-z][a-z_]+)\]\]?(?!\w)")
+TABLE = re.compile(r"(?<![\w\"'\\])\[\[?([a-z][a-z_]+)\]\]?(?!\w)")
 
 
 def tables_and_keys():

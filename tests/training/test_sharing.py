@@ -117,7 +117,7 @@ def test_another_seed_or_setting_prepares_by_itself(config, tmp_path, monkeypatc
     def stop(*_):
         raise StopError
 
-    monkeypatch.setattr(fitting, "_train", stop)
+    monkeypatch.setattr(fitting, "train", stop)
     assert [prepared(config), prepared(config)] == [True, False]
     assert prepared(config.with_fit(keep_mib=3)) is False
     assert prepared(config.with_fit(seed=1, preparation_seed=0)) is False
