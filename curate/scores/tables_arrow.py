@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -83,6 +83,7 @@ class TablePart:
         self.schema = Schema()
         self.stride = 0
         self._paths = {IMAGES: target.images_table, REGIONS: target.regions_table}
+        self._repeated: dict[str, list[str]] = {}
 
     def header(self) -> provenance.Header:
         """Read what the tables say of themselves, and make sure that they were written together.
@@ -168,7 +169,11 @@ class TablePart:
         however often each of them is repeated.
         """
         path, columns = self._paths[table], self.schema.columns(table)
-        with h5_read.reading(path), pq.ParquetFile(path, read_dictionary=_repeated(path)) as file:
+        with h5_read.reading(path), ExitStack() as stack:
+            if table not in self._repeated:
+                self._repeated[table] = _find_repeated(path)
+            names = self._repeated[table]
+            file = stack.enter_context(pq.ParquetFile(path, read_dictionary=names))
             about = file.metadata
             packed = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
             widths = [
@@ -180,7 +185,7 @@ class TablePart:
             yield file
 
 
-def _repeated(path: Path) -> list[str]:
+def _find_repeated(path: Path) -> list[str]:
     """Name the texts of which each may stand for many rows; to hash others would take long.
 
     One row of each group is read first: that is refused where the column's description is damaged,
