@@ -16,10 +16,13 @@ A message says what was seen, what was required and what to do.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_OUT_OF_MEMORY: Final = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
+"""What errors of torch that mean it say, in lower case: on a CPU they are plain `RuntimeError`."""
 
 
 class CurateError(Exception):
@@ -72,3 +75,11 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
     """
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"Did you mean '{near[0]}'?" if near else ""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether the memory was too small, that of a device of torch's too."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)

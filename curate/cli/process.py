@@ -175,19 +175,13 @@ def _explain_system(error: Exception) -> str:
         if sys.getfilesystemencoding() != "utf-8":
             return f"this locale cannot name files in UTF-8 ({name}): set LC_ALL=C.UTF-8."
         return f"{name} is part of a name that is no valid UTF-8: rename the file."
-    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
+    if errors.is_out_of_memory(error):
         return "the memory is used up: take a smaller size or batch, or fewer workers."
     if not isinstance(error, OSError) or not error.errno:
         return ""
     from curate.files.atomic import describe
 
     return describe(error)
-
-
-def _is_torch_out_of_memory(error: Exception) -> bool:
-    """Tell by its words whether torch got no memory: on a CPU it raises a plain `RuntimeError`."""
-    words = ("can't allocate memory", "out of memory")
-    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)
 
 
 def _how_to_go_on() -> str:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 BFLOAT16_CAPABILITY: Final = (8, 0)
 """GPUs from this capability on compute in bfloat16; older ones only pretend to, slowly."""
 MAX_READERS: Final = 16
-_OUT_OF_MEMORY: Final = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
-"""What errors of torch say, in lower case, that are no `torch.OutOfMemoryError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +100,8 @@ def memory_errors(device: torch.device, task: str, advice: str) -> Iterator[None
     """
     try:
         yield
-    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-        text = str(error).lower()
-        is_known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if not is_known and not any(sign in text for sign in _OUT_OF_MEMORY):
+    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is of the first kind
+        if not (isinstance(error, torch.OutOfMemoryError) or errors.is_out_of_memory(error)):
             raise
         msg = f"{device} ran out of memory {task}. {advice}"
         raise errors.RunError(msg) from error
