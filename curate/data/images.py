@@ -106,8 +106,8 @@ def decode_image(
         With code ``unreadable_image``.
     """
     if least_px:
-        how: Any = {"least_px": least_px, "in_colour": True}
-        return as_rgb(decode_reduced(opened, path, value_range, **how))
+        small = decode_reduced(opened, path, value_range, least_px=least_px, in_colour=True)
+        return as_rgb(small)
     samples = read_samples(opened, path)
     if samples.dtype != np.uint8:
         low, high = full_range(samples.dtype) if value_range is None else value_range

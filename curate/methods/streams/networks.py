@@ -181,25 +181,6 @@ class TrainingSet:
         return torch.stack([(losses * weight).sum(), weight.sum()])
 
 
-def fit_network(
-    network: StreamNetwork,
-    training_set: TrainingSet,
-    settings: StreamsSettings,
-    *,
-    seed: int,
-    epoch_factor: int = 1,
-) -> float:
-    """Train to the end; see `fit_epochs`.
-
-    Returns
-    -------
-    loss : float
-        Of the best state on the stopping images; infinite where there are none.
-    """
-    *_, best = fit_epochs(network, training_set, settings, seed=seed, epoch_factor=epoch_factor)
-    return best
-
-
 def fit_epochs(
     network: StreamNetwork,
     training_set: TrainingSet,
@@ -210,7 +191,8 @@ def fit_epochs(
 ) -> Iterator[float]:
     """Train for `epoch_factor` times the epochs; keep the best state on the stopping images.
 
-    Yields the best loss so far after each epoch; the best state is restored at the end.
+    Yields the best loss on them so far after each epoch, infinite where there are none; the best
+    state is restored at the end.
     """
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay

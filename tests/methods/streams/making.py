@@ -9,6 +9,7 @@ from torch import nn
 from curate.config import parse
 from curate.methods import MethodContext, Preparation, Split
 from curate.methods.streams.method import Streams
+from curate.methods.streams.networks import fit_epochs
 from curate.models import build_segmenter
 from curate.records import Batch, Evidence
 from curate.training.preparation import choose_superpixels, inject_corruptions
@@ -130,3 +131,9 @@ def evidence_of(batch):
         is_real=batch.is_real,
         keys=batch.keys,
     )
+
+
+def fit_network(*args, **options):
+    """Train a network to the end; return the loss of the best state on the stopping images."""
+    *_, best = fit_epochs(*args, **options)
+    return best

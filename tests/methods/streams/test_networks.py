@@ -17,13 +17,13 @@ from curate.methods.streams.networks import (
     StreamNetwork,
     TrainingSet,
     compute_logits,
-    fit_network,
     stack_layout,
     stack_semantics,
     stopping_loss,
 )
 from curate.methods.streams.settings import StreamsSettings
 from curate.models.weighters import PixelWeighter
+from tests.methods.streams.making import fit_network
 
 
 def features_of(appearance, label_map, probabilities):

@@ -8,11 +8,11 @@ import torch
 from curate.methods import Split
 from curate.methods.streams import streams
 from curate.methods.streams.features import StreamFeatures
-from curate.methods.streams.networks import APPEARANCE, LAYOUT, StreamNetwork, fit_network
+from curate.methods.streams.networks import APPEARANCE, LAYOUT, StreamNetwork
 from curate.methods.streams.settings import StreamsSettings
 from curate.methods.streams.streams import StreamTraining
 from curate.models import build_weighter
-from tests.methods.streams.making import draw_images, make_preparation
+from tests.methods.streams.making import draw_images, fit_network, make_preparation
 
 FOLDS = 2
 
