@@ -40,9 +40,8 @@ OK: Final = "ok"
 """Status of an image that could be read and scored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One image of a data set and its label file.
+class Pair(NamedTuple):
+    """One image of a data set and its label file; a named tuple, as sets hold millions of them.
 
     Attributes
     ----------

@@ -138,7 +138,7 @@ def leave_out(source: DataSource, fixes: FixList) -> DataSource:
         found = (pair.image_path, pair.label_path, pair.id)
         names = [unicodedata.normalize("NFC", name) for name in found]
         code = next((codes[name] for name in names if name in codes), None)
-        return pair if code is None or pair.status != records.OK else replace(pair, status=code)
+        return pair if code is None or pair.status != records.OK else pair._replace(status=code)
 
     return replace(source, pairs=tuple(map(judged, source.pairs))) if codes else source
 

@@ -7,7 +7,6 @@ import random
 import unicodedata
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -307,7 +306,7 @@ def _take_listed(folder: Path, pairs: list[records.Pair]) -> list[records.Pair]:
         split_of = dict.fromkeys(map(str.strip, lines), split) | split_of  # trainval comes last
     labelled = [pair for pair in pairs if pair.label_path]
     return [
-        replace(pair, split=split_of.get(pair.id.rpartition("/")[2], pair.split))
+        pair._replace(split=split_of.get(pair.id.rpartition("/")[2], pair.split))
         for pair in labelled or pairs
     ]
 
