@@ -77,7 +77,7 @@ def score_all(
 
 
 def add_up(results: list[ScoreResult], out: Path) -> ScoreResult:
-    """Count what was done for all sets as if they were one."""
+    """Count what was done for all sets as if they were one; `out` stands for several files."""
     seconds = sum(each.seconds for each in results)
     scored = sum(each.scored for each in results)
     statuses: Counter[str] = Counter()
@@ -85,7 +85,7 @@ def add_up(results: list[ScoreResult], out: Path) -> ScoreResult:
         statuses.update(each.statuses)
     return replace(
         results[0],
-        out=out,
+        out=out if len(results) > 1 else results[0].out,
         name="+".join(each.name for each in results),
         scored=scored,
         skipped=sum(each.skipped for each in results),

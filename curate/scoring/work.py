@@ -317,6 +317,7 @@ def describe_scores(
         "method": run.config.fit.method,
         "method_settings": run.config.method_settings,
         "weight_rule": run.networks.method.weight_rule().to_json(),
+        "rank_by": "score",  # what a cut ranks by, unless it says otherwise
         "levels": list(levels),
         "stride": settings.stride,
         "regions": settings.regions,

@@ -152,9 +152,11 @@ def _choose_method(config: Config) -> tuple[type[methods.Method], Strict]:
     """Look up the method and check its settings."""
     name = config.fit.method
     kind = methods.find_method(name)
-    for table in config.method_tables:
-        if table not in methods.METHODS:
-            hint = errors.did_you_mean(table, methods.METHODS, cutoff=0.5)
-            msg = f"[method.{table}]: there is no such method. {hint or ', '.join(methods.METHODS)}"
+    for other, table in config.method_tables.items():
+        if other not in methods.METHODS:
+            hint = errors.did_you_mean(other, methods.METHODS, cutoff=0.5)
+            msg = f"[method.{other}]: there is no such method. {hint or ', '.join(methods.METHODS)}"
             raise errors.ConfigError(msg)
+        if other != name.partition(":")[0]:
+            parse(methods.METHODS[other].Settings, table, where=f"[method.{other}]")
     return kind, parse(kind.Settings, config.method_settings, where=f"[method] of {name}")

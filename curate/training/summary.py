@@ -36,7 +36,7 @@ def describe_work(config: Config, task: Task, path: Path) -> list[str]:
     return [
         f"Run: {path}",
         f"Method {settings.method}, {settings.segmenter} at {height}x{width}, "
-        f"{settings.steps:,} steps of {settings.batch_size} images",
+        f"{settings.steps:,} step{'s' * (settings.steps != 1)} of {settings.batch_size} images",
         f"{task.num_real:,} real and {task.num_synthetic:,} synthetic images; roughly "
         f"{_minutes(prepare_s + train_s)}{share}",
     ]

@@ -32,6 +32,7 @@ def test_every_synthetic_set_gets_a_file_with_its_name(project, tmp_path):
     assert ScoreFile(files[1]).provenance["dataset"]["name"] == "renders"
     whole = add_up(results, tmp_path / "w.h5")
     assert (whole.name, whole.scored, whole.statuses) == ("pool+renders", 5, {"ok": 5})
+    assert (whole.out, add_up(results[:1], tmp_path / "w.h5").out) == (tmp_path / "w.h5", files[0])
     with pytest.raises(UsageError, match=r"w\.pool\.h5 exists already: go on with --resume"):
         score_all(tmp_path / "w.h5", config=config, run=run)
 

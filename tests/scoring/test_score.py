@@ -76,6 +76,7 @@ def test_weights_follow_from_scores_by_the_rule_of_the_run_and_have_mean_1(score
     ok = file.images[file.images["status"] == "ok"]
     for name in WEIGHT_NAMES:
         assert np.average(ok[name], weights=ok["valid_px"]) == pytest.approx(1, abs=1e-5)
+    assert file.provenance["rank_by"] == "score"
     rule = file.provenance["weight_rule"]
     cells = file.pixel_scores("images/000") / 255
     bounded = np.minimum(cells ** rule["power"] / rule["mean_power"], rule["clip"])

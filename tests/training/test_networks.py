@@ -83,6 +83,8 @@ def test_table_of_no_method_is_an_error_that_names_the_nearest():
     wrong = Config(method={"streams": {"fold": 2}})
     with pytest.raises(ConfigError, match=r"\[method\] of streams: unknown key 'fold'"):
         check_method(wrong.with_fit(method="streams"))
+    with pytest.raises(ConfigError, match=r"\[method\.streams\]: unknown key 'fold'"):
+        check_method(wrong.with_fit(method="uniform"))
 
 
 def test_code_that_a_table_names_needs_trust_like_any_other():
