@@ -25,6 +25,7 @@ MAX_LOSSES: Final = 10
 """How often the worker of a part may die, be it because of its node or of the part."""
 _POLL_S: Final = 0.5
 _TELL_S: Final = 0.5
+_ASK_S: Final = 5.0
 _ELSEWHERE_S: Final = 120  # for which a part that failed on one node waits for a worker on another
 
 
@@ -139,7 +140,10 @@ class _Pool:
         self._make = ray.put(make)
         here = ray.get_runtime_context().get_node_id()
         affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=True)
-        self.board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=affinity).remote()
+        board = ray.remote(_Board).options(
+            num_cpus=0, scheduling_strategy=affinity, max_restarts=-1
+        )
+        self._board, self._told = board.remote(), dict[int, tuple[str, int]]()
         self._starting: dict[Any, Any] = {}
         self._idle: list[tuple[Any, str]] = []
         self._working: dict[Any, tuple[Any, str, _Part]] = {}
@@ -158,7 +162,7 @@ class _Pool:
         self._assign()
         if self._waiting and not self._starting:
             own = {"num_cpus": self._cluster.cpus, "num_gpus": self._cluster.gpus}
-            worker = self.ray.remote(_Worker).options(**own).remote([self._make], self.board)
+            worker = self.ray.remote(_Worker).options(**own).remote([self._make], self._board)
             self._starting[worker.prepare.remote()] = worker
         if not (refs := [*self._starting, *self._working]):
             time.sleep(_POLL_S)
@@ -168,11 +172,20 @@ class _Pool:
             else:
                 yield from self._end(ref)
 
+    def count_done(self) -> Counter[str]:
+        """Count the units that each node has done, as far as the board can be asked just now."""
+        with suppress(self.ray.exceptions.RayError):  # its node may have gone: it starts elsewhere
+            self._told |= self.ray.get(self._board.read.remote(), timeout=_ASK_S)
+        done = Counter[str]()
+        for node, units in self._told.values():
+            done[node] += units
+        return done
+
     def close(self) -> None:
         """End all workers."""
         workers = [*self._starting.values(), *(worker for worker, _ in self._idle)]
         workers += [worker for worker, _, _ in self._working.values()]
-        for actor in (*workers, self.board):
+        for actor in (*workers, self._board):
             with suppress(self.ray.exceptions.RayError):
                 self.ray.kill(actor)
 
@@ -280,9 +293,7 @@ def each_part(
         try:
             while pool.is_left:
                 yield from pool.go_on()
-                done = Counter[str]()
-                for node, units in ray.get(pool.board.read.remote()).values():
-                    done[node] += units
+                done = pool.count_done()
                 seconds = max(time.monotonic() - started, 1e-6)
                 rates = {node: round(units / seconds, 2) for node, units in sorted(done.items())}
                 on_progress(sum(done.values()), rates)

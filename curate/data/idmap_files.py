@@ -220,9 +220,8 @@ def restore_id_map(table: Mapping[str, Any] | None, *, where: str) -> IdMap:
     """
     if table is None:
         msg = (
-            f"{where} does not say how to read labels: it joins data sets whose ids mean different "
-            "classes. Name the score file of each data set instead (export-subset, report and show "
-            "take several as one); export-subset needs no labels with --by image."
+            f"{where} does not say how to read labels. If it joins score files, merge them again; "
+            "if not, score the data set again. export-subset needs no labels with --by image."
         )
         raise errors.StoreError(msg)
     try:

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,12 +25,37 @@ class _Record(BaseModel):
 
 
 class DatasetProvenance(_Record):
-    """The data set that was scored, how many images it has, and what is black and white in it."""
+    """The data set that was scored, how many images it has, and what is black and white in it.
+
+    Attributes
+    ----------
+    id_map : dict or str
+        How its label ids become class indices, or only what that is called.
+    parts : tuple of DatasetProvenance
+        Data sets whose score files were merged into this one's.
+    """
 
     layout: str
     name: str = ""
     images: int | None = None
     range: tuple[float, float] | None = None
+    id_map: Any = None
+    parts: tuple["DatasetProvenance", ...] = ()
+
+    @property
+    def shown_range(self) -> tuple[float, float] | None:
+        """Return what becomes black and white in images of more than 8 bits."""
+        return self.range if self.range and self.range[0] < self.range[1] else None
+
+    def list_origins(
+        self, start: str, id_map: dict[str, Any] | None
+    ) -> Iterator[tuple[str, "DatasetProvenance"]]:
+        """Yield each data set with its id map, and what stands before its own ids."""
+        own = self.id_map if isinstance(self.id_map, dict) else id_map
+        for part in self.parts:
+            yield from part.list_origins(f"{start}{part.name}/", own)
+        if not self.parts:
+            yield start, self.model_copy(update={"id_map": own})
 
 
 class ClassesProvenance(_Record):
@@ -44,8 +70,9 @@ class Provenance(_Record):
 
     Attributes
     ----------
-    id_map : dict
-        How label ids become class indices, as the data set's own id map writes itself down.
+    id_map : dict or None
+        How label ids become class indices, as the data set's own id map writes itself down; None
+        where data sets with different ones were merged.
     weight_rule : dict or None
         How weights follow from scores; ``largest`` is what 255 stands for in a map of them, before
         the division by their mean.
@@ -66,6 +93,32 @@ class Provenance(_Record):
     def largest_weight(self) -> float:
         """Return what 255 stands for in a map of weights, before the division by their mean."""
         return float((self.weight_rule or {}).get("largest", 1.0))
+
+    @cached_property
+    def origins(self) -> dict[str, DatasetProvenance]:
+        """Return each data set that was scored, with its id map, by what its image ids begin with.
+
+        That is nothing for the only one, ``gta5/`` and the like where several were merged.
+        """
+        return dict(self.dataset.model_copy(update={"id_map": None}).list_origins("", self.id_map))
+
+    def start_of(self, image_id: str) -> str:
+        """Find the data set of an image: return its key in `origins`.
+
+        Raises
+        ------
+        StoreError
+            If it is of none.
+        """
+        starts = [start for start in self.origins if image_id.startswith(start)]
+        if not starts:
+            msg = f"image '{image_id}' is of none of the data sets that were merged. Merge again."
+            raise StoreError(msg)
+        return max(starts, key=len)
+
+    def origin_of(self, image_id: str) -> DatasetProvenance:
+        """Find the data set of an image; errors as `start_of`."""
+        return self.origins[self.start_of(image_id)]
 
     @field_validator("weight_rule")
     @classmethod
@@ -216,7 +269,10 @@ def join_headers(headers: Sequence[Header], paths: Sequence[Path]) -> tuple[Head
         sets.setdefault(keys[-1], header)
     if len(sets) == 1:
         return first, [Prefixes()] * len(headers)
-    parts = [h.provenance["dataset"] | {"root": h.dataset_root} for h in sets.values()]
+    parts = [
+        h.provenance["dataset"] | {"root": h.dataset_root, "id_map": h.provenance.get("id_map")}
+        for h in sets.values()
+    ]
     names, roots = ([str(part.get(key) or "") for part in parts] for key in ("name", "root"))
     if len(set(names) - {""}) < len(names) or not all(map(os.path.isabs, roots)):
         msg = (
@@ -225,7 +281,7 @@ def join_headers(headers: Sequence[Header], paths: Sequence[Path]) -> tuple[Head
             "the folder of one, or score again what has changed."
         )
         raise StoreError(msg)
-    id_maps = [header.provenance.get("id_map") for header in sets.values()]
+    id_maps = [part["id_map"] for part in parts]
     joined = {
         "dataset": {
             "name": "+".join(names),

@@ -47,6 +47,7 @@ class ScoreFile:
         Of the first of them.
     schema : Schema
         What it holds.
+    about : Provenance
     class_names : tuple of str
         The index of a name is its class index.
 
@@ -76,7 +77,7 @@ class ScoreFile:
                 where=f"A part of {self.path}",
                 advice="Score all parts with the same settings.",
             )
-        about = parse_provenance(self.provenance, where=str(self.path))
+        self.about = about = parse_provenance(self.provenance, where=str(self.path))
         self.schema = schema_of(self.provenance, where=str(self.path))
         for part in self.parts:
             part.schema, part.stride = self.schema, about.stride
@@ -319,11 +320,11 @@ class ScoreFile:
         StoreError
             As `score_map`; also if the file does not say how labels are read.
         """
-        row, about = self._maps.scored_row(image_id), self.provenance.get("id_map")
+        row, about = self._maps.scored_row(image_id), self.about.origin_of(image_id)
         size = tuple(int(self.image_column(name)[row]) for name in ("height", "width"))
         relative = self.image_column("label_path")[row].as_py()
         folder = as_path(root or self.dataset_root)
-        found = maps.read_label_map(folder, relative, size, about, where=str(self.path))
+        found = maps.read_label_map(folder, relative, size, about.id_map, where=str(self.path))
         return alignment.align_labels(found, **how)
 
     def __len__(self) -> int:
@@ -331,11 +332,10 @@ class ScoreFile:
         return self.num_images
 
     def __repr__(self) -> str:
-        about = self.provenance
-        data = about["dataset"].get("name") or self.dataset_root.name
         return (
-            f"<ScoreFile {self.path}: {len(self):,} images of {data}, "
-            f"{len(self.class_names)} classes, {about.get('method', 'unknown method')}>"
+            f"<ScoreFile {self.path}: {len(self):,} images of "
+            f"{self.about.dataset.name or self.dataset_root.name}, "
+            f"{len(self.class_names)} classes, {self.provenance.get('method', 'unknown method')}>"
         )
 
     def close(self) -> None:

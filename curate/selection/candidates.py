@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from curate.checking import likeness, survey
+from curate.checking.facts import Survey
 from curate.selection import cuts, diversity
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curate import reporting
-    from curate.checking.facts import Survey
     from curate.selection.settings import ExportSettings
     from curate.selection.source import SubsetSource
 
@@ -83,11 +83,17 @@ def drop_near_duplicates(
     return [replace(source, left_out=own) for source, own in zip(sources, left_out, strict=True)]
 
 
-def look_at_scored(source: SubsetSource, project: Path, reporter: reporting.Reporter) -> Survey:
+def look_at_scored(
+    source: SubsetSource, project: Path, reporter: reporting.Reporter
+) -> Survey:
     """Look at the scored images of a data set, as far as that was not done before."""
-    listed = source.list_scored()
-    every = range(len(listed.pairs))  # named, so that what is known of other files is kept
-    return survey.survey(listed, project=project, reporter=reporter, is_deep=True, rows=every)
+    seen = [
+        survey.survey(  # rows are named, so that what is known of other files is kept
+            listed, project=project, reporter=reporter, is_deep=True, rows=range(len(listed.pairs))
+        )
+        for listed in source.list_scored()
+    ]
+    return Survey(seen[0].source, tuple(facts for each in seen for facts in each.facts))
 
 
 def _order(

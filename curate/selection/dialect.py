@@ -173,7 +173,7 @@ class SubsetItem:
 
     def read_image(self) -> NDArray[np.uint8]:
         """Read the image, (H, W, 3), upright."""
-        return self.source.read_image(self.image_path)
+        return self.source.read_image(self.row)
 
     def read_labels(self) -> NDArray[np.uint8]:
         """Read the class indices, (H, W); 255 where ignored or not kept."""
@@ -326,7 +326,8 @@ def place_label(place: placement.Placement, item: SubsetItem, path: str) -> None
         place.place(item.original(item.label_path), path)
     else:
         target = place.new_file(path)
-        item.source.write_masked_label(item.label_path, target, item.keep, item.source.id_map)
+        id_map = item.source.id_map_of(item.row)
+        item.source.write_masked_label(item.label_path, target, item.keep, id_map)
 
 
 def encode_image(pixels: NDArray[np.uint8]) -> bytes:

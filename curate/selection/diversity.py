@@ -84,7 +84,7 @@ def _read_small(source: SubsetSource, row: int) -> torch.Tensor:
     """Read an image reduced to a square, (3, H, W) in [0, 1]."""
     import torch
 
-    pixels = source.read_image(source.texts("image_path")[row].as_py())
+    pixels = source.read_image(row)
     rgb = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     small = torch.nn.functional.interpolate(rgb, (SIDE, SIDE), mode="area")
     return small[0]

@@ -306,7 +306,7 @@ def check_source(source: SubsetSource, settings: ExportSettings) -> None:
     if settings.written_ids == "train":
         make_label_ids("train", source.provenance.classes.names)  # raises if it cannot
     if settings.rewrites_labels:
-        _ = source.id_map  # raises if labels cannot be read
+        _ = source.id_maps  # raises if labels cannot be read
     _check_ranking(source, settings)
 
 

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from curate import errors, records, remote, seeding
 from curate.data import containers, dataset, idmap_files, images, labels, shards
 from curate.scores import arrow, schema
-from curate.scores.provenance import Provenance, parse_provenance
 from curate.selection import cuts, placement
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curate.data.idmaps import IdMap
+    from curate.scores.provenance import Provenance
     from curate.scores.score_file import ScoreFile
 
 PATHS: Final = ("image_path", "label_path")
@@ -90,15 +90,20 @@ class SubsetSource:
         is_candidate[list(self.left_out)] = False
         return is_candidate
 
-    @cached_property
+    @property
     def provenance(self) -> Provenance:
         """Return where the scores come from, checked."""
-        return parse_provenance(self.scores.provenance, where=str(self.scores.path))
+        return self.scores.about
 
     @cached_property
-    def id_map(self) -> IdMap:
-        """Return the id map that the labels were read with."""
-        return idmap_files.restore_id_map(self.provenance.id_map, where=str(self.scores.path))
+    def id_maps(self) -> dict[str, IdMap]:
+        """Return the id map that labels were read with, by the keys of `Provenance.origins`."""
+        where, origins = str(self.scores.path), self.provenance.origins
+        return {s: idmap_files.restore_id_map(o.id_map, where=where) for s, o in origins.items()}
+
+    def id_map_of(self, row: int) -> IdMap:
+        """Return the id map that the label of an image was read with."""
+        return self.id_maps[self.provenance.start_of(self.id_of(row))]
 
     @property
     def stream(self) -> str | None:
@@ -182,12 +187,6 @@ class SubsetSource:
         """Name the column that ranks, in both tables."""
         return schema.stream_column(self.stream) if self.stream else self.rank_by
 
-    @property
-    def value_range(self) -> tuple[float, float] | None:
-        """Return what becomes black and white in images of more than 8 bits."""
-        found = self.provenance.dataset.range
-        return found if found and found[0] < found[1] else None
-
     def describe(self) -> str:
         """Say which scores these are: their file, method and run; on a second line, of what."""
         path, here = self.scores.path, Path.cwd()
@@ -196,18 +195,22 @@ class SubsetSource:
         run = str(self.scores.provenance.get("run", ""))[:8]
         return f"{shown} ({method}, run {run})\nData set: {self.name} at {self.root}"
 
-    def list_scored(self) -> dataset.DataSource:
-        """List the images that were scored as a data set, to be looked at."""
+    def list_scored(self) -> list[dataset.DataSource]:
+        """List the images that were scored as data sets, to be looked at."""
         rows, about = self.list_texts(self.is_ok, ("id", *PATHS)), self.provenance
-        return dataset.DataSource(
-            root=self.root,
-            layout=about.dataset.layout,
-            id_map=self.id_map,
-            classes=records.ClassSet(about.classes.name, about.classes.names),
-            pairs=tuple(records.Pair(*texts) for texts in rows),
-            key=self.name,
-            value_range=self.value_range,
-        )
+        groups = groupby(rows, lambda texts: about.start_of(texts[0]))
+        return [
+            dataset.DataSource(
+                root=self.root,
+                layout=about.origins[start].layout,
+                id_map=self.id_maps[start],
+                classes=records.ClassSet(about.classes.name, about.classes.names),
+                pairs=tuple(records.Pair(*texts) for texts in own),
+                key=self.name,
+                value_range=about.origins[start].shown_range,
+            )
+            for start, own in (groups if rows else [(next(iter(about.origins)), [])])
+        ]
 
     def id_of(self, row: int) -> str:
         """Return the id of an image."""
@@ -258,7 +261,8 @@ class SubsetSource:
     def read_labels(self, row: int) -> NDArray[np.uint8]:
         """Read the class index of each pixel of an image, (H, W); errors as `read_pixels`."""
         path = self.texts("label_path")[row].as_py()
-        label_map = self.read_label_map(path)
+        label, id_map = remote.as_path(placement.join_inside(self.root, path)), self.id_map_of(row)
+        label_map = id_map.apply(labels.read_label_ids(label, id_map))
         self.check_size(row, path, label_map.shape)
         return label_map
 
@@ -277,7 +281,7 @@ class SubsetSource:
             )
             raise errors.DataError(msg, code="size_mismatch")
 
-    def read_image(self, image_path: str, least_px: int = 0) -> NDArray[np.uint8]:
+    def read_image(self, row: int, least_px: int = 0) -> NDArray[np.uint8]:
         """Read an image, (H, W, 3) uint8, upright: whole as it was scored, or see `decode_image`.
 
         Raises
@@ -285,18 +289,13 @@ class SubsetSource:
         DataError
             If it cannot be read.
         """
-        path = remote.as_path(placement.join_inside(self.root, image_path))
+        inside = self.texts("image_path")[row].as_py()
+        path = remote.as_path(placement.join_inside(self.root, inside))
         if containers.is_container(path):
             return containers.read_image(path)
         opened = images.open_image(images.read_file(path, "image"), path)
-        return images.decode_image(opened, path, self.value_range, least_px)
-
-    def read_label_map(self, label_path: str) -> NDArray[np.uint8]:
-        """Read a label file as class indices, (H, W) uint8, 255 = ignore."""
-        ids = labels.read_label_ids(
-            remote.as_path(placement.join_inside(self.root, label_path)), self.id_map
-        )
-        return self.id_map.apply(ids)
+        shown = self.provenance.origin_of(self.id_of(row)).shown_range
+        return images.decode_image(opened, path, shown, least_px)
 
     def write_masked_label(
         self, label_path: str, target: Path, keep: NDArray[np.bool_], id_map: IdMap

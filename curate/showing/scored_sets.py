@@ -118,15 +118,14 @@ class ScoredSets:
             If it cannot be read, or has another size than when it was scored.
         """
         own, local = self.place(row)
-        path = own.texts("image_path")[local].as_py()
-        pixels = own.read_image(path)
-        own.check_size(local, path, pixels.shape[:2])
+        pixels = own.read_image(local)
+        own.check_size(local, own.texts("image_path")[local].as_py(), pixels.shape[:2])
         return pixels
 
     def read_small(self, row: int, least_px: int) -> NDArray[np.uint8]:
         """Read an image to look at, with sides of at least `least_px`; its size is not checked."""
         own, local = self.place(row)
-        return own.read_image(own.texts("image_path")[local].as_py(), least_px)
+        return own.read_image(local, least_px)
 
     def read_labels(self, row: int) -> NDArray[np.uint8]:
         """Read the class index of each pixel of an image, (H, W), 255 = ignore."""

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -120,6 +121,26 @@ def refuse():
 def test_worker_that_cannot_be_prepared_ends_the_work(nodes):
     with pytest.raises(RunError, match="there is no run"):
         do_parts([1], refuse, Cluster(), lambda *_: None)
+
+
+def test_units_are_known_from_before_where_nobody_can_be_asked():
+    class GoneError(Exception):
+        pass
+
+    answers = [{1: ("a", 3)}, GoneError, {1: ("a", 4), 2: ("b", 2)}, GoneError]
+
+    def get(ref, timeout):
+        found = answers.pop(0)
+        if found is GoneError:
+            raise GoneError
+        return found
+
+    pool = object.__new__(ray_pool._Pool)
+    pool.ray = SimpleNamespace(exceptions=SimpleNamespace(RayError=GoneError), get=get)
+    pool._board = SimpleNamespace(read=SimpleNamespace(remote=lambda: None))
+    pool._told = {}
+    told = [dict(pool.count_done()) for _ in range(4)]
+    assert told == [{"a": 3}, {"a": 3}, {"a": 4, "b": 2}, {"a": 4, "b": 2}]
 
 
 def test_part_shuns_the_nodes_it_failed_on_and_is_given_up_in_time():

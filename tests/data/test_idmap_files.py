@@ -211,7 +211,7 @@ def test_id_map_is_restored_from_what_a_score_file_says(tmp_path):
 def test_unfit_stored_id_maps_are_refused():
     sound = stored(resolve_id_map("carla-legacy", CAMVID))
     unfit = {
-        "it joins data sets whose ids mean different classes": None,
+        "labels. If it joins score files, merge them again": None,
         "ids: Field required": {"name": "x", "ignored": []},
         "ids.7: Input should be less than or equal to 253": sound | {"ids": {"7": 254}},
         "unmapped: Input should be 'error', 'ignore' or 'nearest'": sound | {"unmapped": "maybe"},

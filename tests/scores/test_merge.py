@@ -113,6 +113,10 @@ def test_images_of_several_data_sets_are_told_apart_by_name(tmp_path):
     dataset = scores.provenance["dataset"]
     assert [part["name"] for part in dataset["parts"]] == ["gta", "carla"]
     assert (dataset["images"], scores.provenance["id_map"]) == (5, None)
+    assert scores.about.origin_of("gta/b/c").id_map == {"name": "gta"}
+    assert scores.about.origin_of("carla/a").id_map == {"name": "carla"}
+    with pytest.raises(StoreError, match="'gt/a' is of none of the data sets that were merged"):
+        scores.about.start_of("gt/a")
 
 
 def test_data_sets_of_one_name_are_refused(tmp_path):

@@ -6,10 +6,17 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from curate.data.idmaps import IdMap
 from curate.errors import StoreError, UsageError
+from curate.scores.merge import merge
+from curate.scores.score_file import ScoreFile
+from curate.selection.candidates import look_at_scored
 from curate.selection.export import export_subset
+from curate.selection.source import SubsetSource
 from tests.selection.making import BLOCK_PX, LABELS, Warnings, files, manifest, scored, write_scores
 
 
@@ -117,3 +124,49 @@ def test_what_is_cut_is_told(pair, out):
     assert len(told) == 2
     assert "w.far.h5" in told[1]
     assert "Data set: far" in told[1]
+
+
+@pytest.fixture
+def merged(tmp_path, root):
+    """Scores of two sets whose ids differ by 1 but mean the same, merged, and once more."""
+    shutil.copytree(root, tmp_path / "copy")
+    for path in (tmp_path / "copy/labels").glob("*.png"):
+        ids = np.array(Image.open(path))
+        Image.fromarray(np.where(ids > 0, ids + 1, 0).astype(np.uint8)).save(path)
+    shifted = IdMap("shifted", {8: 0, 9: 1}, frozenset({0, 255})).to_json()
+    near = write_scores(tmp_path / "w.near.h5", root, **described("near"))
+    far = write_scores(tmp_path / "w.far.h5", tmp_path / "copy", **described("far", id_map=shifted))
+    merge([near, far], tmp_path / "merged.h5", root=tmp_path)
+    shutil.copytree(root, tmp_path / "third")
+    third = write_scores(tmp_path / "w.third.h5", tmp_path / "third", **described("third"))
+    merge([tmp_path / "merged.h5", third], tmp_path / "twice.h5", root=tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["merged", "twice"])
+def test_merged_scores_of_sets_with_other_ids_are_read_by_the_map_of_each(merged, name, out):
+    path, start = merged / f"{name}.h5", "near+far/" if name == "twice" else ""
+    export_subset(path, out=out, format="folder", by="region", count=4)
+    left, right = (slice(None), slice(0, 8)), (slice(None), slice(8, 16))
+    for each in ("near", "far"):
+        labels = [
+            np.array(Image.open(out / f"labels/{start}{each}/images/{one}.png")) for one in "ac"
+        ]
+        assert (labels[0][left] == 0).all()
+        assert (labels[1][right] == 1).all()
+        assert (labels[0][right] == 255).all()
+    with ScoreFile(path) as file:
+        for each in ("near", "far"):
+            assert file.label_map(f"{start}{each}/images/b")[4:, 0].tolist() == [255] * 4
+            assert file.label_map(f"{start}{each}/images/b")[4:, 8].tolist() == [0] * 4
+
+
+def test_merged_scores_of_sets_with_other_ids_are_masked_and_looked_at(merged, out, tmp_path):
+    export_subset(merged / "merged.h5", out=out, by="region", count=4)
+    ids = [np.array(Image.open(out / f"{each}/labels/a.png"))[0, 0] for each in ("data", "copy")]
+    assert ids == [7, 8]
+    source = SubsetSource(ScoreFile(merged / "merged.h5"), tmp_path)
+    facts = look_at_scored(source, tmp_path, Warnings()).facts
+    assert [each.label_path for each in facts] == source.texts("label_path").to_pylist()[:3] + (
+        source.texts("label_path").to_pylist()[4:7]
+    )
