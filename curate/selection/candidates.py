@@ -83,9 +83,7 @@ def drop_near_duplicates(
     return [replace(source, left_out=own) for source, own in zip(sources, left_out, strict=True)]
 
 
-def look_at_scored(
-    source: SubsetSource, project: Path, reporter: reporting.Reporter
-) -> Survey:
+def look_at_scored(source: SubsetSource, project: Path, reporter: reporting.Reporter) -> Survey:
     """Look at the scored images of a data set, as far as that was not done before."""
     seen = [
         survey.survey(  # rows are named, so that what is known of other files is kept

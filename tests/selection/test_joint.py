@@ -146,7 +146,7 @@ def merged(tmp_path, root):
 @pytest.mark.parametrize("name", ["merged", "twice"])
 def test_merged_scores_of_sets_with_other_ids_are_read_by_the_map_of_each(merged, name, out):
     path, start = merged / f"{name}.h5", "near+far/" if name == "twice" else ""
-    export_subset(path, out=out, format="folder", by="region", count=4)
+    export_subset(path, out=out, format="folder", by="region", top="70%")
     left, right = (slice(None), slice(0, 8)), (slice(None), slice(8, 16))
     for each in ("near", "far"):
         labels = [
