@@ -66,6 +66,13 @@ def test_weight_is_the_positive_part_of_the_alignment_with_the_mean_real_gradien
     torch.testing.assert_close(found.pixel[0, 0], helpful / (4 * 0.85), atol=1e-5, rtol=0)
 
 
+def test_scores_are_at_most_1():
+    method = make_method(clip=1.0)
+    method.step(join(REAL, SYNTHETIC), is_warmup=False)
+    found = method.scores(SYNTHETIC).pixel[0, 0]
+    torch.testing.assert_close(found, torch.tensor([1.0, 0.0, 0.4 / 0.85, 1.0]))
+
+
 def test_scores_are_by_the_running_mean_of_real_gradients():
     method = make_method(decay=0.5)
     method.step(join(REAL, SYNTHETIC), is_warmup=False)
