@@ -69,16 +69,15 @@ def find_one_sided(real: Sequence[Survey], synthetic: Sequence[Survey]) -> Itera
         return
     classes = real[0].source.classes
     names = np.array(classes.names)
+    hint = "".join(versions.suggest_version(measured[0].tolist(), each) for each in synthetic)
     if not (sides[0] & sides[1]).any():
         message = (
             f"The synthetic labels share no class with the real ones: they show "
             f"{_list(names[sides[1]])}; the real ones show {_list(names[sides[0]])}. Check both "
-            "id maps (id_map = .. in curate.toml)."
-            + "".join(versions.suggest_version(measured[0], survey) for survey in synthetic)
+            "id maps (id_map = .. in curate.toml)." + hint
         )
         yield make_problem("no_shared_class", message)
         return
-    hint = "".join(versions.suggest_version(measured[0], survey) for survey in synthetic)
     for side, other, own in (("real", "synthetic", 0), ("synthetic", "real", 1)):
         alone = sides[own] & ~sides[1 - own]
         if alone.any():

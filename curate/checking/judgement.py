@@ -50,7 +50,7 @@ def judge(surveys: Sequence[Survey], *, size: tuple[int, int] | None = None) -> 
     problems += label_faults.find_swapped_palettes(surveys)
     is_misread = any(p.code in MISREAD for p in problems)  # then all sides would seem to differ
     if real and synthetic and not is_misread:
-        shares = coverage.measure_coverage("", real).shares
+        shares = coverage.measure_coverage("", real).shares.tolist()
         wrong = list(versions.find_wrong_versions(shares, synthetic))
         problems += wrong or coverage.find_one_sided(real, synthetic)
     if len({each.side for each in surveys}) > 1:
@@ -64,6 +64,7 @@ def look_before(
     project: Path,
     reporter: reporting.Reporter,
     rows: Sequence[int] | None = None,
+    real_class_px: Sequence[int] = (),
 ) -> None:
     """Look at a set that is about to be scored: refuse it as a whole, or say what is odd.
 
@@ -73,6 +74,8 @@ def look_before(
     ----------
     rows : sequence of int, optional
         Which pairs to look at; all by default.
+    real_class_px : (C,) sequence of int
+        Pixels of each class in the real images of the run, by which the version of an id map shows.
 
     Raises
     ------
@@ -81,6 +84,9 @@ def look_before(
     """
     seen = survey.survey(source, project=project, reporter=reporter, rows=rows)
     problems = [p for p in judge([seen]) if p.code != "mixed_splits"]  # all may be scored
+    num_px = sum(real_class_px)
+    if num_px and not any(p.code in MISREAD for p in problems):
+        problems += versions.find_wrong_versions([px / num_px for px in real_class_px], [seen])
     refuse(problems)
     warn_of([p for p in problems if p.severity == "warning"], reporter)
 

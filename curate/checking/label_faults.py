@@ -161,6 +161,23 @@ def _palettes(survey: Survey, usable: list[Facts]) -> Iterator[Problem]:
             f"not those of their indices (index {pairs}): a program that stored grey files with a "
             f"palette has renumbered them. {advice}",
         )
+    else:
+        yield from _beside_grey(survey, usable, advice)
+
+
+def _beside_grey(survey: Survey, usable: list[Facts], advice: str) -> Iterator[Problem]:
+    """Find palettes in colour beside grey labels, which cannot tell whether they agree."""
+    grey = [f for f in usable if f.label_kind == "grey"]
+    coloured = [f for f in usable if any(c[1:3] * 3 != c[1:] for c in f.palette.values())]
+    if min(len(grey), len(coloured)) < LEAST_MASKS:
+        return
+    message = (
+        f"{len(coloured):,} labels of {survey.name} have a palette, and {len(grey):,} are grey. A "
+        "program that reorders palettes renumbers the classes, and grey files cannot tell: look "
+        f"whether an id means the same in {coloured[0].label_path} and {grey[0].label_path}. If "
+        f"not: {advice[0].lower()}{advice[1:]}"
+    )
+    yield Problem(None, "mixed_palettes", message, str(survey.source.root), "warning")
 
 
 def _sole(colours: dict[int, Counter[str]]) -> list[tuple[int, str]]:

@@ -17,9 +17,6 @@ from curate.data.id_tables import PUBLISHED_IDS, known_ids, versions
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from curate.checking.facts import Survey
     from curate.data.idmaps import IdMap
 
@@ -46,14 +43,12 @@ class Reading(NamedTuple):
     covered: float
 
 
-def find_wrong_versions(
-    shares: NDArray[np.float64], synthetic: Sequence[Survey]
-) -> Iterator[Problem]:
+def find_wrong_versions(shares: Sequence[float], synthetic: Sequence[Survey]) -> Iterator[Problem]:
     """Yield an error for sets that another version of their id map fits far better.
 
     Parameters
     ----------
-    shares : (C,) float64
+    shares : (C,) sequence of float
         Of the real pixels, what each class has.
     """
     for survey in synthetic:
@@ -72,7 +67,7 @@ def find_wrong_versions(
             )
 
 
-def suggest_version(shares: NDArray[np.float64], survey: Survey) -> str:
+def suggest_version(shares: Sequence[float], survey: Survey) -> str:
     """Say that another version of a set's id map fits better; empty if none does."""
     readings = _compare(shares, survey)
     if readings is None:
@@ -84,7 +79,7 @@ def suggest_version(shares: NDArray[np.float64], survey: Survey) -> str:
     )
 
 
-def _compare(shares: NDArray[np.float64], survey: Survey) -> tuple[Reading, Reading] | None:
+def _compare(shares: Sequence[float], survey: Survey) -> tuple[Reading, Reading] | None:
     """Compare the id map in use with the version that fits best; None if it is the one in use."""
     id_map, seen = survey.source.id_map, set(meaning.count_raw(survey))
     if id_map.name not in PUBLISHED_IDS or not seen <= known_ids(id_map.name):
@@ -106,10 +101,10 @@ def _compare(shares: NDArray[np.float64], survey: Survey) -> tuple[Reading, Read
     return None if best is now else (now, best)
 
 
-def _read(shares: NDArray[np.float64], id_map: IdMap, seen: set[int]) -> Reading:
+def _read(shares: Sequence[float], id_map: IdMap, seen: set[int]) -> Reading:
     """Tell what ids show by an id map."""
     classes = {id_map.ids[raw] for raw in seen if raw in id_map.ids}
-    return Reading(id_map.name, classes, float(shares[sorted(classes)].sum()))
+    return Reading(id_map.name, classes, sum(shares[index] for index in classes))
 
 
 def _list(survey: Survey, classes: set[int]) -> str:

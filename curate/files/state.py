@@ -146,6 +146,9 @@ def _read(root: Path, advice: str = "") -> _State:
     path = root / STATE_NAME
     if not os.path.lexists(path):
         return _State()
+    if not path.is_file():  # a link that leads nowhere, a pipe, ..
+        msg = f"{path} is no ordinary file. Remove it."
+        raise StoreError(msg)
     with disk_errors("read", path):
         content = texts.read_bytes(path)
     try:

@@ -89,7 +89,11 @@ class Opened(NamedTuple):
     def look(self, rows: list[int] | None, reporter: Reporter) -> None:
         """Look at some rows of the data set, or all, before the work begins."""
         distributed.by_first_rank(judgement.look_before)(
-            self.source, project=self.config.root, reporter=reporter, rows=rows
+            self.source,
+            project=self.config.root,
+            reporter=reporter,
+            rows=rows,
+            real_class_px=self.run.provenance["real_class_px"],
         )
 
     def make_scorer(self, device: str) -> Scorer:

@@ -329,6 +329,14 @@ def palettes_of_two_tools(p):
         making.save_palette(np.array(Image.open(path)), path, colours)
 
 
+@defect("mixed_palettes")
+def reordered_palettes_beside_grey_labels(p):
+    for number in range(0, 30, 2):
+        path = p / f"synth/labels/{number:03d}.png"
+        label = np.array([0, 2, 1, 3], np.uint8)[np.array(Image.open(path))]
+        making.save_palette(label, path, np.array(VOC)[[0, 2, 1, 3]])
+
+
 @defect("colour_coded")
 def colours_for_classes(p):
     making.edit_all(p / "synth", lambda a: making.COLOURS.astype(np.uint8)[a])
@@ -508,6 +516,21 @@ def test_planted_defect_is_found(project, name):
     spoil(project)
     found = making.codes_of(curate.check(project / "curate.toml"))
     assert (code, file) in found, sorted(found, key=str)
+
+
+def test_palettes_in_colour_beside_grey_labels_are_a_warning(project):
+    reordered_palettes_beside_grey_labels(project)
+    (problem,) = curate.check(project / "curate.toml").problems
+    assert problem.severity == "warning"
+    assert "15 labels of" in problem.message
+    assert "in labels/000.png and labels/001.png" in problem.message
+
+
+def test_grey_palettes_beside_grey_labels_are_no_problem(project):
+    for number in range(0, 30, 2):
+        path = project / f"synth/labels/{number:03d}.png"
+        making.save_palette(np.array(Image.open(path)), path, [[i] * 3 for i in range(4)])
+    assert curate.check(project / "curate.toml").problems == []
 
 
 def test_every_code_is_planted():

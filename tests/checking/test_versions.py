@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
+from curate import errors, reporting
+from curate.checking import judgement
 from curate.checking.facts import Facts, Stamp, Survey
 from curate.checking.versions import find_wrong_versions, suggest_version
 from curate.data.classes import resolve_classes
-from curate.data.dataset import DataSource
+from curate.data.dataset import DataSource, open_dataset
 from curate.data.idmap_files import resolve_id_map
+from tests.checking import making
 
 CLASSES = resolve_classes("cityscapes19")
 REAL = {"road": 0.45, "building": 0.25, "vegetation": 0.1, "sky": 0.2}
@@ -46,3 +49,30 @@ def test_version_that_fits_a_little_better_is_a_suggestion_only(tmp_path, shares
 
 def test_ids_that_the_version_in_use_does_not_know_are_told_elsewhere(tmp_path, shares):
     assert suggest_version(shares, survey(tmp_path, "carla-legacy", {1: 50, 22: 3})) == ""
+
+
+def look_before(root, shares):
+    """Look at a set of CARLA before a run scores it, that learned from real pixels of `shares`."""
+    source = open_dataset(root, classes=CLASSES, id_map="carla-legacy")
+    judgement.look_before(
+        source,
+        project=root,
+        reporter=reporting.SilentReporter(),
+        real_class_px=[int(1000 * share) for share in shares],
+    )
+
+
+def test_set_to_be_scored_is_compared_with_the_real_images_of_the_run(tmp_path, shares):
+    making.write_set(tmp_path, 4, seed=0)
+    making.edit_all(tmp_path, lambda a: np.array([11, 1, 3, 1], np.uint8)[a])
+    with pytest.raises(
+        errors.DataError, match=r"By 'carla-0\.9\.14'.*Name it with --id-map"
+    ) as info:
+        look_before(tmp_path, shares)
+    assert info.value.code == "wrong_id_map"
+
+
+def test_set_to_be_scored_is_not_compared_with_a_run_that_saw_no_real_pixel(tmp_path):
+    making.write_set(tmp_path, 4, seed=0)
+    making.edit_all(tmp_path, lambda a: np.array([11, 1, 3, 1], np.uint8)[a])
+    look_before(tmp_path, np.zeros(len(CLASSES)))

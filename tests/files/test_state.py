@@ -99,7 +99,7 @@ def test_record_is_never_written_through_a_link_nor_read_from_a_pipe(tmp_path):
     assert (tmp_path / "victim").read_text() == "precious"
     (tmp_path / STATE_NAME).unlink()
     os.mkfifo(tmp_path / STATE_NAME)
-    with pytest.raises(StoreError, match="no ordinary file"):
+    with pytest.raises(StoreError, match=r"is no ordinary file\. Remove it"):
         latest_run(tmp_path)
     with pytest.raises(StoreError, match="no ordinary file"):
         remember(tmp_path, run=tmp_path / "r")

@@ -221,6 +221,19 @@ def test_a_data_set_without_a_scorable_image_is_an_error_and_leaves_no_file(fini
     assert not (tmp_path / "weights.h5").exists()
 
 
+def test_real_pixels_that_the_run_counted_are_told_to_the_look_at_the_set(
+    finished_run, tmp_path, monkeypatch
+):
+    config, run = finished_run
+    told = {}
+    monkeypatch.setattr("curate.checking.judgement.look_before", lambda _, **how: told.update(how))
+    root = write_dataset(tmp_path / "pool", 2, is_flat=True, seed=3)
+    score(root, tmp_path / "weights.h5", config=config)
+    counted = json.loads((run / "provenance.json").read_text())["real_class_px"]
+    assert told["real_class_px"] == counted
+    assert sum(counted) > 0
+
+
 def test_a_uniform_run_gives_no_scores(tmp_path):
     config = tiny_config(tmp_path, method={}, steps=2)
     run = fit(config.with_fit(method="uniform")).run
