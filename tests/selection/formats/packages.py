@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import types
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from tests.selection.formats.readers import named
 
@@ -30,8 +30,8 @@ def class_names(out):
 
 def import_mmseg():
     """Import MMSegmentation, be it with an mmcv that has no compiled operators."""
-    pytest.importorskip("mmengine")
-    pytest.importorskip("mmcv")
+    import_module("mmengine")
+    import_module("mmcv")
     if "mmcv._ext" not in sys.modules:
         try:
             import mmcv._ext  # noqa: F401
@@ -42,7 +42,7 @@ def import_mmseg():
     from mmengine.registry import init_default_scope
 
     init_default_scope("mmseg")
-    return pytest.importorskip("mmseg.datasets")
+    return import_module("mmseg.datasets")
 
 
 def read_mmseg(out):
@@ -109,14 +109,14 @@ def read_rows(rows):
 
 
 def read_huggingface(out):
-    datasets = pytest.importorskip("datasets")
+    datasets = import_module("datasets")
     rows = datasets.load_dataset(str(out), split="train", cache_dir=str(out.parent / "cache"))
     assert isinstance(rows.features["label"], datasets.Image)
     return read_rows(rows)
 
 
 def read_coco(out):
-    tools = pytest.importorskip("pycocotools.coco")
+    tools = import_module("pycocotools.coco")
     content = tools.COCO(str(out / "annotations/stuff_train.json"))
     found = {}
     for number, about in content.imgs.items():
@@ -128,6 +128,25 @@ def read_coco(out):
     return found
 
 
+def read_panoptic(out):
+    """By transformers, as DETR takes the annotations of an image."""
+    processors = import_module("transformers.models.detr.image_processing_pil_detr")
+    content = json.loads((out / "annotations/panoptic_train.json").read_text())
+    about = {each["id"]: each for each in content["images"]}
+    found = {}
+    for each in content["annotations"]:
+        image = pixels(open_image(out / "images" / about[each["image_id"]]["file_name"]))
+        masks = processors.DetrImageProcessorPil(format="coco_panoptic").prepare_annotation(
+            image, each, return_segmentation_masks=True,
+            masks_path=out / "annotations/panoptic_train", input_data_format="channels_last",
+        )  # fmt: skip
+        label = np.full(image.shape[:2], 255)
+        for mask, category in zip(masks["masks"], masks["class_labels"], strict=True):
+            label[np.asarray(mask, bool)] = category - 1
+        found[stem(about[each["image_id"]]["file_name"], ".")] = image, label
+    return found
+
+
 def open_image(path):
     from PIL import Image
 
@@ -136,7 +155,7 @@ def open_image(path):
 
 
 def read_ultralytics(out):
-    pytest.importorskip("ultralytics")
+    import_module("ultralytics")
     from ultralytics.data.dataset import SemanticDataset
     from ultralytics.data.utils import check_det_dataset
 
@@ -151,7 +170,7 @@ def read_ultralytics(out):
 
 
 def read_nnunet(out):
-    pytest.importorskip("nnunetv2")
+    import_module("nnunetv2")
     from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
     from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
     from nnunetv2.utilities.label_handling.label_handling import LabelManager
@@ -175,7 +194,7 @@ def read_nnunet(out):
 
 def read_fiftyone(out):
     """By its importer, which needs no database."""
-    importers = pytest.importorskip("fiftyone.utils.data.importers")
+    importers = import_module("fiftyone.utils.data.importers")
     importer = importers.ImageSegmentationDirectoryImporter(
         data_path=str(out / "data"),
         labels_path=str(out / "labels"),
@@ -190,7 +209,7 @@ def read_fiftyone(out):
 
 
 def read_datumaro(out):
-    datumaro = pytest.importorskip("datumaro")
+    datumaro = import_module("datumaro")
     dataset = datumaro.Dataset.import_from(str(out), "datumaro")
     found = {}
     for item in dataset:
@@ -203,7 +222,7 @@ def read_datumaro(out):
 
 
 def read_webdataset(out):
-    webdataset = pytest.importorskip("webdataset")
+    webdataset = import_module("webdataset")
     shards = [str(path) for path in sorted(out.glob("train-*.tar"))]
     samples = webdataset.WebDataset(shards, shardshuffle=False, empty_check=False).decode("pil")
     return {
@@ -216,7 +235,7 @@ def read_webdataset(out):
 
 
 def read_mds(out):
-    streaming = pytest.importorskip("streaming")
+    streaming = import_module("streaming")
     return read_rows(streaming.LocalDataset(local=str(out)))
 
 
@@ -227,6 +246,7 @@ PACKAGES = {
     "huggingface": ("datasets", read_huggingface),
     "parquet": ("datasets", read_huggingface),
     "coco": ("pycocotools", read_coco),
+    "coco-panoptic": ("transformers", read_panoptic),
     "ultralytics": ("ultralytics", read_ultralytics),
     "nnunet": ("nnunetv2", read_nnunet),
     "fiftyone": ("fiftyone", read_fiftyone),
