@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -36,7 +36,7 @@ class KeptTable:
     thresholds : (401,) float
         Lowest value that is kept; NaN where nothing is.
     class_px, set_px : (C,) and (S,) int
-        Pixels of each class and set.
+        Pixels of each class and set: of the labels, or what `tabulate_units` was given.
     class_kept, set_kept : (401, C) and (401, S) float
         Shares of them that are kept, in [0, 1].
     """
@@ -67,7 +67,11 @@ class KeptTable:
 
 
 def tabulate_kept(sets: ScoredSets, tallies: Tallies | None) -> list[KeptTable]:
-    """Make the tables of all units and both rankings that the score files have."""
+    """Make the tables of all units and both rankings that the score files have.
+
+    Pixels of classes and sets are those of the labels, as an export counts them. Shares of them by
+    region and pixel are estimates: a region counts as the class that is commonest in it.
+    """
     tables = []
     is_ok, class_px = sets.is_ok, sets.column("class_px")
     set_px = np.eye(len(sets.sources), dtype=np.int64)[sets.set_of] * class_px.sum(1)[:, None]
@@ -87,7 +91,18 @@ def tabulate_kept(sets: ScoredSets, tallies: Tallies | None) -> list[KeptTable]:
             tabulate_levels("score", tallies.scores, 1.0),
             tabulate_levels("weight", tallies.weights, tallies.largest_weight),
         ]
-    return [table for table in tables if table.total]
+    totals = class_px[is_ok].sum(0), set_px[is_ok].sum(0)
+    return [count_in_labels(table, *totals) for table in tables if table.total]
+
+
+def count_in_labels(table: KeptTable, class_px: NDArray[Any], set_px: NDArray[Any]) -> KeptTable:
+    """Apply the shares of a table to pixels counted in the labels, (C,) and (S,).
+
+    A class that is the commonest of no region has the share of all classes together.
+    """
+    of_all = table.class_kept @ table.class_px / max(int(table.class_px.sum()), 1)
+    class_kept = np.where(table.class_px > 0, table.class_kept, of_all[:, None])
+    return replace(table, class_px=class_px, set_px=set_px, class_kept=class_kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,17 @@ def test_cut_inside_a_value_keeps_as_large_a_share_of_every_class():
     assert table.class_kept[0].tolist() == [0, 0]
 
 
+def test_shares_by_region_are_of_the_pixels_of_labels():
+    px, class_id = np.array([10, 20, 30]), np.array([0, 1, 0])
+    by_class, by_set = (kept.Grouped(px, own, 3) for own in (class_id, 0 * class_id))
+    table = kept.tabulate_units("region", "score", np.array([0.9, 0.8, 0.1]), by_class, by_set)
+    told = kept.count_in_labels(table, np.array([38, 20, 2]), np.array([60]))
+    assert told.class_px.tolist() == [38, 20, 2]
+    np.testing.assert_allclose(
+        told.class_kept[HALF], [10 / 40, 1, 30 / 60]
+    )  # no region of the last
+
+
 def test_all_units_and_rankings_have_a_table(two_sets):
     tallies = histograms.count_cells(two_sets, Reporter())
     tables = kept.tabulate_kept(two_sets, tallies)
@@ -65,7 +76,8 @@ def test_all_units_and_rankings_have_a_table(two_sets):
     ]
     plain = tables[0].to_json()
     assert plain["total"] == 4
-    assert plain["setPx"] == [768, 768]
+    for table in tables:  # counted in the labels, whatever is cut
+        assert table.to_json()["setPx"] == [768, 768]
     assert [kept[HALF] for kept in plain["setKept"]] == [0.5, 0.5]
     assert plain["thresholds"][0] is None
 

@@ -70,7 +70,7 @@
     || data.cuts.find((t) => t.unit === cut.unit);
   const choose = (box, key, names) => {
     for (const name of names) {
-      const button = make("button", { type: "button", textContent: key === "unit" ? `by ${name}` : `by ${name}` });
+      const button = make("button", { type: "button", textContent: `by ${name}` });
       button.addEventListener("click", () => { cut[key] = name; showCut(); });
       button.dataset.name = name;
       box.append(button);
@@ -120,7 +120,8 @@
     const limit = table.thresholds[step];
     const unit = table.unit === "pixel" ? "cell" : table.unit;
     byId("cut-summary").textContent = `${whole(table.kept[step])} of ${whole(table.total)} ${unit}s are kept, `
-      + `with ${percent(all)} of the pixels${limit === null ? "" : `; the lowest has ${table.rankBy} ${limit.toFixed(3)}`}.`;
+      + `with ${percent(all)} of the pixels${limit === null ? "" : `; the lowest has ${table.rankBy} ${limit.toFixed(3)}`}.`
+      + (table.unit === "image" ? "" : ` Shares of classes are estimates here, a region counting as its commonest class: export-subset counts labels.`);
     byId("cut-command").textContent = `curate export-subset --top ${(step / 4)}% --by ${table.unit}`
       + (table.rankBy === data.rankBy ? "" : ` --rank-by ${table.rankBy}`);
     const rows = table.classPx.map((n, c) => keptRow(data.classNames[c], n, table.classKept[c][step], all, c));
