@@ -12,7 +12,9 @@ from curate.cli import cluster_options, options, process, results
 def check(
     target: Annotated[
         Path,
-        typer.Argument(metavar="DATASET|FILE", help="Folder of a data set, or a curate.toml."),
+        typer.Argument(
+            metavar="DATASET|FILE", help=f"Folder of a data set, or a curate.toml.{options.OR_URL}"
+        ),
     ] = Path("curate.toml"),
     config_file: options.ConfigFile = None,
     layout: options.Layout = None,

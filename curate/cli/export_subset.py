@@ -170,7 +170,12 @@ def export_subset(
     ] = 0,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="Folder of the subset.", rich_help_panel=_FILES),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help=f"Folder of the subset.{options.OR_URL}",
+            rich_help_panel=_FILES,
+        ),
     ] = Path("subset"),
     media: Annotated[
         options.Media | None,

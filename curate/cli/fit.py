@@ -22,14 +22,17 @@ def fit(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="RUN", help="Folder of the run; by default a new one."),
+        typer.Option(
+            "--out", metavar="RUN", help=f"Folder of the run; by default a new one.{options.OR_URL}"
+        ),
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(
             "--method",
             metavar="NAME",
-            help="How pixels are weighed: streams, confidence, hierarchical, uniform, ..",
+            help="How pixels are weighed: streams, confidence, hierarchical, uniform, .. "
+            "(label_quality needs 'curate-seg\\[cleanlab]').",
             autocompletion=completion.complete_method,
         ),
     ] = None,
@@ -38,7 +41,8 @@ def fit(
         typer.Option(
             "--segmenter",
             metavar="NAME",
-            help="A built-in one, or package.module:name.",
+            help="A built-in one, smp:NAME or hf:NAME (needs 'curate-seg\\[smp]', "
+            "'curate-seg\\[hf]'), or package.module:name.",
             autocompletion=completion.complete_segmenter,
         ),
     ] = None,

@@ -134,12 +134,17 @@ Run = Annotated[
         autocompletion=completion.complete_run,
     ),
 ]
+OR_URL = (
+    " Or a URL (s3:// needs 'curate-seg\\[s3]', gs:// and az:// theirs; to read, https:// too)."
+)
+"""What is said of every path that may be one."""
+
 ScoresOut = Annotated[
     Path,
     typer.Option(
         "--out",
         metavar="FILE",
-        help="weights.h5, weights.parquet (tables only) or a folder; or a URL.",
+        help=f"weights.h5, weights.parquet (tables only) or a folder.{OR_URL}",
     ),
 ]
 Seed = Annotated[

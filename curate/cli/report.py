@@ -24,7 +24,8 @@ def report(
         typer.Option("--dataset", metavar="DIR", help="Where the data set is, if it was moved."),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The page, a single file.")
+        Path,
+        typer.Option("--out", metavar="FILE", help=f"The page, a single file.{options.OR_URL}"),
     ] = Path("report.html"),
     resume: options.AlwaysResumed = False,
     overwrite: options.Overwrite = False,

@@ -21,9 +21,8 @@ def score(
         Path | None,
         typer.Argument(
             metavar="[DATASET]",
-            help="Folder or URL of the data set, or a pattern of shards (s3:// needs the extra "
-            "curate-seg\\[s3]; gs, az and https have extras of their names); by default all "
-            "synthetic ones of curate.toml, a file each: weights.NAME.h5.",
+            help="Folder of the data set, or a pattern of shards; by default all synthetic ones of "
+            f"curate.toml, a file each: weights.NAME.h5.{options.OR_URL}",
         ),
     ] = None,
     *,
@@ -60,7 +59,9 @@ def score(
     compression: Annotated[
         options.Compression | None,
         typer.Option(
-            "--compression", help="Of the maps; all programs read deflate.", rich_help_panel=_KEPT
+            "--compression",
+            help="Of the maps; all programs read deflate, zstd needs the extra hdf5plugin.",
+            rich_help_panel=_KEPT,
         ),
     ] = None,
     stream_maps: Annotated[

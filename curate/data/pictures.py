@@ -265,5 +265,7 @@ def _damage(what: str) -> Iterator[None]:
     except _DAMAGED as error:
         msg = f"{what} ({error})"
         if "imagecodecs" in str(error):
-            msg = f"its compression needs one more package: pip install imagecodecs ({error})"
+            msg = (
+                f"its compression needs one more package: pip install 'curate-seg[tiff]' ({error})"
+            )
         raise ValueError(msg) from error
