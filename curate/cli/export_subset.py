@@ -228,12 +228,12 @@ def export_subset(
     with process.command_errors() as reporter:
         from curate.scores.guard import choose_scores
 
-        root = curate.load_config(config_file).root
+        config = curate.load_config(config_file)
         result = curate.export_subset(
-            choose_scores(scores or (), root),
+            choose_scores(scores or (), config.root),
             out=out,
             control_out=control and out.with_name(f"{out.name}-{control}"),
-            project=root,
+            project=config.root,
             by=by,
             top=top,
             count=count,
@@ -260,10 +260,10 @@ def export_subset(
             dry_run=dry_run,
             reporter=reporter,
         )
-        results.show(result.to_json(), _lines(result), as_json=as_json)
+        results.show(result.to_json(), _lines(result, has_test=bool(config.test)), as_json=as_json)
 
 
-def _lines(result: "ExportResult") -> list[str]:
+def _lines(result: "ExportResult", *, has_test: bool) -> list[str]:
     """Say what was kept, of each data set and class, and what comes next."""
     unit = "image" if result.by == "pixel" else result.by
     share = result.pixels_kept / max(result.pixels_total, 1)
@@ -289,4 +289,7 @@ def _lines(result: "ExportResult") -> list[str]:
         lines += results.columns([("class", "pixels before", "kept", "share"), *rows])
     if result.dry_run:
         return [*lines, "Next: the same command without --dry-run"]
-    return [*lines, results.next_command("compare", "--out", "worth", why="does it pay?")]
+    if has_test:
+        return [*lines, results.next_command("compare", "--out", "worth", why="does it pay?")]
+    advice = "with a [[test]] table in curate.toml, curate compare tells what it gains"
+    return [*lines, *results.wrap(f"Next: train on {result.out}; {advice}.")]

@@ -48,10 +48,12 @@ def report(
             overwrite=overwrite,
             reporter=reporter,
         )
+        named = [word for each in scores or () for word in ("--scores", each)]
+        named += ["--dataset", dataset] if dataset else []
         lines = [
             f"Report: {result.out}",
             f"{results.count(result.images, 'image')} in {result.bytes / 1e6:.1f} MB, "
             f"{results.duration(result.seconds)}. Open it in a browser.",
-            results.next_command("export-subset", "--top", "30%"),
+            results.next_command("export-subset", *named, "--top", "30%"),
         ]
         results.show(result.to_json(), lines, as_json=as_json)

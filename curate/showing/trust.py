@@ -160,9 +160,11 @@ def _warn(sets: ScoredSets, audit: Audit | None, run: Path | None, project: Path
     if len(scores):
         low, high = np.nanquantile(scores, (0.1, 0.9))
         if high - low < FLAT:
+            low, high = f"{low:.3f}", f"{high:.3f}"
+            told = f"between {low} and {high}" if low != high else f"at {low}"
             yield (
-                f"The scores hardly differ: four fifths of the images lie between {low:.3f} and "
-                f"{high:.3f}. Any cut is close to a random one."
+                f"The scores hardly differ: four fifths of the images lie {told}. Any cut is close "
+                "to a random one."
             )
     if sets.streams and not sets.active_streams:
         yield "No stream is active: the scores are 0.5 everywhere and say nothing."

@@ -70,8 +70,16 @@ def test_result_is_told_to_people(run, calls):
         "class  pixels before  kept  share",
         "road             900   290  32.2%",
         "sign             100    10  10.0%",
-        "Next: curate compare --out worth  # does it pay?",
+        "Next: train on subset; with a [[test]] table in curate.toml, curate compare",
+        "  tells what it gains.",
     ]
+
+
+def test_comparing_is_next_where_there_is_a_test_set(run, calls, tmp_path):
+    tables = [f'[[{name}]]\npath = "d"\n' for name in ("real", "synthetic", "test")]
+    (tmp_path / "curate.toml").write_text('classes = "camvid11"\n' + "".join(tables))
+    done = run("export-subset", "--scores", "weights.h5", "--top", "30%")
+    assert done.stdout.splitlines()[-1] == "Next: curate compare --out worth  # does it pay?"
 
 
 def test_each_set_of_several_is_told(run, workflow):

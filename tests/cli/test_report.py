@@ -22,7 +22,7 @@ def test_result_is_told_to_people(run, calls):
     assert run("report", "a.h5").stdout.splitlines() == [
         "Report: report.html",
         "479 images in 3.2 MB, 12 s. Open it in a browser.",
-        "Next: curate export-subset --top 30%",
+        "Next: curate export-subset --scores a.h5 --top 30%",
     ]
 
 

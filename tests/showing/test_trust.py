@@ -87,7 +87,7 @@ def test_what_is_suspicious_is_said(tmp_path):
     (tmp_path / "city").rename(tmp_path / "gone")
     warnings = " ".join(trust.judge(sets, project=tmp_path).warnings)
     assert "1 of 7 images have no score: 1 unreadable_image." in warnings
-    assert "four fifths of the images lie between 0.500 and 0.500" in warnings
+    assert "four fifths of the images lie at 0.500" in warnings
     assert "No stream is active" in warnings
     assert f"city is no longer at {tmp_path / 'city'}" in warnings
 
