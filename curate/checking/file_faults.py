@@ -198,7 +198,8 @@ def _one_class(survey: Survey) -> Iterator[Problem]:
         name = source.classes.names[next(iter(seen))]
         message = (
             f"All labels of {survey.name} show one class only ('{name}'). Nothing can be told "
-            "apart by them: check the id map."
+            f"apart by them: check the id map ('{source.id_map.name}'; id_map = \"classes\" takes "
+            "ids as indices of the classes)."
         )
         yield make_problem("one_class", message, dataset=source.root)
     elif len(alone) <= max(1, MAX_ONE_CLASS * num_usable):

@@ -89,8 +89,10 @@ def _lines(result: "AuditResult") -> list[str]:
     table = [heads, *(_row(result, name) for name in (*result.corruptions, "all"))]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
-        f"How well {result.run} finds what was injected into "
-        f"{results.count(result.images, 'real image')}",
+        *results.wrap(
+            f"How well {result.run} finds what was injected into "
+            f"{results.count(result.images, 'real image')}"
+        ),
         "(AUROC of the score, .5 = chance, with 95% intervals over images)",
         *("  ".join(map(str.ljust, row, widths)).rstrip() for row in table),
         *(part for line in _findings(result) for part in results.wrap(line)),

@@ -129,10 +129,9 @@ def warn_of_losses(
         return
     share = sum(each.kept for each in classes) / sum(each.before for each in classes)
     told = ", ".join(f"{each.name} ({each.kept / each.before:.1%})" for each in lost)
-    advice = (
-        "" if settings.per_class else " --per-class, or --min-class-share 20%, keeps more of them."
-    )
+    less = f"{100 * max(2 / 3 * share, 0.001):.2g}%"  # than of all together: it can be met
+    advice = f" --per-class, or --min-class-share {less}, keeps more of them."
     reporter.warn(
         f"these classes lose more than half of their share, {share:.1%} of all pixels being kept: "
-        f"{told}.{advice}"
+        f"{told}." + ("" if settings.per_class else advice)
     )

@@ -187,8 +187,8 @@ def choose_classes(config: Config) -> records.ClassSet:
     if classes is None:
         msg = (
             f"The layout of {first.path} does not tell the classes. "
-            'Set classes = "camvid11", "cityscapes19", .. or a list of names, in the order of '
-            "their ids, in curate.toml."
+            'Set classes in curate.toml: "camvid11", "cityscapes19", .., or names in the order of '
+            'their ids, as in ["background", "cable"].'
         )
         raise errors.ConfigError(msg)
     return classes

@@ -86,6 +86,7 @@ def test_class_that_a_cut_nearly_removes_is_warned_of(counted, out):
     (text,) = warnings.texts
     # 5 of 21 blocks are kept (23.8 %), but 1 of 11 of sky (9.1 %)
     assert "lose more than half of their share, 23.8% of all pixels being kept: sky (9.1%)" in text
+    assert "or --min-class-share 16%, keeps more" in text  # two thirds of 23.8 %
     assert "--min-class-share" in text
 
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from curate.config import Config, DatasetConfig
-from curate.errors import DataError
+from curate.errors import ConfigError, DataError
 from curate.methods import Split
-from curate.training.task import Task, assign_splits, open_task, pick_evenly
+from curate.training.task import Task, assign_splits, choose_classes, open_task, pick_evenly
 from tests.tiny import RecordingReporter
 
 KEYS = tuple(f"r0:{number:02d}" for number in range(40))
@@ -160,6 +160,12 @@ def test_unlabelled_synthetic_images_are_in_no_split_and_not_counted(tmp_path):
         assert task.num_synthetic == 6
         assert {key for key in task.splits if key.startswith("s")}.isdisjoint(task.unusable)
         assert task.held_out_pairs(real=False)
+
+
+def test_layout_without_classes_says_what_to_set():
+    config = Config(real=(DatasetConfig(path="real", layout="folder"),))
+    with pytest.raises(ConfigError, match=r'as in \["background", "cable"\]'):
+        choose_classes(config)
 
 
 def test_what_ids_are_taken_for_is_shown(tmp_path):
