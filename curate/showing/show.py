@@ -52,7 +52,7 @@ def show(
     scores : Path, or several
         Score file with maps; several, of one run, are searched for the image.
     image_id : str
-        As in its column ``id``.
+        As in its column ``id``, or in the manifest of a subset of several sets.
     out : Path, optional
         A new picture: ``.png``, ``.jpg`` or ``.webp``. By default the last part of the id, as PNG,
         in the current folder.
@@ -93,7 +93,7 @@ def show(
 
 
 def find_row(sets: scored_sets.ScoredSets, image_id: str) -> int:
-    """Find an image by its id, or by the last part of it, if no other image has the same.
+    """Find an image by its id, behind its set's name or not, or by the last part of it.
 
     Raises
     ------
@@ -104,7 +104,8 @@ def find_row(sets: scored_sets.ScoredSets, image_id: str) -> int:
     """
     ids = sets.texts("id")
     rows = [row for row, each in enumerate(ids) if each == image_id]
-    rows = rows or [row for row, each in enumerate(ids) if each.endswith(f"/{image_id}")]
+    joint = (f"/{sets.names[s]}/{i}" for s, i in zip(sets.set_of.tolist(), ids, strict=True))
+    rows = rows or [row for row, each in enumerate(joint) if each.endswith(f"/{image_id}")]
     files = [own.scores.path for own in sets.sources]
     if not rows:
         alike = difflib.get_close_matches(image_id, ids, 3) or ids[:3]
@@ -117,7 +118,7 @@ def find_row(sets: scored_sets.ScoredSets, image_id: str) -> int:
     found = [f"{ids[row]} of {sets.place(row)[0].scores.path}" for row in rows]
     if len(found) > 1:
         choices = " or ".join(found[:3])
-        msg = f"'{image_id}' may be {choices}: write the whole id, behind one score file."
+        msg = f"'{image_id}' may be {choices}: write the whole id, its set's name before it."
         raise errors.UsageError(msg)
     row, where = rows[0], sets.place(rows[0])[0].scores.path
     if not sets.is_ok[row]:

@@ -69,6 +69,9 @@ def test_image_of_two_sets_is_asked_back(tmp_path):
     paths = [write_set(tmp_path, name, {"a": 0.1}) for name in ("city", "town")]
     with pytest.raises(UsageError, match=r"'a' may be a of .*city.h5 or a of .*town.h5: write"):
         show.show(paths, "a", out=tmp_path / "a.png")
+    told = RecordingReporter()
+    show.show(paths, "town/a", out=tmp_path / "a.png", reporter=told)  # as a manifest has it
+    assert ["town.h5" in note for note in told.notes] == [True] * len(told.notes) != []
 
 
 def test_image_without_a_score_cannot_be_shown(scores, tmp_path):
