@@ -63,9 +63,9 @@ def compare(
 
     Arms are evaluated on the test tables of curate.toml, from which nothing is learned: real,
     real-matched, synthetic, joint, finetune, joint-real, constant, a method's weights (default,
-    streams, ..), their controls (default:permuted, default:inverted), the best by its scores
-    (default:top30; :region or :pixel and :per-class may follow), as much at random (random30),
-    and the arm tables of curate.toml.
+    streams, ..), these and then real images only (default-real), their controls (default:permuted,
+    default:inverted), the best by its scores (default:top30; :region or :pixel and :per-class may
+    follow), as much at random (random30), and the arm tables of curate.toml.
     """
     with process.command_errors() as reporter:
         process.keep_memory()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 FIRST_SHARE: Final = 0.5
 """Share of an arm's steps that its first stage takes, where it has two."""
 
+REAL_LAST: Final = "-real"
+"""What the name of an arm ends with whose second stage has real images only."""
+
 CONSTANTS: Final = (0.1, 0.3, 1.0, 3.0)
 """Values of lambda, the weight of the synthetic half of the loss, that arm ``constant`` tries."""
 
@@ -162,9 +165,12 @@ def _parse_constant(name: str) -> Arm | None:
 
 
 def _parse_method(name: str, config: Config) -> Arm | None:
-    """Parse ``streams``, ``default``, a table's name, or one of them with a control."""
+    """Parse ``streams``, ``default``, a table's name, one of them then real, or with a control."""
     if arm := _find_base(name, config):
         return arm
+    if arm := _find_base(name.removesuffix(REAL_LAST), config):
+        stages = (replace(arm.stages[0], share=FIRST_SHARE), Stage("real", 1 - FIRST_SHARE))
+        return replace(arm, name=name, stages=stages, is_base=False)
     base, _, control = name.rpartition(":")
     arm = _find_base(base, config)
     if arm is None or arm.base is None or control not in CONTROLS:
@@ -219,7 +225,8 @@ def _unknown(name: str, config: Config) -> str:
     known = [*own, *PLAIN, "constant", "default", *methods]
     hint = did_you_mean(name, known, cutoff=0.5)
     return (
-        f"'{name}' is no arm. Known: {', '.join(known)}; a method with :permuted, :inverted, "
-        ":top30 or :random30 (any share from 1 to 99 per cent; by image, or with :region or :pixel "
-        f"and :per-class after it); constant:0.3; [[arm]] tables of curate.toml. {hint}"
+        f"'{name}' is no arm. Known: {', '.join(known)}; a method with -real (real images only "
+        "in the end), :permuted, :inverted, :top30 or :random30 (any share from 1 to 99 per cent; "
+        "by image, or with :region or :pixel and :per-class after it); constant:0.3; [[arm]] "
+        f"tables of curate.toml. {hint}"
     ).rstrip()

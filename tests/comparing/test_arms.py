@@ -33,6 +33,15 @@ def test_controls_go_with_methods():
         parse("joint:permuted")
 
 
+def test_methods_may_end_with_real_images_only():
+    weighted, own = parse("streams-real", "mine-real")
+    assert [(s.draws, s.share, s.method) for s in weighted.stages] == [
+        ("both", 0.5, "streams"),
+        ("real", 0.5, "uniform"),
+    ]
+    assert (weighted.base, weighted.is_base, own.own) == ("streams", False, CONFIG.arm[0])
+
+
 def test_own_tables_come_first():
     assert parse("mine")[0].own == CONFIG.arm[0]
     own = Config(arm=(ArmConfig(name="real", method="hierarchical"),))
@@ -81,7 +90,9 @@ def test_an_arm_is_named_once():
         parse("joint", "joint")
 
 
-@pytest.mark.parametrize("name", ["real", "joint", "finetune", "joint-real", "constant:1", "mine"])
+@pytest.mark.parametrize(
+    "name", ["real", "joint", "finetune", "joint-real", "streams-real", "mine"]
+)
 @pytest.mark.parametrize("steps", [2, 7, 250])
 def test_every_arm_takes_the_same_number_of_steps(name, steps):
     shares = stage_steps(parse(name)[0].stages, steps)
