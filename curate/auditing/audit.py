@@ -84,7 +84,7 @@ def audit(
         raise errors.UsageError(msg)
     target = Path(out) if out else None
     if target:
-        result.check_table_path(target, overwrite=overwrite)
+        result.check_table_path(target, overwrite=overwrite or resume)
     loaded = loaded_run.open_scoring_run(run, config, trust_run=trust_run)
     candidates = _list_candidates(loaded, config, real, reading, reporter)
     size = loaded.config.fit.size
@@ -125,7 +125,7 @@ def audit(
         reporter.warn("Interrupted; what was measured is kept for --resume.")
         raise
     if target:
-        result.write_table(table, target)
+        result.write_table(table, target, is_kept=resume and not overwrite)
     kept.remove()
     found = result.AuditResult(
         run=loaded.path,

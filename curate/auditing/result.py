@@ -215,13 +215,27 @@ def check_table_path(path: Path, *, overwrite: bool) -> None:
     check_writable(path.parent)
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table whole or not at all."""
+def write_table(table: pd.DataFrame, path: Path, *, is_kept: bool = False) -> None:
+    """Write a table whole or not at all.
+
+    Parameters
+    ----------
+    is_kept : bool
+        Whether a file that is there must hold this very table.
+
+    Raises
+    ------
+    UsageError
+        If it holds another one.
+    """
     with replacing(path) as partial:
         if path.suffix == ".csv":
             table.to_csv(partial, index=False)
         else:
             table.to_parquet(partial, index=False)
+        if is_kept and path.exists() and path.read_bytes() != partial.read_bytes():
+            msg = f"{path} holds another audit. Replace it with --overwrite, or name another file."
+            raise errors.UsageError(msg)
 
 
 def keep_record(found: AuditResult, reporter: reporting.Reporter) -> None:

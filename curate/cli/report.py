@@ -35,7 +35,6 @@ def report(
 
     Interrupted, it goes on from what it had seen when it is called again.
     """
-    del resume  # what was seen of images is never looked at again
     with process.command_errors() as reporter:
         from curate.scores.guard import choose_scores
 
@@ -46,6 +45,7 @@ def report(
             project=root,
             dataset=dataset,
             overwrite=overwrite,
+            resume=resume,
             reporter=reporter,
         )
         named = [word for each in scores or () for word in ("--scores", each)]

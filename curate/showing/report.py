@@ -58,6 +58,7 @@ def report(
     project: Path | str = ".",
     dataset: Path | str | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     reporter: reporting.Reporter | None = None,
 ) -> ReportResult:
     """Show what score files hold in one HTML file, which is there whole or not at all.
@@ -73,6 +74,8 @@ def report(
         Folder of curate.toml: where runs are, and where what is seen is kept.
     dataset : Path, optional
         Where the data set of the only score file is now, if it was moved.
+    resume : bool
+        Leave `out` as it is where an earlier call has made the same report.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def report(
     """
     reporter = reporter or reporting.default_reporter()
     started, target = time.monotonic(), remote.as_path(out)
-    check_out(target, SUFFIXES, overwrite=overwrite)
+    check_out(target, SUFFIXES, overwrite=overwrite or resume)
     with ExitStack() as stack:
         sets = scored_sets.open_sets(stack, scores, dataset)
         for own in sets.sources:
@@ -96,7 +99,10 @@ def report(
             raise errors.DataError(msg)
         content = write_page(contents.gather(sets, Path(project), reporter)).encode()
         num_images = sets.num_images
-    with transfer.staged(target, overwrite=overwrite) as path:
+    if not overwrite and target.exists() and target.read_bytes() != content:
+        msg = f"--out {out} holds another report: replace it with --overwrite, or name another."
+        raise errors.UsageError(msg)
+    with transfer.staged(target, overwrite=overwrite, resume=resume) as path:
         atomic.write_bytes(path, content)
     return ReportResult(target, num_images, len(content), round(time.monotonic() - started, 2))
 

@@ -164,7 +164,14 @@ def test_table_is_written_whole(finished_run, strangers, tmp_path, suffix):
     pd.testing.assert_frame_equal(read, result.table, check_dtype=False)
     with pytest.raises(UsageError, match=r"exists.*--overwrite"):
         audit(config=config, run=run, real=[strangers], corruptions=["blur"], out=out)
-    audit(config=config, run=run, real=[strangers], corruptions=["blur"], out=out, overwrite=True)
+    options = {"config": config, "run": run, "real": [strangers], "out": out}
+    before = out.read_bytes()
+    audit(corruptions=["blur"], resume=True, **options)
+    with pytest.raises(UsageError, match=r"holds another audit.*--overwrite"):
+        audit(corruptions=["noise"], resume=True, **options)
+    assert out.read_bytes() == before
+    audit(corruptions=["noise"], overwrite=True, **options)
+    assert out.read_bytes() != before
 
 
 @pytest.mark.parametrize(

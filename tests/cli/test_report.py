@@ -41,6 +41,7 @@ def test_options_are_passed_on(run, calls, tmp_path):
         "project": tmp_path,
         "dataset": Path("d"),
         "overwrite": True,
+        "resume": False,
     }
 
 

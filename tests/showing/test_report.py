@@ -193,8 +193,12 @@ def test_nothing_is_overwritten_unless_asked_for(scores, tmp_path):
     with pytest.raises(UsageError, match="exists already: replace it with --overwrite"):
         write(scores, out)
     assert out.read_text() == "mine"
+    with pytest.raises(UsageError, match="holds another report: replace it with --overwrite"):
+        write(scores, out, resume=True)
+    assert out.read_text() == "mine"
     write(scores, out, overwrite=True)
     assert out.read_text().startswith("<!doctype html>")
+    write(scores, out, resume=True)  # killed when all was done, it ends well
 
 
 def test_name_of_a_page_is_asked_for(scores, tmp_path):
