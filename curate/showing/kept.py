@@ -101,7 +101,8 @@ def count_in_labels(table: KeptTable, class_px: NDArray[Any], set_px: NDArray[An
     A class that is the commonest of no region has the share of all classes together.
     """
     of_all = table.class_kept @ table.class_px / max(int(table.class_px.sum()), 1)
-    class_kept = np.where(table.class_px > 0, table.class_kept, of_all[:, None])
+    is_known = (table.class_px > 0) | (class_px == 0)
+    class_kept = np.where(is_known, table.class_kept, of_all[:, None])
     return replace(table, class_px=class_px, set_px=set_px, class_kept=class_kept)
 
 

@@ -59,7 +59,7 @@ def test_cut_inside_a_value_keeps_as_large_a_share_of_every_class():
 
 def test_shares_by_region_are_of_the_pixels_of_labels():
     px, class_id = np.array([10, 20, 30]), np.array([0, 1, 0])
-    by_class, by_set = (kept.Grouped(px, own, 3) for own in (class_id, 0 * class_id))
+    by_class, by_set = (kept.Grouped(px, own, 4) for own in (class_id, 0 * class_id))
     table = kept.tabulate_units("region", "score", np.array([0.9, 0.8, 0.1]), by_class, by_set)
     told = kept.count_in_labels(table, np.array([38, 20, 2]), np.array([60]))
     assert told.class_px.tolist() == [38, 20, 2]
