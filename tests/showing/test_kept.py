@@ -61,11 +61,10 @@ def test_shares_by_region_are_of_the_pixels_of_labels():
     px, class_id = np.array([10, 20, 30]), np.array([0, 1, 0])
     by_class, by_set = (kept.Grouped(px, own, 4) for own in (class_id, 0 * class_id))
     table = kept.tabulate_units("region", "score", np.array([0.9, 0.8, 0.1]), by_class, by_set)
-    told = kept.count_in_labels(table, np.array([38, 20, 2]), np.array([60]))
-    assert told.class_px.tolist() == [38, 20, 2]
-    np.testing.assert_allclose(
-        told.class_kept[HALF], [10 / 40, 1, 30 / 60]
-    )  # no region of the last
+    told = kept.count_in_labels(table, np.array([38, 20, 2, 0]), np.array([60]))
+    assert told.class_px.tolist() == [38, 20, 2, 0]
+    # of the third there is no region, of the last no pixel either
+    np.testing.assert_allclose(told.class_kept[HALF], [10 / 40, 1, 30 / 60, 0])
 
 
 def test_all_units_and_rankings_have_a_table(two_sets):
