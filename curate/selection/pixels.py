@@ -289,6 +289,7 @@ def keep_levels(
         reporter.advance(done)
     reporter.finish()
     cut, choices = find_cut(total), []
+    _warn_of_ties(total, cut, reporter)
     present = np.flatnonzero(total.any(axis=0))
     reporter.start("choose pixels", len(every))
     for number, source in enumerate(sources):
@@ -316,6 +317,23 @@ def keep_levels(
         )
     reporter.finish()
     return choices
+
+
+def _warn_of_ties(
+    histogram: NDArray[np.int64], cut: PixelCut, reporter: reporting.Reporter
+) -> None:
+    """Say so where not scores but the order of the files chose most of what is kept."""
+    levels = np.arange(NUM_LEVELS)
+    above = int(histogram[levels > cut.level[:, None]].sum())
+    at_level = int(histogram[levels == cut.level[:, None]].sum())
+    chosen = int(cut.quota.sum())
+    if chosen > above and chosen < at_level:
+        reporter.warn(
+            f"{chosen / (above + chosen):.0%} of the pixels kept score just as "
+            f"{at_level - chosen:,} others that are left out: of these, files are taken in their "
+            "order. Scores that hardly differ tell little: fit for more steps, or cut --by image "
+            "or region."
+        )
 
 
 def _mask(kept: KeptPixels, read: ReadLevels, number: int, row: int) -> NDArray[np.bool_]:

@@ -1,9 +1,17 @@
 """Equal scores of many, and ignored pixels of the highest score."""
 
 import numpy as np
+import pytest
 
+from curate.comparing.trainings import Warnings
 from curate.selection.cuts import make_cut, select
-from curate.selection.pixels import count_levels, group_per_class, one_group
+from curate.selection.pixels import (
+    PixelCut,
+    _warn_of_ties,
+    count_levels,
+    group_per_class,
+    one_group,
+)
 
 
 def test_pixels_of_equal_scores_are_counted_from_the_first():
@@ -22,3 +30,13 @@ def test_ignored_pixels_of_the_highest_score_are_not_counted():
         counts = count_levels(levels, label_map, group_of)
         assert counts.shape == (1, 256)
         assert (counts[0, 0], counts[0, 255], counts.sum()) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(("quota", "is_told"), [(40, True), (30, False), (100, False)])
+def test_it_is_told_when_the_order_of_files_chose_most(quota, is_told):
+    histogram = np.zeros((1, 256), np.int64)
+    histogram[0, [200, 7]] = 35, 100  # 35 above the cut's level, 100 at it
+    reporter = Warnings()
+    _warn_of_ties(histogram, PixelCut(np.array([7]), np.array([quota])), reporter)
+    told = [text.partition(": of these")[0] for text in reporter.seen]
+    assert told == ["53% of the pixels kept score just as 60 others that are left out"] * is_told
