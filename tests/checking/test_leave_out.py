@@ -88,7 +88,7 @@ def test_list_for_a_data_set_at_a_url_is_read_back(source, tmp_path):
 
 
 def test_names_that_look_the_same_are_the_same(source, tmp_path):
-    pair = replace(source.pairs[0], image_path="images/Ko\u0308ln.png")
+    pair = source.pairs[0]._replace(image_path="images/Ko\u0308ln.png")
     path = tmp_path / "fixes.toml"
     path.write_text('[[leave_out]]\nfile = "images/K\u00f6ln.png"\ncode = "x"\n', "utf-8")
     assert statuses(replace(source, pairs=(pair,)), path) == ["x"]

@@ -78,7 +78,7 @@ def test_reading_in_a_process_changes_nothing(scorer, source):
 
 
 def test_broken_images_come_out_in_their_place(scorer, source):
-    missing = replace(source.pairs[1], image_path="images/none.png")
+    missing = source.pairs[1]._replace(image_path="images/none.png")
     images = all_scores(scorer, source, [source.pairs[0], missing, source.pairs[2]])
     assert [image.status for image in images] == ["ok", "missing_image", "ok"]
     images = all_scores(scorer, source, [missing])

@@ -8,7 +8,6 @@ is bright and 1/2 where it is dark.
 """
 
 import math
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -207,7 +206,7 @@ def test_maps_are_stacked_in_the_order_of_the_columns(source):
 
 
 def test_image_that_cannot_be_read_has_a_row_without_scores(source):
-    missing = replace(source.pairs[0], image_path="images/none.png")
+    missing = source.pairs[0]._replace(image_path="images/none.png")
     row = prepare(source, missing, PLAN)
     assert (row.status, row.height, row.width, row.valid_px) == ("missing_image", 0, 0, 0)
     assert "images/none.png" in row.message
