@@ -106,13 +106,18 @@ class Arm:
     selection: Selection | None = None
 
 
+def _then_real(first: Stage) -> tuple[Stage, ...]:
+    """Let a stage take its share of the steps, and real images alone the others."""
+    return replace(first, share=FIRST_SHARE), Stage("real", 1 - FIRST_SHARE)
+
+
 PLAIN: Final[dict[str, tuple[Stage, ...]]] = {
     "real": (Stage("real"),),
     "real-matched": (Stage("half"),),
     "synthetic": (Stage("synthetic"),),
     "joint": (Stage(),),
-    "finetune": (Stage("synthetic", FIRST_SHARE), Stage("real", 1 - FIRST_SHARE)),
-    "joint-real": (Stage("both", FIRST_SHARE), Stage("real", 1 - FIRST_SHARE)),
+    "finetune": _then_real(Stage("synthetic")),
+    "joint-real": _then_real(Stage()),
 }
 """Arms that need neither a method nor scores."""
 
@@ -169,8 +174,7 @@ def _parse_method(name: str, config: Config) -> Arm | None:
     if arm := _find_base(name, config):
         return arm
     if arm := _find_base(name.removesuffix(REAL_LAST), config):
-        stages = (replace(arm.stages[0], share=FIRST_SHARE), Stage("real", 1 - FIRST_SHARE))
-        return replace(arm, name=name, stages=stages, is_base=False)
+        return replace(arm, name=name, stages=_then_real(arm.stages[0]), is_base=False)
     base, _, control = name.rpartition(":")
     arm = _find_base(base, config)
     if arm is None or arm.base is None or control not in CONTROLS:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from curate.comparing.trainings import Warnings
 from curate.selection.cuts import make_cut, select
 from curate.selection.pixels import (
     PixelCut,
@@ -12,6 +11,7 @@ from curate.selection.pixels import (
     group_per_class,
     one_group,
 )
+from tests.selection.making import Warnings
 
 
 def test_pixels_of_equal_scores_are_counted_from_the_first():
@@ -38,5 +38,5 @@ def test_it_is_told_when_the_order_of_files_chose_most(quota, is_told):
     histogram[0, [200, 7]] = 35, 100  # 35 above the cut's level, 100 at it
     reporter = Warnings()
     _warn_of_ties(histogram, PixelCut(np.array([7]), np.array([quota])), reporter)
-    told = [text.partition(": of these")[0] for text in reporter.seen]
+    told = [text.partition(": of these")[0] for text in reporter.texts]
     assert told == ["53% of the pixels kept score just as 60 others that are left out"] * is_told
